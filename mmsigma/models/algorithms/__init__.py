@@ -1,0 +1,3 @@
+from mmsigma.models.algorithms.sigma import SIGMA
+
+__all__ = ['SIGMA']

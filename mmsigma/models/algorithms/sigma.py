@@ -1,0 +1,97 @@
+"""Masked video modelling: SIGMA, and VideoMAE as the special case of pixel targets."""
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from mmsigma.ops import TokenSplit, split_tokens
+from mmsigma.registry import MODELS
+
+
+@MODELS.register_module()
+class SIGMA(BaseModel):
+    """Sinkhorn-guided masked video modelling (ECCV 2024).
+
+    ::
+
+        split  = split_tokens(mask)
+        tokens = backbone(inputs, split)      (B, N_visible, C)
+        pred   = neck(tokens, split)          (B, N_masked, D)
+        target = target(inputs, split)        (B, N_masked, D)
+        losses = head.loss(pred, target)
+
+    Another ``target`` and ``head`` make it another method: pixels and regression are VideoMAE, an MLP or a frozen DINO
+    with prototypes are SIGMA, an MLP with regression is the ablation that collapses.
+
+    Args:
+        backbone: Config of the video transformer.
+        neck: Config of the decoder; its widths and grid follow from backbone and target.
+        target: Config of the target.
+        head: Config of the head; its width follows from the target.
+        data_preprocessor: Config of the preprocessor.
+        init_cfg: mmengine's initialisation config, e.g. ``dict(type='Pretrained', checkpoint=...)``.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        target: dict,
+        head: dict,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        # built here: BaseModel looks it up in mmengine's registry, which knows ours only inside a Runner
+        super().__init__(MODELS.build(data_preprocessor or dict(type='VideoDataPreprocessor')), init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.target = MODELS.build(target)
+        width = self.target.out_channels
+        derived = dict(in_channels=self.backbone.embed_dims, out_channels=width, grid=self.backbone.grid)
+        self.neck = MODELS.build({**derived, **neck})
+        self.head = MODELS.build({'in_channels': width, **head})
+
+    def forward(
+        self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
+    ) -> dict[str, Tensor] | list | Tensor:
+        """Run the model.
+
+        Args:
+            inputs: Normalised video (B, C, T, H, W).
+            data_samples: One per clip; for ``mode='loss'`` each with a boolean ``mask`` (N,).
+            mode: ``'loss'``, ``'tensor'`` for the tokens (B, N, C) of the unmasked clip, or ``'predict'`` for
+                ``data_samples`` with their mean, ``features`` (C,).
+
+        Returns:
+            Losses and statistics, tokens, or data samples, according to ``mode``.
+        """
+        if mode == 'loss':
+            return self.loss(inputs, split_tokens(_stack_masks(data_samples)))
+        tokens = self.backbone(inputs)
+        if mode == 'tensor':
+            return tokens
+        if mode == 'predict':
+            for sample, features in zip(data_samples, tokens.mean(dim=1), strict=True):
+                sample.set_field(features, 'features')
+            return data_samples
+        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
+
+    def loss(self, inputs: Tensor, split: TokenSplit) -> dict[str, Tensor]:
+        """Losses and statistics of clips (B, C, T, H, W) whose tokens are split into visible and masked."""
+        tokens = self.backbone(inputs, split)
+        pred = self.neck(tokens, split)
+        target = self.target(inputs, split)
+        return self.head.loss(pred, target)
+
+    @torch.no_grad()
+    def prototype_scores(self, inputs: Tensor, level: int = 0) -> Tensor:
+        """Similarity of every tube's target feature to every prototype, (B, N, K), for pictures and diagnosis."""
+        num_tokens = self.backbone.pos_embed.shape[1]
+        everything = torch.arange(num_tokens, device=inputs.device).expand(len(inputs), -1)
+        features = self.target(inputs, TokenSplit(visible=everything, masked=everything))
+        return self.head.scores(features, level)
+
+
+def _stack_masks(data_samples: list | None) -> Tensor:
+    if not data_samples or 'mask' not in data_samples[0]:
+        raise ValueError('the samples carry no mask: end the training pipeline with a mask and PackVideoInputs')
+    return torch.stack([sample.mask for sample in data_samples])

@@ -1,0 +1,3 @@
+from mmsigma.models.backbones.video_vit import VideoVisionTransformer
+
+__all__ = ['VideoVisionTransformer']

@@ -1,0 +1,168 @@
+"""The video transformer of VideoMAE and SIGMA: one class for pre-training and for everything after it."""
+
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from timm.models.beit import Block
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from mmsigma.ops import (
+    TokenSplit,
+    gather_tokens,
+    patchify,
+    resize_position_table,
+    sincos_position_table,
+    split_tokens,
+)
+from mmsigma.registry import MODELS
+
+ARCHITECTURES = {
+    'tiny': dict(embed_dims=192, depth=12, num_heads=3),
+    'small': dict(embed_dims=384, depth=12, num_heads=6),
+    'base': dict(embed_dims=768, depth=12, num_heads=12),
+    'large': dict(embed_dims=1024, depth=24, num_heads=16),
+    'huge': dict(embed_dims=1280, depth=32, num_heads=16),
+}
+Size = int | tuple[int, int]
+
+
+def build_blocks(embed_dims: int, depth: int, num_heads: int, mlp_ratio: float, drop_path_rate: float) -> nn.ModuleList:
+    """Pre-norm transformer blocks with biases for queries and values only (timm's BEiT block), xavier-initialised."""
+    if embed_dims % num_heads:
+        raise ValueError(f'embed_dims {embed_dims} is not divisible by num_heads {num_heads}')
+    rates = torch.linspace(0, drop_path_rate, depth).tolist()
+    norm_layer = partial(nn.LayerNorm, eps=1e-6)
+    blocks = nn.ModuleList(
+        Block(embed_dims, num_heads, qkv_bias=True, mlp_ratio=mlp_ratio, drop_path=rate, norm_layer=norm_layer)
+        for rate in rates
+    )
+    for module in blocks.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return blocks
+
+
+class TubeletEmbed(nn.Module):
+    """Linear embedding of tubes; a 3-D convolution whose kernel is its stride.
+
+    The weight keeps the convolution's shape, as all published checkpoints do, but is applied as a matrix: only to
+    the visible tubes if there is a mask, and faster than the convolution in any case.
+    """
+
+    def __init__(self, in_channels: int, embed_dims: int, tubelet_size: int, patch_size: int) -> None:
+        super().__init__()
+        self.tubelet_size, self.patch_size = tubelet_size, patch_size
+        kernel = (tubelet_size, patch_size, patch_size)
+        self.proj = nn.Conv3d(in_channels, embed_dims, kernel_size=kernel, stride=kernel)
+
+    def forward(self, video: Tensor, visible: Tensor | None = None) -> Tensor:
+        """Embed the tubes ``visible`` (B, M) of a video (B, C, T, H, W), or all; returns (B, M, D)."""
+        tubes = patchify(video, self.tubelet_size, self.patch_size)
+        if visible is not None:
+            tubes = gather_tokens(tubes, visible)
+        return F.linear(tubes, self.proj.weight.flatten(1), self.proj.bias)
+
+
+@MODELS.register_module()
+class VideoVisionTransformer(BaseModule):
+    """Vision transformer over space-time tubes without class token (VideoMAE, SIGMA; ECCV 2024, section 3).
+
+    Positions are a fixed one-dimensional sine-cosine table over the flattened token index, neither trained nor
+    stored. Masked tubes are never embedded nor processed.
+
+    Args:
+        arch: One of ``tiny``, ``small``, ``base``, ``large``, ``huge``, or a dict with ``embed_dims``, ``depth`` and
+            ``num_heads``.
+        img_size: Side of the frames in pixels, or (height, width).
+        num_frames: Frames per clip.
+        patch_size: Side of a tube in pixels.
+        tubelet_size: Frames per tube.
+        in_channels: Colour channels.
+        mlp_ratio: Hidden width of the blocks' MLPs relative to ``embed_dims``.
+        drop_path_rate: Stochastic depth of the last block; rises linearly from 0.
+        final_norm: Apply a LayerNorm after the last block. Pre-training does; fine-tuning normalises after pooling.
+        position_grid: Token grid (T, H, W) that the weights were pre-trained on. If given and different from this
+            model's grid, the table of that grid is resized; otherwise the table is built for this model's grid.
+        with_cp: Recompute the blocks in the backward pass to save memory.
+        init_cfg: mmengine's initialisation config.
+    """
+
+    def __init__(
+        self,
+        arch: str | dict = 'base',
+        img_size: Size = 224,
+        num_frames: int = 16,
+        patch_size: int = 16,
+        tubelet_size: int = 2,
+        *,
+        in_channels: int = 3,
+        mlp_ratio: float = 4.0,
+        drop_path_rate: float = 0.0,
+        final_norm: bool = True,
+        position_grid: tuple[int, int, int] | None = None,
+        with_cp: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if isinstance(arch, str):
+            if arch not in ARCHITECTURES:
+                raise ValueError(f'unknown arch {arch!r}: choose one of {sorted(ARCHITECTURES)} or give a dict')
+            arch = ARCHITECTURES[arch]
+        height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
+        if num_frames % tubelet_size or height % patch_size or width % patch_size:
+            raise ValueError(
+                f'num_frames {num_frames} and img_size {height} x {width} must be multiples of '
+                f'tubelet_size {tubelet_size} and patch_size {patch_size}'
+            )
+        self.embed_dims: int = arch['embed_dims']
+        self.input_shape = (in_channels, num_frames, height, width)
+        self.tubelet_size, self.patch_size, self.with_cp = tubelet_size, patch_size, with_cp
+        self.grid = (num_frames // tubelet_size, height // patch_size, width // patch_size)
+
+        self.patch_embed = TubeletEmbed(in_channels, self.embed_dims, tubelet_size, patch_size)
+        self.blocks = build_blocks(self.embed_dims, arch['depth'], arch['num_heads'], mlp_ratio, drop_path_rate)
+        self.norm = nn.LayerNorm(self.embed_dims, eps=1e-6) if final_norm else nn.Identity()
+        self.register_buffer('pos_embed', self._position_table(position_grid), persistent=False)
+
+    def _position_table(self, position_grid: tuple[int, int, int] | None) -> Tensor:
+        grid = tuple(position_grid or self.grid)
+        table = sincos_position_table(grid[0] * grid[1] * grid[2], self.embed_dims)
+        return resize_position_table(table, grid, self.grid)[None]
+
+    def forward(self, inputs: Tensor, mask: Tensor | TokenSplit | None = None) -> Tensor:
+        """Encode a clip.
+
+        Args:
+            inputs: Normalised video (B, C, T, H, W).
+            mask: (B, N) bool, True where masked, or what :func:`mmsigma.ops.split_tokens` made of it; None to
+                encode all N tokens.
+
+        Returns:
+            Tokens (B, N_visible, D) in (t, h, w) order.
+
+        Raises:
+            ValueError: If the input is not of the shape the model was built for.
+        """
+        if tuple(inputs.shape[1:]) != self.input_shape:
+            raise ValueError(
+                f'the model was built for clips of (C, T, H, W) = {self.input_shape}, got {tuple(inputs.shape[1:])}; '
+                'set img_size, num_frames and in_channels accordingly'
+            )
+        if isinstance(mask, Tensor):
+            mask = split_tokens(mask)
+        visible = None if mask is None else mask.visible
+        tokens = self.patch_embed(inputs, visible)
+        positions = self.pos_embed if visible is None else gather_tokens(self.pos_embed, visible)
+        tokens = tokens + positions
+        for block in self.blocks:
+            tokens = checkpoint(block, tokens, use_reentrant=False) if self._recompute else block(tokens)
+        return self.norm(tokens)
+
+    @property
+    def _recompute(self) -> bool:
+        return self.with_cp and self.training and torch.is_grad_enabled()

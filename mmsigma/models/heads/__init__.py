@@ -1,0 +1,4 @@
+from mmsigma.models.heads.prototype_head import PrototypeHead
+from mmsigma.models.heads.regression_head import RegressionHead
+
+__all__ = ['PrototypeHead', 'RegressionHead']

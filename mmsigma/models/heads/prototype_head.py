@@ -1,0 +1,114 @@
+"""Head of SIGMA: learnable prototypes that the features of both branches are assigned to."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmsigma.registry import MODELS
+
+
+@MODELS.register_module()
+class PrototypeHead(BaseModule):
+    """Owns the prototypes and turns features into scores, losses and signs of collapse (SIGMA, section 3).
+
+    Several levels of codebooks, coarse to fine, each with its own Sinkhorn and its own loss, are had by giving
+    several numbers of prototypes.
+
+    Args:
+        in_channels: Width D of the features.
+        num_prototypes: Number of prototypes K, or one number per level.
+        loss: Config of the loss on the scores of one level.
+        detach_prototypes_for_pred: Do not let the video model's term move the prototypes, as the release does; they
+            then learn from the projection network's term alone.
+        level_weights: Weight of each level's loss; 1 by default.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_prototypes: int | Sequence[int] = 3000,
+        loss: dict | None = None,
+        *,
+        detach_prototypes_for_pred: bool = True,
+        level_weights: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        sizes = [num_prototypes] if isinstance(num_prototypes, int) else list(num_prototypes)
+        if not sizes or min(sizes) < 2:
+            raise ValueError(f'every level needs two prototypes or more, got {num_prototypes}')
+        self.level_weights = list(level_weights or [1.0] * len(sizes))
+        if len(self.level_weights) != len(sizes):
+            raise ValueError(f'{len(sizes)} levels but {len(self.level_weights)} level_weights')
+        self.prototypes = nn.ParameterList(nn.Parameter(torch.randn(size, in_channels)) for size in sizes)
+        self.loss_module = MODELS.build(loss or dict(type='SwappedAssignmentLoss'))
+        self.detach_prototypes_for_pred = detach_prototypes_for_pred
+
+    @torch.no_grad()
+    def normalize_prototypes(self) -> None:
+        """Put every prototype on the unit sphere, in place; done at each forward pass, not only at each update."""
+        for prototypes in self.prototypes:
+            prototypes.copy_(F.normalize(prototypes.float(), dim=1))
+
+    def scores(self, features: Tensor, level: int = 0, detach: bool = False) -> Tensor:
+        """Cosine similarities of features (..., D) and the prototypes of a level, (..., K), in float32.
+
+        Half precision would be off by more than a tenth of ``epsilon``, so this leaves autocast.
+        """
+        prototypes = self.prototypes[level]
+        if detach:
+            prototypes = prototypes.detach()
+        with torch.autocast(features.device.type, enabled=False):
+            return F.linear(F.normalize(features.float(), dim=-1), prototypes.float())
+
+    def loss(self, pred: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Swapped assignment losses and collapse statistics.
+
+        Args:
+            pred: Predictions of the video model (B, N_masked, D).
+            target: Features of the projection network (B, N_masked, D).
+
+        Returns:
+            ``loss_target`` and ``loss_pred``, to be summed, and the statistics of :func:`collapse_statistics`. With
+            several levels every key carries the level's number.
+        """
+        self.normalize_prototypes()
+        out = {}
+        for level, weight in enumerate(self.level_weights):
+            scores_target = self.scores(target.flatten(0, 1), level)
+            scores_pred = self.scores(pred.flatten(0, 1), level, detach=self.detach_prototypes_for_pred)
+            loss_target, loss_pred = self.loss_module(scores_target, scores_pred)
+            suffix = f'_{level}' if len(self.level_weights) > 1 else ''
+            out[f'loss_target{suffix}'] = weight * loss_target
+            out[f'loss_pred{suffix}'] = weight * loss_pred
+            statistics = collapse_statistics(scores_pred.detach(), (loss_target + loss_pred).detach())
+            out.update({f'{name}{suffix}': value for name, value in statistics.items()})
+        return out
+
+
+def collapse_statistics(scores: Tensor, loss: Tensor) -> dict[str, Tensor]:
+    """Signs of collapse, from the nearest prototypes of the predictions.
+
+    Sinkhorn's codes use all prototypes even if all features are the same, so they show nothing.
+
+    Args:
+        scores: Scores of the predictions (N, K).
+        loss: Sum of both cross-entropies.
+
+    Returns:
+        ``used_prototypes``, how many are the nearest of at least one token; ``assignment_entropy`` of that use,
+        relative to its largest possible value (0: one prototype takes all; 1: equal use); ``relative_level``, the
+        loss relative to 2 ln K, the value of an uninformed guess.
+    """
+    num_tokens, num_prototypes = scores.shape
+    counts = torch.bincount(scores.argmax(dim=1), minlength=num_prototypes)
+    share = counts / num_tokens
+    entropy = torch.special.entr(share).sum() / math.log(min(num_tokens, num_prototypes))
+    return {
+        'used_prototypes': (counts > 0).sum().float(),
+        'assignment_entropy': entropy,
+        'relative_level': loss / (2 * math.log(num_prototypes)),
+    }

@@ -1,0 +1,225 @@
+"""What a masked tube is to be predicted as: its pixels, a learnt projection of them, or features of a frozen encoder.
+
+Every target is called with the normalised clip and the token split and returns one vector per masked tube.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import timm
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD
+from mmsigma.ops import TokenSplit, gather_tokens, patchify
+from mmsigma.registry import MODELS
+from mmsigma.utils.checkpoint import load_weights
+
+# File names of the official DINO releases, to tell users what to look for.
+_RELEASED_FILES = {
+    'vit_small_patch16_224.dino': 'dino_deitsmall16_pretrain.pth',
+    'vit_base_patch16_224.dino': 'dino_vitbase16_pretrain.pth',
+    'vit_small_patch14_reg4_dinov2.lvd142m': 'dinov2_vits14_reg4_pretrain.pth',
+    'vit_base_patch14_reg4_dinov2.lvd142m': 'dinov2_vitb14_reg4_pretrain.pth',
+}
+
+
+@MODELS.register_module()
+class PixelTarget(BaseModule):
+    """Pixels of the masked tubes (VideoMAE; facts of the release: normalised per tube and colour).
+
+    Args:
+        patch_size: Side of a tube in pixels.
+        tubelet_size: Frames per tube.
+        normalize: Standardise each tube per colour channel over its pixels, with unbiased variance.
+        mean: Mean that the clip was normalised with, 0..255 scale.
+        std: Standard deviation that the clip was normalised with, 0..255 scale.
+    """
+
+    trainable = False
+
+    def __init__(
+        self,
+        patch_size: int = 16,
+        tubelet_size: int = 2,
+        *,
+        normalize: bool = True,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+    ) -> None:
+        super().__init__()
+        self.patch_size, self.tubelet_size, self.normalize = patch_size, tubelet_size, normalize
+        self.out_channels = len(mean) * tubelet_size * patch_size**2
+        self.register_buffer('mean', torch.tensor(mean) / 255, persistent=False)
+        self.register_buffer('std', torch.tensor(std) / 255, persistent=False)
+
+    @torch.no_grad()
+    def forward(self, inputs: Tensor, split: TokenSplit) -> Tensor:
+        """Cut out the masked tubes.
+
+        Args:
+            inputs: Normalised video (B, C, T, H, W).
+            split: Visible and masked tokens.
+
+        Returns:
+            (B, N_masked, tubelet_size * patch_size ** 2 * C), the colour channel fastest.
+        """
+        tubes = patchify(inputs, self.tubelet_size, self.patch_size, channels_last=True)
+        tubes = gather_tokens(tubes, split.masked).unflatten(-1, (-1, len(self.mean)))
+        tubes = tubes.mul_(self.std).add_(self.mean)
+        if self.normalize:
+            variance, mean = torch.var_mean(tubes, dim=-2, keepdim=True)
+            tubes = tubes.sub_(mean).div_(variance.sqrt_().add_(1e-6))
+        return tubes.flatten(-2)
+
+
+@MODELS.register_module()
+class MLPTarget(BaseModule):
+    """A projection network trained along with the video model (SIGMA-MLP): four linear layers over pixel tubes.
+
+    Args:
+        hidden_channels: Widths between the layers.
+        out_channels: Width of the target.
+        **pixel: Arguments of :class:`PixelTarget`.
+    """
+
+    trainable = True
+
+    def __init__(
+        self, hidden_channels: Sequence[int] = (1024, 1024, 512), out_channels: int = 256, **pixel
+    ) -> None:
+        super().__init__()
+        self.pixels = PixelTarget(**pixel)
+        widths = [self.pixels.out_channels, *hidden_channels, out_channels]
+        layers: list[nn.Module] = []
+        for before, after in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Linear(before, after), nn.GELU()]
+        self.mlp = nn.Sequential(*layers[:-1])
+        self.out_channels = out_channels
+
+    def forward(self, inputs: Tensor, split: TokenSplit) -> Tensor:
+        """Project the masked tubes of a normalised video (B, C, T, H, W) to (B, N_masked, out_channels)."""
+        return self.mlp(self.pixels(inputs, split))
+
+
+@MODELS.register_module()
+class FrozenEncoderTarget(BaseModule):
+    """Patch tokens of a frozen image encoder (SIGMA-DINO), on the first frame of every tubelet.
+
+    The tokens of a clip are standardised per channel over all of its tokens, visible ones included, with unbiased
+    variance; only then the masked ones are selected. A grid other than the student's is resized bilinearly (DINOv2).
+
+    The encoder is no submodule: mmengine's weight initialisation would overwrite it (timm models have an
+    ``init_weights`` of their own), and neither optimiser nor checkpoint should know it. It follows ``.to()`` and
+    always stays in evaluation mode.
+
+    Args:
+        model_name: timm name of the encoder.
+        weights: A local checkpoint with timm's or DINO's parameter names; ``'hub'`` to fetch timm's weights; or
+            ``'random'`` for an untrained encoder (tests and benchmarks).
+        img_size: Side of the frames in pixels, or (height, width).
+        grid: Token grid (H, W) of the student.
+        tubelet_size: Frames per tube of the student.
+        precision: ``'float32'`` leaves autocast, as the release does; ``'amp'`` follows it, several times faster.
+        **model_kwargs: Further arguments of ``timm.create_model``.
+    """
+
+    trainable = False
+
+    def __init__(
+        self,
+        model_name: str = 'vit_base_patch16_224.dino',
+        weights: str = 'hub',
+        *,
+        img_size: int | tuple[int, int] = 224,
+        grid: tuple[int, int] = (14, 14),
+        tubelet_size: int = 2,
+        precision: str = 'float32',
+        **model_kwargs,
+    ) -> None:
+        super().__init__()
+        if precision not in ('float32', 'amp'):
+            raise ValueError(f"precision must be 'float32' or 'amp', got {precision!r}")
+        img_size = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
+        encoder = timm.create_model(model_name, num_classes=0, img_size=img_size, **model_kwargs)
+        if weights != 'random':
+            _load_encoder(encoder, _encoder_weights(model_name, weights, model_kwargs))
+        encoder.requires_grad_(False).eval()
+        self._encoder = (encoder,)  # a tuple: not registered as a submodule
+        self.grid, self.tubelet_size, self.precision = tuple(grid), tubelet_size, precision
+        self.out_channels: int = encoder.num_features
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The frozen encoder, a timm vision transformer."""
+        return self._encoder[0]
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> 'FrozenEncoderTarget':
+        self.encoder._apply(fn)
+        return super()._apply(fn, recurse)
+
+    @torch.no_grad()
+    def forward(self, inputs: Tensor, split: TokenSplit) -> Tensor:
+        """Encode the masked tubes of a normalised video (B, C, T, H, W) to (B, N_masked, out_channels)."""
+        batch = len(inputs)
+        frames = inputs[:, :, :: self.tubelet_size].transpose(1, 2).flatten(0, 1)
+        tokens = self.encode(frames).unflatten(0, (batch, -1)).flatten(1, 2)
+        variance, mean = torch.var_mean(tokens, dim=1, keepdim=True)
+        tokens = (tokens - mean) / (variance.sqrt() + 1e-6)
+        return gather_tokens(tokens, split.masked)
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """Patch tokens (n, H * W, D), float32, of frames (n, 3, H, W) on the student's grid."""
+        leave_autocast = torch.autocast(frames.device.type, enabled=False)
+        if self.precision == 'float32':
+            with leave_autocast:
+                tokens = self.encoder.forward_features(frames)
+        else:
+            tokens = self.encoder.forward_features(frames)
+        tokens = tokens[:, self.encoder.num_prefix_tokens :].float()
+        own_grid = self.encoder.patch_embed.grid_size
+        if own_grid != self.grid:
+            maps = tokens.transpose(1, 2).unflatten(-1, own_grid)
+            maps = F.interpolate(maps, size=self.grid, mode='bilinear', align_corners=False)
+            tokens = maps.flatten(2).transpose(1, 2)
+        return tokens
+
+
+def _encoder_weights(model_name: str, weights: str, model_kwargs: dict) -> dict[str, Tensor]:
+    if weights == 'hub':
+        try:
+            return timm.create_model(model_name, pretrained=True, num_classes=0, **model_kwargs).state_dict()
+        except Exception as error:  # the hub client raises many kinds; all mean that there are no weights
+            file = _RELEASED_FILES.get(model_name, f'the weights of {model_name}')
+            raise RuntimeError(
+                f'the weights of the frozen encoder {model_name} could not be fetched from the hub ({error}). '
+                f'Without network, put {file} anywhere on this machine and name it: '
+                f'--cfg-options model.target.weights=/path/to/{Path(file).name if "." in file else "file.pth"}'
+            ) from error
+    return load_weights(weights, keys=('state_dict', 'model', 'teacher'))
+
+
+def _load_encoder(encoder: nn.Module, state: dict[str, Tensor]) -> None:
+    state = {name.removeprefix('module.').removeprefix('backbone.'): value for name, value in state.items()}
+    prefix = encoder.num_prefix_tokens if not getattr(encoder, 'no_embed_class', False) else 0
+    state['pos_embed'] = _resize_dino_positions(state['pos_embed'], prefix, encoder.patch_embed.grid_size)
+    missing, unexpected = encoder.load_state_dict(state, strict=False)
+    unexpected = [name for name in unexpected if not name.startswith(('head.', 'mask_token'))]
+    if missing or unexpected:
+        raise RuntimeError(
+            f'the file does not fit the frozen encoder: missing {missing[:5]}, unexpected {unexpected[:5]}'
+        )
+
+
+def _resize_dino_positions(table: Tensor, prefix: int, grid: tuple[int, int]) -> Tensor:
+    """DINO's rule for frames of another size: bicubic, with 0.1 added to the grid before the scale is taken."""
+    patches = table[:, prefix:]
+    side = round(patches.shape[1] ** 0.5)
+    if (side, side) == tuple(grid):
+        return table
+    maps = patches.reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    scale = ((grid[0] + 0.1) / side, (grid[1] + 0.1) / side)
+    maps = F.interpolate(maps, scale_factor=scale, mode='bicubic', align_corners=False)
+    return torch.cat([table[:, :prefix], maps.flatten(2).transpose(1, 2)], dim=1)

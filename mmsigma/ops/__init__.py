@@ -1,0 +1,16 @@
+"""Pure-torch building blocks: no registry, no config, no file access."""
+
+from mmsigma.ops.masking import TokenSplit, gather_tokens, patchify, split_tokens
+from mmsigma.ops.position import resize_position_table, sincos_position_table
+from mmsigma.ops.sinkhorn import sinkhorn, sinkhorn_labels
+
+__all__ = [
+    'TokenSplit',
+    'gather_tokens',
+    'patchify',
+    'resize_position_table',
+    'sincos_position_table',
+    'sinkhorn',
+    'sinkhorn_labels',
+    'split_tokens',
+]

@@ -1,0 +1,86 @@
+"""Selecting visible and masked tokens."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class TokenSplit(NamedTuple):
+    """Indices of visible and of masked tokens, each in token order.
+
+    Attributes:
+        visible: (B, N_visible), int64.
+        masked: (B, N_masked), int64.
+    """
+
+    visible: Tensor
+    masked: Tensor
+
+
+@torch.compiler.disable
+def split_tokens(mask: Tensor) -> TokenSplit:
+    """Turn a boolean mask into index lists, once per step.
+
+    Gathering by index keeps shapes static and needs no further synchronisation with the device, which boolean
+    indexing would at every use.
+
+    Args:
+        mask: (B, N) bool, True where a token is masked. Every sample masks the same number of tokens.
+
+    Raises:
+        ValueError: If ``mask`` is not such a mask, or if it leaves no token visible or none masked.
+    """
+    if mask.dtype != torch.bool or mask.ndim != 2:
+        raise ValueError(f'mask must be boolean with the shape (B, N), got {mask.dtype} {tuple(mask.shape)}')
+    counts = mask.sum(dim=1).tolist()
+    if len(set(counts)) != 1:
+        raise ValueError(f'all samples must mask the same number of tokens, got {counts}')
+    num_visible = mask.shape[1] - counts[0]
+    if not 0 < num_visible < mask.shape[1]:
+        raise ValueError(f'{counts[0]} of {mask.shape[1]} tokens are masked: some must be visible and some masked')
+    order = mask.byte().argsort(dim=1, stable=True)
+    return TokenSplit(order[:, :num_visible], order[:, num_visible:])
+
+
+def gather_tokens(tokens: Tensor, index: Tensor) -> Tensor:
+    """Select tokens of each sample.
+
+    Args:
+        tokens: (B, N, D), or (1, N, D) or (N, D) for a table shared by all samples.
+        index: (B, M), int64.
+
+    Returns:
+        (B, M, D).
+    """
+    if tokens.ndim == 2 or tokens.shape[0] == 1 != index.shape[0]:
+        return tokens.reshape(-1, tokens.shape[-1])[index]
+    return tokens.gather(1, index[..., None].expand(-1, -1, tokens.shape[-1]))
+
+
+def patchify(video: Tensor, tubelet_size: int, patch_size: int, channels_last: bool = False) -> Tensor:
+    """Cut a video into flattened tubes, in (t, h, w) order.
+
+    Args:
+        video: (B, C, T, H, W).
+        tubelet_size: Frames per tube.
+        patch_size: Side of a tube in pixels.
+        channels_last: Order inside a tube: (t, p, p, C), as pixel targets are, instead of (C, t, p, p), as the
+            kernel of a 3-D convolution is.
+
+    Returns:
+        (B, N, C * tubelet_size * patch_size ** 2). A view is copied once.
+
+    Raises:
+        ValueError: If the video cannot be cut evenly.
+    """
+    batch, channels, frames, height, width = video.shape
+    if frames % tubelet_size or height % patch_size or width % patch_size:
+        raise ValueError(
+            f'a clip of {frames} x {height} x {width} (T, H, W) cannot be cut into tubes of '
+            f'{tubelet_size} x {patch_size} x {patch_size}'
+        )
+    grid = (frames // tubelet_size, height // patch_size, width // patch_size)
+    cut = video.reshape(batch, channels, grid[0], tubelet_size, grid[1], patch_size, grid[2], patch_size)
+    order = (0, 2, 4, 6, 3, 5, 7, 1) if channels_last else (0, 2, 4, 6, 1, 3, 5, 7)
+    return cut.permute(order).reshape(batch, grid[0] * grid[1] * grid[2], -1)

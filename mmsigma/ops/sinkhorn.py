@@ -1,0 +1,139 @@
+"""Sinkhorn-Knopp assignment of samples to equally used prototypes.
+
+The plan ``Q[n, k] = u[n] * exp(scores[n, k] / epsilon) * v[k]`` is the entropic optimal transport between samples of
+equal mass and prototypes of equal mass (Cuturi 2013; SwAV; SIGMA, ECCV 2024). Only ``log v``, one number per
+prototype, has to be kept: the row scaling ``u`` is what a softmax over prototypes does. Every iteration is therefore
+one pass ``softmax(scores / epsilon + log v)`` over blocks of rows whose column sums update ``log v``:
+
+* no second matrix of the size of the scores is ever stored,
+* nothing over- or underflows, whatever the size of the scores: after the first iteration every prototype has a
+  sample with at least 1 / (N K) of its mass,
+* processes exchange one vector of K numbers per iteration, and may hold different numbers of samples.
+"""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+# Elements of a block of rows: large enough to hide the launch of an operation, small enough for the cache of a CPU.
+_BLOCK_ELEMENTS = {'cpu': 1 << 20, 'cuda': 1 << 26}
+
+
+@torch.no_grad()
+def sinkhorn(
+    scores: Tensor,
+    epsilon: float = 0.05,
+    num_iters: int = 10,
+    group: dist.ProcessGroup | None = None,
+) -> Tensor:
+    """Soft assignment codes with equally used prototypes.
+
+    Every iteration gives each prototype the mass 1 / K, then each sample the mass 1 / N. ``num_iters=0`` is
+    ``softmax(scores / epsilon)``. With an initialised process group the result is that of one process holding the
+    samples of all ranks. Computed in float32 (float64 for float64 scores), also inside autocast.
+
+    Args:
+        scores: Similarities of samples and prototypes (N, K), not yet divided by ``epsilon``. N may differ between
+            ranks; K may not.
+        epsilon: Strength of the entropic regularisation.
+        num_iters: Number of iterations.
+        group: Process group; ``None`` is the default group.
+
+    Returns:
+        Codes (N, K), float32 (float64 for float64 scores); every row sums to 1.
+
+    Raises:
+        ValueError: If ``scores`` is not a matrix or ``epsilon`` is not positive.
+    """
+    with torch.autocast(scores.device.type, enabled=False):
+        log_v = _prototype_potential(scores, epsilon, num_iters, group)
+        codes = torch.empty(scores.shape, dtype=log_v.dtype, device=scores.device)
+        rows = _rows_per_block(scores)
+        for block, out in zip(scores.split(rows), codes.split(rows), strict=True):
+            _logits(block, log_v, epsilon, out)
+            torch.softmax(out, dim=1, out=out)
+    return codes
+
+
+@torch.no_grad()
+def sinkhorn_labels(
+    scores: Tensor,
+    epsilon: float = 0.05,
+    num_iters: int = 10,
+    group: dist.ProcessGroup | None = None,
+) -> Tensor:
+    """Hard assignment: ``sinkhorn(...).argmax(dim=1)`` without ever storing the codes.
+
+    Args:
+        scores: Similarities of samples and prototypes (N, K), not yet divided by ``epsilon``.
+        epsilon: Strength of the entropic regularisation.
+        num_iters: Number of iterations.
+        group: Process group; ``None`` is the default group.
+
+    Returns:
+        Prototype index of every sample (N,), int64.
+
+    Raises:
+        ValueError: If ``scores`` is not a matrix or ``epsilon`` is not positive.
+    """
+    with torch.autocast(scores.device.type, enabled=False):
+        log_v = _prototype_potential(scores, epsilon, num_iters, group)
+        labels = torch.empty(len(scores), dtype=torch.int64, device=scores.device)
+        rows = _rows_per_block(scores)
+        buffer = log_v.new_empty(min(rows, len(scores)), scores.shape[1])
+        for block, out in zip(scores.split(rows), labels.split(rows), strict=True):
+            torch.argmax(_logits(block, log_v, epsilon, buffer[: len(block)]), dim=1, out=out)
+    return labels
+
+
+def _prototype_potential(
+    scores: Tensor, epsilon: float, num_iters: int, group: dist.ProcessGroup | None
+) -> Tensor:
+    """``log v`` (K,) after ``num_iters`` iterations, up to a constant, which no assignment depends on."""
+    if scores.ndim != 2:
+        raise ValueError(f'scores must have the shape (samples, prototypes), got {tuple(scores.shape)}')
+    if epsilon <= 0:
+        raise ValueError(f'epsilon must be positive, got {epsilon}')
+    dtype = torch.float64 if scores.dtype == torch.float64 else torch.float32
+    num_prototypes = scores.shape[1]
+    log_v = torch.zeros(num_prototypes, dtype=dtype, device=scores.device)
+    if num_iters == 0:
+        return log_v
+
+    rows = _rows_per_block(scores)
+    buffer = log_v.new_empty(min(rows, len(scores)), num_prototypes)
+    # The first iteration scales prototypes before any sample was scaled: a log-sum-exp down each column.
+    if len(scores):
+        top = scores.amax(dim=0).to(dtype)
+    else:  # a rank without samples takes part in the reductions all the same
+        top = torch.full_like(log_v, -torch.inf)
+    top = _all_reduce(top, dist.ReduceOp.MAX, group)
+    log_v = top / -epsilon
+    mass = torch.zeros_like(log_v)
+    for block in scores.split(rows):
+        mass += _logits(block, log_v, epsilon, buffer[: len(block)]).exp_().sum(dim=0)
+    log_v = log_v - _all_reduce(mass, dist.ReduceOp.SUM, group).log()
+
+    for _ in range(num_iters - 1):
+        mass.zero_()
+        for block in scores.split(rows):
+            plan = _logits(block, log_v, epsilon, buffer[: len(block)])
+            mass += torch.softmax(plan, dim=1, out=plan).sum(dim=0)
+        log_v = log_v - _all_reduce(mass, dist.ReduceOp.SUM, group).log()
+    return log_v
+
+
+def _logits(block: Tensor, log_v: Tensor, epsilon: float, out: Tensor) -> Tensor:
+    return torch.add(log_v, block.to(log_v.dtype), alpha=1 / epsilon, out=out)
+
+
+def _rows_per_block(scores: Tensor) -> int:
+    elements = _BLOCK_ELEMENTS.get(scores.device.type, _BLOCK_ELEMENTS['cuda'])
+    return max(1, elements // max(1, scores.shape[1]))
+
+
+def _all_reduce(tensor: Tensor, op: dist.ReduceOp.RedOpType, group: dist.ProcessGroup | None) -> Tensor:
+    # The group is asked for at run time: a model may be rebuilt under another world size than it was made under.
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(tensor, op=op, group=group)
+    return tensor

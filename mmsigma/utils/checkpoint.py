@@ -1,0 +1,89 @@
+"""Safe reading and atomic writing of checkpoints."""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
+    """Read a checkpoint to the CPU; files of unknown origin cannot execute code.
+
+    Args:
+        path: A ``.safetensors`` file or one written by ``torch.save``.
+        trust: Unpickle arbitrary objects. Official SIGMA and VideoMAE files hold an ``argparse.Namespace`` and need
+            it; set it only for files whose origin you trust.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        RuntimeError: If the file is damaged, or holds objects that only a trusted load may build.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f'no checkpoint at {path}')
+    if path.suffix == '.safetensors':
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    try:
+        return torch.load(path, map_location='cpu', weights_only=not trust)
+    except UnpicklingError as error:
+        raise RuntimeError(
+            f'{path} holds more than tensors and plain containers, and loading it could execute code. If you trust '
+            f'its origin, convert it once: python tools/model_converters/convert_sigma.py {path} OUT.pth --trust'
+        ) from error
+    except (RuntimeError, EOFError, ValueError) as error:
+        raise RuntimeError(f'{path} is damaged or not a checkpoint: {error}') from error
+
+
+def load_weights(path: str | Path, keys: Sequence[str] = ('state_dict', 'model', 'module')) -> dict[str, Tensor]:
+    """Read the parameters of a checkpoint, whichever of ``keys`` it keeps them under.
+
+    Raises:
+        RuntimeError: If the file holds no mapping of names to tensors.
+    """
+    content = load_checkpoint_file(path)
+    for key in keys:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        found = sorted(content)[:8] if isinstance(content, dict) else type(content).__name__
+        raise RuntimeError(f'{path} holds no parameters under any of {list(keys)}; found {found}')
+    return content
+
+
+def write_atomically(path: str | Path, write: Callable[[str], Any]) -> None:
+    """Write through a temporary file beside ``path``, which is replaced only after the last byte reached the disk.
+
+    Args:
+        path: The file to write.
+        write: Called with the name of the temporary file.
+
+    Raises:
+        OSError: Whatever ``write`` raises, a full disk for one; ``path`` is then as it was before.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix=path.suffix)
+    os.close(handle)
+    try:
+        write(temporary)
+        with open(temporary, 'rb+') as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,68 @@
+"""Parameter names of the official SIGMA and VideoMAE releases, and ours."""
+
+from torch import Tensor
+
+# (official prefix, our prefix); the first that fits wins, so longer official prefixes come first.
+_PRETRAIN = (
+    ('encoder.', 'backbone.'),
+    ('encoder_to_decoder.', 'neck.embed.'),
+    ('decoder.', 'neck.'),
+    ('mask_token', 'neck.mask_token'),
+    ('prototypes', 'head.prototypes.0'),
+    ('head.', 'target.mlp.'),
+)
+_FINETUNE = (
+    ('patch_embed.', 'backbone.patch_embed.'),
+    ('blocks.', 'backbone.blocks.'),
+    ('fc_norm.', 'head.fc_norm.'),
+    ('head.', 'head.fc.'),
+)
+
+
+def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the parameters of an official pre-training or fine-tuning file.
+
+    Args:
+        state: Parameters of SIGMA (MLP or DINO target) or VideoMAE under their official names.
+
+    Raises:
+        KeyError: If a name belongs to neither, or if a query or value bias is missing, which some third-party
+            conversions lose.
+    """
+    rules = _PRETRAIN if any(name.startswith('encoder.') for name in state) else _FINETUNE
+    renamed = _rename(state, rules)
+    blocks = {name.split('.attn.')[0] for name in renamed if '.attn.qkv.weight' in name}
+    lost = [f'{block}.attn.{bias}' for block in sorted(blocks) for bias in ('q_bias', 'v_bias')]
+    lost = [name for name in lost if name not in renamed]
+    if not blocks or lost:
+        raise KeyError(f'the file lacks attention weights or biases of an official model: {lost[:4] or "all"}')
+    return renamed
+
+
+def to_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The reverse of :func:`from_official`, for our models' parameters.
+
+    Raises:
+        KeyError: If a parameter has no official name, further levels of prototypes for one.
+    """
+    rules = _PRETRAIN if any(name.startswith('neck.') for name in state) else _FINETUNE
+    # ours -> official: `neck.` is a prefix of `neck.embed.`, so longer ones of ours go first here
+    reverse = sorted(((ours, official) for official, ours in rules), key=lambda rule: -len(rule[0]))
+    return _rename(state, tuple(reverse))
+
+
+def _rename(state: dict[str, Tensor], rules: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
+    renamed, unknown = {}, []
+    for name, value in state.items():
+        rule = next((rule for rule in rules if _fits(name, rule[0])), None)
+        if rule is None:
+            unknown.append(name)
+        else:
+            renamed[rule[1] + name[len(rule[0]) :]] = value
+    if unknown:
+        raise KeyError(f'{len(unknown)} parameters have no counterpart: {unknown[:8]}')
+    return renamed
+
+
+def _fits(name: str, prefix: str) -> bool:
+    return name.startswith(prefix) if prefix.endswith('.') else name == prefix
