@@ -26,13 +26,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .demo_render import Scene, Track, draw_scene, render_frame, rotation
+from .demo_render import Track, draw_scene, render_frame, rotation
 
 VERSION = 1
 """Raised whenever the same arguments come to give other data."""
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Actions
 
 
 class Action(NamedTuple):
@@ -89,9 +86,9 @@ def _vanish(progress: np.ndarray, rng: np.random.Generator) -> list[Track]:
 def _collide(progress: np.ndarray, rng: np.random.Generator) -> list[Track]:
     heading = rng.uniform(0, math.tau)
     axis = rotation(heading)
-    middle, far, touch = _draw_spot(rng, 0.05), rng.uniform(0.26, 0.3), 0.12
+    middle, far, touch = _draw_spot(rng, 0.05), rng.uniform(0.27, 0.31), 0.135
     squash = 1 - 0.35 * np.sin(math.pi * np.clip(progress - 1, 0, 1))
-    linear = 0.75 * axis @ (np.stack([squash, 1 / squash], -1)[..., None] * axis.T)
+    linear = 0.85 * axis @ (np.stack([squash, 1 / squash], -1)[..., None] * axis.T)
     # squashed objects are closer to each other
     reach = np.interp(progress, [0, 1, 2, 3], [far, touch, touch, far]) * squash
     return [_track(middle + np.outer(side * reach, axis[:, 0]), linear @ _draw_turn(rng)) for side in (-1, 1)]
@@ -112,10 +109,6 @@ ACTIONS = (
     Action('collide', ('closing_in', 'touching', 'bouncing_off'), _collide),
 )
 """All classes; the position is the label."""
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# One video
 
 
 class DemoVideo(NamedTuple):
@@ -154,7 +147,7 @@ def render_demo_video(index: int, seed: int = 0, label: int | None = None) -> De
     label = index % len(ACTIONS) if label is None else label
     streams = np.random.SeedSequence([seed, index]).spawn(3)
     look, motion, noise = (np.random.default_rng(stream) for stream in streams)
-    scene: Scene = draw_scene(look)
+    scene = draw_scene(look)
     action = ACTIONS[label]
     events, progress = _draw_clock(motion, len(action.phases), scene.num_frames)
     tracks = action.move(progress, motion)
@@ -173,8 +166,11 @@ def _draw_clock(rng: np.random.Generator, num_phases: int, num_frames: int) -> t
     return borders[:-1], np.concatenate(progress)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The data set on disk
+class _Job(NamedTuple):
+    out_dir: Path
+    index: int
+    seed: int
+    masked: bool
 
 
 def make_demo_dataset(
@@ -195,7 +191,7 @@ def make_demo_dataset(
     * ``phases/<name>.json``: class, phase and progress of every frame, first frame of every phase.
     * ``JPEGImages/480p/<name>/00000.jpg``, ``Annotations/480p/<name>/00000.png`` and ``ImageSets/2017/{train,val}.txt``
       in the layout of DAVIS 2017, whose tools look for a folder called ``480p``; the frames are smaller than that.
-    * ``README.txt`` and ``meta.json``, the latter with the arguments of this call.
+    * ``README.txt`` and ``meta.json``, the latter with what the set was made from.
 
     A video depends on its number and ``seed`` only: neither on ``num_videos`` nor on ``num_workers``. The last ones
     are for validation; as labels go round in turn, both splits are balanced to within one video a class. A run that
@@ -208,7 +204,8 @@ def make_demo_dataset(
         val_share: Share of the videos to validate on, strictly between 0 and 1.
         num_masked: Number of videos, counted from the last one, that also come as frames with masks; the validation
             videos if None.
-        num_workers: Processes to render with; 0 renders in this one.
+        num_workers: Processes to render with; 0 renders in this one. They are spawned, so a script has to guard its
+            entry point with ``if __name__ == '__main__'``.
         on_video: Called with the name of each video that is ready.
 
     Returns:
@@ -219,17 +216,9 @@ def make_demo_dataset(
         FileExistsError: ``out_dir`` has something else in it.
         OSError: A file could not be written.
     """
-    if num_videos < 2:
-        raise ValueError(f'num_videos has to be at least 2, for one video a split; got {num_videos}')
-    if not 0 < val_share < 1:
-        raise ValueError(f'val_share has to lie strictly between 0 and 1; got {val_share}')
-    num_val = min(max(round(num_videos * val_share), 1), num_videos - 1)
-    num_masked = num_val if num_masked is None else num_masked
-    if not 0 <= num_masked <= num_videos:
-        raise ValueError(f'num_masked has to lie between 0 and num_videos = {num_videos}; got {num_masked}')
     if seed < 0 or num_workers < 0:
         raise ValueError(f'seed and num_workers cannot be negative; got {seed} and {num_workers}')
-
+    num_val, num_masked = _share_out(num_videos, val_share, num_masked)
     out_dir = Path(out_dir)
     meta = {
         'generator': 'mmsigma demo data',
@@ -244,13 +233,26 @@ def make_demo_dataset(
     _write_json(out_dir / 'meta.json', meta | {'complete': False})
     splits = {'train': range(num_videos - num_val), 'val': range(num_videos - num_val, num_videos)}
     _write_lists(out_dir, splits, first_masked=num_videos - num_masked)
-    jobs = [(out_dir, index, seed, index >= num_videos - num_masked) for index in range(num_videos)]
-    for name in _map(_make_video, jobs, num_workers):
+    jobs = [_Job(out_dir, index, seed, index >= num_videos - num_masked) for index in range(num_videos)]
+    for name in _make_videos(jobs, num_workers):
         if on_video is not None:
             on_video(name)
     _write_text(out_dir / 'README.txt', _describe(meta))
     _write_json(out_dir / 'meta.json', meta | {'complete': True})
     return out_dir
+
+
+def _share_out(num_videos: int, val_share: float, num_masked: int | None) -> tuple[int, int]:
+    """Number of validation videos, of which there is one at least as of training videos, and of masked ones."""
+    if num_videos < 2:
+        raise ValueError(f'num_videos has to be at least 2, for one video a split; got {num_videos}')
+    if not 0 < val_share < 1:
+        raise ValueError(f'val_share has to lie strictly between 0 and 1; got {val_share}')
+    num_val = min(max(round(num_videos * val_share), 1), num_videos - 1)
+    num_masked = num_val if num_masked is None else num_masked
+    if not 0 <= num_masked <= num_videos:
+        raise ValueError(f'num_masked has to lie between 0 and num_videos = {num_videos}; got {num_masked}')
+    return num_val, num_masked
 
 
 def video_name(index: int) -> str:
@@ -265,24 +267,24 @@ def _is_complete(out_dir: Path, meta: dict) -> bool:
     try:
         found = json.loads((out_dir / 'meta.json').read_text())
         complete = found.pop('complete')
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise FileExistsError(f'{out_dir} exists but does not hold a demo data set; choose another folder') from None
     if found != meta:
         raise FileExistsError(f'{out_dir} holds another demo data set, {found}, not {meta}; choose another folder')
     return complete
 
 
-def _map(function: Callable, jobs: list[tuple], num_workers: int) -> Iterator:
+def _make_videos(jobs: list[_Job], num_workers: int) -> Iterator[str]:
     if num_workers == 0:
-        yield from map(function, jobs)
+        yield from map(_make_video, jobs)
         return
     # forked children could inherit locks of OpenCV's or torch's threads in a held state
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(num_workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield from pool.map(function, jobs)
+        yield from pool.map(_make_video, jobs)
 
 
-def _make_video(job: tuple[Path, int, int, bool]) -> str:
+def _make_video(job: _Job) -> str:
     """Render and write one video, unless it is there; its phases come last and tell that it is."""
     out_dir, index, seed, masked = job
     name = video_name(index)
@@ -326,6 +328,7 @@ def _write_mp4(path: Path, frames: np.ndarray, fps: int) -> None:
     count = int(written.get(cv2.CAP_PROP_FRAME_COUNT))
     written.release()
     if count != len(frames):
+        draft.unlink()
         raise OSError(f'{path}: {count} of {len(frames)} frames were written; is the disk full?')
     draft.replace(path)
 

@@ -1,0 +1,46 @@
+"""Timing of candidates against each other: interleaved rounds, medians, ratios, peak memory."""
+
+import resource
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+
+def compare(candidates: dict[str, Callable[[], object]], rounds: int = 5, warmup: int = 1) -> dict[str, float]:
+    """Median seconds of every candidate; one call of each per round, so that drifts of the machine hit all alike."""
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    for round_index in range(warmup + rounds):
+        for name, run in candidates.items():
+            synchronize()
+            start = time.perf_counter()
+            run()
+            synchronize()
+            if round_index >= warmup:
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def synchronize() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def print_table(title: str, medians: dict[str, float], reference: str) -> None:
+    print(f'\n{title}')
+    for name, seconds in medians.items():
+        print(f'  {name:<44} {seconds * 1e3:9.1f} ms   {medians[reference] / seconds:5.2f}x the speed of {reference}')
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, in MB (on a GPU, of the device)."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def machine() -> str:
+    if torch.cuda.is_available():
+        return f'{torch.cuda.get_device_name()}, torch {torch.__version__}'
+    return f'{torch.get_num_threads()} CPU threads, torch {torch.__version__}'

@@ -1,0 +1,36 @@
+"""The last step of a pipeline."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmaction.structures import ActionDataSample
+from mmcv.transforms import BaseTransform
+
+from mmsigma.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class PackVideoInputs(BaseTransform):
+    """Pack one clip for the model: ``inputs``, uint8 (C, T, H, W), and ``data_samples`` with everything else.
+
+    The sample carries ``gt_label`` if the video has a label, ``mask`` if one was drawn, and ``meta_keys``.
+
+    Args:
+        meta_keys: Keys of the results to carry along if they are there.
+    """
+
+    def __init__(
+        self, meta_keys: Sequence[str] = ('filename', 'frame_inds', 'crop_box', 'original_shape', 'failures')
+    ) -> None:
+        self.meta_keys = tuple(meta_keys)
+
+    def transform(self, results: dict) -> dict:
+        clip = torch.from_numpy(np.stack(results['imgs']) if isinstance(results['imgs'], list) else results['imgs'])
+        sample = ActionDataSample()
+        if results.get('label', -1) != -1:
+            sample.set_gt_label(results['label'])
+        if 'mask' in results:
+            sample.set_field(torch.from_numpy(results['mask']), 'mask')
+        sample.set_metainfo({key: results[key] for key in self.meta_keys if key in results})
+        return {'inputs': clip.permute(3, 0, 1, 2).contiguous(), 'data_samples': sample}

@@ -1,0 +1,102 @@
+"""Cropping and resizing clips into one uint8 buffer."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmsigma.registry import TRANSFORMS
+
+Box = tuple[int, int, int, int]
+
+
+def crop_and_resize(frames: Sequence[np.ndarray], box: Box, size: int) -> np.ndarray:
+    """Cut ``box`` (x, y, width, height) out of every frame (H, W, C) and resize it bilinearly to (size, size).
+
+    Returns:
+        uint8 (T, size, size, C).
+    """
+    x, y, width, height = box
+    out = np.empty((len(frames), size, size, frames[0].shape[2]), np.uint8)
+    for frame, target in zip(frames, out, strict=True):
+        cv2.resize(frame[y : y + height, x : x + width], (size, size), dst=target, interpolation=cv2.INTER_LINEAR)
+    return out
+
+
+@TRANSFORMS.register_module()
+class MultiScaleCrop(BaseTransform):
+    """The crop of VideoMAE and SIGMA pre-training, the same for all frames of a clip; no flip, no colour change.
+
+    Sides are ``scales`` of the short side; width and height may differ by ``max_distort`` steps of scale. A side
+    within less than 3 pixels of ``size`` becomes ``size``. The crop sits at one of 13 places: corners, centre, middles
+    of the edges, and quarter points.
+
+    Required keys: ``imgs``. Modified keys: ``imgs``, ``img_shape``. Added keys: ``crop_box`` (x, y, width, height).
+
+    Args:
+        size: Side of the output in pixels.
+        scales: Sides of the crop relative to the short side of the video.
+        max_distort: Largest difference between the scale indices of width and height.
+    """
+
+    def __init__(
+        self, size: int = 224, scales: Sequence[float] = (1, 0.875, 0.75, 0.66), max_distort: int = 1
+    ) -> None:
+        self.size, self.scales, self.max_distort = size, tuple(scales), max_distort
+
+    def transform(self, results: dict) -> dict:
+        frames = results['imgs']
+        height, width = frames[0].shape[:2]
+        sides = self.sides(width, height)
+        crop_width, crop_height = sides[np.random.randint(len(sides))]
+        places = self.places(width, height, crop_width, crop_height)
+        x, y = places[np.random.randint(len(places))]
+        results['crop_box'] = (x, y, crop_width, crop_height)
+        results['imgs'] = crop_and_resize(frames, results['crop_box'], self.size)
+        results['img_shape'] = (self.size, self.size)
+        return results
+
+    def sides(self, width: int, height: int) -> list[tuple[int, int]]:
+        """All (width, height) of crops of a frame, each equally likely."""
+        sides = [int(min(width, height) * scale) for scale in self.scales]
+        sides = [self.size if abs(side - self.size) < 3 else side for side in sides]
+        numbers = range(len(sides))
+        return [(sides[i], sides[j]) for i in numbers for j in numbers if abs(i - j) <= self.max_distort]
+
+    @staticmethod
+    def places(width: int, height: int, crop_width: int, crop_height: int) -> list[tuple[int, int]]:
+        """The 13 offsets (x, y) of a crop, each equally likely."""
+        dx, dy = (width - crop_width) // 4, (height - crop_height) // 4
+        quarters = [
+            *((0, 0), (4, 0), (0, 4), (4, 4), (2, 2)),
+            *((0, 2), (4, 2), (2, 4), (2, 0)),
+            *((1, 1), (3, 1), (1, 3), (3, 3)),
+        ]
+        return [(i * dx, j * dy) for i, j in quarters]
+
+    def __repr__(self) -> str:
+        return f'MultiScaleCrop(size={self.size}, scales={self.scales}, max_distort={self.max_distort})'
+
+
+@TRANSFORMS.register_module()
+class ResizeClip(BaseTransform):
+    """Resize whole frames to a square, ignoring their aspect ratio.
+
+    Required keys: ``imgs``. Modified keys: ``imgs``, ``img_shape``.
+
+    Args:
+        size: Side of the output in pixels.
+    """
+
+    def __init__(self, size: int = 224) -> None:
+        self.size = size
+
+    def transform(self, results: dict) -> dict:
+        height, width = results['imgs'][0].shape[:2]
+        results['imgs'] = crop_and_resize(results['imgs'], (0, 0, width, height), self.size)
+        results['img_shape'] = (self.size, self.size)
+        return results
+
+    def __repr__(self) -> str:
+        return f'ResizeClip(size={self.size})'
