@@ -38,8 +38,6 @@ class PixelTarget(BaseModule):
         std: Standard deviation that the clip was normalised with, 0..255 scale.
     """
 
-    trainable = False
-
     def __init__(
         self,
         patch_size: int = 16,
@@ -82,16 +80,24 @@ class MLPTarget(BaseModule):
     Args:
         hidden_channels: Widths between the layers.
         out_channels: Width of the target.
-        **pixel: Arguments of :class:`PixelTarget`.
+        patch_size: Side of a tube in pixels.
+        tubelet_size: Frames per tube.
+        mean: Mean that the clip was normalised with, 0..255 scale.
+        std: Standard deviation that the clip was normalised with, 0..255 scale.
     """
 
-    trainable = True
-
     def __init__(
-        self, hidden_channels: Sequence[int] = (1024, 1024, 512), out_channels: int = 256, **pixel
+        self,
+        hidden_channels: Sequence[int] = (1024, 1024, 512),
+        out_channels: int = 256,
+        *,
+        patch_size: int = 16,
+        tubelet_size: int = 2,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
     ) -> None:
         super().__init__()
-        self.pixels = PixelTarget(**pixel)
+        self.pixels = PixelTarget(patch_size, tubelet_size, mean=mean, std=std)
         widths = [self.pixels.out_channels, *hidden_channels, out_channels]
         layers: list[nn.Module] = []
         for before, after in zip(widths[:-1], widths[1:], strict=True):
@@ -123,10 +129,8 @@ class FrozenEncoderTarget(BaseModule):
         grid: Token grid (H, W) of the student.
         tubelet_size: Frames per tube of the student.
         precision: ``'float32'`` leaves autocast, as the release does; ``'amp'`` follows it, several times faster.
-        **model_kwargs: Further arguments of ``timm.create_model``.
+        model_kwargs: Further arguments of ``timm.create_model``.
     """
-
-    trainable = False
 
     def __init__(
         self,
@@ -137,9 +141,10 @@ class FrozenEncoderTarget(BaseModule):
         grid: tuple[int, int] = (14, 14),
         tubelet_size: int = 2,
         precision: str = 'float32',
-        **model_kwargs,
+        model_kwargs: dict | None = None,
     ) -> None:
         super().__init__()
+        model_kwargs = dict(model_kwargs or {})
         if precision not in ('float32', 'amp'):
             raise ValueError(f"precision must be 'float32' or 'amp', got {precision!r}")
         img_size = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)

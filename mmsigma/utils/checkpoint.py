@@ -8,7 +8,8 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from torch import Tensor
+from mmengine.logging import MMLogger
+from torch import Tensor, nn
 
 
 def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
@@ -56,6 +57,37 @@ def load_weights(path: str | Path, keys: Sequence[str] = ('state_dict', 'model',
         found = sorted(content)[:8] if isinstance(content, dict) else type(content).__name__
         raise RuntimeError(f'{path} holds no parameters under any of {list(keys)}; found {found}')
     return content
+
+
+def load_state_strictly(
+    module: nn.Module, state: dict[str, Tensor], *, origin: str | Path, allow_missing: bool = False
+) -> None:
+    """Load parameters and fail, with names, where they do not fit.
+
+    Args:
+        module: What to load into.
+        state: Names and tensors.
+        origin: Where they come from, for messages.
+        allow_missing: Accept parameters that are in only one of both, with a warning that counts them.
+
+    Raises:
+        RuntimeError: If shapes differ, if nothing fits, or if names differ and ``allow_missing`` is not set.
+    """
+    own = module.state_dict()
+    common = own.keys() & state.keys()
+    wrong = [f'{n}: {tuple(state[n].shape)} instead of {tuple(own[n].shape)}' for n in own if n in common
+             and own[n].shape != state[n].shape]
+    if wrong:
+        raise RuntimeError(
+            f'{origin} was made for a model of another size ({len(wrong)} parameters differ): ' + '; '.join(wrong[:5])
+        )
+    missing, unexpected = sorted(own.keys() - common), sorted(state.keys() - common)
+    difference = f'missing {len(missing)} {missing[:5]}, unexpected {len(unexpected)} {unexpected[:5]}'
+    if not common or ((missing or unexpected) and not allow_missing):
+        raise RuntimeError(f'{origin} does not fit the model: {difference}')
+    if missing or unexpected:
+        MMLogger.get_current_instance().warning(f'{origin} fits only in part: {difference}')
+    module.load_state_dict(state, strict=False)
 
 
 def write_atomically(path: str | Path, write: Callable[[str], Any]) -> None:

@@ -43,8 +43,9 @@ class ReadClip(BaseTransform):
 
     Args:
         sampling: Config of the transform that sets ``frame_inds`` from ``total_frames``.
-        decoder: ``'decord'``, ``'pyav'`` or ``'torchcodec'``, which give identical frames, or a dict with the configs
-            of two transforms, ``open`` and ``decode``.
+        decoder: ``'decord'``, ``'pyav'`` or ``'torchcodec'``, or a dict with the configs of two transforms, ``open`` and
+            ``decode``. All three give identical frames, but for AVI files with B-frames, whose order they read
+            differently.
     """
 
     def __init__(self, sampling: dict, decoder: str | dict = 'decord') -> None:
@@ -130,8 +131,7 @@ class PyAVDecode(BaseTransform):
         stream = container.streams.video[0]
         # the time stamps of AVI are those of decoding: there, frames can only be counted from the start
         seekable = 'avi' not in container.format.name
-        if seekable:
-            container.seek(stamps[min(wanted)], stream=stream, backward=True)
+        container.seek(stamps[min(wanted)] if seekable else 0, stream=stream, backward=True)
         for count, frame in enumerate(container.decode(stream)):
             index = bisect.bisect_left(stamps, frame.pts) if seekable else count
             if index in wanted:

@@ -22,4 +22,4 @@ class RegressionHead(BaseModule):
     def loss(self, pred: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Loss of predictions and targets, both (B, N_masked, D), and the spread of the target's features."""
         spread = target.detach().flatten(0, 1).float().std(dim=0).mean()
-        return {'loss': self.loss_module(pred, target), 'target_std': spread}
+        return {'loss_reconstruction': self.loss_module(pred, target), 'target_std': spread}

@@ -1,0 +1,35 @@
+# Lists of "path label" lines (labels unused) or a CSV with header, paths relative to data_root. Without a list, all
+# videos in data_root are used.
+data_root = 'data/kinetics400'
+ann_file = 'train.txt'
+# decord, pyav or torchcodec
+decoder = 'decord'
+batch_size = 40
+num_workers = 10
+
+train_pipeline = [
+    dict(
+        type='ReadClip',
+        decoder=decoder,
+        sampling=dict(type='SampleStridedClip', clip_len=16, frame_interval=4),
+    ),
+    dict(type='MultiScaleCrop', size=224),
+    dict(type='TubeMask', grid=(8, 14, 14), mask_ratio=0.9),
+    dict(type='PackVideoInputs'),
+]
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    pin_memory=True,
+    drop_last=True,
+    sampler=dict(type='SeededSampler', shuffle=True),
+    dataset=dict(
+        type='VideoDataset',
+        data_root=data_root,
+        ann_file=ann_file,
+        data_prefix=dict(video=''),
+        scan_if_no_list=True,
+        pipeline=train_pipeline,
+    ),
+)

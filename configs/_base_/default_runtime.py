@@ -1,0 +1,32 @@
+default_scope = 'mmsigma'
+
+default_hooks = dict(
+    runtime_info=dict(type='RuntimeInfoHook'),
+    timer=dict(type='IterTimerHook'),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    logger=dict(type='LoggerHook', interval=50),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    # at least two are kept: the oldest goes before the newest is written
+    checkpoint=dict(type='CheckpointHook', interval=20, max_keep_ckpts=3, save_last=True),
+)
+custom_hooks = [
+    dict(type='NonFiniteLossHook'),
+    dict(type='BadVideoHook', max_share=0.05),
+    dict(type='ProgressHook'),
+]
+
+env_cfg = dict(
+    cudnn_benchmark=True,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'),
+    # TF32 where the GPU has it
+    float32_matmul_precision='high',
+)
+log_processor = dict(window_size=50)
+vis_backends = [dict(type='LocalVisBackend')]
+visualizer = dict(type='Visualizer', vis_backends=vis_backends)
+
+randomness = dict(seed=0)
+log_level = 'INFO'
+load_from = None
+resume = False

@@ -1,0 +1,14 @@
+# SIGMA-DINO, ViT-B, Something-Something V2, epsilon 0.03. 16 GPUs x 32 clips = 512 clips per step,
+# learning rate 3.0e-4.
+_base_ = [
+    '../_base_/models/sigma_vitb.py',
+    '../_base_/datasets/ssv2_pretrain.py',
+    '../_base_/schedules/pretrain_800e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(head=dict(loss=dict(epsilon=0.03)))
+train_dataloader = dict(batch_size=32)
+optim_wrapper = dict(optimizer=dict(lr=1.5e-4 * 512 / 256))
+auto_scale_lr = dict(base_batch_size=512)
+custom_hooks = _base_.custom_hooks + [dict(type='CollapseHook'), dict(type='PicturesHook')]

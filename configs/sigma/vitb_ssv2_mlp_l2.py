@@ -1,0 +1,6 @@
+# Ablation that collapses: regression of the learnt projection instead of clustering. 512 clips per step,
+# learning rate 3.0e-4.
+_base_ = ['vitb_ssv2_mlp.py']
+
+model = dict(head=dict(_delete_=True, type='RegressionHead'))
+custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] != 'CollapseHook']

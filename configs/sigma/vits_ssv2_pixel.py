@@ -1,0 +1,8 @@
+# VideoMAE, ViT-S, Something-Something V2, 2400 epochs. 64 GPUs x 32 clips = 2048 clips per step,
+# learning rate 1.2e-3.
+_base_ = ['vits_ssv2_dino.py']
+
+model = dict(target=dict(_delete_=True, type='PixelTarget'), head=dict(_delete_=True, type='RegressionHead'))
+train_dataloader = dict(batch_size=32)
+optim_wrapper = dict(optimizer=dict(lr=1.5e-4 * 2048 / 256))
+auto_scale_lr = dict(base_batch_size=2048)

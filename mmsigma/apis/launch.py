@@ -1,0 +1,58 @@
+"""From command-line arguments to a Runner; shared by the tools."""
+
+import argparse
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import FlexibleRunner, Runner
+
+from mmsigma.engine import VideoRunner
+from mmsigma.utils.preflight import check_config
+
+
+def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
+    """Let the arguments of a tool change a config, in place.
+
+    Raises:
+        ValueError: If an argument needs something that the config does not have.
+    """
+    cfg.launcher = args.launcher
+    cfg.verbose = args.verbose
+    cfg.trust_checkpoints = args.trust_checkpoint
+    if args.seed is not None:
+        cfg.randomness = {**cfg.get('randomness', {}), 'seed': args.seed}
+    if getattr(args, 'resume', None) == 'auto':
+        cfg.resume, cfg.load_from = True, None
+    elif getattr(args, 'resume', None):
+        cfg.resume, cfg.load_from = True, args.resume
+    if getattr(args, 'no_validate', False):
+        cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    if getattr(args, 'auto_scale_lr', False):
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise ValueError('--auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in the config')
+        cfg.auto_scale_lr.enable = True
+    if getattr(args, 'amp', False):
+        enable_mixed_precision(cfg)
+
+
+def enable_mixed_precision(cfg: Config) -> None:
+    """float16 with loss scaling on a GPU (``optim_wrapper.dtype='bfloat16'`` for bfloat16), bfloat16 on a CPU."""
+    wrapper = cfg.optim_wrapper
+    if not torch.cuda.is_available():
+        wrapper.type = 'CPUAmpOptimWrapper'
+        wrapper.pop('dtype', None)
+        wrapper.pop('loss_scale', None)
+        return
+    wrapper.type = 'mmengine.AmpOptimWrapper'
+    if wrapper.get('dtype') != 'bfloat16':
+        wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def build_runner(cfg: Config) -> Runner | FlexibleRunner:
+    """Check a config and build its runner: mmengine's FlexibleRunner if it names a ``strategy``, ours otherwise.
+
+    Raises:
+        mmsigma.utils.preflight.ConfigError: If the config has faults.
+    """
+    check_config(cfg)
+    return FlexibleRunner.from_cfg(cfg) if 'strategy' in cfg else VideoRunner.from_cfg(cfg)

@@ -1,0 +1,99 @@
+"""Every workaround for an upstream package, with its reason and the condition for removing it."""
+
+import ast
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from mmengine.config import config as mmengine_config
+from mmengine.dist import infer_launcher
+from mmengine.logging import HistoryBuffer
+
+
+def init_cpu_process_group(launcher: str) -> None:
+    """Create a gloo group from the launcher's environment where there is no GPU.
+
+    mmengine's ``init_dist`` calls ``torch.cuda.set_device`` whatever the backend (seen in 0.10.7). A group that exists
+    already is taken over by the Runner. Remove when ``init_dist`` works with ``backend='gloo'`` without a driver.
+    """
+    if torch.cuda.is_available() or dist.is_initialized():
+        return
+    if launcher == 'none' or infer_launcher() == 'none':
+        raise RuntimeError(f'launcher {launcher!r} on the CPU needs RANK and WORLD_SIZE in the environment: use torchrun')
+    os.environ.setdefault('LOCAL_RANK', '0')
+    dist.init_process_group('gloo')
+
+
+def cpu_model_wrapper(cfg: dict | None) -> dict:
+    """Config of the DDP wrapper on the CPU.
+
+    mmengine passes ``device_ids=[LOCAL_RANK]`` (seen in 0.10.7), which DDP refuses for modules on the CPU. Remove when
+    it no longer does.
+    """
+    default = dict(type='mmengine.MMDistributedDataParallel', broadcast_buffers=False)
+    return {**default, **(cfg or {}), 'device_ids': None}
+
+
+def pack_history(message_hub: dict) -> dict:
+    """Message hub state with its scalar histories as tensors.
+
+    mmengine pickles ``HistoryBuffer`` objects into checkpoints (seen in 0.10.7), which ``torch.load`` refuses since
+    torch 2.6 unless told to trust the file. Remove when a checkpoint of mmengine loads with ``weights_only=True``.
+    """
+    packed = {}
+    for name, buffer in message_hub['log_scalars'].items():
+        values, counts = buffer.data
+        packed[name] = (torch.as_tensor(np.asarray(values)), torch.as_tensor(np.asarray(counts)), buffer.max_length)
+    return {**message_hub, 'log_scalars': packed}
+
+
+def unpack_history(message_hub: dict) -> dict:
+    """The reverse of :func:`pack_history`; histories that are not packed stay as they are."""
+    unpacked = {}
+    for name, buffer in message_hub['log_scalars'].items():
+        if isinstance(buffer, tuple):
+            values, counts, max_length = buffer
+            buffer = HistoryBuffer(values.tolist(), counts.tolist(), max_length)
+        unpacked[name] = buffer
+    return {**message_hub, 'log_scalars': unpacked}
+
+
+@contextmanager
+def overridden_variables(values: dict[str, object]) -> Iterator[set[str]]:
+    """While config files are read, let top-level variables have other values; yields the names that were found.
+
+    mmengine merges command-line options after a file was executed (seen in 0.10.7), too late for what the file computed
+    from its variables: ``data_root=...`` would change nothing but ``data_root``. Remove when ``Config.fromfile`` can be
+    given values for variables.
+    """
+    found: set[str] = set()
+
+    class OverrideAssignments(mmengine_config.RemoveAssignFromAST):
+        def visit_Assign(self, node: ast.Assign) -> ast.Assign | None:
+            target = node.targets[0]
+            if isinstance(target, ast.Name) and target.id in values:
+                found.add(target.id)
+                literal = ast.parse(repr(values[target.id]), mode='eval').body
+                node = ast.fix_missing_locations(ast.copy_location(ast.Assign(node.targets, literal), node))
+            return super().visit_Assign(node)
+
+    with mock.patch.object(mmengine_config, 'RemoveAssignFromAST', OverrideAssignments):
+        yield found
+
+
+class DropKnownNoise(logging.Filter):
+    """Drops warnings that no user of ours can act on.
+
+    mmaction's ``DecordInit`` warns once per worker that a class of mmengine it uses is deprecated (seen in 1.2.0).
+    Remove when it uses ``mmengine.fileio``.
+    """
+
+    _NOISE = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith(self._NOISE)

@@ -1,0 +1,6 @@
+from mmsigma.engine.hooks.bad_video import BadVideoHook
+from mmsigma.engine.hooks.health import CollapseHook, NonFiniteLossHook
+from mmsigma.engine.hooks.pictures import PicturesHook
+from mmsigma.engine.hooks.progress import ProgressHook
+
+__all__ = ['BadVideoHook', 'CollapseHook', 'NonFiniteLossHook', 'PicturesHook', 'ProgressHook']

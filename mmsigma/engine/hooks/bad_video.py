@@ -1,0 +1,63 @@
+"""Counting videos that could not be read."""
+
+from mmengine.dist import all_reduce, get_world_size
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+import torch
+
+from mmsigma.registry import HOOKS
+
+
+@HOOKS.register_module()
+class BadVideoHook(Hook):
+    """Names every video that :class:`mmsigma.datasets.VideoDataset` had to replace, and stops a run with too many.
+
+    Args:
+        max_share: Largest tolerated share of draws whose video failed, over all processes.
+        min_draws: Draws before the share is judged.
+        interval: Iterations between judgements.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self, max_share: float = 0.05, min_draws: int = 200, interval: int = 50) -> None:
+        self.max_share, self.min_draws, self.interval = max_share, min_draws, interval
+        self.draws = self.failed = 0
+        self.reasons: dict[str, str] = {}
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
+        for sample in data_batch['data_samples']:
+            failures = sample.metainfo.get('failures', ())
+            self.draws += 1 + len(failures)
+            self.failed += len(failures)
+            for filename, reason in failures:
+                if filename not in self.reasons:
+                    runner.logger.warning(f'skipped, cannot be read: {filename} ({reason})')
+                self.reasons[filename] = reason
+        if self.every_n_train_iters(runner, self.interval):
+            self._judge(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        self._judge(runner)
+        if self.reasons:
+            runner.logger.warning(
+                f'{len(self.reasons)} unreadable videos were replaced {self.failed} times in {self.draws} draws; '
+                'the log names them'
+            )
+
+    def _judge(self, runner: Runner) -> None:
+        # all processes have to come to the same conclusion, or the others would wait for the one that stopped
+        totals = torch.tensor([self.draws, self.failed], dtype=torch.float64)
+        if get_world_size() > 1:
+            totals = totals.to(next(runner.model.parameters()).device)
+            all_reduce(totals)
+        draws, failed = totals.tolist()
+        if draws >= self.min_draws and failed > self.max_share * draws:
+            examples = '\n  '.join(f'{name}: {reason}' for name, reason in list(self.reasons.items())[:5])
+            raise RuntimeError(
+                f'{failed:.0f} of {draws:.0f} draws met a video that cannot be read, more than the tolerated '
+                f'{self.max_share:.0%} (BadVideoHook.max_share). Is data_root right? For example:\n  {examples}'
+            )

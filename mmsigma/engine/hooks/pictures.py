@@ -1,0 +1,58 @@
+"""Pictures of a training run."""
+
+from pathlib import Path
+
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmsigma.datasets import SeededIndex
+from mmsigma.registry import HOOKS
+from mmsigma.visualization.masked_video import draw_curves, draw_masked_clips, draw_prototypes
+
+
+@HOOKS.register_module()
+class PicturesHook(Hook):
+    """Writes what a person would look at into ``<log_dir>/pictures``: masked clips, prototypes and curves.
+
+    The clips are the same throughout a run. Nothing of the training is touched: clips are drawn with seeds of their
+    own, and the model is put back as it was.
+
+    Args:
+        interval: Epochs between pictures; they are also written at the end.
+        num_clips: Clips in a picture.
+        num_prototypes: Prototypes in a picture.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, interval: int = 50, num_clips: int = 4, num_prototypes: int = 6) -> None:
+        self.interval, self.num_clips, self.num_prototypes = interval, num_clips, num_prototypes
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
+            if is_main_process():
+                self.draw(runner, Path(runner.log_dir) / 'pictures')
+
+    def draw(self, runner: Runner, folder: Path) -> None:
+        """Draw all pictures into ``folder``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        dataset = runner.train_dataloader.dataset
+        step = max(1, len(dataset) // self.num_clips)
+        indices = range(0, min(len(dataset), self.num_clips * step), step)
+        batch = pseudo_collate([dataset[SeededIndex.of(index, (0, 0, index))] for index in indices])
+        model = getattr(runner.model, 'module', runner.model)
+        draw_masked_clips(batch, model.backbone.tubelet_size, model.backbone.patch_size, folder / 'masked_input.png')
+        if hasattr(model.head, 'prototypes'):
+            with torch.no_grad():
+                inputs = model.data_preprocessor(batch)['inputs']
+                scores = model.prototype_scores(inputs).float().cpu()
+            draw_prototypes(batch, scores, model.backbone.grid, self.num_prototypes, folder / 'prototypes.png')
+        scalars = {
+            name.removeprefix('train/'): buffer.data[0]
+            for name, buffer in runner.message_hub.log_scalars.items()
+            if name.startswith('train/')
+        }
+        draw_curves(scalars, folder / 'curves.png')

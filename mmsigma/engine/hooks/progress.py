@@ -1,0 +1,107 @@
+"""The console during training."""
+
+import time
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from mmsigma.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ProgressHook(Hook):
+    """A start-up summary, then one line that moves; plain lines now and then where the console is no terminal.
+
+    Args:
+        keys: Which outputs of the model to show, if they are there.
+        seconds: Time between lines where the console is no terminal.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(
+        self,
+        keys: tuple[str, ...] = ('loss', 'used_prototypes', 'relative_level'),
+        seconds: float = 15.0,
+    ) -> None:
+        self.keys, self.seconds = tuple(keys), seconds
+        self.console = Console(highlight=False, soft_wrap=True)
+        self.progress: Progress | None = None
+        self.waited = self.worked = 0.0
+
+    def before_train(self, runner: Runner) -> None:
+        if not is_main_process():
+            return
+        self.console.print(self.summary(runner))
+        self._first = runner.iter
+        self._started = self._last_line = self._mark = time.monotonic()
+        self.progress = Progress(
+            TextColumn('epoch {task.fields[epoch]}'),
+            BarColumn(bar_width=24),
+            TextColumn('{task.completed:.0f}/{task.total:.0f}'),
+            TextColumn('{task.fields[status]}'),
+            TimeElapsedColumn(),
+            TextColumn('left'),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.task = self.progress.add_task('', total=runner.max_iters, completed=runner.iter, epoch='', status='')
+        self.progress.start()
+
+    @staticmethod
+    def summary(runner: Runner) -> str:
+        """What is about to be trained, on what, and where it goes."""
+        loader = runner.train_dataloader
+        millions = sum(p.numel() for p in runner.model.parameters() if p.requires_grad) / 1e6
+        batch = loader.batch_size * runner.world_size
+        device = next(runner.model.parameters()).device
+        lr = runner.optim_wrapper.param_groups[0].get('initial_lr', runner.optim_wrapper.param_groups[0]['lr'])
+        return (
+            f'model    {type(getattr(runner.model, "module", runner.model)).__name__}, '
+            f'{millions:.2f} M trainable parameters\n'
+            f'data     {len(loader.dataset)} videos, {batch} clips per step on {runner.world_size} x {device.type}\n'
+            f'schedule {runner.max_epochs} epochs x {len(loader)} steps, learning rate {lr:.3g}'
+            + (f', resumed at step {runner.iter}' if runner.iter else '')
+            + f'\noutput   {runner.log_dir}'
+        )
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        if self.progress:
+            now = time.monotonic()
+            self.waited += now - self._mark
+            self._mark = now
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
+        if not self.progress:
+            return
+        now = time.monotonic()
+        self.worked += now - self._mark
+        self._mark = now
+        done = runner.iter + 1
+        if self.console.is_terminal:
+            epoch = f'{runner.epoch + 1}/{runner.max_epochs}'
+            self.progress.update(self.task, completed=done, epoch=epoch, status=self.status(outputs))
+        elif now - self._last_line >= self.seconds or done == runner.max_iters:
+            self._last_line = now
+            left = (now - self._started) / (done - self._first) * (runner.max_iters - done)
+            self.console.print(
+                f'epoch {runner.epoch + 1}/{runner.max_epochs}  step {done}/{runner.max_iters}  '
+                f'{self.status(outputs)}  {left:.0f} s left'
+            )
+
+    def status(self, outputs: dict) -> str:
+        """The chosen outputs and the share of time spent waiting for data."""
+        parts = [f'{key} {outputs[key].item():.4g}' for key in self.keys if key in outputs]
+        share = self.waited / max(self.waited + self.worked, 1e-9)
+        return '  '.join([*parts, f'data wait {share:.0%}'])
+
+    def after_train(self, runner: Runner) -> None:
+        if self.progress:
+            self.progress.stop()
+            self.progress = None

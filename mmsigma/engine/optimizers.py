@@ -1,0 +1,90 @@
+"""Parameter groups and mixed precision."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from mmengine.optim import OptimWrapper
+from torch import nn
+
+from mmsigma.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class TransformerOptimWrapperConstructor:
+    """Groups parameters as masked video modelling does: by weight decay and, for fine-tuning, by depth.
+
+    One-dimensional parameters, biases and ``no_decay`` names are not decayed. With ``layer_decay`` d the rate of layer
+    i is multiplied by d ** (L + 1 - i): the patch embedding is layer 0, block i is layer i + 1, everything after the L
+    blocks is layer L + 1. There are as many groups as different settings, not as parameters, so that fused and
+    multi-tensor optimisers can do their work.
+
+    Args:
+        optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.
+        paramwise_cfg: ``no_decay``, names or last parts of names, default ``('mask_token', 'pos_embed', 'cls_token')``;
+            ``layer_decay``, default 1; ``num_layers``, needed for ``layer_decay``.
+    """
+
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
+        paramwise_cfg = dict(paramwise_cfg or {})
+        self.no_decay = tuple(paramwise_cfg.pop('no_decay', ('mask_token', 'pos_embed', 'cls_token')))
+        self.layer_decay = paramwise_cfg.pop('layer_decay', 1.0)
+        self.num_layers = paramwise_cfg.pop('num_layers', None)
+        if paramwise_cfg:
+            raise ValueError(f'unknown keys in paramwise_cfg: {sorted(paramwise_cfg)}')
+        if self.layer_decay != 1 and self.num_layers is None:
+            raise ValueError('layer_decay needs num_layers, the number of blocks of the backbone')
+        self.optim_wrapper_cfg = dict(optim_wrapper_cfg)
+
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        cfg = dict(self.optim_wrapper_cfg)
+        optimizer_cfg = dict(cfg.pop('optimizer'))
+        lr, weight_decay = optimizer_cfg['lr'], optimizer_cfg.get('weight_decay', 0.0)
+        optimizer_cfg['params'] = self.groups(getattr(model, 'module', model), lr, weight_decay)
+        cfg.setdefault('type', 'OptimWrapper')
+        return OPTIM_WRAPPERS.build(cfg, default_args=dict(optimizer=OPTIMIZERS.build(optimizer_cfg)))
+
+    def groups(self, model: nn.Module, lr: float, weight_decay: float) -> list[dict]:
+        """Groups with ``params``, ``names``, ``lr``, ``lr_scale`` and ``weight_decay``."""
+        groups: dict[tuple, dict] = {}
+        for name, parameter in model.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            scale = self.lr_scale(name)
+            decay = 0.0 if self._spared(name, parameter) else weight_decay
+            group = groups.setdefault(
+                (scale, decay), dict(params=[], names=[], lr=lr * scale, lr_scale=scale, weight_decay=decay)
+            )
+            group['params'].append(parameter)
+            group['names'].append(name)
+        return list(groups.values())
+
+    def lr_scale(self, name: str) -> float:
+        """Multiplier of the learning rate of a parameter."""
+        if self.layer_decay == 1:
+            return 1.0
+        return self.layer_decay ** (self.num_layers + 1 - self._layer(name))
+
+    def _layer(self, name: str) -> int:
+        if re.search(r'(^|\.)(patch_embed|pos_embed|cls_token|mask_token)(\.|$)', name):
+            return 0
+        block = re.search(r'(?:^|\.)blocks\.(\d+)\.', name)
+        return int(block[1]) + 1 if block else self.num_layers + 1
+
+    def _spared(self, name: str, parameter: nn.Parameter) -> bool:
+        return parameter.ndim <= 1 or name.endswith('.bias') or name.rpartition('.')[2] in self.no_decay
+
+
+@OPTIM_WRAPPERS.register_module()
+class CPUAmpOptimWrapper(OptimWrapper):
+    """Mixed precision on the CPU: bfloat16 autocast, which needs no loss scaling.
+
+    mmengine's ``AmpOptimWrapper`` refuses to run without an accelerator (seen in 0.10.7); to be removed when it runs
+    ``torch.autocast('cpu')``.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
+            yield

@@ -1,0 +1,63 @@
+"""Learning-rate schedule of masked video modelling."""
+
+import math
+
+from mmengine.optim.scheduler.param_scheduler import INF, _ParamScheduler
+
+from mmsigma.registry import PARAM_SCHEDULERS
+
+
+@PARAM_SCHEDULERS.register_module()
+class WarmupCosineLR(_ParamScheduler):
+    """Linear warm-up from 0, then a half cosine to a share of the base rate, as VideoMAE and SIGMA train.
+
+    The warm-up reaches the base rate in its last step, where the cosine starts again; the cosine stops one step short
+    of its minimum. Values are computed from the step alone, not from the value before.
+
+    Args:
+        optimizer: Optimiser or optimiser wrapper.
+        warmup: Length of the warm-up.
+        end: Length of the schedule.
+        min_ratio: Lowest rate relative to the base rate. A ratio, so that scaling the rate scales its minimum.
+        begin: First step.
+        last_step: Step to continue after.
+        by_epoch: Count epochs instead of iterations.
+        verbose: Print every change.
+    """
+
+    def __init__(
+        self,
+        optimizer,
+        warmup: int,
+        end: int,
+        min_ratio: float = 0.0,
+        *,
+        begin: int = 0,
+        last_step: int = -1,
+        by_epoch: bool = True,
+        verbose: bool = False,
+    ) -> None:
+        if not 0 <= warmup < end - begin:
+            raise ValueError(f'warmup {warmup} must be shorter than the schedule, {begin} to {end}')
+        self.warmup, self.min_ratio = warmup, min_ratio
+        super().__init__(optimizer, 'lr', begin, end, last_step, by_epoch, verbose)
+
+    @classmethod
+    def build_iter_from_epoch(
+        cls, *args, warmup: int, end: int = INF, begin: int = 0, by_epoch: bool = True, epoch_length: int = 1, **kwargs
+    ) -> 'WarmupCosineLR':
+        """Build a schedule in iterations from lengths in epochs."""
+        if not by_epoch:
+            raise ValueError('only a schedule in epochs can be converted to iterations')
+        lengths = dict(warmup=warmup * epoch_length, begin=begin * epoch_length, end=end * epoch_length)
+        return cls(*args, **lengths, by_epoch=False, **kwargs)
+
+    def factor(self, step: int) -> float:
+        """Rate at a step relative to the base rate."""
+        if step < self.warmup:
+            return step / max(self.warmup - 1, 1)
+        progress = (step - self.warmup) / (self.end - self.begin - self.warmup)
+        return self.min_ratio + (1 - self.min_ratio) / 2 * (1 + math.cos(math.pi * progress))
+
+    def _get_value(self) -> list[float]:
+        return [base * self.factor(self.last_step) for base in self.base_values]

@@ -1,0 +1,32 @@
+"""Loading configs: command-line values reach what a file computes from its variables."""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmsigma import compat
+
+
+def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
+    """Read a config file and its bases.
+
+    An option without a dot, such as ``data_root`` or ``epochs``, replaces the value of that top-level variable wherever
+    a file of the inheritance chain assigns it, *before* the file computes anything from it. All other options are
+    merged into the finished config, as mmengine does.
+
+    Args:
+        path: The config file.
+        options: Dotted keys and values, as of ``--cfg-options``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    if '::' not in str(path) and not Path(path).is_file():
+        raise FileNotFoundError(f'no config at {path}')
+    options = dict(options or {})
+    variables = {key: value for key, value in options.items() if '.' not in key and not isinstance(value, dict)}
+    with compat.overridden_variables(variables) as found:
+        cfg = Config.fromfile(path)
+    cfg.merge_from_dict({key: value for key, value in options.items() if key not in found})
+    return cfg

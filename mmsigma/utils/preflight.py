@@ -1,0 +1,148 @@
+"""Finding the faults of a config before anything is built from it.
+
+mmengine ignores a misspelt top-level key, and notices a misspelt argument only when the object is built, after an
+epoch in the worst case. Here every dict with a ``type`` is compared with the constructor it names.
+"""
+
+import difflib
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.registry import Registry
+from mmengine.runner import Runner
+
+from mmsigma import registry
+
+# Which registry a dict belongs to follows from where it stands; the last fitting word of the path counts.
+_PLACES = {
+    'model': registry.MODELS,
+    'dataset': registry.DATASETS,
+    'pipeline': registry.TRANSFORMS,
+    'sampling': registry.TRANSFORMS,
+    'sampler': registry.DATA_SAMPLERS,
+    'batch_sampler': registry.DATA_SAMPLERS,
+    'default_hooks': registry.HOOKS,
+    'custom_hooks': registry.HOOKS,
+    'train_cfg': registry.LOOPS,
+    'val_cfg': registry.LOOPS,
+    'test_cfg': registry.LOOPS,
+    'optim_wrapper': registry.OPTIM_WRAPPERS,
+    'optimizer': registry.OPTIMIZERS,
+    'param_scheduler': registry.PARAM_SCHEDULERS,
+    'val_evaluator': registry.METRICS,
+    'test_evaluator': registry.METRICS,
+    'visualizer': registry.VISUALIZERS,
+    'vis_backends': registry.VISBACKENDS,
+    'log_processor': registry.LOG_PROCESSORS,
+    'init_cfg': registry.WEIGHT_INITIALIZERS,
+    'collate_fn': registry.FUNCTIONS,
+    'strategy': registry.STRATEGIES,
+    'model_wrapper_cfg': registry.MODEL_WRAPPERS,
+}
+# Keys that the code building an object takes out before its constructor sees them.
+_TAKEN_BEFORE = {
+    'optim_wrapper': {'optimizer', 'constructor', 'paramwise_cfg', 'clip_grad'},
+    'param_scheduler': {'convert_to_iter_based', 'begin', 'end', 'by_epoch'},
+}
+_OUR_TOP_LEVEL = {'default_scope', 'runner_type', 'verbose', 'trust_checkpoints', 'compile', 'strategy', 'sync_bn',
+                  'find_unused_parameters', 'model_wrapper_cfg'}
+
+
+class ConfigError(ValueError):
+    """A config with faults; the message lists them all."""
+
+
+def check_config(cfg: Any) -> None:
+    """Check a whole config.
+
+    Raises:
+        ConfigError: With every fault found, each with the path of its key and the nearest valid name.
+    """
+    faults = [*_top_level_faults(cfg)]
+    for key, value in cfg.items():
+        if key in _PLACES or key.endswith('_dataloader'):
+            faults += _faults(value, key, _PLACES.get(key))
+    if faults:
+        raise ConfigError('the config has faults:\n  ' + '\n  '.join(faults))
+
+
+def _top_level_faults(cfg: Any) -> Iterator[str]:
+    # Variables of a config are top-level keys too, so only what looks like a misspelt argument is a fault.
+    known = (set(inspect.signature(Runner.__init__).parameters) | _OUR_TOP_LEVEL) - {'self', 'cfg'}
+    for key in cfg.keys() - known:
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
+        if near:
+            yield f'{key}: not an argument of the Runner (did you mean {near[0]!r}?)'
+
+
+def _faults(node: Any, path: str, kinds: Registry | None) -> Iterator[str]:
+    if isinstance(node, (list, tuple)):
+        for index, item in enumerate(node):
+            yield from _faults(item, f'{path}[{index}]', kinds)
+    if not isinstance(node, dict):
+        return
+    if 'type' in node and kinds is not None:
+        yield from _node_faults(node, path, kinds)
+    names_hooks = path == 'default_hooks'  # its keys are names of hooks, `param_scheduler` for one
+    for key, value in node.items():
+        yield from _faults(value, f'{path}.{key}', kinds if names_hooks else _PLACES.get(key, kinds))
+
+
+def _node_faults(node: dict, path: str, kinds: Registry) -> Iterator[str]:
+    kind = node['type']
+    target = _look_up(kind, kinds) if isinstance(kind, str) else kind
+    if target is None:
+        near = _nearest(kind, _names(kinds))
+        yield f'{path}.type: {kind!r} is not in the registry of {kinds.name}s{near}'
+        return
+    arguments = _arguments(target)
+    if arguments is None:
+        return
+    place = next((word for word in reversed(path.replace('[', '.').split('.')) if word in _TAKEN_BEFORE), '')
+    for key in node.keys() - arguments - _TAKEN_BEFORE.get(place, set()) - {'type', '_scope_', '_delete_'}:
+        name = getattr(target, '__name__', kind)
+        yield f'{path}: {key!r} is not an argument of {name}{_nearest(key, arguments)}'
+
+
+def _look_up(kind: str, kinds: Registry) -> Any:
+    try:
+        return kinds.get(kind)
+    except (ImportError, KeyError):
+        return None
+
+
+def _names(kinds: Registry) -> set[str]:
+    names: set[str] = set()
+    level: Registry | None = kinds
+    while level is not None:
+        level.import_from_location()
+        names |= set(level.module_dict)
+        level = level.parent
+    return names
+
+
+def _arguments(target: Any) -> set[str] | None:
+    """Names that a class or function can be called with; None if it takes any."""
+    if inspect.isfunction(target):
+        parameters = inspect.signature(target).parameters.values()
+        return None if any(p.kind == p.VAR_KEYWORD for p in parameters) else {p.name for p in parameters}
+    names: set[str] = set()
+    for cls in inspect.getmro(target):
+        init = cls.__dict__.get('__init__')
+        if init is None:
+            continue
+        try:
+            parameters = list(inspect.signature(init).parameters.values())
+        except (TypeError, ValueError):
+            return None
+        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {'self'}
+        # **kwargs usually go to the parent; a class at the root that takes them could do anything with them
+        if not any(p.kind == p.VAR_KEYWORD for p in parameters):
+            return names
+    return None
+
+
+def _nearest(word: str, names: set[str]) -> str:
+    near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
+    return f' (did you mean {near[0]!r}?)' if near else ''

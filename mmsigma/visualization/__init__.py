@@ -1,0 +1,1 @@
+"""Drawing what models see and do."""

@@ -1,0 +1,160 @@
+"""Pictures of masked video modelling: what the model sees, what its prototypes pick out, how training went."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmsigma.utils.checkpoint import write_atomically
+
+_GAP = 4
+
+
+def write_picture(path: str | Path, image: np.ndarray) -> None:
+    """Write an RGB uint8 image (H, W, 3).
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+
+    def write(name: str) -> None:
+        if not cv2.imwrite(name, np.ascontiguousarray(image[..., ::-1])):
+            raise OSError(f'picture {path} could not be written')
+
+    write_atomically(path, write)
+
+
+def mosaic(rows: list[list[np.ndarray]]) -> np.ndarray:
+    """Put images of one size, uint8 (H, W, 3), into a grid with white gaps."""
+    height, width = rows[0][0].shape[:2]
+    columns = max(map(len, rows))
+    size = (len(rows) * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, 3)
+    canvas = np.full(size, 255, np.uint8)
+    for i, row in enumerate(rows):
+        for j, image in enumerate(row):
+            y, x = _GAP + i * (height + _GAP), _GAP + j * (width + _GAP)
+            canvas[y : y + height, x : x + width] = image
+    return canvas
+
+
+def tube_map(values: Tensor, grid: tuple[int, int, int], size: tuple[int, int]) -> np.ndarray:
+    """Enlarge values of tokens (N,) to frames: (T, H, W) with the grid's T."""
+    maps = values.reshape(grid).numpy()
+    return np.stack([cv2.resize(frame, size[::-1], interpolation=cv2.INTER_NEAREST) for frame in maps])
+
+
+def _frames(clip: Tensor, columns: int) -> tuple[list[int], list[np.ndarray]]:
+    times = np.linspace(0, clip.shape[1] - 1, min(columns, clip.shape[1])).astype(int).tolist()
+    return times, [clip[:, time].permute(1, 2, 0).numpy() for time in times]
+
+
+def draw_masked_clips(batch: dict, tubelet_size: int, patch_size: int, path: str | Path, columns: int = 8) -> None:
+    """Two rows per clip: frames as they are fed in, and the same with masked tubes greyed out.
+
+    Args:
+        batch: ``inputs``, a list of uint8 clips (C, T, H, W), and ``data_samples`` with ``mask``.
+        tubelet_size: Frames per tube.
+        patch_size: Side of a tube in pixels.
+        path: Picture to write.
+        columns: Frames per row.
+    """
+    rows = []
+    for clip, sample in zip(batch['inputs'], batch['data_samples'], strict=True):
+        times, frames = _frames(clip, columns)
+        rows.append(frames)
+        if 'mask' not in sample:
+            continue
+        frames_, height, width = clip.shape[1:]
+        grid = (frames_ // tubelet_size, height // patch_size, width // patch_size)
+        masked = tube_map(sample.mask.byte(), grid, (height, width)).astype(bool)
+        rows.append(
+            [
+                np.where(masked[time // tubelet_size][..., None], np.uint8(128), frame)
+                for time, frame in zip(times, frames, strict=True)
+            ]
+        )
+    write_picture(path, mosaic(rows))
+
+
+def informative_prototypes(scores: Tensor, number: int) -> list[int]:
+    """Prototypes that pick out something: nearest to a part of the tubes, neither to hardly any nor to most.
+
+    Args:
+        scores: (B, N, K).
+        number: How many to choose, at most.
+
+    Returns:
+        Prototype indices by decreasing variance of their share over the clips, so that prototypes come first which
+        are about some clips and not about others.
+    """
+    nearest = scores.argmax(dim=-1)
+    shares = torch.stack([torch.bincount(clip, minlength=scores.shape[-1]) for clip in nearest]) / nearest.shape[1]
+    total = shares.mean(dim=0)
+    worth = shares.var(dim=0, unbiased=False) + total * (1 - total) * 1e-3
+    worth[total == 0] = -1
+    order = worth.argsort(descending=True)[:number]
+    return [int(index) for index in order if worth[index] >= 0]
+
+
+def draw_prototypes(
+    batch: dict, scores: Tensor, grid: tuple[int, int, int], number: int, path: str | Path, columns: int = 8
+) -> None:
+    """One row per prototype: the clip in which it is nearest to most tubes, everything else darkened.
+
+    Args:
+        batch: ``inputs``, a list of uint8 clips (C, T, H, W).
+        scores: Similarity of tubes and prototypes (B, N, K).
+        grid: Token grid (T, H, W).
+        number: Prototypes to draw.
+        path: Picture to write.
+        columns: Frames per row.
+    """
+    nearest = scores.argmax(dim=-1)
+    rows = []
+    for prototype in informative_prototypes(scores, number):
+        picked = nearest == prototype
+        best = int(picked.sum(dim=1).argmax())
+        clip = batch['inputs'][best]
+        tubelet = clip.shape[1] // grid[0]
+        lit = tube_map(picked[best].byte(), grid, tuple(clip.shape[2:])).astype(bool)
+        times, frames = _frames(clip, columns)
+        rows.append(
+            [
+                np.where(lit[time // tubelet][..., None], frame, frame // 5)
+                for time, frame in zip(times, frames, strict=True)
+            ]
+        )
+    if rows:
+        write_picture(path, mosaic(rows))
+
+
+def draw_curves(scalars: dict[str, np.ndarray], path: str | Path) -> None:
+    """Curves of losses and of prototype use over the iterations.
+
+    Args:
+        scalars: Values per iteration, by name.
+        path: Picture to write.
+    """
+    import matplotlib
+
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    panels = [[name for name in scalars if 'loss' in name]]
+    panels += [[name] for name in scalars if name.startswith(('used_prototypes', 'assignment_entropy', 'relative_level'))]
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(4.5 * len(panels), 3.2), squeeze=False)
+    for axis, names in zip(axes[0], panels, strict=True):
+        for name in names:
+            values = np.asarray(scalars[name], dtype=float)
+            (line,) = axis.plot(values, alpha=0.25, linewidth=0.8)
+            width = max(1, len(values) // 50)
+            smooth = np.convolve(values, np.ones(width) / width, mode='valid')
+            axis.plot(np.arange(len(smooth)) + width - 1, smooth, color=line.get_color(), label=name)
+        axis.set_xlabel('iteration')
+        axis.legend(frameon=False)
+        axis.spines[['top', 'right']].set_visible(False)
+    figure.tight_layout()
+    write_atomically(path, lambda name: figure.savefig(name, dpi=110))
+    pyplot.close(figure)

@@ -1,0 +1,45 @@
+"""Evaluate a checkpoint with the config's test protocol."""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file, or package::path of an installed one')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='folder of logs and results (default: work_dirs/<config name>)')
+    parser.add_argument('--dump', help='file to write all predictions to (.pkl)')
+    parser.add_argument('--seed', type=int, help='random seed; wins over the config')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument('--verbose', action='store_true', help='the whole log on the console')
+    parser.add_argument('--trust-checkpoint', action='store_true', help='allow checkpoints to execute code on loading')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    from mmsigma.apis.launch import apply_arguments, build_runner
+    from mmsigma.utils.config import load_config
+
+    cfg = load_config(args.config, args.cfg_options)
+    if not cfg.get('test_dataloader'):
+        raise SystemExit(f'{args.config} has no test_dataloader: it only describes pre-training')
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
+    cfg.load_from = args.checkpoint
+    apply_arguments(cfg, args)
+    if args.dump:
+        evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+        cfg.test_evaluator = [*evaluators, dict(type='mmengine.DumpResults', out_file_path=args.dump)]
+    build_runner(cfg).test()
+
+
+if __name__ == '__main__':
+    main()

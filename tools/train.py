@@ -1,0 +1,55 @@
+"""Train a model.
+
+python tools/train.py configs/demo/sigma_tiny_demo_mlp.py --cfg-options data_root=my_videos/
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', help='config file, or package::path of an installed one')
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints (default: work_dirs/<config name>)')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='continue from a checkpoint; without a path, from the latest in the work dir',
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision (float16 on a GPU, bfloat16 on a CPU)')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the real batch size')
+    parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
+    parser.add_argument('--seed', type=int, help='random seed; wins over the config')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument('--verbose', action='store_true', help='the whole log on the console')
+    parser.add_argument('--trust-checkpoint', action='store_true', help='allow checkpoints to execute code on loading')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='key=value pairs; variables of the config (data_root=..., epochs=...) and dotted keys',
+    )
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    from mmsigma.apis.launch import apply_arguments, build_runner
+    from mmsigma.utils.config import load_config
+
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
+    apply_arguments(cfg, args)
+    build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
