@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 
 import torch
-from common import compare, machine, peak_memory_mb, print_table
+from common import compare, machine, print_table
 
 from mmsigma.models.backbones.video_vit import ARCHITECTURES
 from mmsigma.ops import split_tokens

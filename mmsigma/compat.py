@@ -24,7 +24,9 @@ def init_cpu_process_group(launcher: str) -> None:
     if torch.cuda.is_available() or dist.is_initialized():
         return
     if launcher == 'none' or infer_launcher() == 'none':
-        raise RuntimeError(f'launcher {launcher!r} on the CPU needs RANK and WORLD_SIZE in the environment: use torchrun')
+        raise RuntimeError(
+            f'launcher {launcher!r} on the CPU needs RANK and WORLD_SIZE in the environment: use torchrun'
+        )
     os.environ.setdefault('LOCAL_RANK', '0')
     dist.init_process_group('gloo')
 
@@ -40,16 +42,21 @@ def cpu_model_wrapper(cfg: dict | None) -> dict:
 
 
 def pack_history(message_hub: dict) -> dict:
-    """Message hub state with its scalar histories as tensors.
+    """Message hub state as tensors and plain numbers.
 
-    mmengine pickles ``HistoryBuffer`` objects into checkpoints (seen in 0.10.7), which ``torch.load`` refuses since
-    torch 2.6 unless told to trust the file. Remove when a checkpoint of mmengine loads with ``weights_only=True``.
+    mmengine pickles ``HistoryBuffer`` objects and numpy scalars into checkpoints (seen in 0.10.7), which ``torch.load``
+    refuses since torch 2.6 unless told to trust the file. Remove when a checkpoint of mmengine loads with
+    ``weights_only=True``.
     """
     packed = {}
     for name, buffer in message_hub['log_scalars'].items():
         values, counts = buffer.data
         packed[name] = (torch.as_tensor(np.asarray(values)), torch.as_tensor(np.asarray(counts)), buffer.max_length)
-    return {**message_hub, 'log_scalars': packed}
+    info = {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in message_hub['runtime_info'].items()
+    }
+    return {**message_hub, 'log_scalars': packed, 'runtime_info': info}
 
 
 def unpack_history(message_hub: dict) -> dict:

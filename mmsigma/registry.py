@@ -1,8 +1,8 @@
 """Child registries of mmengine's, all in scope ``mmsigma``.
 
 ``locations`` names the modules that register entries; they are imported on the first look-up, so that
-``import mmsigma`` stays cheap. Entries of other packages are reached by prefix, e.g. ``mmaction.DecordInit``. Registries
-without an entry of ours are there because mmengine warns about a scope that lacks one.
+``import mmsigma`` stays cheap. Entries of other packages are reached by prefix, e.g. ``mmaction.DecordInit``.
+Registries without an entry of ours are there because mmengine warns about a scope that lacks one.
 """
 
 from mmengine import registry as mmengine

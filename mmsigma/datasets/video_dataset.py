@@ -12,7 +12,6 @@ import numpy as np
 from mmaction.datasets import VideoDataset as MMActionVideoDataset
 from mmengine.logging import MMLogger
 
-from mmsigma.datasets.samplers import SeededIndex
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.registry import DATASETS, TRANSFORMS
 
@@ -55,9 +54,7 @@ class VideoDataset(MMActionVideoDataset):
         self.scan_if_no_list = scan_if_no_list
         transforms = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         prefix = dict(data_prefix or dict(video=''))
-        super().__init__(
-            ann_file or '', pipeline=transforms, data_prefix=prefix, max_refetch=max_refetch, **kwargs
-        )
+        super().__init__(ann_file or '', pipeline=transforms, data_prefix=prefix, max_refetch=max_refetch, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Read the list or scan the folder.

@@ -35,8 +35,8 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         if 0 <= done < len(self.dataloader):
             return done
         self.runner.logger.warning(
-            f'iteration {self._iter} is not in epoch {self._epoch}: the run was started with another batch size, number '
-            'of processes or data set. The epoch is started anew.'
+            f'iteration {self._iter} is not in epoch {self._epoch}: the run was started with another batch size, '
+            'number of processes or data set. The epoch is started anew.'
         )
         return 0
 

@@ -86,9 +86,7 @@ def sinkhorn_labels(
     return labels
 
 
-def _prototype_potential(
-    scores: Tensor, epsilon: float, num_iters: int, group: dist.ProcessGroup | None
-) -> Tensor:
+def _prototype_potential(scores: Tensor, epsilon: float, num_iters: int, group: dist.ProcessGroup | None) -> Tensor:
     """``log v`` (K,) after ``num_iters`` iterations, up to a constant, which no assignment depends on."""
     if scores.ndim != 2:
         raise ValueError(f'scores must have the shape (samples, prototypes), got {tuple(scores.shape)}')

@@ -75,8 +75,11 @@ def load_state_strictly(
     """
     own = module.state_dict()
     common = own.keys() & state.keys()
-    wrong = [f'{n}: {tuple(state[n].shape)} instead of {tuple(own[n].shape)}' for n in own if n in common
-             and own[n].shape != state[n].shape]
+    wrong = [
+        f'{n}: {tuple(state[n].shape)} instead of {tuple(own[n].shape)}'
+        for n in own
+        if n in common and own[n].shape != state[n].shape
+    ]
     if wrong:
         raise RuntimeError(
             f'{origin} was made for a model of another size ({len(wrong)} parameters differ): ' + '; '.join(wrong[:5])

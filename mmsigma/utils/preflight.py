@@ -45,8 +45,17 @@ _TAKEN_BEFORE = {
     'optim_wrapper': {'optimizer', 'constructor', 'paramwise_cfg', 'clip_grad'},
     'param_scheduler': {'convert_to_iter_based', 'begin', 'end', 'by_epoch'},
 }
-_OUR_TOP_LEVEL = {'default_scope', 'runner_type', 'verbose', 'trust_checkpoints', 'compile', 'strategy', 'sync_bn',
-                  'find_unused_parameters', 'model_wrapper_cfg'}
+_OUR_TOP_LEVEL = {
+    'default_scope',
+    'runner_type',
+    'verbose',
+    'trust_checkpoints',
+    'compile',
+    'strategy',
+    'sync_bn',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+}
 
 
 class ConfigError(ValueError):

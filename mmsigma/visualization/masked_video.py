@@ -143,7 +143,9 @@ def draw_curves(scalars: dict[str, np.ndarray], path: str | Path) -> None:
     from matplotlib import pyplot
 
     panels = [[name for name in scalars if 'loss' in name]]
-    panels += [[name] for name in scalars if name.startswith(('used_prototypes', 'assignment_entropy', 'relative_level'))]
+    panels += [
+        [name] for name in scalars if name.startswith(('used_prototypes', 'assignment_entropy', 'relative_level'))
+    ]
     figure, axes = pyplot.subplots(1, len(panels), figsize=(4.5 * len(panels), 3.2), squeeze=False)
     for axis, names in zip(axes[0], panels, strict=True):
         for name in names:

@@ -40,9 +40,7 @@ class MultiScaleCrop(BaseTransform):
         max_distort: Largest difference between the scale indices of width and height.
     """
 
-    def __init__(
-        self, size: int = 224, scales: Sequence[float] = (1, 0.875, 0.75, 0.66), max_distort: int = 1
-    ) -> None:
+    def __init__(self, size: int = 224, scales: Sequence[float] = (1, 0.875, 0.75, 0.66), max_distort: int = 1) -> None:
         self.size, self.scales, self.max_distort = size, tuple(scales), max_distort
 
     def transform(self, results: dict) -> dict:

@@ -1,10 +1,9 @@
 """Counting videos that could not be read."""
 
+import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-
-import torch
 
 from mmsigma.registry import HOOKS
 

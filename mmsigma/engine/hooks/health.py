@@ -23,7 +23,8 @@ class NonFiniteLossHook(Hook):
         loss = outputs['loss'].item()
         if not math.isfinite(loss):
             raise FloatingPointError(
-                f'the loss is {loss} in iteration {runner.iter} (epoch {runner.epoch}). {self.cause(runner, data_batch, outputs)}'
+                f'the loss is {loss} in iteration {runner.iter} (epoch {runner.epoch}). '
+                + self.cause(runner, data_batch, outputs)
             )
 
     @staticmethod
@@ -36,7 +37,9 @@ class NonFiniteLossHook(Hook):
         model = runner.model
         bad = [name for name, value in model.named_parameters() if not torch.isfinite(value).all()]
         gradients = [
-            name for name, value in model.named_parameters() if value.grad is not None and not torch.isfinite(value.grad).all()
+            name
+            for name, value in model.named_parameters()
+            if value.grad is not None and not torch.isfinite(value.grad).all()
         ]
         terms = [name for name, value in outputs.items() if not math.isfinite(value)]
         finite = [name for name, value in outputs.items() if math.isfinite(value)]
@@ -65,9 +68,7 @@ class CollapseHook(Hook):
 
     priority = 'LOW'
 
-    def __init__(
-        self, window: int = 100, warmup: int = 200, min_entropy: float = 0.1, max_level: float = 0.98
-    ) -> None:
+    def __init__(self, window: int = 100, warmup: int = 200, min_entropy: float = 0.1, max_level: float = 0.98) -> None:
         self.window, self.warmup = window, warmup
         self.min_entropy, self.max_level = min_entropy, max_level
         self.history: dict[str, deque[float]] = {}

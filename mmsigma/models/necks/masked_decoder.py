@@ -81,12 +81,8 @@ def _block_for_last_tokens(block: Block, tokens: Tensor, num_tokens: int) -> Ten
     width = tokens.shape[-1]
     weight = attention.qkv.weight
     query = F.linear(normed[:, -num_tokens:], weight[:width], attention.q_bias)
-    key, value = F.linear(
-        normed, weight[width:], torch.cat([attention.k_bias, attention.v_bias])
-    ).chunk(2, dim=-1)
-    query, key, value = (
-        part.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2) for part in (query, key, value)
-    )
+    key, value = F.linear(normed, weight[width:], torch.cat([attention.k_bias, attention.v_bias])).chunk(2, dim=-1)
+    query, key, value = (part.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2) for part in (query, key, value))
     attended = F.scaled_dot_product_attention(query, key, value)
     out = tokens[:, -num_tokens:] + attention.proj(attended.transpose(1, 2).flatten(2))
     return out + block.mlp(block.norm2(out))
