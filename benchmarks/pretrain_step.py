@@ -74,9 +74,10 @@ def make_step(name: str, arch: str, batch: int, compiled: bool) -> Callable[[], 
     mask = tube_mask(batch).to(device)
     if name.startswith('hf'):
         model = hf_model(arch, name.split('-')[1]).to(device)
+        clips = clips.transpose(1, 2).contiguous()
 
         def loss() -> torch.Tensor:
-            return model(clips.transpose(1, 2), bool_masked_pos=mask).loss
+            return model(clips, bool_masked_pos=mask).loss
     else:
         model = our_model(arch, name.split('-')[1]).to(device)
         forward = torch.compile(model.loss) if compiled else model.loss

@@ -15,6 +15,11 @@ from mmengine.dist import infer_launcher
 from mmengine.logging import HistoryBuffer
 
 
+# mmengine resolves `_base_ = ['package::...']` only for the packages of a fixed list (seen in 0.10.7). Remove when any
+# installed package will do.
+mmengine_config.MODULE2PACKAGE['mmsigma'] = 'mmsigma'
+
+
 def init_cpu_process_group(launcher: str) -> None:
     """Create a gloo group from the launcher's environment where there is no GPU.
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 
@@ -27,28 +29,34 @@ def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'no checkpoint at {path}')
-    if path.suffix == '.safetensors':
-        from safetensors.torch import load_file
-
-        return load_file(path)
     try:
+        if path.suffix == '.safetensors':
+            return load_file(path)
         return torch.load(path, map_location='cpu', weights_only=not trust)
-    except UnpicklingError as error:
-        raise RuntimeError(
-            f'{path} holds more than tensors and plain containers, and loading it could execute code. If you trust '
-            f'its origin, convert it once: python tools/model_converters/convert_sigma.py {path} OUT.pth --trust'
-        ) from error
-    except (RuntimeError, EOFError, ValueError) as error:
+    except (RuntimeError, EOFError, ValueError, OSError, SafetensorError, UnpicklingError) as error:
+        if isinstance(error, UnpicklingError) and not trust:
+            raise RuntimeError(
+                f'{path} holds more than tensors and plain containers, and loading it could execute code. If you trust '
+                f'its origin, convert it once: python tools/model_converters/convert_sigma.py {path} OUT.pth --trust'
+            ) from error
         raise RuntimeError(f'{path} is damaged or not a checkpoint: {error}') from error
 
 
-def load_weights(path: str | Path, keys: Sequence[str] = ('state_dict', 'model', 'module')) -> dict[str, Tensor]:
+def load_weights(
+    path: str | Path, keys: Sequence[str] = ('state_dict', 'model', 'module'), *, trust: bool = False
+) -> dict[str, Tensor]:
     """Read the parameters of a checkpoint, whichever of ``keys`` it keeps them under.
 
+    Args:
+        path: The checkpoint.
+        keys: Where to look for parameters, in this order; a file that is nothing but parameters will do as well.
+        trust: As for :func:`load_checkpoint_file`.
+
     Raises:
-        RuntimeError: If the file holds no mapping of names to tensors.
+        FileNotFoundError: If there is no such file.
+        RuntimeError: If it is damaged, unsafe, or holds no mapping of names to tensors.
     """
-    content = load_checkpoint_file(path)
+    content = load_checkpoint_file(path, trust=trust)
     for key in keys:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

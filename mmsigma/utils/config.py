@@ -1,5 +1,6 @@
 """Loading configs: command-line values reach what a file computes from its variables."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,33 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     merged into the finished config, as mmengine does.
 
     Args:
-        path: The config file.
+        path: The config file, or ``package::path`` of one that an installed package carries.
         options: Dotted keys and values, as of ``--cfg-options``.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If there is no such file or package.
     """
-    if '::' not in str(path) and not Path(path).is_file():
-        raise FileNotFoundError(f'no config at {path}')
+    path = find_config(path)
     options = dict(options or {})
     variables = {key: value for key, value in options.items() if '.' not in key and not isinstance(value, dict)}
     with compat.overridden_variables(variables) as found:
         cfg = Config.fromfile(path)
     cfg.merge_from_dict({key: value for key, value in options.items() if key not in found})
     return cfg
+
+
+def find_config(path: str | Path) -> Path:
+    """Where a config file is; ``package::path`` is looked up in the configs that the package was installed with.
+
+    Raises:
+        FileNotFoundError: If there is no such file or package.
+    """
+    package, installed, name = str(path).partition('::')
+    if installed:
+        spec = find_spec(package)
+        if spec is None or spec.origin is None:
+            raise FileNotFoundError(f'{path}: no package {package} is installed')
+        path = Path(spec.origin).parent / '.mim' / 'configs' / name
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'no config at {path}')
+    return Path(path)

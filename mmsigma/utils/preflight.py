@@ -134,7 +134,7 @@ def _names(kinds: Registry) -> set[str]:
 def _arguments(target: Any) -> set[str] | None:
     """Names that a class or function can be called with; None if it takes any."""
     if inspect.isfunction(target):
-        parameters = inspect.signature(target).parameters.values()
+        parameters = list(inspect.signature(target).parameters.values())
         return None if any(p.kind == p.VAR_KEYWORD for p in parameters) else {p.name for p in parameters}
     names: set[str] = set()
     for cls in inspect.getmro(target):

@@ -80,22 +80,25 @@ class PrototypeHead(BaseModule):
         for level, weight in enumerate(self.level_weights):
             scores_target = self.scores(target.flatten(0, 1), level)
             scores_pred = self.scores(pred.flatten(0, 1), level, detach=self.detach_prototypes_for_pred)
+            nearest = scores_pred.detach().argmax(dim=1)  # before the loss, which overwrites the scores
             loss_target, loss_pred = self.loss_module(scores_target, scores_pred)
             suffix = f'_{level}' if len(self.level_weights) > 1 else ''
             out[f'loss_target{suffix}'] = weight * loss_target
             out[f'loss_pred{suffix}'] = weight * loss_pred
-            statistics = collapse_statistics(scores_pred.detach(), (loss_target + loss_pred).detach())
+            level_loss = (loss_target + loss_pred).detach()
+            statistics = collapse_statistics(nearest, len(self.prototypes[level]), level_loss)
             out.update({f'{name}{suffix}': value for name, value in statistics.items()})
         return out
 
 
-def collapse_statistics(scores: Tensor, loss: Tensor) -> dict[str, Tensor]:
+def collapse_statistics(nearest: Tensor, num_prototypes: int, loss: Tensor) -> dict[str, Tensor]:
     """Signs of collapse, from the nearest prototypes of the predictions.
 
     Sinkhorn's codes use all prototypes even if all features are the same, so they show nothing.
 
     Args:
-        scores: Scores of the predictions (N, K).
+        nearest: Nearest prototype of every token (N,).
+        num_prototypes: Number of prototypes K.
         loss: Sum of both cross-entropies.
 
     Returns:
@@ -103,10 +106,8 @@ def collapse_statistics(scores: Tensor, loss: Tensor) -> dict[str, Tensor]:
         relative to its largest possible value (0: one prototype takes all; 1: equal use); ``relative_level``, the
         loss relative to 2 ln K, the value of an uninformed guess.
     """
-    num_tokens, num_prototypes = scores.shape
-    counts = torch.bincount(scores.argmax(dim=1), minlength=num_prototypes)
-    share = counts / num_tokens
-    entropy = torch.special.entr(share).sum() / math.log(min(num_tokens, num_prototypes))
+    counts = torch.bincount(nearest, minlength=num_prototypes)
+    entropy = torch.special.entr(counts / len(nearest)).sum() / math.log(max(2, min(len(nearest), num_prototypes)))
     return {
         'used_prototypes': (counts > 0).sum().float(),
         'assignment_entropy': entropy,

@@ -20,6 +20,11 @@ class RegressionHead(BaseModule):
         self.loss_module = MODELS.build(loss or dict(type='FeatureMSELoss'))
 
     def loss(self, pred: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Loss of predictions and targets, both (B, N_masked, D), and the spread of the target's features."""
-        spread = target.detach().flatten(0, 1).float().std(dim=0).mean()
-        return {'loss_reconstruction': self.loss_module(pred, target), 'target_std': spread}
+        """Loss of predictions and targets, both (B, N_masked, D).
+
+        For a target that is learnt, ``target_std`` tells how far its features spread: 0 once they have collapsed.
+        """
+        out = {'loss_reconstruction': self.loss_module(pred, target)}
+        if target.requires_grad:
+            out['target_std'] = target.detach().flatten(0, 1).float().std(dim=0).mean()
+        return out

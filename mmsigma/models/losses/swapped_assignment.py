@@ -13,29 +13,28 @@ _BLOCK_ELEMENTS = 1 << 20
 
 
 class _CodeCrossEntropy(torch.autograd.Function):
-    """Mean cross-entropy of ``scores / temperature`` against codes, in the memory of one score matrix.
+    """Mean cross-entropy of ``scores / temperature`` against codes, in the memory of the scores.
 
-    The gradient with respect to the scores is known as soon as the softmax is; it is written where the softmax was.
-    The usual chain (division, log-softmax, its gradient) keeps four matrices of that size.
+    The gradient with respect to the scores is known as soon as the softmax is; it is written where the scores were.
+    The usual chain (division, log-softmax, its gradient) keeps four more matrices of that size, and on a CPU the first
+    touch of that memory costs more time than the arithmetic.
     """
 
     @staticmethod
     def forward(ctx, scores: Tensor, codes: Tensor, temperature: float) -> Tensor:
-        grad = torch.empty_like(scores)
+        grad = scores.detach()
         total = scores.new_zeros(())
-        hard = codes.dtype == torch.int64
         for rows in _row_blocks(scores):
-            logits = torch.mul(scores[rows], 1 / temperature, out=grad[rows])
+            logits, code = grad[rows].mul_(1 / temperature), codes[rows]
             total += torch.logsumexp(logits, dim=1).sum()
-            if hard:
-                index = codes[rows, None]
+            if code.ndim == 1:
+                index = code[:, None]
                 total -= logits.gather(1, index).sum()
                 torch.softmax(logits, dim=1, out=logits)
                 logits.scatter_add_(1, index, logits.new_full((), -1).expand_as(index))
             else:
-                total -= (logits * codes[rows]).sum()
-                torch.softmax(logits, dim=1, out=logits)
-                logits -= codes[rows]
+                total -= (logits * code).sum()
+                torch.softmax(logits, dim=1, out=logits).sub_(code)
         ctx.save_for_backward(grad)
         ctx.scale = 1 / (temperature * len(scores))
         return total / len(scores)
@@ -57,7 +56,7 @@ def code_cross_entropy(scores: Tensor, codes: Tensor, temperature: float) -> Ten
     """Cross-entropy between codes and ``softmax(scores / temperature)``, averaged over samples.
 
     Args:
-        scores: (N, K), float32.
+        scores: (N, K), float32. Overwritten: they hold the gradient afterwards. Pass a clone to keep them.
         codes: Prototype of every sample (N,), int64, or soft codes (N, K) whose rows sum to 1.
         temperature: Divides the scores.
 
@@ -95,8 +94,8 @@ class SwappedAssignmentLoss(nn.Module):
         """Compute both terms.
 
         Args:
-            scores_target: Cosine scores of the projection network's features (N, K), float32.
-            scores_pred: Cosine scores of the video model's predictions (N, K), float32.
+            scores_target: Cosine scores of the projection network's features (N, K), float32; overwritten.
+            scores_pred: Cosine scores of the video model's predictions (N, K), float32; overwritten.
 
         Returns:
             Cross-entropy of the target branch against the prediction's codes, and the reverse.
