@@ -5,19 +5,17 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import torch
 import torch.distributed as dist
+from mmengine.config import Config
 from mmengine.config import config as mmengine_config
 from mmengine.dist import infer_launcher
 from mmengine.logging import HistoryBuffer
-
-
-# mmengine resolves `_base_ = ['package::...']` only for the packages of a fixed list (seen in 0.10.7). Remove when any
-# installed package will do.
-mmengine_config.MODULE2PACKAGE['mmsigma'] = 'mmsigma'
 
 
 def init_cpu_process_group(launcher: str) -> None:
@@ -96,6 +94,38 @@ def overridden_variables(values: dict[str, object]) -> Iterator[set[str]]:
 
     with mock.patch.object(mmengine_config, 'RemoveAssignFromAST', OverrideAssignments):
         yield found
+
+
+@contextmanager
+def bases_from_installed_packages() -> Iterator[None]:
+    """While config files are read, let ``_base_ = ['package::...']`` find the configs of any installed package.
+
+    mmengine resolves such names for the packages of a fixed list, and not in editable installs (seen in 0.10.7); it
+    also asks ``pkg_resources``, which setuptools 81 dropped. Remove when it does neither.
+    """
+    resolve = Config._get_cfg_path
+
+    def find(path: str, filename: str) -> tuple[str, str | None]:
+        if '::' not in path:
+            return resolve(path, filename)
+        scope = path.partition('::')[0]
+        return str(installed_config(path)), None if scope == 'mmsigma' else scope
+
+    with mock.patch.object(Config, '_get_cfg_path', staticmethod(find)):
+        yield
+
+
+def installed_config(path: str) -> Path:
+    """Where the config ``package::path`` is, among those that the package was installed with.
+
+    Raises:
+        FileNotFoundError: If there is no such package.
+    """
+    package, _, name = path.partition('::')
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError(f'{path}: no package {package} is installed')
+    return Path(spec.origin).parent / '.mim' / 'configs' / name
 
 
 class DropKnownNoise(logging.Filter):

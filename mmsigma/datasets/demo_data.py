@@ -26,6 +26,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from mmsigma.utils.video import write_mp4
+
 from .demo_render import Track, draw_scene, render_frame, rotation
 
 VERSION = 1
@@ -292,7 +294,7 @@ def _make_video(job: _Job) -> str:
     if phases.exists():
         return name
     video = render_demo_video(index, seed)
-    _write_mp4(out_dir / 'videos' / f'{name}.mp4', video.frames, video.fps)
+    write_mp4(out_dir / 'videos' / f'{name}.mp4', video.frames, video.fps)
     if masked:
         _write_davis(out_dir, name, video.frames, video.masks)
     action = ACTIONS[video.label]
@@ -310,27 +312,6 @@ def _make_video(job: _Job) -> str:
         },
     )
     return name
-
-
-def _write_mp4(path: Path, frames: np.ndarray, fps: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f'.{os.getpid()}-{path.name}')
-    height, width = frames.shape[1:3]
-    writer = cv2.VideoWriter(str(draft), cv2.VideoWriter_fourcc(*'mp4v'), fps, (width, height))
-    try:
-        if not writer.isOpened():
-            raise OSError(f'OpenCV cannot write {path}: not writable, or a build without an mp4v encoder')
-        for frame in frames:
-            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    finally:
-        writer.release()
-    written = cv2.VideoCapture(str(draft))
-    count = int(written.get(cv2.CAP_PROP_FRAME_COUNT))
-    written.release()
-    if count != len(frames):
-        draft.unlink()
-        raise OSError(f'{path}: {count} of {len(frames)} frames were written; is the disk full?')
-    draft.replace(path)
 
 
 def _write_davis(out_dir: Path, name: str, frames: np.ndarray, masks: np.ndarray) -> None:

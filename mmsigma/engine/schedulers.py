@@ -37,8 +37,8 @@ class WarmupCosineLR(_ParamScheduler):
         by_epoch: bool = True,
         verbose: bool = False,
     ) -> None:
-        if not 0 <= warmup < end - begin:
-            raise ValueError(f'warmup {warmup} must be shorter than the schedule, {begin} to {end}')
+        if not 0 <= warmup <= end - begin:
+            raise ValueError(f'warmup {warmup} must not be longer than the schedule, {begin} to {end}')
         self.warmup, self.min_ratio = warmup, min_ratio
         super().__init__(optimizer, 'lr', begin, end, last_step, by_epoch, verbose)
 

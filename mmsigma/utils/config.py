@@ -1,6 +1,5 @@
 """Loading configs: command-line values reach what a file computes from its variables."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     path = find_config(path)
     options = dict(options or {})
     variables = {key: value for key, value in options.items() if '.' not in key and not isinstance(value, dict)}
-    with compat.overridden_variables(variables) as found:
+    with compat.bases_from_installed_packages(), compat.overridden_variables(variables) as found:
         cfg = Config.fromfile(path)
     cfg.merge_from_dict({key: value for key, value in options.items() if key not in found})
     return cfg
@@ -38,12 +37,7 @@ def find_config(path: str | Path) -> Path:
     Raises:
         FileNotFoundError: If there is no such file or package.
     """
-    package, installed, name = str(path).partition('::')
-    if installed:
-        spec = find_spec(package)
-        if spec is None or spec.origin is None:
-            raise FileNotFoundError(f'{path}: no package {package} is installed')
-        path = Path(spec.origin).parent / '.mim' / 'configs' / name
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'no config at {path}')
-    return Path(path)
+    found = compat.installed_config(str(path)) if '::' in str(path) else Path(path)
+    if not found.is_file():
+        raise FileNotFoundError(f'no config at {found}')
+    return found

@@ -85,21 +85,24 @@ def _top_level_faults(cfg: Any) -> Iterator[str]:
             yield f'{key}: not an argument of the Runner (did you mean {near[0]!r}?)'
 
 
-def _faults(node: Any, path: str, kinds: Registry | None) -> Iterator[str]:
+def _faults(node: Any, path: str, kinds: Registry | None, scope: str | None = None) -> Iterator[str]:
     if isinstance(node, (list, tuple)):
         for index, item in enumerate(node):
-            yield from _faults(item, f'{path}[{index}]', kinds)
+            yield from _faults(item, f'{path}[{index}]', kinds, scope)
     if not isinstance(node, dict):
         return
+    scope = node.get('_scope_', scope)  # set in what was inherited from another package, for all below
     if 'type' in node and kinds is not None:
-        yield from _node_faults(node, path, kinds)
+        yield from _node_faults(node, path, kinds, scope)
     names_hooks = path == 'default_hooks'  # its keys are names of hooks, `param_scheduler` for one
     for key, value in node.items():
-        yield from _faults(value, f'{path}.{key}', kinds if names_hooks else _PLACES.get(key, kinds))
+        yield from _faults(value, f'{path}.{key}', kinds if names_hooks else _PLACES.get(key, kinds), scope)
 
 
-def _node_faults(node: dict, path: str, kinds: Registry) -> Iterator[str]:
+def _node_faults(node: dict, path: str, kinds: Registry, scope: str | None) -> Iterator[str]:
     kind = node['type']
+    if scope and isinstance(kind, str) and '.' not in kind:
+        kind = f'{scope}.{kind}'
     target = _look_up(kind, kinds) if isinstance(kind, str) else kind
     if target is None:
         near = _nearest(kind, _names(kinds))

@@ -45,6 +45,13 @@ def tube_map(values: Tensor, grid: tuple[int, int, int], size: tuple[int, int]) 
     return np.stack([cv2.resize(frame, size[::-1], interpolation=cv2.INTER_NEAREST) for frame in maps])
 
 
+def grey_out(clip: Tensor, mask: Tensor, grid: tuple[int, int, int]) -> np.ndarray:
+    """Frames (T, H, W, 3) of a uint8 clip (C, T, H, W) whose masked tubes, by ``mask`` (N,), are grey."""
+    frames = clip.permute(1, 2, 3, 0).numpy()
+    masked = tube_map(mask.byte(), grid, tuple(clip.shape[2:])).astype(bool)
+    return np.where(masked.repeat(len(frames) // grid[0], axis=0)[..., None], np.uint8(128), frames)
+
+
 def _frames(clip: Tensor, columns: int) -> tuple[list[int], list[np.ndarray]]:
     times = np.linspace(0, clip.shape[1] - 1, min(columns, clip.shape[1])).astype(int).tolist()
     return times, [clip[:, time].permute(1, 2, 0).numpy() for time in times]
@@ -68,13 +75,8 @@ def draw_masked_clips(batch: dict, tubelet_size: int, patch_size: int, path: str
             continue
         frames_, height, width = clip.shape[1:]
         grid = (frames_ // tubelet_size, height // patch_size, width // patch_size)
-        masked = tube_map(sample.mask.byte(), grid, (height, width)).astype(bool)
-        rows.append(
-            [
-                np.where(masked[time // tubelet_size][..., None], np.uint8(128), frame)
-                for time, frame in zip(times, frames, strict=True)
-            ]
-        )
+        greyed = grey_out(clip, sample.mask, grid)
+        rows.append([greyed[time] for time in times])
     write_picture(path, mosaic(rows))
 
 

@@ -41,8 +41,8 @@ class NonFiniteLossHook(Hook):
             for name, value in model.named_parameters()
             if value.grad is not None and not torch.isfinite(value.grad).all()
         ]
-        terms = [name for name, value in outputs.items() if not math.isfinite(value)]
-        finite = [name for name, value in outputs.items() if math.isfinite(value)]
+        terms = [name for name, value in outputs.items() if not math.isfinite(value.item())]
+        finite = [name for name, value in outputs.items() if math.isfinite(value.item())]
         text = f'Terms that are not finite: {terms}; finite: {finite}. '
         if bad:
             text += f'{len(bad)} parameters hold NaN, {bad[0]} for one, and {len(gradients)} gradients. '

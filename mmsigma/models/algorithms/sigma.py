@@ -59,7 +59,7 @@ class SIGMA(BaseModel):
             inputs: Normalised video (B, C, T, H, W).
             data_samples: One per clip; for ``mode='loss'`` each with a boolean ``mask`` (N,).
             mode: ``'loss'``, ``'tensor'`` for the tokens (B, N, C) of the unmasked clip, or ``'predict'`` for
-                ``data_samples`` with their mean, ``features`` (C,).
+                ``data_samples`` with their mean, ``mean_features`` (C,).
 
         Returns:
             Losses and statistics, tokens, or data samples, according to ``mode``.
@@ -71,7 +71,7 @@ class SIGMA(BaseModel):
             return tokens
         if mode == 'predict':
             for sample, features in zip(data_samples, tokens.mean(dim=1), strict=True):
-                sample.set_field(features, 'features')
+                sample.set_field(features, 'mean_features')
             return data_samples
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 

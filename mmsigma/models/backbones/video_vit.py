@@ -33,7 +33,7 @@ def build_blocks(embed_dims: int, depth: int, num_heads: int, mlp_ratio: float, 
     """Pre-norm transformer blocks with biases for queries and values only (timm's BEiT block), xavier-initialised."""
     if embed_dims % num_heads:
         raise ValueError(f'embed_dims {embed_dims} is not divisible by num_heads {num_heads}')
-    rates = torch.linspace(0, drop_path_rate, depth).tolist()
+    rates = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
     norm_layer = partial(nn.LayerNorm, eps=1e-6)
     blocks = nn.ModuleList(
         Block(embed_dims, num_heads, qkv_bias=True, mlp_ratio=mlp_ratio, drop_path=rate, norm_layer=norm_layer)

@@ -26,15 +26,17 @@ class _CodeCrossEntropy(torch.autograd.Function):
         total = scores.new_zeros(())
         for rows in _row_blocks(scores):
             logits, code = grad[rows].mul_(1 / temperature), codes[rows]
-            total += torch.logsumexp(logits, dim=1).sum()
-            if code.ndim == 1:
-                index = code[:, None]
-                total -= logits.gather(1, index).sum()
-                torch.softmax(logits, dim=1, out=logits)
+            hard = code.ndim == 1
+            index = code[:, None] if hard else None
+            total -= logits.gather(1, index).sum() if hard else (logits * code).sum()
+            top = logits.amax(dim=1)
+            torch.softmax(logits, dim=1, out=logits)
+            # the log-sum-exp without a second exponential; the largest probability cannot underflow
+            total += (top - logits.amax(dim=1).log_()).sum()
+            if hard:
                 logits.scatter_add_(1, index, logits.new_full((), -1).expand_as(index))
             else:
-                total -= (logits * code).sum()
-                torch.softmax(logits, dim=1, out=logits).sub_(code)
+                logits.sub_(code)
         ctx.save_for_backward(grad)
         ctx.scale = 1 / (temperature * len(scores))
         return total / len(scores)

@@ -1,0 +1,206 @@
+"""Pre-training by the Runner, on real files, with everything that can go wrong."""
+
+import json
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+
+from mmsigma.apis.launch import build_runner, enable_mixed_precision
+from tests.end_to_end.conftest import tiny
+
+
+def weights(work_dir: Path, name: str = 'epoch_2.pth') -> dict:
+    return torch.load(Path(work_dir) / name, weights_only=True)['state_dict']
+
+
+def scalars(work_dir: Path) -> list[dict]:
+    (path,) = Path(work_dir).glob('*/vis_data/scalars.json')
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_training_lowers_the_loss_and_leaves_pictures_and_logs(demo_set, tmp_path):
+    cfg = tiny(demo_set, tmp_path, epochs=12, **{'default_hooks.logger.interval': 4, 'log_processor.window_size': 4})
+    build_runner(cfg).train()
+    losses = [row['loss'] for row in scalars(tmp_path)]
+    assert losses[-1] < 0.95 * losses[0]
+    assert {'used_prototypes', 'assignment_entropy', 'relative_level', 'lr'} <= scalars(tmp_path)[0].keys()
+    (pictures,) = tmp_path.glob('*/pictures')
+    assert {path.name for path in pictures.iterdir()} == {'masked_input.png', 'prototypes.png', 'curves.png'}
+    assert 'loss_target' in next(tmp_path.glob('*/*.log')).read_text()
+
+
+class KillAt(Hook):
+    """Ends the process without any chance to clean up."""
+
+    def __init__(self, iteration: int) -> None:
+        self.iteration = iteration
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        if runner.iter == self.iteration:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train_and_die(cfg, iteration: int) -> None:
+    torch.set_num_threads(1)
+    runner = build_runner(cfg)
+    runner.register_hook(KillAt(iteration))
+    runner.train()
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_resume_after_a_kill_equals_the_uninterrupted_run(demo_set, tmp_path, workers):
+    """Checkpoints at iterations 3 and 6 of 4 per epoch; killed before the eighth: resumes in the middle of epoch 2."""
+    options = {
+        'num_workers': workers,
+        'default_hooks.checkpoint.by_epoch': False,
+        'default_hooks.checkpoint.interval': 3,
+    }
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        build_runner(tiny(demo_set, tmp_path / 'whole', **options)).train()
+        context = multiprocessing.get_context('spawn')
+        victim = context.Process(target=train_and_die, args=(tiny(demo_set, tmp_path / 'cut', **options), 7))
+        victim.start()
+        victim.join()
+        assert victim.exitcode == -signal.SIGKILL
+        assert (tmp_path / 'cut' / 'last_checkpoint').read_text().endswith('iter_6.pth')
+        resumed = tiny(demo_set, tmp_path / 'cut', **options)
+        resumed.resume = True
+        build_runner(resumed).train()
+    finally:
+        torch.set_num_threads(threads)
+    expected = torch.load(tmp_path / 'whole' / 'iter_8.pth', weights_only=True)
+    actual = torch.load(tmp_path / 'cut' / 'iter_8.pth', weights_only=True)
+    for name, value in expected['state_dict'].items():
+        assert torch.equal(value, actual['state_dict'][name]), name
+    for index, state in expected['optimizer']['state'].items():
+        assert torch.equal(state['exp_avg_sq'], actual['optimizer']['state'][index]['exp_avg_sq'])
+    history = 'train/loss'
+    assert torch.equal(
+        expected['message_hub']['log_scalars'][history][0], actual['message_hub']['log_scalars'][history][0]
+    )
+
+
+def test_checkpoints_hold_nothing_that_could_execute_code(tiny_config):
+    build_runner(tiny_config).train()
+    content = torch.load(Path(tiny_config.work_dir) / 'epoch_2.pth', weights_only=True)
+    assert {'state_dict', 'optimizer', 'param_schedulers', 'message_hub', 'meta'} <= content.keys()
+
+
+def test_every_trainable_parameter_gets_a_gradient(tiny_config):
+    runner = build_runner(tiny_config)
+    runner.train()
+    moments = runner.optim_wrapper.optimizer.state  # AdamW keeps them for what had a gradient
+    assert not [name for name, value in runner.model.named_parameters() if value not in moments]
+
+
+def test_teacher_is_untouched_by_runner_and_training(demo_set, tmp_path):
+    teacher = dict(
+        _delete_=True,
+        type='FrozenEncoderTarget',
+        weights='random',
+        img_size=64,
+        grid=(8, 8),
+        model_kwargs=dict(patch_size=8, embed_dim=24, depth=1, num_heads=2),
+    )
+    cfg = tiny(demo_set, tmp_path)
+    cfg.merge_from_dict({'model.target': teacher})
+    runner = build_runner(cfg)
+    before = {name: value.clone() for name, value in runner.model.target.encoder.state_dict().items()}
+    runner.train()
+    after = runner.model.target.encoder.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not runner.model.target.encoder.training
+    assert not any('encoder' in name for name in weights(tmp_path))
+
+
+def broken_set(demo_set: Path, folder: Path, bad: int) -> Path:
+    """The demo set with ``bad`` files of garbage in front of its training list."""
+    (folder / 'annotations').mkdir(parents=True)
+    (folder / 'videos').symlink_to(demo_set / 'videos')
+    names = []
+    for number in range(bad):
+        (folder / f'broken {number}.mp4').write_bytes(b'not a video' * 100)
+        names.append(f'broken {number}.mp4 0\n')
+    good = (demo_set / 'annotations' / 'train.txt').read_text()
+    (folder / 'annotations' / 'train.txt').write_text(''.join(names) + good)
+    return folder
+
+
+def test_a_broken_video_is_replaced_and_named(demo_set, tmp_path):
+    cfg = tiny(broken_set(demo_set, tmp_path / 'data', bad=1), tmp_path / 'run')
+    build_runner(cfg).train()
+    log = next((tmp_path / 'run').glob('*/*.log')).read_text()
+    assert log.count('skipped, cannot be read') == 1 and 'broken 0.mp4' in log
+    assert '1 unreadable videos were replaced' in log
+
+
+def test_too_many_broken_videos_stop_the_run(demo_set, tmp_path):
+    cfg = tiny(broken_set(demo_set, tmp_path / 'data', bad=8), tmp_path / 'run')
+    cfg.custom_hooks[1].update(min_draws=8, interval=2)
+    with pytest.raises(RuntimeError, match=r'more than the tolerated 5%.*\n.*broken \d'):
+        build_runner(cfg).train()
+
+
+class Poison(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        if runner.iter == 2:
+            runner.model.backbone.blocks[0].mlp.fc1.weight.data[0, 0] = float('nan')
+
+
+def test_nan_stops_the_run_with_its_cause(tiny_config):
+    runner = build_runner(tiny_config)
+    runner.register_hook(Poison())
+    with pytest.raises(FloatingPointError, match=r'iteration 2 .*loss_pred.*parameters hold NaN'):
+        runner.train()
+
+
+def test_full_disk_leaves_the_last_good_checkpoint(tiny_config, monkeypatch):
+    save = torch.save
+
+    def full(content, target, *args, **kwargs):
+        if isinstance(content, dict) and content.get('meta', {}).get('epoch') == 2:
+            raise OSError(28, 'No space left on device')
+        return save(content, target, *args, **kwargs)
+
+    monkeypatch.setattr(torch, 'save', full)
+    tiny_config.default_hooks.checkpoint.interval = 1
+    with pytest.raises(OSError, match=r'epoch_2\.pth could not be written .*No space left.*epoch_1\.pth'):
+        build_runner(tiny_config).train()
+    assert weights(tiny_config.work_dir, 'epoch_1.pth')
+    assert sorted(path.name for path in Path(tiny_config.work_dir).glob('*.pth')) == ['epoch_1.pth']
+
+
+def test_checkpoint_of_another_size_is_refused(tiny_config, demo_set, tmp_path):
+    build_runner(tiny_config).train()
+    other = tiny(demo_set, tmp_path / 'other', **{'model.head.num_prototypes': 24})
+    other.load_from = str(Path(tiny_config.work_dir) / 'epoch_2.pth')
+    with pytest.raises(RuntimeError, match=r'another size.*head\.prototypes\.0: \(16, 64\) instead of \(24, 64\)'):
+        build_runner(other).train()
+
+
+def test_mixed_precision_on_the_cpu_stays_close(demo_set, tmp_path):
+    results = {}
+    for name in ('full', 'mixed'):
+        cfg = tiny(demo_set, tmp_path / name, epochs=1, **{'default_hooks.logger.interval': 1})
+        if name == 'mixed':
+            enable_mixed_precision(cfg)
+        build_runner(cfg).train()
+        results[name] = scalars(tmp_path / name)[0]['loss']
+    assert results['mixed'] == pytest.approx(results['full'], rel=2e-2)
+    assert results['mixed'] != results['full']
+
+
+def test_auto_scale_lr_scales_the_minimum_too(tiny_config):
+    tiny_config.auto_scale_lr.enable = True
+    runner = build_runner(tiny_config)
+    runner.train()
+    group = runner.optim_wrapper.param_groups[0]
+    assert group['initial_lr'] == pytest.approx(1e-3 * 4 / 16)
+    assert 1e-3 / 4 / 15 < group['lr'] < 1e-3 / 4
