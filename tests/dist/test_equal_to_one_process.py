@@ -1,0 +1,48 @@
+"""N gloo processes give what one process gives for the joint batch."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmsigma.ops import sinkhorn
+from tests.dist.workers import LossOnly, joint_batch, run_ranks, sinkhorn_worker, step, step_worker, tiny_sigma
+
+GOLDEN = Path(__file__).parents[1] / 'golden' / 'sigma'
+CASES = {'case0': (2, 0.05, 10), 'case1': (3, 0.03, 3)}
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_sinkhorn_equals_the_release(case, tmp_path):
+    world_size, epsilon, num_iters = CASES[case]
+    arrays = np.load(GOLDEN / 'sinkhorn_distributed.npz')
+    manifest = {entry['name']: entry for entry in json.loads((GOLDEN / 'manifest.json').read_text())['entries']}
+    assert manifest['sinkhorn_distributed']['cases'][case]['world_size'] == world_size
+    shards = list(torch.from_numpy(arrays[f'{case}/scores']))
+    codes = torch.stack(
+        [codes for codes, _ in run_ranks(sinkhorn_worker, world_size, tmp_path, shards, epsilon, num_iters)]
+    )
+    np.testing.assert_allclose(codes, arrays[f'{case}/q_distributed'], atol=2e-5)
+
+
+@pytest.mark.parametrize('sizes', [(5, 12), (1, 16), (17, 0)])
+def test_sinkhorn_with_unequal_shares(sizes, tmp_path):
+    scores = torch.nn.functional.normalize(torch.randn(17, 7, generator=torch.Generator().manual_seed(3)), dim=1)
+    expected = sinkhorn(scores, 0.05, 10)
+    results = run_ranks(sinkhorn_worker, 2, tmp_path, list(scores.split(sizes)), 0.05, 10)
+    torch.testing.assert_close(torch.cat([codes for codes, _ in results]), expected, atol=1e-6, rtol=1e-5)
+    assert torch.equal(torch.cat([labels for _, labels in results]), expected.argmax(dim=1))
+
+
+@pytest.mark.parametrize('target', ['mlp', 'dino'])
+def test_training_step(target, tmp_path):
+    expected = step(LossOnly(tiny_sigma(target)), *joint_batch())
+    first, second = run_ranks(step_worker, 2, tmp_path, target)
+    torch.testing.assert_close((first['loss'] + second['loss']) / 2, expected['loss'], atol=1e-5, rtol=1e-5)
+    for name, gradient in expected['gradients'].items():
+        torch.testing.assert_close(first['gradients'][name], gradient, atol=1e-6, rtol=1e-3, msg=name)
+    for name in ('head.prototypes.0', 'head.prototypes.1'):
+        torch.testing.assert_close(first['parameters'][name], expected['parameters'][name], atol=1e-4, rtol=1e-4)
+        assert torch.equal(first['parameters'][name], second['parameters'][name])

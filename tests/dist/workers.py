@@ -1,0 +1,99 @@
+"""What the processes of the distributed tests run; importable by name, as spawned processes need."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from mmsigma.ops import sinkhorn, sinkhorn_labels, split_tokens
+from mmsigma.registry import MODELS
+
+
+def run_ranks(worker: Callable, world_size: int, folder: Path, *args) -> list:
+    """Run ``worker(rank, *args)`` on gloo ranks; returns what each of them returned."""
+    mp.spawn(_entry, args=(worker, world_size, str(folder), args), nprocs=world_size)
+    return [torch.load(folder / f'result_{rank}.pt') for rank in range(world_size)]
+
+
+def _entry(rank: int, worker: Callable, world_size: int, folder: str, args: tuple) -> None:
+    torch.set_num_threads(1)
+    os.environ['LOCAL_RANK'] = str(rank)
+    dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=world_size)
+    try:
+        torch.save(worker(rank, *args), Path(folder) / f'result_{rank}.pt')
+    finally:
+        dist.destroy_process_group()
+
+
+def sinkhorn_worker(rank: int, shards: list[torch.Tensor], epsilon: float, num_iters: int) -> tuple:
+    return sinkhorn(shards[rank], epsilon, num_iters), sinkhorn_labels(shards[rank], epsilon, num_iters)
+
+
+def tiny_sigma(target: str) -> torch.nn.Module:
+    torch.manual_seed(0)
+    targets = {
+        'mlp': dict(type='MLPTarget', hidden_channels=[32], out_channels=16, patch_size=8),
+        'dino': dict(
+            type='FrozenEncoderTarget',
+            weights='random',
+            img_size=32,
+            grid=(4, 4),
+            model_kwargs=dict(patch_size=8, embed_dim=24, depth=1, num_heads=2),
+        ),
+    }
+    return MODELS.build(
+        dict(
+            type='mmsigma.SIGMA',
+            backbone=dict(
+                type='VideoVisionTransformer',
+                arch=dict(embed_dims=32, depth=1, num_heads=2),
+                img_size=32,
+                num_frames=4,
+                patch_size=8,
+            ),
+            neck=dict(type='MaskedVideoDecoder', embed_dims=16, depth=1, num_heads=2),
+            target=targets[target],
+            head=dict(type='PrototypeHead', num_prototypes=[6, 20]),
+        )
+    )
+
+
+def joint_batch(batch: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    clips = torch.randn(batch, 3, 4, 32, 32, generator=generator)
+    order = torch.rand(batch, 32, generator=generator).argsort(dim=1)
+    return clips, order < 24
+
+
+def step(model: torch.nn.Module, clips: torch.Tensor, mask: torch.Tensor) -> dict:
+    """One optimisation step; returns loss, gradients and parameters after it."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    terms = model(clips, mask) if isinstance(model, torch.nn.parallel.DistributedDataParallel) else model(clips, mask)
+    loss = sum(value for name, value in terms.items() if 'loss' in name)
+    loss.backward()
+    inner = getattr(model, 'module', model).model
+    gradients = {name: value.grad.clone() for name, value in inner.named_parameters()}
+    optimizer.step()
+    parameters = {name: value.detach().clone() for name, value in inner.named_parameters()}
+    return dict(loss=loss.detach(), gradients=gradients, parameters=parameters)
+
+
+class LossOnly(torch.nn.Module):
+    """DDP calls ``forward``; ours takes data samples there, which a test can do without."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, clips: torch.Tensor, mask: torch.Tensor) -> dict:
+        return self.model.loss(clips, split_tokens(mask))
+
+
+def step_worker(rank: int, target: str) -> dict:
+    clips, mask = joint_batch()
+    half = slice(2 * rank, 2 * rank + 2)
+    model = torch.nn.parallel.DistributedDataParallel(LossOnly(tiny_sigma(target)))
+    return step(model, clips[half], mask[half])
