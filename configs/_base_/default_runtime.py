@@ -19,9 +19,9 @@ env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend='nccl'),
-    # TF32 where the GPU has it
-    float32_matmul_precision='high',
 )
+# 'high' uses TF32 where the GPU has it
+float32_matmul_precision = 'high'
 log_processor = dict(window_size=50)
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='Visualizer', vis_backends=vis_backends)

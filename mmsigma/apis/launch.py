@@ -6,6 +6,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import FlexibleRunner, Runner
 
+from mmsigma import compat
 from mmsigma.engine import VideoRunner
 from mmsigma.utils.preflight import check_config
 
@@ -55,4 +56,9 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
         mmsigma.utils.preflight.ConfigError: If the config has faults.
     """
     check_config(cfg)
-    return FlexibleRunner.from_cfg(cfg) if 'strategy' in cfg else VideoRunner.from_cfg(cfg)
+    if 'strategy' not in cfg:
+        return VideoRunner.from_cfg(cfg)
+    if cfg.launcher != 'none' and not torch.cuda.is_available():
+        compat.init_cpu_process_group(cfg.launcher)
+        cfg.strategy.model_wrapper.device_id = torch.device('cpu')
+    return FlexibleRunner.from_cfg(cfg)

@@ -37,8 +37,7 @@ class VideoRunner(Runner):
     def setup_env(self, env_cfg: dict) -> None:
         if self.distributed:
             compat.init_cpu_process_group(self.launcher)
-        if 'float32_matmul_precision' in env_cfg:
-            torch.set_float32_matmul_precision(env_cfg['float32_matmul_precision'])
+        torch.set_float32_matmul_precision(self.cfg.get('float32_matmul_precision', 'highest'))
         super().setup_env(env_cfg)
 
     def build_logger(self, *args, **kwargs) -> MMLogger:

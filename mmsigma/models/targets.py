@@ -208,6 +208,10 @@ def _encoder_weights(model_name: str, weights: str, model_kwargs: dict) -> dict[
 
 def _load_encoder(encoder: nn.Module, state: dict[str, Tensor]) -> None:
     state = {name.removeprefix('module.').removeprefix('backbone.'): value for name, value in state.items()}
+    if 'register_tokens' in state:  # DINOv2's names; its class token has a position of its own, timm's has it added
+        state['reg_token'] = state.pop('register_tokens')
+        state['cls_token'] = state['cls_token'] + state['pos_embed'][:, :1]
+        state['pos_embed'] = state['pos_embed'][:, 1:]
     prefix = encoder.num_prefix_tokens if not getattr(encoder, 'no_embed_class', False) else 0
     state['pos_embed'] = _resize_dino_positions(state['pos_embed'], prefix, encoder.patch_embed.grid_size)
     missing, unexpected = encoder.load_state_dict(state, strict=False)
@@ -219,12 +223,15 @@ def _load_encoder(encoder: nn.Module, state: dict[str, Tensor]) -> None:
 
 
 def _resize_dino_positions(table: Tensor, prefix: int, grid: tuple[int, int]) -> Tensor:
-    """DINO's rule for frames of another size: bicubic, with 0.1 added to the grid before the scale is taken."""
+    """Bicubic; DINO adds 0.1 to the grid before the scale is taken, DINOv2 with registers smooths instead."""
     patches = table[:, prefix:]
     side = round(patches.shape[1] ** 0.5)
     if (side, side) == tuple(grid):
         return table
     maps = patches.reshape(1, side, side, -1).permute(0, 3, 1, 2)
-    scale = ((grid[0] + 0.1) / side, (grid[1] + 0.1) / side)
-    maps = F.interpolate(maps, scale_factor=scale, mode='bicubic', align_corners=False)
+    if prefix:
+        rule = dict(scale_factor=((grid[0] + 0.1) / side, (grid[1] + 0.1) / side))
+    else:
+        rule = dict(size=tuple(grid), antialias=True)
+    maps = F.interpolate(maps, mode='bicubic', align_corners=False, **rule)
     return torch.cat([table[:, :prefix], maps.flatten(2).transpose(1, 2)], dim=1)

@@ -38,6 +38,7 @@ _PLACES = {
     'init_cfg': registry.WEIGHT_INITIALIZERS,
     'collate_fn': registry.FUNCTIONS,
     'strategy': registry.STRATEGIES,
+    'model_wrapper': registry.MODEL_WRAPPERS,
     'model_wrapper_cfg': registry.MODEL_WRAPPERS,
 }
 # Keys that the code building an object takes out before its constructor sees them.
@@ -51,6 +52,7 @@ _OUR_TOP_LEVEL = {
     'verbose',
     'trust_checkpoints',
     'compile',
+    'float32_matmul_precision',
     'strategy',
     'sync_bn',
     'find_unused_parameters',
@@ -68,10 +70,10 @@ def check_config(cfg: Any) -> None:
     Raises:
         ConfigError: With every fault found, each with the path of its key and the nearest valid name.
     """
-    faults = [*_top_level_faults(cfg)]
+    faults, scope = [*_top_level_faults(cfg)], cfg.get('default_scope')
     for key, value in cfg.items():
         if key in _PLACES or key.endswith('_dataloader'):
-            faults += _faults(value, key, _PLACES.get(key))
+            faults += _faults(value, key, _PLACES.get(key), None if scope == 'mmsigma' else scope)
     if faults:
         raise ConfigError('the config has faults:\n  ' + '\n  '.join(faults))
 

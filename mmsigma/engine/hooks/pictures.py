@@ -7,6 +7,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 from mmsigma.datasets import SeededIndex
 from mmsigma.registry import HOOKS
@@ -45,7 +46,8 @@ class PicturesHook(Hook):
         batch = pseudo_collate([dataset[SeededIndex.of(index, (0, 0, index))] for index in indices])
         model = getattr(runner.model, 'module', runner.model)
         draw_masked_clips(batch, model.backbone.tubelet_size, model.backbone.patch_size, folder / 'masked_input.png')
-        if hasattr(model.head, 'prototypes'):
+        # parameters that are sharded cannot be used outside the wrapper's forward pass
+        if hasattr(model.head, 'prototypes') and not isinstance(runner.model, FullyShardedDataParallel):
             with torch.no_grad():
                 inputs = model.data_preprocessor(batch)['inputs']
                 scores = model.prototype_scores(inputs).float().cpu()

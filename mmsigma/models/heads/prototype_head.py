@@ -43,26 +43,27 @@ class PrototypeHead(BaseModule):
         self.level_weights = list(level_weights or [1.0] * len(sizes))
         if len(self.level_weights) != len(sizes):
             raise ValueError(f'{len(sizes)} levels but {len(self.level_weights)} level_weights')
-        self.prototypes = nn.ParameterList(nn.Parameter(torch.randn(size, in_channels)) for size in sizes)
+        self.prototypes = nn.ParameterList(nn.Parameter(F.normalize(torch.randn(size, in_channels))) for size in sizes)
         self.loss_module = MODELS.build(loss or dict(type='SwappedAssignmentLoss'))
         self.detach_prototypes_for_pred = detach_prototypes_for_pred
 
-    @torch.no_grad()
-    def normalize_prototypes(self) -> None:
-        """Put every prototype on the unit sphere, in place; done at each forward pass, not only at each update."""
-        for prototypes in self.prototypes:
-            prototypes.copy_(F.normalize(prototypes.float(), dim=1))
+    def unit_prototypes(self, level: int = 0) -> Tensor:
+        """Prototypes of a level on the unit sphere (K, D); gradients are those with respect to the unit vectors.
 
-    def scores(self, features: Tensor, level: int = 0, detach: bool = False) -> Tensor:
-        """Cosine similarities of features (..., D) and the prototypes of a level, (..., K), in float32.
-
-        Half precision would be off by more than a tenth of ``epsilon``, so this leaves autocast.
+        The stored prototypes are normalised in place at every forward pass, not only at every update. Under FSDP they
+        are views of a sharded array, which cannot be written: there, only what is returned is normalised.
         """
         prototypes = self.prototypes[level]
-        if detach:
-            prototypes = prototypes.detach()
-        with torch.autocast(features.device.type, enabled=False):
-            return F.linear(F.normalize(features.float(), dim=-1), prototypes.float())
+        unit = F.normalize(prototypes.detach().float(), dim=1)
+        if not prototypes.is_leaf:
+            return prototypes + (unit - prototypes).detach()
+        with torch.no_grad():
+            prototypes.copy_(unit)
+        return prototypes
+
+    def scores(self, features: Tensor, level: int = 0) -> Tensor:
+        """Cosine similarities of features (..., D) and the prototypes of a level, (..., K), in float32."""
+        return cosine_scores(features, F.normalize(self.prototypes[level].float(), dim=1))
 
     def loss(self, pred: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Swapped assignment losses and collapse statistics.
@@ -75,11 +76,12 @@ class PrototypeHead(BaseModule):
             ``loss_target`` and ``loss_pred``, to be summed, and the statistics of :func:`collapse_statistics`. With
             several levels every key carries the level's number.
         """
-        self.normalize_prototypes()
         out = {}
         for level, weight in enumerate(self.level_weights):
-            scores_target = self.scores(target.flatten(0, 1), level)
-            scores_pred = self.scores(pred.flatten(0, 1), level, detach=self.detach_prototypes_for_pred)
+            prototypes = self.unit_prototypes(level)
+            scores_target = cosine_scores(target.flatten(0, 1), prototypes)
+            prototypes_for_pred = prototypes.detach() if self.detach_prototypes_for_pred else prototypes
+            scores_pred = cosine_scores(pred.flatten(0, 1), prototypes_for_pred)
             nearest = scores_pred.detach().argmax(dim=1)  # before the loss, which overwrites the scores
             loss_target, loss_pred = self.loss_module(scores_target, scores_pred)
             suffix = f'_{level}' if len(self.level_weights) > 1 else ''
@@ -89,6 +91,15 @@ class PrototypeHead(BaseModule):
             statistics = collapse_statistics(nearest, len(self.prototypes[level]), level_loss)
             out.update({f'{name}{suffix}': value for name, value in statistics.items()})
         return out
+
+
+def cosine_scores(features: Tensor, prototypes: Tensor) -> Tensor:
+    """Scores (..., K), float32, of features (..., D) of any length and unit prototypes (K, D).
+
+    Half precision would be off by more than a tenth of Sinkhorn's ``epsilon``, so this leaves autocast.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        return F.linear(F.normalize(features.float(), dim=-1), prototypes.float())
 
 
 def collapse_statistics(nearest: Tensor, num_prototypes: int, loss: Tensor) -> dict[str, Tensor]:
