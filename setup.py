@@ -1,4 +1,4 @@
-"""Metadata lives in pyproject.toml; this file only carries configs/ and tools/ along.
+"""Metadata lives in pyproject.toml; this file only carries configs/, tools/ and their index along.
 
 They go below ``mmsigma/.mim``, the folder in which mmengine looks for ``mmsigma::sigma/...``: as copies in a
 wheel, as links in an editable install.
@@ -11,7 +11,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-CARRIED = ('configs', 'tools')
+CARRIED = ('configs', 'tools', 'model-index.yml')
 
 
 class BuildWithConfigs(build_py):
@@ -19,15 +19,19 @@ class BuildWithConfigs(build_py):
         super().run()
         if self.editable_mode:
             (ROOT / 'mmsigma' / '.mim').mkdir(exist_ok=True)
-            for folder in CARRIED:
-                link = ROOT / 'mmsigma' / '.mim' / folder
+            for name in CARRIED:
+                link = ROOT / 'mmsigma' / '.mim' / name
                 if not link.exists():
-                    link.symlink_to(Path('..', '..', folder))
+                    link.symlink_to(Path('..', '..', name))
             return
-        for folder in CARRIED:
-            target = Path(self.build_lib) / 'mmsigma' / '.mim' / folder
+        for name in CARRIED:
+            target = Path(self.build_lib) / 'mmsigma' / '.mim' / name
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(ROOT / folder, target, ignore=shutil.ignore_patterns('__pycache__'))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / name).is_file():
+                shutil.copy2(ROOT / name, target)
+            else:
+                shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns('__pycache__'))
 
 
 setup(cmdclass={'build_py': BuildWithConfigs})

@@ -164,17 +164,21 @@ def _csv_delimiter(first_line: str) -> str | None:
 
 
 def _parse_csv(path: Path, lines: list[str], delimiter: str) -> list[tuple[str, int]]:
-    reader = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
+    start = next(number for number, line in enumerate(lines) if line.strip())
+    reader = csv.DictReader(lines[start:], delimiter=delimiter, skipinitialspace=True)
     columns = {name.strip().lower(): name for name in reader.fieldnames or ()}
     path_column = next(columns[name] for name in _PATH_COLUMNS if name in columns)
     label_column = next((columns[name] for name in _LABEL_COLUMNS if name in columns), None)
     entries = []
     for row in reader:
-        label = row[label_column] if label_column else '-1'
+        place = f'{path}, line {start + reader.line_num}'
+        video, label = row[path_column], row[label_column] if label_column else '-1'
+        if not video:
+            raise ValueError(f'{place}: nothing in the column {path_column.strip()!r}')
         try:
-            entries.append((row[path_column], int(label)))
+            entries.append((video, int(label)))
         except (TypeError, ValueError):
-            raise ValueError(f'{path}, line {reader.line_num}: the label {label!r} is not an integer') from None
+            raise ValueError(f'{place}: the label {label!r} is not an integer') from None
     return entries
 
 

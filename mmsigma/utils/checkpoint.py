@@ -29,6 +29,8 @@ def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'no checkpoint at {path}')
+    if path.suffix != '.safetensors' and not _starts_like_torch_save(path):
+        raise RuntimeError(f'{path} is damaged or not a checkpoint: it does not start as files of torch.save do')
     try:
         if path.suffix == '.safetensors':
             return load_file(path)
@@ -39,7 +41,13 @@ def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
                 f'{path} holds more than tensors and plain containers, and loading it could execute code. If you trust '
                 f'its origin, convert it once: python tools/model_converters/convert_sigma.py {path} OUT.pth --trust'
             ) from error
-        raise RuntimeError(f'{path} is damaged or not a checkpoint: {error}') from error
+        reason = str(error) or type(error).__name__
+        raise RuntimeError(f'{path} is damaged or not a checkpoint: {reason}') from error
+
+
+def _starts_like_torch_save(path: Path) -> bool:
+    with path.open('rb') as file:
+        return file.read(2) in (b'PK', b'\x80\x02')  # an archive, or a pickle before torch 1.6
 
 
 def load_weights(

@@ -45,6 +45,8 @@ _PLACES = {
 _TAKEN_BEFORE = {
     'optim_wrapper': {'optimizer', 'constructor', 'paramwise_cfg', 'clip_grad'},
     'param_scheduler': {'convert_to_iter_based', 'begin', 'end', 'by_epoch'},
+    'default_hooks': {'priority'},
+    'custom_hooks': {'priority'},
 }
 _OUR_TOP_LEVEL = {
     'default_scope',
@@ -110,13 +112,13 @@ def _node_faults(node: dict, path: str, kinds: Registry, scope: str | None) -> I
         near = _nearest(kind, _names(kinds))
         yield f'{path}.type: {kind!r} is not in the registry of {kinds.name}s{near}'
         return
-    arguments = _arguments(target)
-    if arguments is None:
-        return
+    arguments, takes_others = _arguments(target)
     place = next((word for word in reversed(path.replace('[', '.').split('.')) if word in _TAKEN_BEFORE), '')
     for key in node.keys() - arguments - _TAKEN_BEFORE.get(place, set()) - {'type', '_scope_', '_delete_'}:
         name = getattr(target, '__name__', kind)
-        yield f'{path}: {key!r} is not an argument of {name}{_nearest(key, arguments)}'
+        near = _nearest(key, arguments, cutoff=0.85 if takes_others else 0.6)
+        if near or not takes_others:
+            yield f'{path}: {key!r} is not an argument of {name}{near}'
 
 
 def _look_up(kind: str, kinds: Registry) -> Any:
@@ -136,27 +138,32 @@ def _names(kinds: Registry) -> set[str]:
     return names
 
 
-def _arguments(target: Any) -> set[str] | None:
-    """Names that a class or function can be called with; None if it takes any."""
+def _arguments(target: Any) -> tuple[set[str], bool]:
+    """Names that a class or function can be called with, and whether it takes others as well."""
     if inspect.isfunction(target):
-        parameters = list(inspect.signature(target).parameters.values())
-        return None if any(p.kind == p.VAR_KEYWORD for p in parameters) else {p.name for p in parameters}
+        return _parameters(target)
     names: set[str] = set()
-    for cls in inspect.getmro(target):
-        init = cls.__dict__.get('__init__')
-        if init is None:
+    takes_others = False
+    for cls in inspect.getmro(target)[:-1]:  # `object` takes nothing
+        if '__init__' not in cls.__dict__:
             continue
         try:
-            parameters = list(inspect.signature(init).parameters.values())
+            own, takes_others = _parameters(cls.__dict__['__init__'])
         except (TypeError, ValueError):
-            return None
-        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {'self'}
-        # **kwargs usually go to the parent; a class at the root that takes them could do anything with them
-        if not any(p.kind == p.VAR_KEYWORD for p in parameters):
-            return names
-    return None
+            return names, True
+        names |= own - {'self'}
+        # **kwargs usually go to the parent; where there is none, anything could be done with them
+        if not takes_others:
+            break
+    return names, takes_others
 
 
-def _nearest(word: str, names: set[str]) -> str:
-    near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
+def _parameters(function: Any) -> tuple[set[str], bool]:
+    parameters = inspect.signature(function).parameters.values()
+    names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return names, any(p.kind == p.VAR_KEYWORD for p in parameters)
+
+
+def _nearest(word: str, names: set[str], cutoff: float = 0.6) -> str:
+    near = difflib.get_close_matches(str(word), names, n=1, cutoff=cutoff)
     return f' (did you mean {near[0]!r}?)' if near else ''

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmsigma.ops import sinkhorn_labels
 from mmsigma.utils.checkpoint import write_atomically
 
 _GAP = 4
@@ -26,8 +27,10 @@ def write_picture(path: str | Path, image: np.ndarray) -> None:
     write_atomically(path, write)
 
 
-def mosaic(rows: list[list[np.ndarray]]) -> np.ndarray:
-    """Put images of one size, uint8 (H, W, 3), into a grid with white gaps."""
+def mosaic(rows: list[list[np.ndarray]], min_side: int = 128) -> np.ndarray:
+    """Put images of one size, uint8 (H, W, 3), into a grid with white gaps; small ones are enlarged."""
+    factor = max(1, -(-min_side // min(rows[0][0].shape[:2])))
+    rows = [[image.repeat(factor, axis=0).repeat(factor, axis=1) for image in row] for row in rows]
     height, width = rows[0][0].shape[:2]
     columns = max(map(len, rows))
     size = (len(rows) * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, 3)
@@ -80,30 +83,26 @@ def draw_masked_clips(batch: dict, tubelet_size: int, patch_size: int, path: str
     write_picture(path, mosaic(rows))
 
 
-def informative_prototypes(scores: Tensor, number: int) -> list[int]:
-    """Prototypes that pick out something: nearest to a part of the tubes, neither to hardly any nor to most.
+def informative_prototypes(labels: Tensor, num_prototypes: int, number: int) -> list[int]:
+    """Prototypes that are about some clips and not about others.
 
     Args:
-        scores: (B, N, K).
+        labels: Prototype of every tube (B, N).
+        num_prototypes: Number of prototypes K.
         number: How many to choose, at most.
 
     Returns:
-        Prototype indices by decreasing variance of their share over the clips, so that prototypes come first which
-        are about some clips and not about others.
+        Indices by decreasing variance of the prototype's share over the clips; only ones that are used.
     """
-    nearest = scores.argmax(dim=-1)
-    shares = torch.stack([torch.bincount(clip, minlength=scores.shape[-1]) for clip in nearest]) / nearest.shape[1]
-    total = shares.mean(dim=0)
-    worth = shares.var(dim=0, unbiased=False) + total * (1 - total) * 1e-3
-    worth[total == 0] = -1
-    order = worth.argsort(descending=True)[:number]
-    return [int(index) for index in order if worth[index] >= 0]
+    shares = torch.stack([torch.bincount(clip, minlength=num_prototypes) for clip in labels]) / labels.shape[1]
+    order = (shares.var(dim=0, unbiased=False) + shares.mean(dim=0) * 1e-3).argsort(descending=True)
+    return [int(index) for index in order[:number] if shares[:, index].any()]
 
 
 def draw_prototypes(
     batch: dict, scores: Tensor, grid: tuple[int, int, int], number: int, path: str | Path, columns: int = 8
 ) -> None:
-    """One row per prototype: the clip in which it is nearest to most tubes, everything else darkened.
+    """One row per prototype: the clip with most of the tubes that Sinkhorn assigns to it, all others darkened.
 
     Args:
         batch: ``inputs``, a list of uint8 clips (C, T, H, W).
@@ -113,10 +112,10 @@ def draw_prototypes(
         path: Picture to write.
         columns: Frames per row.
     """
-    nearest = scores.argmax(dim=-1)
+    labels = sinkhorn_labels(scores.flatten(0, 1)).view(scores.shape[:2])
     rows = []
-    for prototype in informative_prototypes(scores, number):
-        picked = nearest == prototype
+    for prototype in informative_prototypes(labels, scores.shape[-1], number):
+        picked = labels == prototype
         best = int(picked.sum(dim=1).argmax())
         clip = batch['inputs'][best]
         tubelet = clip.shape[1] // grid[0]
@@ -128,8 +127,7 @@ def draw_prototypes(
                 for time, frame in zip(times, frames, strict=True)
             ]
         )
-    if rows:
-        write_picture(path, mosaic(rows))
+    write_picture(path, mosaic(rows))
 
 
 def draw_curves(scalars: dict[str, np.ndarray], path: str | Path) -> None:

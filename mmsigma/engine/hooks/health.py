@@ -56,8 +56,8 @@ class NonFiniteLossHook(Hook):
 class CollapseHook(Hook):
     """Warns when the statistics of the prototype head say that features collapse.
 
-    They do when the predictions' nearest prototypes are next to always the same few, or when the loss stays at 2 ln K,
-    the level of an uninformed guess. The averages over a window are judged, after a warm-up, once per window.
+    They do when Sinkhorn gives nearly all tokens the same few prototypes, or when the loss stays at 2 ln K, the level
+    of an uninformed guess. The averages over a window are judged, after a warm-up, once per window.
 
     Args:
         window: Iterations per judgement.
@@ -68,7 +68,7 @@ class CollapseHook(Hook):
 
     priority = 'LOW'
 
-    def __init__(self, window: int = 100, warmup: int = 200, min_entropy: float = 0.1, max_level: float = 0.98) -> None:
+    def __init__(self, window: int = 100, warmup: int = 200, min_entropy: float = 0.5, max_level: float = 0.98) -> None:
         self.window, self.warmup = window, warmup
         self.min_entropy, self.max_level = min_entropy, max_level
         self.history: dict[str, deque[float]] = {}
@@ -90,12 +90,12 @@ class CollapseHook(Hook):
             mean = sum(values) / len(values)
             if name.startswith('assignment_entropy') and mean < self.min_entropy:
                 texts.append(
-                    f'{name} is {mean:.3f}: nearly all predictions have the same nearest prototypes. The features '
-                    'collapse; a smaller epsilon or more Sinkhorn iterations may help.'
+                    f'{name} is {mean:.3f}: few prototypes get nearly all labels. The features collapse; a smaller '
+                    'epsilon or more Sinkhorn iterations may help.'
                 )
             if name.startswith('relative_level') and mean > self.max_level:
                 texts.append(
-                    f'{name} is {mean:.3f}: the loss stays where a uniform guess is (2 ln K). Either features carry no '
-                    'information, or the learning rate is too small to get away from the start.'
+                    f'{name} is {mean:.3f}: the loss stays where a uniform guess is (2 ln K). Either the features '
+                    'have collapsed, or the learning rate is too small to get away from the start.'
                 )
         return texts

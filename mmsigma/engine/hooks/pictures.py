@@ -29,7 +29,7 @@ class PicturesHook(Hook):
 
     priority = 'VERY_LOW'
 
-    def __init__(self, interval: int = 50, num_clips: int = 4, num_prototypes: int = 6) -> None:
+    def __init__(self, interval: int = 50, num_clips: int = 8, num_prototypes: int = 6) -> None:
         self.interval, self.num_clips, self.num_prototypes = interval, num_clips, num_prototypes
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -45,7 +45,8 @@ class PicturesHook(Hook):
         indices = range(0, min(len(dataset), self.num_clips * step), step)
         batch = pseudo_collate([dataset[SeededIndex.of(index, (0, 0, index))] for index in indices])
         model = getattr(runner.model, 'module', runner.model)
-        draw_masked_clips(batch, model.backbone.tubelet_size, model.backbone.patch_size, folder / 'masked_input.png')
+        half = {key: value[: self.num_clips // 2] for key, value in batch.items()}
+        draw_masked_clips(half, model.backbone.tubelet_size, model.backbone.patch_size, folder / 'masked_input.png')
         # parameters that are sharded cannot be used outside the wrapper's forward pass
         if hasattr(model.head, 'prototypes') and not isinstance(runner.model, FullyShardedDataParallel):
             with torch.no_grad():

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmsigma.models.losses import SwappedAssignment
 from mmsigma.registry import MODELS
 
 
@@ -82,13 +83,11 @@ class PrototypeHead(BaseModule):
             scores_target = cosine_scores(target.flatten(0, 1), prototypes)
             prototypes_for_pred = prototypes.detach() if self.detach_prototypes_for_pred else prototypes
             scores_pred = cosine_scores(pred.flatten(0, 1), prototypes_for_pred)
-            nearest = scores_pred.detach().argmax(dim=1)  # before the loss, which overwrites the scores
-            loss_target, loss_pred = self.loss_module(scores_target, scores_pred)
+            result = self.loss_module(scores_target, scores_pred)
             suffix = f'_{level}' if len(self.level_weights) > 1 else ''
-            out[f'loss_target{suffix}'] = weight * loss_target
-            out[f'loss_pred{suffix}'] = weight * loss_pred
-            level_loss = (loss_target + loss_pred).detach()
-            statistics = collapse_statistics(nearest, len(self.prototypes[level]), level_loss)
+            out[f'loss_target{suffix}'] = weight * result.loss_target
+            out[f'loss_pred{suffix}'] = weight * result.loss_pred
+            statistics = collapse_statistics(result, len(self.prototypes[level]))
             out.update({f'{name}{suffix}': value for name, value in statistics.items()})
         return out
 
@@ -102,25 +101,28 @@ def cosine_scores(features: Tensor, prototypes: Tensor) -> Tensor:
         return F.linear(F.normalize(features.float(), dim=-1), prototypes.float())
 
 
-def collapse_statistics(nearest: Tensor, num_prototypes: int, loss: Tensor) -> dict[str, Tensor]:
-    """Signs of collapse, from the nearest prototypes of the predictions.
+@torch.no_grad()
+def collapse_statistics(result: SwappedAssignment, num_prototypes: int) -> dict[str, Tensor]:
+    """Signs of collapse, from the assignments of the predictions.
 
-    Sinkhorn's codes use all prototypes even if all features are the same, so they show nothing.
+    Equal features have equal codes, so one prototype gets all their labels. Features that differ by noise alone have
+    labels of any kind, but nothing can predict those: then the loss stays at its uninformed level.
 
     Args:
-        nearest: Nearest prototype of every token (N,).
+        result: What the loss returned.
         num_prototypes: Number of prototypes K.
-        loss: Sum of both cross-entropies.
 
     Returns:
-        ``used_prototypes``, how many are the nearest of at least one token; ``assignment_entropy`` of that use,
-        relative to its largest possible value (0: one prototype takes all; 1: equal use); ``relative_level``, the
-        loss relative to 2 ln K, the value of an uninformed guess.
+        ``used_prototypes``, how many are the label of at least one token; ``assignment_entropy`` of that use, relative
+        to its largest possible value (0: one prototype takes all; 1: equal use); ``relative_level``, the loss relative
+        to 2 ln K, the value of an uninformed guess.
     """
-    counts = torch.bincount(nearest, minlength=num_prototypes)
-    entropy = torch.special.entr(counts / len(nearest)).sum() / math.log(max(2, min(len(nearest), num_prototypes)))
+    codes = result.codes_pred
+    labels = codes if codes.ndim == 1 else codes.argmax(dim=1)
+    counts = torch.bincount(labels, minlength=num_prototypes)
+    entropy = torch.special.entr(counts / len(labels)).sum() / math.log(max(2, min(len(labels), num_prototypes)))
     return {
         'used_prototypes': (counts > 0).sum().float(),
         'assignment_entropy': entropy,
-        'relative_level': loss / (2 * math.log(num_prototypes)),
+        'relative_level': (result.loss_target + result.loss_pred) / (2 * math.log(num_prototypes)),
     }

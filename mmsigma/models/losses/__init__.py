@@ -1,4 +1,4 @@
 from mmsigma.models.losses.reconstruction import FeatureMSELoss
-from mmsigma.models.losses.swapped_assignment import SwappedAssignmentLoss
+from mmsigma.models.losses.swapped_assignment import SwappedAssignment, SwappedAssignmentLoss
 
-__all__ = ['FeatureMSELoss', 'SwappedAssignmentLoss']
+__all__ = ['FeatureMSELoss', 'SwappedAssignment', 'SwappedAssignmentLoss']

@@ -1,6 +1,7 @@
 """Swapped prediction of Sinkhorn assignments (SIGMA, ECCV 2024, Eq. 7)."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +69,15 @@ def code_cross_entropy(scores: Tensor, codes: Tensor, temperature: float) -> Ten
     return _CodeCrossEntropy.apply(scores, codes, temperature)
 
 
+class SwappedAssignment(NamedTuple):
+    """Cross-entropy of each branch against the other's codes, and the codes of each."""
+
+    loss_target: Tensor
+    loss_pred: Tensor
+    codes_target: Tensor
+    codes_pred: Tensor
+
+
 @MODELS.register_module()
 class SwappedAssignmentLoss(nn.Module):
     """Each branch predicts the Sinkhorn assignment of the other.
@@ -92,7 +102,7 @@ class SwappedAssignmentLoss(nn.Module):
         self.epsilon, self.num_iters, self.temperature = epsilon, num_iters, temperature
         self.assign = sinkhorn_labels if hard_labels else sinkhorn
 
-    def forward(self, scores_target: Tensor, scores_pred: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, scores_target: Tensor, scores_pred: Tensor) -> SwappedAssignment:
         """Compute both terms.
 
         Args:
@@ -100,11 +110,13 @@ class SwappedAssignmentLoss(nn.Module):
             scores_pred: Cosine scores of the video model's predictions (N, K), float32; overwritten.
 
         Returns:
-            Cross-entropy of the target branch against the prediction's codes, and the reverse.
+            Both cross-entropies and the codes, labels (N,) or soft codes (N, K).
         """
         codes_target = self.assign(scores_target.detach(), self.epsilon, self.num_iters)
         codes_pred = self.assign(scores_pred.detach(), self.epsilon, self.num_iters)
-        return (
+        return SwappedAssignment(
             code_cross_entropy(scores_target, codes_pred, self.temperature),
             code_cross_entropy(scores_pred, codes_target, self.temperature),
+            codes_target,
+            codes_pred,
         )

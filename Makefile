@@ -1,0 +1,33 @@
+# make demo   set up, generate a small data set, pre-train a tiny SIGMA on it, draw pictures
+# make test   set up and run the tests (PYTEST_ARGS='-m "not slow"' for the quick ones)
+# make lint   ruff and mypy
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+DEMO_DATA ?= demo_data
+DEMO_RUN ?= work_dirs/demo
+PYTEST_ARGS ?=
+
+.PHONY: demo test lint
+
+demo: $(VENV)/.installed
+	$(BIN)/python tools/make_demo_dataset.py --out $(DEMO_DATA) --num-workers 2
+	$(BIN)/python tools/train.py configs/demo/sigma_tiny_demo_mlp.py --work-dir $(DEMO_RUN) \
+		--cfg-options data_root=$(DEMO_DATA)
+	@echo "Pictures of the run: $$(ls -td $(DEMO_RUN)/*/pictures | head -n 1)"
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/.installed: pyproject.toml setup.py
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "Python 3.10 or newer is needed: make PYTHON=python3.11"'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@

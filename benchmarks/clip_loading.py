@@ -1,0 +1,139 @@
+"""Loading one training clip against the plain mmaction2 pipeline: time and resident memory.
+
+    pip install -e .[benchmarks,pyav,torchcodec]
+    python benchmarks/clip_loading.py FOLDER_OF_VIDEOS
+
+From the file to the packed sample: 16 frames at stride 4, multi-scale crop, 224 x 224; ours draws a tube mask as well.
+One process, one clip at a time, decoders with one thread, each round once through all videos. Memory is what a fresh
+process has more after 40 clips than before the first.
+"""
+
+import argparse
+import importlib.util
+import random
+import subprocess
+import sys
+import time
+from itertools import cycle, islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from common import machine
+
+from mmsigma.datasets.video_dataset import find_videos
+from mmsigma.registry import TRANSFORMS
+
+MMACTION = 'mmaction2'
+DECODERS = ('decord', 'pyav', 'torchcodec')
+PACKAGES = {'pyav': 'av'}
+SCALES = (1, 0.875, 0.75, 0.66)
+
+
+def mmaction_steps() -> tuple[list[dict], list[dict]]:
+    decode = [
+        dict(type='mmaction.DecordInit', num_threads=1),
+        dict(type='mmaction.SampleFrames', clip_len=16, frame_interval=4, num_clips=1),
+        dict(type='mmaction.DecordDecode'),
+    ]
+    augment = [
+        dict(
+            type='mmaction.MultiScaleCrop',
+            input_size=224,
+            scales=SCALES,
+            max_wh_scale_gap=1,
+            random_crop=False,
+            num_fixed_crops=13,
+        ),
+        dict(type='mmaction.Resize', scale=(224, 224), keep_ratio=False),
+        dict(type='mmaction.FormatShape', input_format='NCTHW'),
+        dict(type='mmaction.PackActionInputs'),
+    ]
+    return decode, augment
+
+
+def our_steps(decoder: str) -> tuple[list[dict], list[dict]]:
+    sampling = dict(type='SampleStridedClip', clip_len=16, frame_interval=4)
+    augment = [dict(type='MultiScaleCrop', scales=SCALES), dict(type='TubeMask'), dict(type='PackVideoInputs')]
+    return [dict(type='ReadClip', decoder=decoder, sampling=sampling)], augment
+
+
+class Loader:
+    """One pipeline; adds up the seconds spent on reading and on the rest."""
+
+    def __init__(self, name: str) -> None:
+        stages = mmaction_steps() if name == MMACTION else our_steps(name.removeprefix('ours, '))
+        self.stages = [[TRANSFORMS.build(step) for step in steps] for steps in stages]
+        self.seconds = [0.0, 0.0]
+
+    def load(self, path: Path) -> None:
+        results = dict(filename=str(path), label=0, start_index=0, modality='RGB')
+        for number, steps in enumerate(self.stages):
+            start = time.perf_counter()
+            for step in steps:
+                results = step(results)
+            self.seconds[number] += time.perf_counter() - start
+
+
+def measure(names: list[str], videos: list[Path], rounds: int) -> dict[str, np.ndarray]:
+    """Median milliseconds per clip, for decoding and augmentation; the loaders take turns with every video."""
+    times: dict[str, list[list[float]]] = {name: [] for name in names}
+    for round_index in range(rounds + 1):
+        loaders = {name: Loader(name) for name in names}
+        for path in videos:
+            for loader in loaders.values():
+                random.seed(round_index)
+                np.random.seed(round_index)
+                loader.load(path)
+        for name, loader in loaders.items():
+            times[name].append(loader.seconds)
+    return {name: np.median(values[1:], axis=0) / len(videos) * 1e3 for name, values in times.items()}
+
+
+def print_times(names: list[str], videos: list[Path], rounds: int) -> None:
+    times = measure(names, videos, rounds)
+    print(f'\nms per clip over {len(videos)} videos, {machine()}')
+    print(f'  {"":<18} {"decode":>8} {"augment":>8} {"both":>8}   speed relative to {MMACTION}')
+    for name, (decode, augment) in times.items():
+        ratio = times[MMACTION].sum() / (decode + augment)
+        print(f'  {name:<18} {decode:8.1f} {augment:8.1f} {decode + augment:8.1f}   {ratio:.2f}x')
+
+
+def resident_mb() -> float:
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    return pages * 4096 / 2**20
+
+
+def print_memory(name: str, videos: list[Path], num_clips: int) -> None:
+    loader = Loader(name)
+    before = resident_mb()
+    for path in islice(cycle(videos), num_clips):
+        loader.load(path)
+    print(f'  {name:<18} {resident_mb() - before:8.0f} MB', flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('folder', type=Path, help='folder of videos')
+    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--memory-clips', type=int, default=40)
+    parser.add_argument('--memory-of', help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    cv2.setNumThreads(0)  # as in a worker of a data loader
+    torch.set_num_threads(1)
+    videos = find_videos(args.folder)
+    if args.memory_of:
+        print_memory(args.memory_of, videos, args.memory_clips)
+        return
+    usable = [decoder for decoder in DECODERS if importlib.util.find_spec(PACKAGES.get(decoder, decoder))]
+    names = [MMACTION, *(f'ours, {decoder}' for decoder in usable)]
+    print_times(names, videos, args.rounds)
+    print(f'\nresident memory added by {args.memory_clips} clips')
+    for name in names:
+        options = ['--memory-of', name, '--memory-clips', str(args.memory_clips)]
+        subprocess.run([sys.executable, __file__, str(args.folder), *options], check=True)
+
+
+if __name__ == '__main__':
+    main()

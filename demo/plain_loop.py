@@ -1,0 +1,63 @@
+"""Train SIGMA with a loop of your own: models and data sets here are ordinary torch modules and data sets.
+
+    python demo/plain_loop.py                     # on generated videos
+    python demo/plain_loop.py my_videos --steps 500
+
+The Runner of tools/train.py adds what a long run needs: schedules, resuming, logs, many processes, health checks.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.runner import set_random_seed
+from torch.utils.data import DataLoader
+
+from mmsigma.datasets.demo_data import make_demo_dataset
+from mmsigma.registry import DATASETS, MODELS
+from mmsigma.utils.config import load_config
+
+CONFIG = Path(__file__).parents[1] / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
+
+
+def batches(dataset_cfg: dict, batch_size: int) -> Iterator[dict]:
+    """Endless batches: `inputs`, a list of uint8 clips (C, T, H, W), and `data_samples`, which hold the masks."""
+    dataset = DATASETS.build(dataset_cfg)
+    loader = DataLoader(dataset, min(batch_size, len(dataset)), shuffle=True, drop_last=True, collate_fn=pseudo_collate)
+    while True:
+        yield from loader
+
+
+def train(folder: str | Path, steps: int, batch_size: int = 16) -> list[float]:
+    """Train for some steps on the videos of a folder; returns the loss of each."""
+    set_random_seed(0)
+    cfg = load_config(CONFIG, dict(data_root=str(folder), ann_file=''))
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    model = MODELS.build(cfg.model).to(device).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=cfg.lr, betas=(0.9, 0.95), weight_decay=0.05)
+    history = []
+    for step, batch in zip(range(steps), batches(cfg.train_dataloader.dataset, batch_size), strict=False):
+        batch = model.data_preprocessor(batch)  # one normalised tensor (B, C, T, H, W) on the model's device
+        outputs = model(**batch, mode='loss')
+        loss = sum(value for name, value in outputs.items() if 'loss' in name)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        history.append(loss.item())
+        used = outputs['used_prototypes'].item()
+        print(f'step {step + 1}/{steps}  loss {history[-1]:.3f}  {used:.0f} prototypes in use', flush=True)
+    return history
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('folder', nargs='?', help='folder of videos; generated ones if left out')
+    parser.add_argument('--steps', type=int, default=100)
+    args = parser.parse_args()
+    train(args.folder or make_demo_dataset('demo_data') / 'videos', args.steps)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,14 @@
+from pathlib import Path
+
+import pytest
+
+from tests.datasets.clips import write_video
+
+
+@pytest.fixture(scope='session')
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with six short videos, ``0.mp4`` to ``5.mp4``, of 20 to 25 frames."""
+    folder = tmp_path_factory.mktemp('videos')
+    for number in range(6):
+        write_video(folder / f'{number}.mp4', 20 + number)
+    return folder

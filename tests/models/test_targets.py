@@ -1,0 +1,263 @@
+"""Targets: parity with the releases, and a teacher that nothing can move."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+import torch.nn.functional as F
+from timm.layers import resample_abs_pos_embed
+from torch import Tensor, nn
+
+from mmsigma.models import FrozenEncoderTarget, MLPTarget, PixelTarget
+from mmsigma.ops import TokenSplit, split_tokens
+
+DINO, DINOV2 = 'vit_base_patch16_224.dino', 'vit_base_patch14_reg4_dinov2.lvd142m'
+TINY = dict(embed_dim=24, depth=2, num_heads=2)
+
+
+def all_masked(num_clips: int, num_tokens: int) -> TokenSplit:
+    everything = torch.arange(num_tokens).expand(num_clips, -1)
+    return TokenSplit(visible=everything, masked=everything)
+
+
+def save(state: dict, path: Path) -> str:
+    torch.save(state, path)
+    return str(path)
+
+
+def teacher(weights: str = 'random', model_name: str = DINO, **kwargs) -> FrozenEncoderTarget:
+    return FrozenEncoderTarget(model_name, weights, **{'model_kwargs': TINY, 'img_size': 48, 'grid': (3, 3), **kwargs})
+
+
+@pytest.fixture
+def dino_state(golden) -> dict[str, Tensor]:
+    """Parameters of the tiny DINO of the golden vectors, under their official names."""
+    return golden('dino_vit').tensors('sd/')
+
+
+class TestPixels:
+    @pytest.fixture
+    def vector(self, golden) -> dict[str, np.ndarray]:
+        return golden('pixel_target').arrays
+
+    @pytest.mark.parametrize(
+        ('normalize', 'name', 'atol'), [(True, 'target_norm_all', 2e-5), (False, 'target_raw_all', 1e-6)]
+    )
+    def test_official_pixels(self, vector: dict, normalize: bool, name: str, atol: float) -> None:
+        found = PixelTarget(8, normalize=normalize)(torch.from_numpy(vector['clip']), all_masked(2, 18))
+        np.testing.assert_allclose(found, vector[name], atol=atol)
+
+    def test_official_masked_pixels(self, vector: dict) -> None:
+        split = split_tokens(torch.from_numpy(vector['mask']))
+        found = PixelTarget(8)(torch.from_numpy(vector['clip']), split)
+        np.testing.assert_allclose(found, vector['target_norm_masked'], atol=2e-5)
+        assert found.square().mean().item() == pytest.approx(vector['mse_against_zero_masked'].item(), rel=1e-5)
+
+    def test_official_constant_patch(self, vector: dict) -> None:
+        found = PixelTarget(8)(torch.from_numpy(vector['clip_with_constant_patch']), all_masked(2, 18)).numpy()
+        expected = vector['target_norm_constant_patch']
+        constant = np.isin(np.arange(18), [0, 9])  # the first token of each time
+        np.testing.assert_allclose(found[:, ~constant], expected[:, ~constant], atol=2e-5)
+        np.testing.assert_allclose(found[:, constant], expected[:, constant], atol=0.5)
+
+    def test_other_tubes_and_statistics(self) -> None:
+        target = PixelTarget(4, 3, normalize=False, mean=[51.0], std=[25.5])
+        found = target(torch.full((1, 1, 3, 4, 8), 2.0), all_masked(1, 2))
+        assert target.out_channels == 48
+        torch.testing.assert_close(found, torch.full((1, 2, 48), 0.4))
+
+    def test_clip_is_left_as_it_was(self, vector: dict) -> None:
+        clip = torch.from_numpy(vector['clip'].copy())
+        PixelTarget(8)(clip, all_masked(2, 18))
+        assert torch.equal(clip, torch.from_numpy(vector['clip']))
+
+
+class TestMLP:
+    def test_layers_of_the_release(self) -> None:
+        target = MLPTarget()
+        assert [tuple(p.shape) for p in target.mlp.parameters() if p.ndim == 2] == [
+            (1024, 1536),
+            (1024, 1024),
+            (512, 1024),
+            (256, 512),
+        ]
+        assert [type(layer) for layer in target.mlp] == [nn.Linear, nn.GELU] * 3 + [nn.Linear]
+        assert target.out_channels == 256
+
+    def test_projects_normalised_pixels(self) -> None:
+        target, clip = MLPTarget((8,), 5, patch_size=8), torch.randn(1, 3, 2, 16, 16)
+        split = split_tokens(torch.tensor([[True, False, True, True]]))
+        assert torch.equal(target(clip, split), target.mlp(PixelTarget(8)(clip, split)))
+
+
+class TestFrozenEncoder:
+    @pytest.mark.parametrize(
+        'wrap',
+        [
+            lambda state: state,
+            lambda state: {'state_dict': state},
+            lambda state: {'epoch': 3, 'teacher': {f'module.backbone.{name}': value for name, value in state.items()}},
+            lambda state: {**state, 'head.mlp.0.weight': torch.zeros(4, 24)},
+        ],
+        ids=['weights', 'state_dict', 'whole training file', 'with projection head'],
+    )
+    def test_official_tokens(self, golden, dino_state: dict, tmp_path: Path, wrap: Callable) -> None:
+        vector = golden('dino_vit')
+        found = teacher(save(wrap(dino_state), tmp_path / 'dino.pth')).encode(vector.tensors('in/')['frames'])
+        np.testing.assert_allclose(found, vector.arrays['out/tokens'][:, 1:], atol=2e-5, rtol=1e-4)
+
+    def test_official_tokens_of_larger_frames(self, golden, dino_state: dict, tmp_path: Path) -> None:
+        vector, weights = golden('dino_vit'), save(dino_state, tmp_path / 'dino.pth')
+        found = teacher(weights, img_size=80, grid=(5, 5)).encode(vector.tensors('in/')['frames_larger'])
+        np.testing.assert_allclose(found, vector.arrays['out/tokens_larger'][:, 1:], atol=1e-4)
+
+    def test_official_features_and_labels(self, golden, dino_state: dict, tmp_path: Path) -> None:
+        vector, target = golden('pretrain_dino'), teacher(save(dino_state, tmp_path / 'dino.pth'))
+        clip, mask = vector.tensors('in/')['clip'], vector.tensors('in/')['mask']
+        features = target.encode(clip[:, :, ::2].transpose(1, 2).flatten(0, 1))
+        np.testing.assert_allclose(features.view(2, 2, 9, 24), vector.arrays['in/teacher_features'], atol=2e-5)
+        np.testing.assert_allclose(target(clip, split_tokens(mask)), vector.arrays['out/labels'], atol=1e-4)
+
+    def test_tokens_of_a_clip_are_standardised_together(self) -> None:
+        tokens = teacher()(torch.randn(2, 3, 6, 48, 48), all_masked(2, 27))
+        torch.testing.assert_close(tokens.mean(1), torch.zeros(2, 24), atol=1e-5, rtol=0)
+        torch.testing.assert_close(tokens.std(1), torch.ones(2, 24), atol=1e-4, rtol=0)
+
+    def test_sees_the_first_frame_of_every_tubelet(self) -> None:
+        target, clip = teacher(tubelet_size=3), torch.randn(1, 3, 6, 48, 48)
+        before = target(clip, all_masked(1, 18))
+        clip[:, :, [1, 2, 4, 5]] = 0
+        assert torch.equal(target(clip, all_masked(1, 18)), before)
+        clip[:, :, 3] = 0
+        assert not torch.allclose(target(clip, all_masked(1, 18)), before)
+
+    def test_other_grid_is_resized_bilinearly(self) -> None:
+        torch.manual_seed(3)
+        own = teacher(img_size=64, grid=(4, 4))
+        frames = torch.randn(2, 3, 64, 64)
+        maps = own.encode(frames).transpose(1, 2).reshape(2, 24, 4, 4)
+        own.grid = (3, 2)
+        expected = F.interpolate(maps, size=(3, 2), mode='bilinear').flatten(2).transpose(1, 2)
+        torch.testing.assert_close(own.encode(frames), expected)
+
+    @pytest.mark.parametrize('img_size', [518, 56])
+    def test_official_dinov2_names(self, tmp_path: Path, img_size: int) -> None:
+        source = timm.create_model(DINOV2, num_classes=0, **TINY)
+        state = source.state_dict()
+        grid = (img_size // 14, img_size // 14)
+        expected = {**state, 'pos_embed': resample_abs_pos_embed(state['pos_embed'], grid, num_prefix_tokens=0)}
+        position = torch.randn(1, 1, 24)
+        official = {**state, 'cls_token': state['cls_token'] - position, 'mask_token': torch.zeros(1, 24)}
+        official['register_tokens'] = official.pop('reg_token')
+        official['pos_embed'] = torch.cat([position, state['pos_embed']], dim=1)
+        for name, content in dict(official=official, timm=state).items():
+            target = teacher(save(content, tmp_path / f'{name}.pth'), DINOV2, img_size=img_size, grid=grid)
+            torch.testing.assert_close(dict(target.encoder.state_dict()), expected, atol=1e-5, rtol=1e-5)
+
+    @pytest.mark.parametrize(
+        ('change', 'message'),
+        [
+            (dict(remove='blocks.1.norm1.weight'), r"missing \['blocks.1.norm1.weight'\]"),
+            (dict(add='blocks.2.norm1.weight'), r"unexpected \['blocks.2.norm1.weight'\]"),
+        ],
+    )
+    def test_file_that_does_not_fit(self, dino_state: dict, tmp_path: Path, change: dict, message: str) -> None:
+        dino_state.pop(change.get('remove'), None)
+        if 'add' in change:
+            dino_state[change['add']] = torch.zeros(24)
+        with pytest.raises(RuntimeError, match=f'does not fit the frozen encoder.*{message}'):
+            teacher(save(dino_state, tmp_path / 'dino.pth'))
+
+    def test_missing_file_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match='nowhere.pth'):
+            teacher(str(tmp_path / 'nowhere.pth'))
+
+    @pytest.mark.parametrize(
+        ('model_name', 'file'),
+        [(DINO, 'dino_vitbase16_pretrain.pth'), ('vit_tiny_patch16_224', 'the weights of vit_tiny_patch16_224')],
+    )
+    def test_hub_out_of_reach(self, monkeypatch: pytest.MonkeyPatch, model_name: str, file: str) -> None:
+        def offline(*args, pretrained: bool = False, **kwargs) -> nn.Module:
+            if pretrained:
+                raise OSError('no route to host')
+            return create(*args, **kwargs)
+
+        create = timm.create_model
+        monkeypatch.setattr(timm, 'create_model', offline)
+        with pytest.raises(RuntimeError) as info:
+            teacher('hub', model_name)
+        for part in (model_name, 'no route to host', f'put {file}', '--cfg-options model.target.weights=/path/to/'):
+            assert part in str(info.value)
+
+    def test_hub_weights_are_resized_to_the_frames(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def filled(*args, pretrained: bool = False, **kwargs) -> nn.Module:
+            model = create(*args, **kwargs)
+            if pretrained:
+                for parameter in model.parameters():
+                    nn.init.constant_(parameter, 0.25)
+            return model
+
+        create = timm.create_model
+        monkeypatch.setattr(timm, 'create_model', filled)
+        encoder = teacher('hub').encoder
+        assert encoder.pos_embed.shape == (1, 10, 24)
+        for parameter in encoder.parameters():
+            torch.testing.assert_close(parameter, torch.full_like(parameter, 0.25))
+
+    def test_unknown_precision(self) -> None:
+        with pytest.raises(ValueError, match="'float32' or 'amp', got 'half'"):
+            teacher(precision='half')
+
+    @pytest.mark.parametrize('precision', ['float32', 'amp'])
+    def test_precision_inside_autocast(self, precision: str) -> None:
+        target, frames = teacher(precision=precision), torch.randn(1, 3, 48, 48)
+        expected = target.encode(frames)
+        with torch.autocast('cpu', torch.bfloat16):
+            found = target.encode(frames)
+        assert found.dtype == torch.float32
+        assert torch.equal(found, expected) == (precision == 'float32')
+        torch.testing.assert_close(found, expected, atol=0.1, rtol=0.1)
+
+    def test_model_does_not_know_the_teacher(self, build_tiny: Callable) -> None:
+        model = build_tiny('dino')
+        names = dict(model.named_parameters()).keys() | dict(model.named_buffers()).keys() | model.state_dict().keys()
+        assert not [name for name in names if name.startswith('target')]
+        assert not any(parameter.requires_grad for parameter in model.target.encoder.parameters())
+
+    @pytest.mark.parametrize(
+        'disturb',
+        [
+            lambda model: model.init_weights(),
+            lambda model: model.train(),
+            lambda model: model.apply(lambda module: nn.init.zeros_(module.weight) if hasattr(module, 'weight') else 0),
+            lambda model: model.requires_grad_(True),
+            lambda model: model.load_state_dict(model.state_dict()),
+        ],
+        ids=['init_weights', 'train', 'apply', 'requires_grad', 'load'],
+    )
+    def test_nothing_moves_the_teacher(self, build_tiny: Callable, disturb: Callable) -> None:
+        model = build_tiny('dino')
+        before = copy.deepcopy(model.target.encoder.state_dict())
+        disturb(model)
+        encoder = model.target.encoder
+        torch.testing.assert_close(dict(encoder.state_dict()), dict(before), atol=0, rtol=0)
+        assert not any(module.training for module in encoder.modules())
+        assert not any(parameter.requires_grad for parameter in encoder.parameters())
+
+    def test_follows_the_model_to_dtype_and_device(self, build_tiny: Callable) -> None:
+        model = build_tiny('dino').to(torch.float64)
+        assert {parameter.dtype for parameter in model.target.encoder.parameters()} == {torch.float64}
+        assert {parameter.device.type for parameter in model.to('meta').target.encoder.parameters()} == {'meta'}
+
+    @pytest.mark.parametrize('duplicate', [copy.deepcopy, lambda target: pickle.loads(pickle.dumps(target))])
+    def test_copies_have_teachers_of_their_own(self, duplicate: Callable) -> None:
+        target, clip = teacher(), torch.randn(1, 3, 2, 48, 48)
+        other = duplicate(target)
+        expected = target(clip, all_masked(1, 9))
+        nn.init.zeros_(target.encoder.norm.weight)
+        torch.testing.assert_close(other(clip, all_masked(1, 9)), expected)

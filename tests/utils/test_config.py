@@ -1,0 +1,89 @@
+"""Command-line options reach what a config computes from its variables."""
+
+from pathlib import Path
+
+import pytest
+
+from mmsigma.utils.config import load_config
+
+BASE = """
+root = 'data'
+epochs = 10
+mode = 'slow'
+dataset = dict(root=root, list=root + '/train.txt')
+loop = dict(max_epochs=epochs, warmup=max(1, epochs // 5))
+"""
+CHILD = """
+_base_ = ['base.py']
+size = 64
+model = dict(size=size, tokens=(size // 8) ** 2, epochs=_base_.epochs)
+loop = dict(interval=size)
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / 'base.py').write_text(BASE)
+    (tmp_path / 'child.py').write_text(CHILD)
+    return tmp_path / 'child.py'
+
+
+def test_without_options(config: Path) -> None:
+    cfg = load_config(config)
+    assert cfg.loop == dict(max_epochs=10, warmup=2, interval=64)
+    assert cfg.model == dict(size=64, tokens=64, epochs=10)
+
+
+def test_variable_of_the_file(config: Path) -> None:
+    cfg = load_config(str(config), {'size': 32})
+    assert cfg.size == 32 and cfg.model.tokens == 16 and cfg.loop.interval == 32
+
+
+def test_variable_of_a_base(config: Path) -> None:
+    cfg = load_config(config, {'root': 'my data/"x"', 'epochs': 3})
+    assert cfg.dataset == dict(root='my data/"x"', list='my data/"x"/train.txt')
+    assert cfg.loop.max_epochs == 3 and cfg.loop.warmup == 1 and cfg.model.epochs == 3
+
+
+def test_variable_assigned_in_base_and_child(config: Path) -> None:
+    config.write_text(CHILD + "mode = 'fast'\nspeed = dict(mode=mode)\n")
+    assert load_config(config).speed.mode == 'fast'
+    cfg = load_config(config, {'mode': 'other'})
+    assert cfg.mode == cfg.speed.mode == 'other'
+
+
+@pytest.mark.parametrize('value', [None, True, 1.5e-5, [1, 'a'], (2, 3)])
+def test_variables_of_any_plain_type(config: Path, value: object) -> None:
+    config.write_text('thing = 1\nholder = dict(thing=thing)\n')
+    assert load_config(config, {'thing': value}).holder.thing == value
+
+
+def test_dotted_options_are_merged_at_the_end(config: Path) -> None:
+    cfg = load_config(config, {'loop.max_epochs': 7, 'loop.new': 1, 'size': 8})
+    assert cfg.loop == dict(max_epochs=7, warmup=2, interval=8, new=1)
+
+
+def test_unknown_name_becomes_a_key(config: Path) -> None:
+    assert load_config(config, {'resume': True}).resume is True
+
+
+def test_dict_is_merged_not_replaced(config: Path) -> None:
+    cfg = load_config(config, {'loop': dict(interval=1)})
+    assert cfg.loop == dict(max_epochs=10, warmup=2, interval=1)
+
+
+def test_later_loads_are_not_affected(config: Path) -> None:
+    load_config(config, {'epochs': 3})
+    assert load_config(config).epochs == 10
+
+
+def test_option_dict_is_left_as_it_was(config: Path) -> None:
+    options = {'epochs': 3, 'loop.interval': 2}
+    load_config(config, options)
+    assert options == {'epochs': 3, 'loop.interval': 2}
+
+
+@pytest.mark.parametrize('name', ['nothing.py', 'mmsigma::sigma/nothing.py'])
+def test_missing_config(name: str) -> None:
+    with pytest.raises(FileNotFoundError, match='no config at .*nothing.py'):
+        load_config(name)
