@@ -29,5 +29,7 @@ $(VENV)/.installed: pyproject.toml setup.py
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "Python 3.10 or newer is needed: make PYTHON=python3.11"'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@# a torch that is there already is kept, and torchvision chosen to match it
+	torch=$$($(BIN)/python -c 'import torch; print("torch==" + torch.__version__.split("+")[0])' 2>/dev/null || true); \
+		$(BIN)/python -m pip install --quiet --editable '.[dev]' $$torch
 	touch $@

@@ -7,7 +7,8 @@ tubes. Sinkhorn's equal use of prototypes rules it out (SIGMA, ECCV 2024, sectio
 
 * target std: spread of the target's features over tubes, relative to the same network before training,
 * predicted: share of the target's variance that the decoder explains, after a least-squares fit of its predictions,
-* kNN: leave-one-out accuracy of the frozen, mean-pooled encoder on the motion classes of the demo data set (10 classes).
+* kNN: leave-one-out accuracy of the frozen, mean-pooled encoder on the demo data set's 10 motion
+  classes.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from mmsigma.apis.launch import build_runner
 from mmsigma.datasets import SeededIndex
 from mmsigma.datasets.demo_data import make_demo_dataset
 from mmsigma.datasets.video_dataset import find_videos
-from mmsigma.ops import TokenSplit, split_tokens
+from mmsigma.ops import split_tokens
 from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.config import load_config
 

@@ -1,8 +1,10 @@
 """Every workaround for an upstream package, with its reason and the condition for removing it."""
 
 import ast
+import importlib
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -16,6 +18,9 @@ from mmengine.config import Config
 from mmengine.config import config as mmengine_config
 from mmengine.dist import infer_launcher
 from mmengine.logging import HistoryBuffer
+
+# A declared operator exists as long as its library does.
+_LIBRARIES: list[torch.library.Library] = []
 
 
 def init_cpu_process_group(launcher: str) -> None:
@@ -139,3 +144,29 @@ class DropKnownNoise(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not str(record.msg).startswith(self._NOISE)
+
+
+def import_torchvision() -> None:
+    """Import torchvision where its compiled operators do not fit torch, a CPU build of torch for one.
+
+    Then ``import torchvision`` fails for want of operators which nobody here calls: timm only wants the image
+    transforms (seen in torchvision 0.28 for CUDA beside torch 2.13 for the CPU). Declaring the operators lets the
+    import succeed; calling them still fails. Remove when torchvision imports without its operators, or when timm no
+    longer imports torchvision.
+    """
+    declared: set[str] = set()
+    while True:
+        try:
+            importlib.import_module('torchvision')
+            return
+        except RuntimeError as error:
+            missing = re.search(r'operator torchvision::(\w+) does not exist', str(error))
+            if missing is None or missing[1] in declared:
+                raise
+            declared.add(missing[1])
+            library = torch.library.Library('torchvision', 'FRAGMENT')
+            library.define(f'{missing[1]}(Tensor x) -> Tensor')
+            _LIBRARIES.append(library)
+
+
+import_torchvision()  # on import, so that it comes before the first import of timm

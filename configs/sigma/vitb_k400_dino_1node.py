@@ -2,6 +2,9 @@
 # placeholder; use as large a batch as fits and --auto-scale-lr.
 _base_ = ['vitb_k400_dino.py']
 
-train_dataloader = dict(batch_size=2)
-optim_wrapper = dict(optimizer=dict(lr=1.5e-4 * 16 / 256))
-auto_scale_lr = dict(base_batch_size=16)
+batch_size = 2
+global_batch = 16
+
+train_dataloader = dict(batch_size=batch_size)
+optim_wrapper = dict(optimizer=dict(lr=_base_.base_lr * global_batch / 256))
+auto_scale_lr = dict(base_batch_size=global_batch)

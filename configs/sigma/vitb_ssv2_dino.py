@@ -7,8 +7,11 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+batch_size = 32
+global_batch = 512
+
 model = dict(head=dict(loss=dict(epsilon=0.03)))
-train_dataloader = dict(batch_size=32)
-optim_wrapper = dict(optimizer=dict(lr=1.5e-4 * 512 / 256))
-auto_scale_lr = dict(base_batch_size=512)
+train_dataloader = dict(batch_size=batch_size)
+optim_wrapper = dict(optimizer=dict(lr=_base_.base_lr * global_batch / 256))
+auto_scale_lr = dict(base_batch_size=global_batch)
 custom_hooks = _base_.custom_hooks + [dict(type='CollapseHook'), dict(type='PicturesHook')]

@@ -2,10 +2,12 @@
 # 8 GPUs x 16 clips = 128 clips per step, learning rate 7.5e-5.
 _base_ = ['vitb_ssv2_dino_1node.py']
 
+epochs = 2400
+
 model = dict(
     backbone=dict(arch='small'),
     neck=dict(embed_dims=192, num_heads=3),
     head=dict(loss=dict(epsilon=0.05)),
 )
-param_scheduler = dict(end=2400)
-train_cfg = dict(max_epochs=2400)
+param_scheduler = dict(end=epochs)
+train_cfg = dict(max_epochs=epochs)

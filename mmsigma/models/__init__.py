@@ -1,5 +1,6 @@
 """Networks; an import registers them all."""
 
+from mmsigma import compat  # noqa: F401  before anything imports timm
 from mmsigma.models.algorithms import SIGMA
 from mmsigma.models.backbones import VideoVisionTransformer
 from mmsigma.models.data_preprocessor import VideoDataPreprocessor

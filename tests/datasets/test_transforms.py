@@ -28,6 +28,7 @@ from mmsigma.datasets.transforms.spatial import crop_and_resize
 from tests.datasets.clips import index_of, write_video
 
 DECODERS = ['decord', 'pyav', 'torchcodec']
+FRAMES = [[0, 1, 2], [9, 16, 23, 27], [27], [5, 5, 5], [20, 3, 11, 3]]
 
 
 class ChooseFrames(BaseTransform):
@@ -66,21 +67,26 @@ def read(path: Path, decoder: str | dict, frames: list[int]) -> dict:
 
 class TestReadClip:
     @pytest.mark.parametrize(
-        ('name', 'codec'),
-        [('h264.mp4', 'libx264'), ('h264.mkv', 'libx264'), ('mpeg4.mp4', 'mpeg4'), ('mpeg4.avi', 'mpeg4')],
+        ('name', 'codec', 'b_frames'),
+        [('a.mp4', 'libx264', 2), ('a.mkv', 'libx264', 2), ('a.mp4', 'mpeg4', 0), ('a.avi', 'mpeg4', 0)],
     )
-    @pytest.mark.parametrize(
-        'frames', [[0, 1, 2], [9, 16, 23, 27], [27], [5, 5, 5], [20, 3, 11, 3]], ids=lambda frames: str(frames)
-    )
+    @pytest.mark.parametrize('frames', FRAMES, ids=str)
     def test_reads_the_frames_asked_for(
-        self, tmp_path: Path, decoder: str, name: str, codec: str, frames: list[int]
+        self, tmp_path: Path, decoder: str, name: str, codec: str, b_frames: int, frames: list[int]
     ) -> None:
-        results = read(write_video(tmp_path / name, codec=codec), decoder, frames)
+        results = read(write_video(tmp_path / name, codec=codec, b_frames=b_frames), decoder, frames)
         assert [index_of(frame) for frame in results['imgs']] == frames
         assert {(frame.shape, frame.dtype) for frame in results['imgs']} == {((48, 64, 3), np.dtype(np.uint8))}
         assert results['total_frames'] == 28
         assert results['img_shape'] == results['original_shape'] == (48, 64)
         assert 'video_reader' not in results
+
+    @pytest.mark.parametrize('codec', ['mpeg4', 'libx264'])
+    @pytest.mark.parametrize('frames', FRAMES, ids=str)
+    def test_pyav_counts_frames_where_time_stamps_mislead(self, tmp_path: Path, codec: str, frames: list[int]) -> None:
+        """AVI with B-frames, where the other decoders miss by several frames."""
+        results = read(write_video(tmp_path / 'a.avi', codec=codec), 'pyav', frames)
+        assert [index_of(frame) for frame in results['imgs']] == frames
 
     @pytest.mark.parametrize('content', [b'', b'no video at all' * 100, None], ids=['empty', 'garbage', 'missing'])
     def test_unreadable_file_is_named(self, tmp_path: Path, decoder: str, content: bytes | None) -> None:
@@ -204,6 +210,10 @@ class TestCrops:
         assert [side for side, same in crop.sides(width, height) if side == same] == golden_case['crop_sizes']
         boxes = {(*side, *place) for side in crop.sides(width, height) for place in crop.places(width, height, *side)}
         assert boxes == {tuple(candidate) for candidate in golden_case['candidates']}
+
+    @pytest.mark.parametrize(('side', 'snapped'), [(221, 221), (222, 224), (226, 224), (227, 227)])
+    def test_sides_close_to_the_output_are_snapped(self, side: int, snapped: int) -> None:
+        assert MultiScaleCrop(224, scales=[1]).sides(320, side) == [(snapped, snapped)]
 
     def test_every_crop_is_drawn(self) -> None:
         crop, frames = MultiScaleCrop(size=4, scales=(1, 0.5), max_distort=1), [np.zeros((16, 24, 3), np.uint8)]

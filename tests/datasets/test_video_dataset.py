@@ -228,6 +228,14 @@ class TestRandomness:
             raise KeyError
         assert np.random.randint(1000) == expected
 
+    def test_python_and_numpy_are_seeded(self, videos: Path) -> None:
+        def draw(results: dict) -> tuple[float, float]:
+            return random.random(), np.random.rand()
+
+        dataset = VideoDataset([draw], data_prefix=dict(video=str(videos)))
+        first, again, other = (dataset[SeededIndex.of(1, (0, epoch, 1))] for epoch in (3, 3, 4))
+        assert first == again and first[0] != other[0] and first[1] != other[1]
+
     def test_plain_index_draws_from_the_global_generator(self, videos: Path) -> None:
         dataset = VideoDataset(PIPELINE, data_prefix=dict(video=str(videos)))
         np.random.seed(5)

@@ -104,7 +104,11 @@ def test_good_config_passes() -> None:
             1,
             "default_hooks.checkpoint: 'intervall' is not an argument of CheckpointHook (did you mean 'interval'?)",
         ),
-        ('default_hooks.timer.interval', 1, "default_hooks.timer: 'interval' is not an argument of IterTimerHook"),
+        (
+            'default_hooks.param_scheduler.interval',
+            1,
+            "default_hooks.param_scheduler: 'interval' is not an argument of ParamSchedulerHook",
+        ),
         (
             'custom_hooks.1.max_shar',
             1,

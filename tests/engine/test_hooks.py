@@ -1,0 +1,77 @@
+"""Hooks that watch training."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmaction.structures import ActionDataSample
+
+from mmsigma.engine.hooks import BadVideoHook, CollapseHook, NonFiniteLossHook, ProgressHook
+
+
+class FakeRunner(SimpleNamespace):
+    """As much of a Runner as these hooks look at."""
+
+    def __init__(self, iteration: int = 0) -> None:
+        self.warnings: list[str] = []
+        logger = SimpleNamespace(warning=self.warnings.append)
+        super().__init__(iter=iteration, epoch=0, max_epochs=1, max_iters=4, logger=logger, model=torch.nn.Linear(2, 2))
+
+
+def batch(*failures: list[tuple[str, str]]) -> dict:
+    samples = [ActionDataSample(metainfo=dict(failures=failure)) for failure in failures]
+    return dict(inputs=[torch.zeros(3, 2, 4, 4)] * len(samples), data_samples=samples)
+
+
+def watch(hook: CollapseHook, steps: int, **outputs: float) -> list[str]:
+    runner = FakeRunner()
+    for runner.iter in range(steps):
+        hook.after_train_iter(runner, 0, outputs={name: torch.tensor(value) for name, value in outputs.items()})
+    return runner.warnings
+
+
+def test_collapse_hook_is_silent_when_all_is_well():
+    assert not watch(CollapseHook(window=5, warmup=5), 20, assignment_entropy=0.97, relative_level=0.8)
+
+
+def test_collapse_hook_names_few_prototypes_once_per_window():
+    warnings = watch(CollapseHook(window=5, warmup=10), 20, assignment_entropy=0.1, relative_level=0.8)
+    assert len(warnings) == 3  # after 10, 15 and 20 iterations
+    assert all('few prototypes get nearly all labels' in text for text in warnings)
+
+
+def test_collapse_hook_judges_every_level():
+    (text,) = watch(CollapseHook(window=5, warmup=5), 5, relative_level_0=0.7, relative_level_1=0.999)
+    assert 'relative_level_1 is 0.999' in text and '2 ln K' in text
+
+
+def test_bad_video_hook_names_each_once_and_counts_draws():
+    hook, runner = BadVideoHook(max_share=0.5, min_draws=1), FakeRunner()
+    for _ in range(3):
+        hook.after_train_iter(runner, 0, data_batch=batch([('a.mp4', 'no frames')], [], []))
+    assert (hook.draws, hook.failed) == (12, 3)
+    assert runner.warnings == ['skipped, cannot be read: a.mp4 (no frames)']
+
+
+def test_bad_video_hook_stops_only_above_its_share():
+    runner = FakeRunner()
+    tolerant, strict = (BadVideoHook(max_share=share, min_draws=4, interval=1) for share in (0.25, 0.2))
+    data = batch([('a.mp4', 'x')], [], [])  # 1 of 4 draws failed
+    tolerant.after_train_iter(runner, 0, data_batch=data)
+    with pytest.raises(RuntimeError, match='1 of 4 draws'):
+        strict.after_train_iter(runner, 0, data_batch=data)
+
+
+def test_non_finite_pixels_are_blamed_first():
+    data = batch([], [])
+    data['inputs'] = [torch.zeros(3, 2, 4, 4), torch.full((3, 2, 4, 4), float('nan'))]
+    data['data_samples'][1].set_metainfo(dict(filename='broken.mp4'))
+    outputs = dict(loss=torch.tensor(float('inf')))
+    with pytest.raises(FloatingPointError, match=r'loss is inf.*clip of broken\.mp4'):
+        NonFiniteLossHook().after_train_iter(FakeRunner(), 0, data_batch=data, outputs=outputs)
+
+
+def test_progress_shows_chosen_outputs_and_the_share_of_waiting():
+    hook = ProgressHook(keys=('loss', 'absent'))
+    hook.waited, hook.worked = 1.0, 3.0
+    assert hook.status(dict(loss=torch.tensor(2.5), other=torch.tensor(1.0))) == 'loss 2.5  data wait 25%'

@@ -1,0 +1,73 @@
+"""The command line of training and testing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmsigma.datasets.demo_data import make_demo_dataset
+
+ROOT = Path(__file__).parents[2]
+TINY = (
+    'batch_size=2',
+    'num_workers=0',
+    'epochs=1',
+    'model.backbone.arch.embed_dims=32',
+    'model.backbone.arch.depth=1',
+    'model.backbone.arch.num_heads=2',
+)
+
+
+def train(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(ROOT / 'tools' / 'train.py'), *map(str, arguments)]
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=200)
+
+
+@pytest.fixture(scope='module')
+def videos(tmp_path_factory) -> Path:
+    """A folder of videos without any list."""
+    return (
+        make_demo_dataset(tmp_path_factory.mktemp('set') / 'set', num_videos=5, val_share=0.2, num_masked=0) / 'videos'
+    )
+
+
+@pytest.mark.slow
+def test_a_folder_of_videos_is_enough(videos, tmp_path):
+    config = ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
+    options = (f'data_root={videos}', *TINY)
+    first = train(config, '--seed', '7', '--cfg-options', *options, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr[-2000:]
+    assert 'using all 5 videos' in first.stdout + first.stderr
+    console = [line for line in first.stdout.splitlines() if line.startswith(('model', 'data', 'schedule', 'output'))]
+    assert len(console) == 4 and '5 videos, 2 clips per step' in console[1]
+    work_dir = tmp_path / 'work_dirs' / 'sigma_tiny_demo_mlp'
+    assert torch.load(work_dir / 'epoch_1.pth', weights_only=True)['meta']['seed'] == 7
+
+    again = train(config, '--seed', '7', '--resume', '--cfg-options', *options, 'epochs=2', cwd=tmp_path)
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert 'resumed at step 2' in again.stdout and (work_dir / 'epoch_2.pth').is_file()
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        ('model.head.temprature=0.1', "model.head: 'temprature' is not an argument of PrototypeHead"),
+        ('model.backbone.type=VideoVisionTransfomer', "did you mean 'VideoVisionTransformer'?"),
+        ('default_hooks.checkpoint.intervall=1', "did you mean 'interval'?"),
+        ('trian_cfg.max_epochs=1', "did you mean 'train_cfg'?"),
+    ],
+)
+def test_a_misspelt_key_stops_before_anything_starts(option, message, tmp_path):
+    run = train(ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py', '--cfg-options', option, cwd=tmp_path)
+    assert run.returncode != 0 and message in run.stderr
+    assert not (tmp_path / 'work_dirs').exists()
+
+
+def test_test_refuses_a_config_without_a_test_set(tmp_path):
+    command = [sys.executable, str(ROOT / 'tools/test.py'), str(ROOT / 'configs/sigma/vitb_k400_dino.py'), 'x.pth']
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode != 0 and 'no test_dataloader' in run.stderr
