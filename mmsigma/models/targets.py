@@ -212,7 +212,7 @@ def _load_encoder(encoder: nn.Module, state: dict[str, Tensor]) -> None:
         state['reg_token'] = state.pop('register_tokens')
         state['cls_token'] = state['cls_token'] + state['pos_embed'][:, :1]
         state['pos_embed'] = state['pos_embed'][:, 1:]
-    prefix = encoder.num_prefix_tokens if not getattr(encoder, 'no_embed_class', False) else 0
+    prefix = 0 if encoder.no_embed_class else encoder.num_prefix_tokens
     state['pos_embed'] = _resize_dino_positions(state['pos_embed'], prefix, encoder.patch_embed.grid_size)
     missing, unexpected = encoder.load_state_dict(state, strict=False)
     unexpected = [name for name in unexpected if not name.startswith(('head.', 'mask_token'))]

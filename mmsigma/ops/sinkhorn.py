@@ -11,6 +11,9 @@ one pass ``softmax(scores / epsilon + log v)`` over blocks of rows whose column 
 * processes exchange one vector of K numbers per iteration, and may hold different numbers of samples.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -25,6 +28,8 @@ def sinkhorn(
     epsilon: float = 0.05,
     num_iters: int = 10,
     group: dist.ProcessGroup | None = None,
+    *,
+    local: bool = False,
 ) -> Tensor:
     """Soft assignment codes with equally used prototypes.
 
@@ -38,6 +43,7 @@ def sinkhorn(
         epsilon: Strength of the entropic regularisation.
         num_iters: Number of iterations.
         group: Process group; ``None`` is the default group.
+        local: Leave other processes out, so that one can call this on its own.
 
     Returns:
         Codes (N, K), float32 (float64 for float64 scores); every row sums to 1.
@@ -46,7 +52,7 @@ def sinkhorn(
         ValueError: If ``scores`` is not a matrix or ``epsilon`` is not positive.
     """
     with torch.autocast(scores.device.type, enabled=False):
-        log_v = _prototype_potential(scores, epsilon, num_iters, group)
+        log_v = _prototype_potential(scores, epsilon, num_iters, partial(_all_reduce, group=group, local=local))
         codes = torch.empty(scores.shape, dtype=log_v.dtype, device=scores.device)
         rows = _rows_per_block(scores)
         for block, out in zip(scores.split(rows), codes.split(rows), strict=True):
@@ -61,6 +67,8 @@ def sinkhorn_labels(
     epsilon: float = 0.05,
     num_iters: int = 10,
     group: dist.ProcessGroup | None = None,
+    *,
+    local: bool = False,
 ) -> Tensor:
     """Hard assignment: ``sinkhorn(...).argmax(dim=1)`` without ever storing the codes.
 
@@ -69,6 +77,7 @@ def sinkhorn_labels(
         epsilon: Strength of the entropic regularisation.
         num_iters: Number of iterations.
         group: Process group; ``None`` is the default group.
+        local: Leave other processes out, so that one can call this on its own.
 
     Returns:
         Prototype index of every sample (N,), int64.
@@ -77,7 +86,7 @@ def sinkhorn_labels(
         ValueError: If ``scores`` is not a matrix or ``epsilon`` is not positive.
     """
     with torch.autocast(scores.device.type, enabled=False):
-        log_v = _prototype_potential(scores, epsilon, num_iters, group)
+        log_v = _prototype_potential(scores, epsilon, num_iters, partial(_all_reduce, group=group, local=local))
         labels = torch.empty(len(scores), dtype=torch.int64, device=scores.device)
         rows = _rows_per_block(scores)
         buffer = log_v.new_empty(min(rows, len(scores)), scores.shape[1])
@@ -86,8 +95,11 @@ def sinkhorn_labels(
     return labels
 
 
-def _prototype_potential(scores: Tensor, epsilon: float, num_iters: int, group: dist.ProcessGroup | None) -> Tensor:
-    """``log v`` (K,) after ``num_iters`` iterations, up to a constant, which no assignment depends on."""
+def _prototype_potential(scores: Tensor, epsilon: float, num_iters: int, reduce: Callable[..., Tensor]) -> Tensor:
+    """``log v`` (K,) after ``num_iters`` iterations, up to a constant, which no assignment depends on.
+
+    ``reduce(tensor, op)`` combines a tensor over processes.
+    """
     if scores.ndim != 2:
         raise ValueError(f'scores must have the shape (samples, prototypes), got {tuple(scores.shape)}')
     if epsilon <= 0:
@@ -105,19 +117,19 @@ def _prototype_potential(scores: Tensor, epsilon: float, num_iters: int, group: 
         top = scores.amax(dim=0).to(dtype)
     else:  # a rank without samples takes part in the reductions all the same
         top = torch.full_like(log_v, -torch.inf)
-    top = _all_reduce(top, dist.ReduceOp.MAX, group)
+    top = reduce(top, dist.ReduceOp.MAX)
     log_v = top / -epsilon
     mass = torch.zeros_like(log_v)
     for block in scores.split(rows):
         mass += _logits(block, log_v, epsilon, buffer[: len(block)]).exp_().sum(dim=0)
-    log_v = log_v - _all_reduce(mass, dist.ReduceOp.SUM, group).log()
+    log_v = log_v - reduce(mass, dist.ReduceOp.SUM).log()
 
     for _ in range(num_iters - 1):
         mass.zero_()
         for block in scores.split(rows):
             plan = _logits(block, log_v, epsilon, buffer[: len(block)])
             mass += torch.softmax(plan, dim=1, out=plan).sum(dim=0)
-        log_v = log_v - _all_reduce(mass, dist.ReduceOp.SUM, group).log()
+        log_v = log_v - reduce(mass, dist.ReduceOp.SUM).log()
     return log_v
 
 
@@ -130,8 +142,8 @@ def _rows_per_block(scores: Tensor) -> int:
     return max(1, elements // max(1, scores.shape[1]))
 
 
-def _all_reduce(tensor: Tensor, op: dist.ReduceOp.RedOpType, group: dist.ProcessGroup | None) -> Tensor:
+def _all_reduce(tensor: Tensor, op: dist.ReduceOp.RedOpType, group: dist.ProcessGroup | None, local: bool) -> Tensor:
     # The group is asked for at run time: a model may be rebuilt under another world size than it was made under.
-    if dist.is_available() and dist.is_initialized():
+    if not local and dist.is_available() and dist.is_initialized():
         dist.all_reduce(tensor, op=op, group=group)
     return tensor

@@ -112,7 +112,7 @@ def draw_prototypes(
         path: Picture to write.
         columns: Frames per row.
     """
-    labels = sinkhorn_labels(scores.flatten(0, 1)).view(scores.shape[:2])
+    labels = sinkhorn_labels(scores.flatten(0, 1), local=True).view(scores.shape[:2])
     rows = []
     for prototype in informative_prototypes(labels, scores.shape[-1], number):
         picked = labels == prototype

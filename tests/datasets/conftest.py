@@ -1,3 +1,5 @@
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,3 +14,11 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(6):
         write_video(folder / f'{number}.mp4', 20 + number)
     return folder
+
+
+@pytest.fixture(scope='package', autouse=True)
+def _quick_garbage_collection() -> Iterator[None]:
+    """mmengine collects garbage for every data set that is made; what was imported need not be searched each time."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
