@@ -105,12 +105,21 @@ def resident_mb() -> float:
     return pages * 4096 / 2**20
 
 
-def print_memory(name: str, videos: list[Path], num_clips: int) -> None:
+def added_mb(name: str, videos: list[Path], num_clips: int) -> float:
+    """Resident memory that a number of clips adds to this process."""
     loader = Loader(name)
     before = resident_mb()
     for path in islice(cycle(videos), num_clips):
         loader.load(path)
-    print(f'  {name:<18} {resident_mb() - before:8.0f} MB', flush=True)
+    return resident_mb() - before
+
+
+def print_memory(names: list[str], folder: Path, num_clips: int, processes: int = 3) -> None:
+    print(f'\nresident memory added by {num_clips} clips, median of {processes} processes')
+    for name in names:
+        command = [sys.executable, __file__, str(folder), '--memory-of', name, '--memory-clips', str(num_clips)]
+        runs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(processes)]
+        print(f'  {name:<18} {np.median([float(run) for run in runs]):8.0f} MB', flush=True)
 
 
 def main() -> None:
@@ -124,15 +133,12 @@ def main() -> None:
     torch.set_num_threads(1)
     videos = find_videos(args.folder)
     if args.memory_of:
-        print_memory(args.memory_of, videos, args.memory_clips)
+        print(added_mb(args.memory_of, videos, args.memory_clips))
         return
     usable = [decoder for decoder in DECODERS if importlib.util.find_spec(PACKAGES.get(decoder, decoder))]
     names = [MMACTION, *(f'ours, {decoder}' for decoder in usable)]
     print_times(names, videos, args.rounds)
-    print(f'\nresident memory added by {args.memory_clips} clips')
-    for name in names:
-        options = ['--memory-of', name, '--memory-clips', str(args.memory_clips)]
-        subprocess.run([sys.executable, __file__, str(args.folder), *options], check=True)
+    print_memory(names, args.folder, args.memory_clips)
 
 
 if __name__ == '__main__':

@@ -136,6 +136,7 @@ def main() -> None:
                 (before, _), (after, explained) = measure(fresh, batch), measure(runner.model, batch)
                 knn, knn_fresh = (knn_accuracy(*demo_features(m, cfg, demo_set)) for m in (runner.model, fresh))
                 results.append((after / before, explained, 100 * knn, 100 * knn_fresh))
+                print(f'{method}, seed {seed}: ', *(f'{value:.3g}' for value in results[-1]), flush=True)
             rows.append((method, np.mean(results, axis=0), np.std(results, axis=0)))
     print(
         f'\n{args.steps} steps of 16 clips, {args.seeds} seeds, {machine()}, {(time.time() - start) / 60:.0f} minutes\n'

@@ -34,7 +34,9 @@ def models() -> dict[str, dict[str, Any]]:
 
 
 def rate(value: float) -> str:
-    return f'{value:.3g}' if value >= 1e-3 else f'{value:.2e}'.replace('0e-0', 'e-').replace('e-0', 'e-')
+    """As short as can be: 3.75e-4."""
+    mantissa, exponent = f'{value:.5e}'.split('e')
+    return f'{mantissa.rstrip("0").rstrip(".")}e{int(exponent)}'
 
 
 def recipe_row(name: str) -> str:

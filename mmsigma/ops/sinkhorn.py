@@ -6,8 +6,8 @@ prototype, has to be kept: the row scaling ``u`` is what a softmax over prototyp
 one pass ``softmax(scores / epsilon + log v)`` over blocks of rows whose column sums update ``log v``:
 
 * no second matrix of the size of the scores is ever stored,
-* nothing over- or underflows, whatever the size of the scores: after the first iteration every prototype has a
-  sample with at least 1 / (N K) of its mass,
+* nothing over- or underflows for scores of any size that float32 resolves: after the first iteration every prototype
+  has a sample with at least 1 / (N K) of its mass,
 * processes exchange one vector of K numbers per iteration, and may hold different numbers of samples.
 """
 
