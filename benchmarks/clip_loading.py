@@ -119,7 +119,7 @@ def print_memory(names: list[str], folder: Path, num_clips: int, processes: int 
     for name in names:
         command = [sys.executable, __file__, str(folder), '--memory-of', name, '--memory-clips', str(num_clips)]
         runs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(processes)]
-        print(f'  {name:<18} {np.median([float(run) for run in runs]):8.0f} MB', flush=True)
+        print(f'  {name:<18} {np.median([float(run.split()[-1]) for run in runs]):8.0f} MB', flush=True)
 
 
 def main() -> None:
