@@ -81,11 +81,12 @@ def measure(names: list[str], videos: list[Path], rounds: int) -> dict[str, np.n
     times: dict[str, list[list[float]]] = {name: [] for name in names}
     for round_index in range(rounds + 1):
         loaders = {name: Loader(name) for name in names}
-        for path in videos:
-            for loader in loaders.values():
+        for number, path in enumerate(videos):
+            first = (number + round_index) % len(names)  # whoever comes first finds a cold cache
+            for name in [*names[first:], *names[:first]]:
                 random.seed(round_index)
                 np.random.seed(round_index)
-                loader.load(path)
+                loaders[name].load(path)
         for name, loader in loaders.items():
             times[name].append(loader.seconds)
     return {name: np.median(values[1:], axis=0) / len(videos) * 1e3 for name, values in times.items()}

@@ -31,6 +31,7 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1, 1), persistent=False)
 
+    @torch.compiler.disable  # data samples are Python objects: nothing to compile
     def forward(self, data: dict, training: bool = False) -> dict:
         """Normalise a batch.
 

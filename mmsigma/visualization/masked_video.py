@@ -11,6 +11,7 @@ from mmsigma.ops import sinkhorn_labels
 from mmsigma.utils.checkpoint import write_atomically
 
 _GAP = 4
+_MIN_SIDE = 128  # of a frame in a picture; smaller ones are enlarged by a whole factor
 
 
 def write_picture(path: str | Path, image: np.ndarray) -> None:
@@ -27,7 +28,7 @@ def write_picture(path: str | Path, image: np.ndarray) -> None:
     write_atomically(path, write)
 
 
-def mosaic(rows: list[list[np.ndarray]], min_side: int = 128) -> np.ndarray:
+def mosaic(rows: list[list[np.ndarray]], min_side: int = 1) -> np.ndarray:
     """Put images of one size, uint8 (H, W, 3), into a grid with white gaps; small ones are enlarged."""
     factor = max(1, -(-min_side // min(rows[0][0].shape[:2])))
     rows = [[image.repeat(factor, axis=0).repeat(factor, axis=1) for image in row] for row in rows]
@@ -80,7 +81,7 @@ def draw_masked_clips(batch: dict, tubelet_size: int, patch_size: int, path: str
         grid = (frames_ // tubelet_size, height // patch_size, width // patch_size)
         greyed = grey_out(clip, sample.mask, grid)
         rows.append([greyed[time] for time in times])
-    write_picture(path, mosaic(rows))
+    write_picture(path, mosaic(rows, _MIN_SIDE))
 
 
 def informative_prototypes(labels: Tensor, num_prototypes: int, number: int) -> list[int]:
@@ -127,7 +128,7 @@ def draw_prototypes(
                 for time, frame in zip(times, frames, strict=True)
             ]
         )
-    write_picture(path, mosaic(rows))
+    write_picture(path, mosaic(rows, _MIN_SIDE))
 
 
 def draw_curves(scalars: dict[str, np.ndarray], path: str | Path) -> None:

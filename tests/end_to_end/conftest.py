@@ -1,5 +1,6 @@
 """A small demo data set and a config small enough to train in a second."""
 
+import uuid
 from pathlib import Path
 
 import pytest
@@ -37,4 +38,6 @@ def tiny(data_root: Path, work_dir: Path, **options) -> Config:
     }
     cfg = load_config(ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py', options)
     cfg.work_dir = str(work_dir)
+    # loggers and visualizers are shared by name, and the default name is the second of the start
+    cfg.experiment_name = uuid.uuid4().hex
     return cfg
