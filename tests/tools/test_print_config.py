@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
+from mmsigma.utils.config import load_config
+
+ROOT = Path(__file__).parents[2]
 SCRIPT = 'tools/print_config.py'
 
 
@@ -48,3 +53,13 @@ def test_missing_config_is_one_line(run_tool, tmp_path: Path) -> None:
         shown = run_tool(SCRIPT, name)
         assert shown.status == 1 and shown.output == ''
         assert len(shown.errors.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'configs' / 'sigma').glob('*.py')), ids=lambda path: path.stem)
+def test_recipes_leave_no_variable_behind(path: Path) -> None:
+    """Children of a recipe set batch, rate and length anew, so an option has to reach them there."""
+    cfg = load_config(path, dict(batch_size=3, epochs=77, global_batch=512, base_lr=1e-3))
+    assert cfg.train_dataloader.batch_size == 3
+    assert cfg.train_cfg.max_epochs == cfg.param_scheduler.end == 77
+    assert cfg.auto_scale_lr.base_batch_size == 512
+    assert cfg.optim_wrapper.optimizer.lr == pytest.approx(2e-3)
