@@ -35,8 +35,8 @@ class ReadClip(BaseTransform):
     """Open a video, choose frames, decode them and close the video.
 
     Everything that can go wrong with a file goes wrong in here and is reported as :class:`UnreadableVideoError`, so
-    that a data set can skip it; faults of other transforms stay what they are. Readers are released at once: left to
-    the garbage collector they add hundreds of megabytes to a worker.
+    that a data set can skip it; faults of other transforms stay what they are. Readers are released at once instead of
+    being left to the garbage collector.
 
     Required keys: ``filename``. Added keys: ``imgs``, ``total_frames``, ``frame_inds``, ``img_shape``,
     ``original_shape``.

@@ -1,5 +1,7 @@
 """Masked video modelling: SIGMA, and VideoMAE as the special case of pixel targets."""
 
+import math
+
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor
@@ -85,7 +87,7 @@ class SIGMA(BaseModel):
     @torch.no_grad()
     def prototype_scores(self, inputs: Tensor, level: int = 0) -> Tensor:
         """Similarity of every tube's target feature to every prototype, (B, N, K), for pictures and diagnosis."""
-        num_tokens = self.backbone.pos_embed.shape[1]
+        num_tokens = math.prod(self.backbone.grid)
         everything = torch.arange(num_tokens, device=inputs.device).expand(len(inputs), -1)
         features = self.target(inputs, TokenSplit(visible=everything, masked=everything))
         return self.head.scores(features, level)
