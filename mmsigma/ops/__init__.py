@@ -1,12 +1,15 @@
 """Pure-torch building blocks: no registry, no config, no file access."""
 
+from mmsigma.ops.linear import Linear, linear
 from mmsigma.ops.masking import TokenSplit, gather_tokens, patchify, split_tokens
 from mmsigma.ops.position import resize_position_table, sincos_position_table
 from mmsigma.ops.sinkhorn import sinkhorn, sinkhorn_labels
 
 __all__ = [
+    'Linear',
     'TokenSplit',
     'gather_tokens',
+    'linear',
     'patchify',
     'resize_position_table',
     'sincos_position_table',

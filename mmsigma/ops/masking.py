@@ -62,18 +62,17 @@ def gather_tokens(tokens: Tensor, index: Tensor) -> Tensor:
     return rows.view(batch, -1, width)
 
 
-def patchify(video: Tensor, tubelet_size: int, patch_size: int, channels_last: bool = False) -> Tensor:
+def patchify(video: Tensor, tubelet_size: int, patch_size: int, index: Tensor | None = None) -> Tensor:
     """Cut a video into flattened tubes, in (t, h, w) order.
 
     Args:
         video: (B, C, T, H, W).
         tubelet_size: Frames per tube.
         patch_size: Side of a tube in pixels.
-        channels_last: Order inside a tube: (t, p, p, C), as pixel targets are, instead of (C, t, p, p), as the
-            kernel of a 3-D convolution is.
+        index: (B, M), int64, the tubes to cut out; None for all N. Only their pixels are read.
 
     Returns:
-        (B, N, C * tubelet_size * patch_size ** 2). A view is copied once.
+        (B, M or N, C * tubelet_size * patch_size ** 2), ordered (C, t, p, p) as the kernel of a 3-D convolution is.
 
     Raises:
         ValueError: If the video cannot be cut evenly.
@@ -84,7 +83,16 @@ def patchify(video: Tensor, tubelet_size: int, patch_size: int, channels_last: b
             f'a clip of {frames} x {height} x {width} (T, H, W) cannot be cut into tubes of '
             f'{tubelet_size} x {patch_size} x {patch_size}'
         )
-    grid = (frames // tubelet_size, height // patch_size, width // patch_size)
-    cut = video.reshape(batch, channels, grid[0], tubelet_size, grid[1], patch_size, grid[2], patch_size)
-    order = (0, 2, 4, 6, 3, 5, 7, 1) if channels_last else (0, 2, 4, 6, 1, 3, 5, 7)
-    return cut.permute(order).reshape(batch, grid[0] * grid[1] * grid[2], -1)
+    depth, rows, columns = frames // tubelet_size, height // patch_size, width // patch_size
+    if index is None:
+        cut = video.reshape(batch, channels, depth, tubelet_size, rows, patch_size, columns, patch_size)
+        return cut.permute(0, 2, 4, 6, 1, 3, 5, 7).reshape(batch, depth * rows * columns, -1)
+    # A tube is a set of runs of `patch_size` pixels; runs are numbered as they lie in memory and copied as a whole.
+    device = index.device
+    clip, channel = torch.arange(batch, device=device)[:, None], torch.arange(channels, device=device)[:, None, None]
+    frame, line = torch.arange(tubelet_size, device=device)[:, None], torch.arange(patch_size, device=device)
+    t, h, w = index // (rows * columns), index // columns % rows, index % columns
+    first = ((clip * channels * frames + t * tubelet_size) * height + h * patch_size) * columns + w
+    inside = ((channel * frames + frame) * height + line) * columns
+    runs = first[..., None] + inside.flatten()
+    return video.reshape(-1, patch_size).index_select(0, runs.flatten()).view(*index.shape, -1)

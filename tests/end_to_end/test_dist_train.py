@@ -22,7 +22,8 @@ def test_two_processes_train_like_one(demo_set, tmp_path):
     environment = {**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1'}
     environment.pop('PORT', None)
     command = ['bash', str(ROOT / 'tools/dist_train.sh'), str(tmp_path / 'two.py'), '2', '--work-dir', two.work_dir]
-    subprocess.run(command, check=True, env=environment, cwd=ROOT, capture_output=True, timeout=300)
+    run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
     expected = torch.load(Path(one.work_dir) / 'epoch_2.pth', weights_only=True)['state_dict']
     actual = torch.load(Path(two.work_dir) / 'epoch_2.pth', weights_only=True)['state_dict']
     for name, value in expected.items():

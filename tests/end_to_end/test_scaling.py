@@ -21,7 +21,8 @@ def test_fsdp_trains_with_two_processes(demo_set, tmp_path):
     sharded.write_text(f"_base_ = ['plain.py', '{ROOT}/configs/_base_/strategies/fsdp.py']\n")
     environment = {**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1'}
     command = ['bash', str(ROOT / 'tools/dist_train.sh'), str(sharded), '2', '--work-dir', str(tmp_path / 'run')]
-    subprocess.run(command, check=True, env=environment, cwd=ROOT, capture_output=True, timeout=300)
+    run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
     log = next((tmp_path / 'run').glob('*/*.log')).read_text()
     assert 'FullyShardedDataParallel' in log
     # mmengine's FlexibleRunner pickles its scalar histories, so only a trusted load reads the file

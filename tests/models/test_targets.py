@@ -14,7 +14,7 @@ from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from mmsigma.models import FrozenEncoderTarget, MLPTarget, PixelTarget
-from mmsigma.ops import TokenSplit, split_tokens
+from mmsigma.ops import Linear, TokenSplit, split_tokens
 
 DINO, DINOV2 = 'vit_base_patch16_224.dino', 'vit_base_patch14_reg4_dinov2.lvd142m'
 TINY = dict(embed_dim=24, depth=2, num_heads=2)
@@ -86,7 +86,7 @@ class TestMLP:
             (512, 1024),
             (256, 512),
         ]
-        assert [type(layer) for layer in target.mlp] == [nn.Linear, nn.GELU] * 3 + [nn.Linear]
+        assert [type(layer) for layer in target.mlp] == [Linear, nn.GELU] * 3 + [Linear]
         assert target.out_channels == 256
 
     def test_projects_normalised_pixels(self) -> None:

@@ -57,13 +57,16 @@ def test_gradient_of_gather_reaches_the_gathered_only() -> None:
     assert tokens.grad.sum(-1).tolist() == [[3, 0, 3, 0], [0, 0, 0, 6]]
 
 
-@pytest.mark.parametrize(
-    ('channels_last', 'inside'), [(False, '(c p0 p1 p2)'), (True, '(p0 p1 p2 c)')], ids=['kernel', 'pixels']
-)
-def test_order_of_tubes_and_inside_tubes(channels_last: bool, inside: str) -> None:
+def test_order_of_tubes_and_inside_tubes() -> None:
     video = torch.randn(2, 3, 4, 6, 10)
-    expected = rearrange(video, f'b c (t p0) (h p1) (w p2) -> b (t h w) {inside}', p0=4, p1=2, p2=2)
-    assert torch.equal(patchify(video, 4, 2, channels_last), expected)
+    expected = rearrange(video, 'b c (t p0) (h p1) (w p2) -> b (t h w) (c p0 p1 p2)', p0=2, p1=2, p2=2)
+    assert torch.equal(patchify(video, 2, 2), expected)
+
+
+def test_selected_tubes_of_any_memory_layout() -> None:
+    video = torch.randn(2, 4, 3, 6, 10).transpose(1, 2)
+    index = torch.stack([torch.randperm(30)[:11] for _ in range(2)])
+    assert torch.equal(patchify(video, 2, 2, index), gather_tokens(patchify(video, 2, 2), index))
 
 
 @pytest.mark.parametrize('shape', [(3, 8, 8), (4, 9, 8), (4, 8, 7)])

@@ -1,17 +1,15 @@
 """The video transformer of VideoMAE and SIGMA: one class for pre-training and for everything after it."""
 
-from functools import partial
-
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModule
-from timm.models.beit import Block
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from mmsigma.models.layers import build_blocks
 from mmsigma.ops import (
     TokenSplit,
     gather_tokens,
+    linear,
     patchify,
     resize_position_table,
     sincos_position_table,
@@ -29,24 +27,6 @@ ARCHITECTURES = {
 Size = int | tuple[int, int]
 
 
-def build_blocks(embed_dims: int, depth: int, num_heads: int, mlp_ratio: float, drop_path_rate: float) -> nn.ModuleList:
-    """Pre-norm transformer blocks with biases for queries and values only (timm's BEiT block), xavier-initialised."""
-    if embed_dims % num_heads:
-        raise ValueError(f'embed_dims {embed_dims} is not divisible by num_heads {num_heads}')
-    rates = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
-    norm_layer = partial(nn.LayerNorm, eps=1e-6)
-    blocks = nn.ModuleList(
-        Block(embed_dims, num_heads, qkv_bias=True, mlp_ratio=mlp_ratio, drop_path=rate, norm_layer=norm_layer)
-        for rate in rates
-    )
-    for module in blocks.modules():
-        if isinstance(module, nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    return blocks
-
-
 class TubeletEmbed(nn.Module):
     """Linear embedding of tubes; a 3-D convolution whose kernel is its stride.
 
@@ -62,10 +42,8 @@ class TubeletEmbed(nn.Module):
 
     def forward(self, video: Tensor, visible: Tensor | None = None) -> Tensor:
         """Embed the tubes ``visible`` (B, M) of a video (B, C, T, H, W), or all; returns (B, M, D)."""
-        tubes = patchify(video, self.tubelet_size, self.patch_size)
-        if visible is not None:
-            tubes = gather_tokens(tubes, visible)
-        return F.linear(tubes, self.proj.weight.flatten(1), self.proj.bias)
+        tubes = patchify(video, self.tubelet_size, self.patch_size, visible)
+        return linear(tubes, self.proj.weight.flatten(1), self.proj.bias)
 
 
 @MODELS.register_module()

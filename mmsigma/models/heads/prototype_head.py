@@ -9,6 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmsigma.models.losses import SwappedAssignment
+from mmsigma.ops import linear
 from mmsigma.registry import MODELS
 
 
@@ -98,7 +99,7 @@ def cosine_scores(features: Tensor, prototypes: Tensor) -> Tensor:
     Half precision would be off by more than a tenth of Sinkhorn's ``epsilon``, so this leaves autocast.
     """
     with torch.autocast(features.device.type, enabled=False):
-        return F.linear(F.normalize(features.float(), dim=-1), prototypes.float())
+        return linear(F.normalize(features.float(), dim=-1), prototypes.float())
 
 
 @torch.no_grad()

@@ -1,13 +1,11 @@
 """The light decoder of masked video modelling."""
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModule
-from timm.models.beit import Block
 from torch import Tensor, nn
 
-from mmsigma.models.backbones.video_vit import build_blocks
-from mmsigma.ops import TokenSplit, gather_tokens, sincos_position_table, split_tokens
+from mmsigma.models.layers import build_blocks
+from mmsigma.ops import Linear, TokenSplit, gather_tokens, sincos_position_table, split_tokens
 from mmsigma.registry import MODELS
 
 
@@ -41,12 +39,12 @@ class MaskedVideoDecoder(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.embed = nn.Linear(in_channels, embed_dims, bias=False)
+        self.embed = Linear(in_channels, embed_dims, bias=False)
         self.mask_token = nn.Parameter(torch.empty(1, 1, embed_dims))
         nn.init.trunc_normal_(self.mask_token, std=0.02, a=-0.02, b=0.02)
         self.blocks = build_blocks(embed_dims, depth, num_heads, mlp_ratio, drop_path_rate=0.0)
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.head = nn.Linear(embed_dims, out_channels)
+        self.head = Linear(embed_dims, out_channels)
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         positions = sincos_position_table(grid[0] * grid[1] * grid[2], embed_dims)[None]
@@ -71,18 +69,5 @@ class MaskedVideoDecoder(BaseModule):
         *blocks, last = self.blocks
         for block in blocks:
             sequence = block(sequence)
-        return self.head(self.norm(_block_for_last_tokens(last, sequence, masked.shape[1])))
-
-
-def _block_for_last_tokens(block: Block, tokens: Tensor, num_tokens: int) -> Tensor:
-    """``block(tokens)[:, -num_tokens:]`` without computing the other outputs, which nobody reads."""
-    attention = block.attn
-    normed = block.norm1(tokens)
-    width = tokens.shape[-1]
-    weight = attention.qkv.weight
-    query = F.linear(normed[:, -num_tokens:], weight[:width], attention.q_bias)
-    key, value = F.linear(normed, weight[width:], torch.cat([attention.k_bias, attention.v_bias])).chunk(2, dim=-1)
-    query, key, value = (part.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2) for part in (query, key, value))
-    attended = F.scaled_dot_product_attention(query, key, value)
-    out = tokens[:, -num_tokens:] + attention.proj(attended.transpose(1, 2).flatten(2))
-    return out + block.mlp(block.norm2(out))
+        # of the last block only the mask tokens are read
+        return self.head(self.norm(last(sequence, masked.shape[1])))
