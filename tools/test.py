@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    from mmsigma.apis.launch import apply_arguments, build_runner
+    from mmsigma.apis.launch import apply_arguments, build_runner, leave_process_group
     from mmsigma.utils.config import load_config
 
     cfg = load_config(args.config, args.cfg_options)
@@ -39,6 +39,7 @@ def main() -> None:
         evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
         cfg.test_evaluator = [*evaluators, dict(type='mmengine.DumpResults', out_file_path=args.dump)]
     build_runner(cfg).test()
+    leave_process_group()
 
 
 if __name__ == '__main__':

@@ -42,13 +42,14 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    from mmsigma.apis.launch import apply_arguments, build_runner
+    from mmsigma.apis.launch import apply_arguments, build_runner, leave_process_group
     from mmsigma.utils.config import load_config
 
     cfg = load_config(args.config, args.cfg_options)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
     apply_arguments(cfg, args)
     build_runner(cfg).train()
+    leave_process_group()
 
 
 if __name__ == '__main__':

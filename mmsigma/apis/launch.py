@@ -3,6 +3,7 @@
 import argparse
 
 import torch
+import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.runner import FlexibleRunner, Runner
 
@@ -62,3 +63,13 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
         compat.init_cpu_process_group(cfg.launcher)
         cfg.strategy.model_wrapper.device_id = torch.device('cpu')
     return FlexibleRunner.from_cfg(cfg)
+
+
+def leave_process_group() -> None:
+    """End a distributed program in step: wait for the others, then stop this process's communication threads.
+
+    A process that leaves them to the interpreter's exit now and then aborts there, and takes a finished run with it.
+    """
+    if dist.is_available() and dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
