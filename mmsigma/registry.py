@@ -15,7 +15,7 @@ def _child(parent: Registry, *locations: str) -> Registry:
 
 
 MODELS = _child(mmengine.MODELS, 'models')
-MODEL_WRAPPERS = _child(mmengine.MODEL_WRAPPERS)
+MODEL_WRAPPERS = _child(mmengine.MODEL_WRAPPERS, 'models')
 WEIGHT_INITIALIZERS = _child(mmengine.WEIGHT_INITIALIZERS)
 
 DATASETS = _child(mmengine.DATASETS, 'datasets')

@@ -1,23 +1,29 @@
 """Networks; an import registers them all."""
 
 from mmsigma import compat  # noqa: F401  before anything imports timm
-from mmsigma.models.algorithms import SIGMA
+from mmsigma.models.algorithms import SIGMA, RepetitionCounter
 from mmsigma.models.backbones import VideoVisionTransformer
 from mmsigma.models.data_preprocessor import VideoDataPreprocessor
-from mmsigma.models.heads import PrototypeHead, RegressionHead
+from mmsigma.models.heads import CountingHead, PrototypeHead, RegressionHead
+from mmsigma.models.inner_steps import InnerStepsDistributedDataParallel
 from mmsigma.models.losses import FeatureMSELoss, SwappedAssignmentLoss
 from mmsigma.models.necks import MaskedVideoDecoder
+from mmsigma.models.ragged_preprocessor import RaggedVideoPreprocessor
 from mmsigma.models.targets import FrozenEncoderTarget, MLPTarget, PixelTarget
 
 __all__ = [
     'SIGMA',
+    'CountingHead',
     'FeatureMSELoss',
     'FrozenEncoderTarget',
+    'InnerStepsDistributedDataParallel',
     'MLPTarget',
     'MaskedVideoDecoder',
     'PixelTarget',
     'PrototypeHead',
+    'RaggedVideoPreprocessor',
     'RegressionHead',
+    'RepetitionCounter',
     'SwappedAssignmentLoss',
     'VideoDataPreprocessor',
     'VideoVisionTransformer',

@@ -1,3 +1,4 @@
+from mmsigma.models.algorithms.repetition_counter import RepetitionCounter
 from mmsigma.models.algorithms.sigma import SIGMA
 
-__all__ = ['SIGMA']
+__all__ = ['SIGMA', 'RepetitionCounter']
