@@ -1,0 +1,31 @@
+"""What the processes of the metrics' tests run."""
+
+import torch
+
+from mmsigma.evaluation import CountingErrorMetric, MultiLabelMAP
+
+METRICS = {'counting': CountingErrorMetric, 'multi_label': MultiLabelMAP}
+
+
+def make_samples(kind: str, number: int = 11) -> list[dict]:
+    """Predictions as the evaluator sees them, with ties."""
+    generator = torch.Generator().manual_seed(2)
+    if kind == 'counting':
+        counts = torch.randint(1, 9, (number, 2), generator=generator).tolist()
+        return [dict(pred_count=pred, gt_count=true) for pred, true in counts]
+    scores = torch.randint(0, 5, (number, 6), generator=generator) / 4
+    labels = (torch.rand(number, 6, generator=generator) < 0.3).float()
+    return [dict(pred_score=score, gt_label=label) for score, label in zip(scores, labels, strict=True)]
+
+
+def evaluate(kind: str, samples: list[dict], size: int) -> dict[str, float]:
+    """Metric of samples, given in two batches, and of those of the other processes."""
+    metric = METRICS[kind]()
+    for batch in (samples[:2], samples[2:]):
+        metric.process({}, batch)
+    return metric.evaluate(size)
+
+
+def metric_worker(rank: int, sizes: tuple[int, int]) -> dict[str, dict[str, float]]:
+    own = slice(0, sizes[0]) if rank == 0 else slice(sizes[0], None)
+    return {kind: evaluate(kind, make_samples(kind)[own], sum(sizes)) for kind in METRICS}
