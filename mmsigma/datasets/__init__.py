@@ -1,7 +1,9 @@
 """Data sets, samplers and transforms; an import registers them all."""
 
 from mmsigma.datasets import transforms
+from mmsigma.datasets.repetition_dataset import RepetitionDataset
 from mmsigma.datasets.samplers import SeededIndex, SeededSampler
+from mmsigma.datasets.subset import fixed_subset
 from mmsigma.datasets.video_dataset import VideoDataset
 
-__all__ = ['SeededIndex', 'SeededSampler', 'VideoDataset', 'transforms']
+__all__ = ['RepetitionDataset', 'SeededIndex', 'SeededSampler', 'VideoDataset', 'fixed_subset', 'transforms']
