@@ -23,7 +23,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from mmsigma import compat
-from mmsigma.datasets.video_dataset import seeded_numpy
+from mmsigma.utils.seeding import seeded_numpy
 from mmsigma.registry import DATASETS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import ConfigError, check_config

@@ -1,9 +1,18 @@
 """Data sets, samplers and transforms; an import registers them all."""
 
 from mmsigma.datasets import transforms
+from mmsigma.datasets.collate import flatten_collate
 from mmsigma.datasets.repetition_dataset import RepetitionDataset
 from mmsigma.datasets.samplers import SeededIndex, SeededSampler
 from mmsigma.datasets.subset import fixed_subset
 from mmsigma.datasets.video_dataset import VideoDataset
 
-__all__ = ['RepetitionDataset', 'SeededIndex', 'SeededSampler', 'VideoDataset', 'fixed_subset', 'transforms']
+__all__ = [
+    'RepetitionDataset',
+    'SeededIndex',
+    'SeededSampler',
+    'VideoDataset',
+    'fixed_subset',
+    'flatten_collate',
+    'transforms',
+]

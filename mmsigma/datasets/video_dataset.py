@@ -1,10 +1,8 @@
 """Videos from a list or a folder; unreadable ones are replaced, counted and named."""
 
 import csv
-import random
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from mmengine.logging import MMLogger
 
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.registry import DATASETS, TRANSFORMS
+from mmsigma.utils.seeding import seeded_numpy
 
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.webm', '.mov', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.ts', '.3gp')
 _PATH_COLUMNS = ('path', 'filename', 'file', 'video', 'video_path')
@@ -102,23 +101,6 @@ class VideoDataset(MMActionVideoDataset):
                         raise
                     failures.append((error.filename, error.reason))
                     index = int(np.random.randint(len(self)))
-
-
-@contextmanager
-def seeded_numpy(seed: Sequence[int] | None) -> Iterator[None]:
-    """Seed numpy's and Python's global generators inside the block and restore them after it; None leaves them."""
-    if seed is None:
-        yield
-        return
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    words = np.random.SeedSequence(seed).generate_state(4)
-    np.random.seed(words)
-    random.seed(words.tobytes())
-    try:
-        yield
-    finally:
-        np.random.set_state(numpy_state)
-        random.setstate(python_state)
 
 
 def find_videos(folder: str | Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """What mmengine's Runner is extended with; an import registers it all."""
 
 from mmsigma.engine.hooks import BadVideoHook, CollapseHook, NonFiniteLossHook, PicturesHook, ProgressHook
-from mmsigma.engine.loops import ResumableEpochLoop
+from mmsigma.engine.loops import KNNTestLoop, ResumableEpochLoop
 from mmsigma.engine.optimizers import CPUAmpOptimWrapper, TransformerOptimWrapperConstructor
 from mmsigma.engine.runner import VideoRunner
 from mmsigma.engine.schedulers import WarmupCosineLR
@@ -10,6 +10,7 @@ __all__ = [
     'BadVideoHook',
     'CPUAmpOptimWrapper',
     'CollapseHook',
+    'KNNTestLoop',
     'NonFiniteLossHook',
     'PicturesHook',
     'ProgressHook',

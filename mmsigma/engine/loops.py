@@ -1,10 +1,18 @@
-"""Training loop that can be resumed in the middle of an epoch."""
+"""Training that can be resumed in the middle of an epoch, and testing by nearest neighbours."""
+
+from collections.abc import Sequence
 
 import torch
-from mmengine.dist import get_rank, get_world_size
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.dist import all_gather_object, get_rank, get_world_size
+from mmengine.evaluator import Evaluator
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner.base_loop import BaseLoop
+from torch import Tensor
+from torch.utils.data import DataLoader
 
+from mmsigma.evaluation.knn import knn_accuracy
 from mmsigma.registry import LOOPS
+from mmsigma.utils.seeding import seed_everything
 
 
 @LOOPS.register_module()
@@ -25,7 +33,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         if done:
             self.dataloader.sampler.skip_once(done * self.dataloader.batch_size)
         for idx, data_batch in enumerate(self.dataloader, start=done):
-            torch.manual_seed(self._iteration_seed())
+            seed_everything(self._iteration_seed())
             self.run_iter(idx, data_batch)
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
@@ -42,3 +50,60 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 
     def _iteration_seed(self) -> int:
         return (self.runner.seed * 1_000_003 + self._iter * get_world_size() + get_rank()) % 2**63
+
+
+@LOOPS.register_module()
+class KNNTestLoop(BaseLoop):
+    """Classifies test videos by their neighbours among the training videos, in the features of a frozen model.
+
+    The model's ``predict`` has to add ``mean_features`` (D,) to the samples.
+
+    Args:
+        runner: The Runner.
+        dataloader: Videos to classify, one view each.
+        evaluator: Unused; ``[]`` in the config.
+        bank_dataloader: Labelled videos to compare with: the training set, without augmentation.
+        k: Numbers of neighbours.
+        temperature: Divides the cosine similarity in the vote.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: DataLoader | dict,
+        evaluator: Evaluator | dict | list,
+        bank_dataloader: DataLoader | dict,
+        k: Sequence[int] = (10, 20, 100, 200),
+        temperature: float = 0.07,
+    ) -> None:
+        super().__init__(runner, dataloader)
+        if isinstance(bank_dataloader, dict):
+            bank_dataloader = Runner.build_dataloader(bank_dataloader, seed=runner.seed)
+        self.bank_dataloader, self.k, self.temperature = bank_dataloader, tuple(k), temperature
+
+    def run(self) -> dict[str, float]:
+        """Return the metrics, as of :func:`mmsigma.evaluation.knn.knn_accuracy`."""
+        runner = self.runner
+        runner.call_hook('before_test')
+        runner.call_hook('before_test_epoch')
+        runner.model.eval()
+        bank, bank_labels = self._features(self.bank_dataloader, silent=True)
+        queries, labels = self._features(self.dataloader)
+        metrics = knn_accuracy(bank, bank_labels, queries, labels, self.k, temperature=self.temperature)
+        runner.call_hook('after_test_epoch', metrics=metrics)
+        runner.call_hook('after_test')
+        return metrics
+
+    @torch.no_grad()
+    def _features(self, loader: DataLoader, silent: bool = False) -> tuple[Tensor, Tensor]:
+        rows: list[tuple[Tensor, int]] = []
+        for number, batch in enumerate(loader):
+            if not silent:
+                self.runner.call_hook('before_test_iter', batch_idx=number, data_batch=batch)
+            samples = self.runner.model.test_step(batch)
+            rows += [(sample.mean_features.cpu(), int(sample.gt_label)) for sample in samples]
+            if not silent:
+                self.runner.call_hook('after_test_iter', batch_idx=number, data_batch=batch, outputs=samples)
+        # the sampler deals out the videos in turn and repeats some to give all ranks equally many
+        dealt = [row for group in zip(*all_gather_object(rows), strict=True) for row in group][: len(loader.dataset)]
+        return torch.stack([features for features, _ in dealt]), torch.tensor([label for _, label in dealt])

@@ -13,7 +13,7 @@ from torch import nn
 
 from mmsigma import compat
 from mmsigma.registry import RUNNERS
-from mmsigma.utils.checkpoint import load_checkpoint_file, load_state_strictly
+from mmsigma.utils.checkpoint import find_weights, load_checkpoint_file, load_into_model, load_state_strictly
 
 
 @RUNNERS.register_module()
@@ -33,6 +33,13 @@ class VideoRunner(Runner):
         self._verbose = cfg.get('verbose', False)
         self._trust = cfg.get('trust_checkpoints', False)
         super().__init__(*args, cfg=cfg, **kwargs)
+
+    _testing = False
+
+    def test(self) -> dict[str, float]:
+        """Test, and return the metrics; a model that is not wholly in the checkpoint is an error."""
+        self._testing = True
+        return super().test()
 
     def setup_env(self, env_cfg: dict) -> None:
         if self.distributed:
@@ -80,7 +87,10 @@ class VideoRunner(Runner):
     def load_checkpoint(
         self, filename: str, map_location: str = 'cpu', strict: bool = False, revise_keys: list | None = None
     ) -> dict:
-        """Load parameters from a checkpoint.
+        """Load parameters from a checkpoint, official SIGMA and VideoMAE files included.
+
+        What is missing is an error in testing and in resuming; in training it keeps its initial values, as the new head
+        of a pre-trained backbone does. ``load_backbone_only`` in the config leaves everything but the backbone out.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -91,8 +101,12 @@ class VideoRunner(Runner):
             checkpoint['message_hub'] = compat.unpack_history(checkpoint['message_hub'])
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = getattr(self.model, 'module', self.model)
-        state = checkpoint.get('state_dict', checkpoint)
-        load_state_strictly(model, state, origin=filename, allow_missing=not (strict or self._resume))
+        if self._resume or strict:
+            load_state_strictly(model, checkpoint['state_dict'], origin=filename)
+        else:
+            state = find_weights(checkpoint, filename)
+            settings = dict(allow_missing=not self._testing, backbone_only=self.cfg.get('load_backbone_only', False))
+            load_into_model(model, state, origin=filename, **settings)
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')
         return checkpoint

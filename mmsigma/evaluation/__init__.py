@@ -1,6 +1,7 @@
-"""Metrics and evaluation protocols."""
+"""Metrics and evaluation protocols; an import registers the metrics."""
 
+from mmsigma.evaluation.accuracy import AccuracyMetric
 from mmsigma.evaluation.average_precision import MultiLabelMAP
 from mmsigma.evaluation.counting import CountingErrorMetric
 
-__all__ = ['CountingErrorMetric', 'MultiLabelMAP']
+__all__ = ['AccuracyMetric', 'CountingErrorMetric', 'MultiLabelMAP']

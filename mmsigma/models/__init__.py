@@ -1,10 +1,10 @@
 """Networks; an import registers them all."""
 
 from mmsigma import compat  # noqa: F401  before anything imports timm
-from mmsigma.models.algorithms import SIGMA, RepetitionCounter
+from mmsigma.models.algorithms import SIGMA, RepetitionCounter, VideoClassifier
 from mmsigma.models.backbones import VideoVisionTransformer
 from mmsigma.models.data_preprocessor import VideoDataPreprocessor
-from mmsigma.models.heads import CountingHead, PrototypeHead, RegressionHead
+from mmsigma.models.heads import AttentiveHead, ClassificationHead, CountingHead, PrototypeHead, RegressionHead
 from mmsigma.models.inner_steps import InnerStepsDistributedDataParallel
 from mmsigma.models.losses import FeatureMSELoss, SwappedAssignmentLoss
 from mmsigma.models.necks import MaskedVideoDecoder
@@ -13,6 +13,8 @@ from mmsigma.models.targets import FrozenEncoderTarget, MLPTarget, PixelTarget
 
 __all__ = [
     'SIGMA',
+    'AttentiveHead',
+    'ClassificationHead',
     'CountingHead',
     'FeatureMSELoss',
     'FrozenEncoderTarget',
@@ -25,6 +27,7 @@ __all__ = [
     'RegressionHead',
     'RepetitionCounter',
     'SwappedAssignmentLoss',
+    'VideoClassifier',
     'VideoDataPreprocessor',
     'VideoVisionTransformer',
 ]

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import torch
 from mmengine.model import BaseDataPreprocessor
+from timm.data import Mixup
+from timm.data.random_erasing import RandomErasing
+from torch import Tensor
 
 from mmsigma.registry import MODELS
 
@@ -18,6 +21,9 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
     Args:
         mean: Per-channel mean on the 0..255 scale.
         std: Per-channel standard deviation on the 0..255 scale.
+        erasing: Settings of timm's ``RandomErasing``, for training: one box per clip, filled anew in every frame.
+        mixing: Settings of timm's ``Mixup`` (mixup and cutmix of a batch with its reverse), for training; needs
+            ``num_classes`` and an even batch. Labels become shares of classes.
         non_blocking: Overlap the transfer to the device with computation (needs pinned memory).
     """
 
@@ -25,9 +31,14 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
         self,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
+        *,
+        erasing: dict | None = None,
+        mixing: dict | None = None,
         non_blocking: bool = False,
     ) -> None:
         super().__init__(non_blocking)
+        self.erase = RandomErasing(**erasing, device='cpu') if erasing else None
+        self.mix = Mixup(**{'label_smoothing': 0.0, **mixing}) if mixing else None
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1, 1), persistent=False)
 
@@ -36,14 +47,16 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
         """Normalise a batch.
 
         Args:
-            data: ``inputs``, a list of uint8 clips (C, T, H, W) or one tensor (B, C, T, H, W), and ``data_samples``.
-            training: Unused.
+            data: ``inputs``, a list of uint8 clips (C, T, H, W) or of several views each (V, C, T, H, W), or one tensor
+                of them, and ``data_samples``.
+            training: Whether to erase and mix.
 
         Returns:
-            The same keys; ``inputs`` is float32 (B, C, T, H, W).
+            The same keys; ``inputs`` is float32 (B, C, T, H, W) or (B, V, C, T, H, W).
 
         Raises:
-            ValueError: If clips differ in shape or have another number of channels than ``mean``.
+            ValueError: If clips differ in shape or have another number of channels than ``mean``, or if an odd number
+                of clips is to be mixed.
         """
         data = self.cast_data(data)
         clips = data['inputs']
@@ -51,8 +64,26 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
         if len(shapes) != 1:
             raise ValueError(f'all clips of a batch must have one shape, got {sorted(shapes)}')
         (shape,) = shapes
-        if len(shape) != 4 or shape[0] != len(self.mean):
+        if len(shape) not in (4, 5) or shape[-4] != len(self.mean):
             raise ValueError(f'clips must have the shape (C={len(self.mean)}, T, H, W), got {shape}')
         batch = clips if isinstance(clips, torch.Tensor) else torch.stack(clips)
         batch = batch.to(torch.float32, copy=True).sub_(self.mean).div_(self.std)
-        return {'inputs': batch, 'data_samples': data.get('data_samples')}
+        samples = data.get('data_samples')
+        if training and self.erase:
+            self._erase(batch)
+        if training and self.mix:
+            self._mix(batch, samples)
+        return {'inputs': batch, 'data_samples': samples}
+
+    def _erase(self, batch: Tensor) -> None:
+        self.erase.device = str(batch.device)
+        for clip in batch:
+            self.erase(clip.flatten(0, 1))  # frames as channels, so that all lose the same box
+
+    def _mix(self, batch: Tensor, samples: list) -> None:
+        if len(batch) % 2:
+            raise ValueError(f'mixing pairs the clips of a batch, so their number must be even, got {len(batch)}')
+        labels = torch.cat([sample.gt_label for sample in samples]).to(batch.device)
+        _, targets = self.mix(batch.flatten(1, 2), labels)  # changes the batch in place
+        for sample, target in zip(samples, targets, strict=True):
+            sample.set_field(target, 'gt_label')

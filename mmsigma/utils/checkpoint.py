@@ -13,6 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from mmsigma.utils.key_mapping import to_our_names
+
 
 def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
     """Read a checkpoint to the CPU; files of unknown origin cannot execute code.
@@ -64,7 +66,17 @@ def load_weights(
         FileNotFoundError: If there is no such file.
         RuntimeError: If it is damaged, unsafe, or holds no mapping of names to tensors.
     """
-    content = load_checkpoint_file(path, trust=trust)
+    return find_weights(load_checkpoint_file(path, trust=trust), path, keys)
+
+
+def find_weights(
+    content: Any, path: str | Path, keys: Sequence[str] = ('state_dict', 'model', 'module')
+) -> dict[str, Tensor]:
+    """The parameters in the content of a checkpoint; see :func:`load_weights`.
+
+    Raises:
+        RuntimeError: If there are none.
+    """
     for key in keys:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -107,6 +119,45 @@ def load_state_strictly(
     if missing or unexpected:
         MMLogger.get_current_instance().warning(f'{origin} fits only in part: {difference}')
     module.load_state_dict(state, strict=False)
+
+
+def load_into_model(
+    model: nn.Module,
+    state: dict[str, Tensor],
+    *,
+    origin: str | Path,
+    allow_missing: bool = True,
+    backbone_only: bool = False,
+) -> None:
+    """Load parameters of any known origin into one of our models.
+
+    Official names (SIGMA, VideoMAE), mmaction2's and Hugging Face's are recognised. Of a pre-training checkpoint, a
+    model without decoder takes the backbone, less the final norm if it has none, as the releases do.
+
+    Args:
+        model: What to load into.
+        state: Names and tensors.
+        origin: Where they come from, for messages.
+        allow_missing: Accept a model that is only in part in ``state``, and the reverse, with a warning that counts
+            both. The backbone has to be there as a whole in any case where it alone is taken.
+        backbone_only: Take the backbone even if there is more.
+
+    Raises:
+        KeyError: If the names are of no known origin.
+        RuntimeError: If shapes differ, a part of the backbone is missing, or names differ and ``allow_missing`` is not
+            set.
+    """
+    state = to_our_names(state)
+    own = model.state_dict()
+    pretrained = any(name.startswith('neck.') for name in state) and not any(name.startswith('neck.') for name in own)
+    if backbone_only or pretrained:
+        needed = [name for name in own if name.startswith('backbone.')]
+        missing = [name for name in needed if name not in state]
+        if missing:
+            raise RuntimeError(f'{origin} lacks {len(missing)} parameters of the backbone: {missing[:5]}')
+        state = {name: state[name] for name in needed}
+        allow_missing = allow_missing or backbone_only
+    load_state_strictly(model, state, origin=origin, allow_missing=allow_missing)
 
 
 def write_atomically(path: str | Path, write: Callable[[str], Any]) -> None:

@@ -19,6 +19,17 @@ _FINETUNE = (
 )
 
 
+def to_our_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Recognise whose names the parameters have and rename them to ours.
+
+    Raises:
+        KeyError: If the names are of no known origin.
+    """
+    if any(name.startswith(('encoder.', 'blocks.')) for name in state):
+        return from_official(state)
+    return state
+
+
 def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Rename the parameters of an official pre-training or fine-tuning file.
 

@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader
 
 from mmsigma.datasets import SeededIndex, SeededSampler, VideoDataset
 from mmsigma.datasets.transforms import UnreadableVideoError
-from mmsigma.datasets.video_dataset import find_videos, read_video_list, seeded_numpy
+from mmsigma.datasets.video_dataset import find_videos, read_video_list
+from mmsigma.utils.seeding import seeded_numpy
 from tests.datasets.clips import index_of
 
 PIPELINE = [

@@ -133,7 +133,7 @@ def test_recomputation_stores_fewer_activations() -> None:
 
 def test_drop_path_rises_linearly() -> None:
     model = tiny(arch={**TINY, 'depth': 3}, drop_path_rate=0.4)
-    assert [getattr(block.drop_path1, 'drop_prob', 0) for block in model.blocks] == pytest.approx([0, 0.2, 0.4])
+    assert [getattr(block.drop_path, 'drop_prob', 0) for block in model.blocks] == pytest.approx([0, 0.2, 0.4])
     inputs = clips()
     assert not torch.equal(model(inputs), model(inputs))
     model.eval()

@@ -14,7 +14,10 @@ from mmsigma.registry import TRANSFORMS
 class PackVideoInputs(BaseTransform):
     """Pack one clip for the model: ``inputs``, uint8 (C, T, H, W), and ``data_samples`` with everything else.
 
-    The sample carries ``gt_label`` if the video has a label, ``mask`` if one was drawn, and ``meta_keys``.
+    Several views of a video, as :class:`CropViews` makes them, become (V, C, T, H, W).
+
+    The sample carries ``gt_label`` if the video has a label (several: multi-hot), ``mask`` if one was drawn, and
+    ``meta_keys``.
 
     Args:
         meta_keys: Keys of the results to carry along if they are there.
@@ -28,9 +31,10 @@ class PackVideoInputs(BaseTransform):
     def transform(self, results: dict) -> dict:
         clip = torch.from_numpy(np.stack(results['imgs']) if isinstance(results['imgs'], list) else results['imgs'])
         sample = ActionDataSample()
-        if results.get('label', -1) != -1:
-            sample.set_gt_label(results['label'])
+        label = results.get('label')
+        if label is not None and not (isinstance(label, int) and label == -1):
+            sample.set_gt_label(label)
         if 'mask' in results:
             sample.set_field(torch.from_numpy(results['mask']), 'mask')
         sample.set_metainfo({key: results[key] for key in self.meta_keys if key in results})
-        return {'inputs': clip.permute(3, 0, 1, 2).contiguous(), 'data_samples': sample}
+        return {'inputs': clip.movedim(-1, -4).contiguous(), 'data_samples': sample}

@@ -6,8 +6,30 @@ from mmcv.transforms import BaseTransform
 from mmsigma.registry import TRANSFORMS
 
 
+class _ClipSampler(BaseTransform):
+    """Sets ``frame_inds``, ``clip_len``, ``frame_interval`` and ``num_clips`` from ``frames(total_frames)``."""
+
+    clip_len: int
+    frame_interval: int
+
+    def frames(self, total_frames: int) -> np.ndarray:
+        """Frame numbers, (num_clips, clip_len), for a video of that many frames."""
+        raise NotImplementedError
+
+    def transform(self, results: dict) -> dict:
+        frames = self.frames(results['total_frames'])
+        results['frame_inds'] = frames.ravel()
+        results['clip_len'], results['frame_interval'] = self.clip_len, self.frame_interval
+        results['num_clips'] = len(frames)
+        return results
+
+    def __repr__(self) -> str:
+        arguments = ', '.join(f'{name}={value}' for name, value in vars(self).items())
+        return f'{type(self).__name__}({arguments})'
+
+
 @TRANSFORMS.register_module()
-class SampleStridedClip(BaseTransform):
+class SampleStridedClip(_ClipSampler):
     """One clip at an exact stride from a random start, as VideoMAE and SIGMA pre-train on.
 
     The start is uniform over 0 .. total_frames - clip_len * frame_interval, both included. A video too short for that
@@ -25,14 +47,116 @@ class SampleStridedClip(BaseTransform):
             raise ValueError(f'clip_len and frame_interval must be positive, got {clip_len} and {frame_interval}')
         self.clip_len, self.frame_interval = clip_len, frame_interval
 
-    def transform(self, results: dict) -> dict:
-        total = results['total_frames']
-        start = np.random.randint(max(total - self.clip_len * self.frame_interval, 0) + 1)
-        most_steps = max(total - 2 - start, 0) // self.frame_interval
-        steps = np.minimum(np.arange(self.clip_len), most_steps)
-        results['frame_inds'] = start + steps * self.frame_interval
-        results['clip_len'], results['frame_interval'], results['num_clips'] = self.clip_len, self.frame_interval, 1
-        return results
+    def frames(self, total_frames: int) -> np.ndarray:
+        start = np.random.randint(max(total_frames - self.clip_len * self.frame_interval, 0) + 1)
+        most_steps = max(total_frames - 2 - start, 0) // self.frame_interval
+        return (start + np.minimum(np.arange(self.clip_len), most_steps) * self.frame_interval)[None]
 
-    def __repr__(self) -> str:
-        return f'SampleStridedClip(clip_len={self.clip_len}, frame_interval={self.frame_interval})'
+
+@TRANSFORMS.register_module()
+class SampleDenseClip(_ClipSampler):
+    """One clip out of a random window, as VideoMAE and SIGMA fine-tune on Kinetics.
+
+    The window has clip_len * frame_interval frames, and the clip is clip_len evenly spaced points of it, both ends
+    included and truncated: the effective stride is frame_interval * clip_len / (clip_len - 1), 4.27 instead of 4, as
+    released. A video no longer than the window gives as many points as it has strides, then repeats its last frame.
+
+    Required keys: ``total_frames``. Added keys: ``frame_inds``, ``clip_len``, ``frame_interval``, ``num_clips``.
+
+    Args:
+        clip_len: Frames per clip.
+        frame_interval: Nominal stride in frames.
+    """
+
+    def __init__(self, clip_len: int = 16, frame_interval: int = 4) -> None:
+        self.clip_len, self.frame_interval = clip_len, frame_interval
+
+    def frames(self, total_frames: int) -> np.ndarray:
+        window = self.clip_len * self.frame_interval
+        start = np.random.randint(max(total_frames - window, 0) + 1)
+        stop = min(start + window, total_frames)
+        points = np.linspace(start, stop, (stop - start) // self.frame_interval)
+        points = np.append(points, np.full(self.clip_len - len(points), stop))
+        return np.minimum(points, stop - 1).astype(np.int64)[None]
+
+
+@TRANSFORMS.register_module()
+class SampleDenseViews(_ClipSampler):
+    """Clips for testing at equal distances over the whole video, as VideoMAE and SIGMA test on Kinetics.
+
+    Of all frames every ``frame_interval``-th is taken, the last of them repeated if they are too few, and clip k of S
+    starts at entry int(k * (len - clip_len) / (S - 1)) of those. A single clip is the middle one.
+
+    Required keys: ``total_frames``. Added keys: ``frame_inds``, ``clip_len``, ``frame_interval``, ``num_clips``.
+
+    Args:
+        clip_len: Frames per clip.
+        frame_interval: Stride in frames.
+        num_clips: Number of clips S.
+    """
+
+    def __init__(self, clip_len: int = 16, frame_interval: int = 4, num_clips: int = 5) -> None:
+        self.clip_len, self.frame_interval, self.num_clips = clip_len, frame_interval, num_clips
+
+    def frames(self, total_frames: int) -> np.ndarray:
+        thinned = np.arange(0, total_frames, self.frame_interval)
+        thinned = np.append(thinned, np.full(max(self.clip_len - len(thinned), 0), thinned[-1]))
+        room = len(thinned) - self.clip_len
+        if self.num_clips == 1:
+            starts = np.array([room // 2])
+        else:
+            starts = (np.arange(self.num_clips) * (room / (self.num_clips - 1))).astype(np.int64)
+        return thinned[starts[:, None] + np.arange(self.clip_len)]
+
+
+@TRANSFORMS.register_module()
+class SampleSegmentClip(_ClipSampler):
+    """One random frame out of each of ``clip_len`` equal segments of the video (TSN), as on Something-Something.
+
+    Segments have whole numbers of frames, as released, so that up to ``clip_len`` - 1 frames at the end are never used.
+    Of a video shorter than ``clip_len`` frames, which the release answers with its first frame alone, segments have
+    fractions of a frame, so that frames repeat in order.
+
+    Required keys: ``total_frames``. Added keys: ``frame_inds``, ``clip_len``, ``frame_interval``, ``num_clips``.
+
+    Args:
+        clip_len: Frames per clip.
+    """
+
+    def __init__(self, clip_len: int = 16) -> None:
+        self.clip_len, self.frame_interval = clip_len, 1
+
+    def frames(self, total_frames: int) -> np.ndarray:
+        length = total_frames // self.clip_len
+        if length:
+            return (np.arange(self.clip_len) * length + np.random.randint(length, size=self.clip_len))[None]
+        places = (np.arange(self.clip_len) + np.random.rand(self.clip_len)) * total_frames / self.clip_len
+        return places.astype(np.int64)[None]
+
+
+@TRANSFORMS.register_module()
+class SampleSegmentViews(_ClipSampler):
+    """Clips for testing from ``clip_len`` equal segments: middles and starts, as on Something-Something.
+
+    Middles and starts are sorted together, and clip k of 2 takes every second one from k. A single clip takes the
+    middles.
+
+    Required keys: ``total_frames``. Added keys: ``frame_inds``, ``clip_len``, ``frame_interval``, ``num_clips``.
+
+    Args:
+        clip_len: Frames per clip.
+        num_clips: 1 or 2.
+    """
+
+    def __init__(self, clip_len: int = 16, num_clips: int = 2) -> None:
+        if num_clips not in (1, 2):
+            raise ValueError(f'segments have a middle and a start: num_clips must be 1 or 2, got {num_clips}')
+        self.clip_len, self.frame_interval, self.num_clips = clip_len, 1, num_clips
+
+    def frames(self, total_frames: int) -> np.ndarray:
+        starts = np.arange(self.clip_len) * (total_frames / self.clip_len)
+        middles = (starts + total_frames / self.clip_len / 2).astype(np.int64)
+        if self.num_clips == 1:
+            return middles[None]
+        both = np.sort(np.append(middles, starts.astype(np.int64)))
+        return np.stack([both[0::2], both[1::2]])

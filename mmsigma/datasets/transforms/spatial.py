@@ -98,3 +98,56 @@ class ResizeClip(BaseTransform):
 
     def __repr__(self) -> str:
         return f'ResizeClip(size={self.size})'
+
+
+def resize_short_side(frames: Sequence[np.ndarray], size: int) -> list[np.ndarray]:
+    """Resize frames (H, W, C) bilinearly so that the shorter side has ``size`` pixels."""
+    height, width = frames[0].shape[:2]
+    short = min(height, width)
+    if short == size:
+        return list(frames)
+    shape = (int(width * size / short), int(height * size / short))
+    return [cv2.resize(frame, shape, interpolation=cv2.INTER_LINEAR) for frame in frames]
+
+
+@TRANSFORMS.register_module()
+class CropViews(BaseTransform):
+    """Square crops of the short side at equal distances along the longer side, for testing.
+
+    Crop s of S starts at int(s * (long - size) / (S - 1)); a single crop is the centre. With several crops, or several
+    clips, ``imgs`` gets a leading axis of views in the order (clip, crop).
+
+    Required keys: ``imgs``, ``num_clips``. Modified keys: ``imgs``, ``img_shape``.
+
+    Args:
+        size: Side of the crops in pixels; the short side is resized to it.
+        num_crops: Number of crops S.
+    """
+
+    def __init__(self, size: int = 224, num_crops: int = 1) -> None:
+        self.size, self.num_crops = size, num_crops
+
+    def transform(self, results: dict) -> dict:
+        frames = np.stack(resize_short_side(results['imgs'], self.size))
+        crops = [
+            frames[:, y : y + self.size, x : x + self.size] for x, y in self.corners(frames.shape[2], frames.shape[1])
+        ]
+        num_clips = results.get('num_clips', 1)
+        if num_clips * self.num_crops == 1:
+            results['imgs'] = crops[0]
+        else:
+            clips = (crop.reshape(num_clips, -1, *crop.shape[1:]) for crop in crops)
+            results['imgs'] = np.stack(list(clips), axis=1).reshape(-1, len(frames) // num_clips, *crops[0].shape[1:])
+        results['img_shape'] = (self.size, self.size)
+        return results
+
+    def corners(self, width: int, height: int) -> list[tuple[int, int]]:
+        """Offsets (x, y) of the crops of a resized frame."""
+        if self.num_crops == 1:
+            return [(round((width - self.size) / 2), round((height - self.size) / 2))]
+        step = (max(width, height) - self.size) / (self.num_crops - 1)
+        offsets = [int(number * step) for number in range(self.num_crops)]
+        return [(offset, 0) if width >= height else (0, offset) for offset in offsets]
+
+    def __repr__(self) -> str:
+        return f'CropViews(size={self.size}, num_crops={self.num_crops})'

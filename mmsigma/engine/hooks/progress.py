@@ -1,4 +1,4 @@
-"""The console during training."""
+"""The console during training and evaluation."""
 
 import time
 
@@ -6,14 +6,16 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mmsigma.registry import HOOKS
 
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """A start-up summary, then one line that moves; plain lines now and then where the console is no terminal.
+    """A start-up summary, then one line that moves, and the metrics of every evaluation.
+
+    Where the console is no terminal there are plain lines now and then instead.
 
     Args:
         keys: Which outputs of the model to show, if they are there.
@@ -30,6 +32,7 @@ class ProgressHook(Hook):
         self.keys, self.seconds = tuple(keys), seconds
         self.console = Console(highlight=False, soft_wrap=True)
         self.progress: Progress | None = None
+        self.evaluation: tuple[Progress, TaskID] | None = None
         self.waited = self.worked = 0.0
 
     def before_train(self, runner: Runner) -> None:
@@ -94,6 +97,55 @@ class ProgressHook(Hook):
                 f'epoch {runner.epoch + 1}/{runner.max_epochs}  step {done}/{runner.max_iters}  '
                 f'{self.status(outputs)}  {left:.0f} s left'
             )
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        self._start_evaluation('validate', len(runner.val_dataloader))
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        self._start_evaluation('test', len(runner.test_dataloader))
+
+    def _start_evaluation(self, name: str, total: int) -> None:
+        self._last_line = time.monotonic()
+        if is_main_process() and self.console.is_terminal:
+            bar = self.progress or Progress(*Progress.get_default_columns(), console=self.console)
+            fields = dict(epoch=name, status='') if self.progress else {}
+            self.evaluation = bar, bar.add_task(name, total=total, **fields)
+            bar.start()
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: list | None = None
+    ) -> None:
+        self._advance_evaluation('validate', batch_idx + 1, len(runner.val_dataloader))
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: list | None = None
+    ) -> None:
+        self._advance_evaluation('test', batch_idx + 1, len(runner.test_dataloader))
+
+    def _advance_evaluation(self, name: str, done: int, total: int) -> None:
+        if self.evaluation:
+            bar, task = self.evaluation
+            bar.update(task, completed=done)
+        elif is_main_process() and time.monotonic() - self._last_line >= self.seconds:
+            self._last_line = time.monotonic()
+            self.console.print(f'{name} {done}/{total}')
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        self._finish_evaluation(f'epoch {runner.epoch}', metrics)
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        self._finish_evaluation('test', metrics)
+
+    def _finish_evaluation(self, name: str, metrics: dict[str, float] | None) -> None:
+        if self.evaluation:
+            bar, task = self.evaluation
+            bar.remove_task(task)
+            if bar is not self.progress:
+                bar.stop()
+            self.evaluation = None
+        if is_main_process() and metrics:
+            values = '  '.join(f'{key} {value:.4g}' for key, value in metrics.items() if isinstance(value, float | int))
+            self.console.print(f'{name}  {values}')
 
     def status(self, outputs: dict) -> str:
         """The chosen outputs and the share of time spent waiting for data."""

@@ -1,4 +1,5 @@
 from mmsigma.models.algorithms.repetition_counter import RepetitionCounter
 from mmsigma.models.algorithms.sigma import SIGMA
+from mmsigma.models.algorithms.video_classifier import VideoClassifier
 
-__all__ = ['SIGMA', 'RepetitionCounter']
+__all__ = ['SIGMA', 'RepetitionCounter', 'VideoClassifier']

@@ -1,0 +1,152 @@
+"""Features of many videos from one frozen model."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.dist import barrier, get_rank, get_world_size
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from mmsigma.datasets.transforms.decoding import UnreadableVideoError
+from mmsigma.registry import DATASETS, MODELS
+from mmsigma.utils.checkpoint import load_into_model, load_weights
+from mmsigma.utils.feature_store import FeatureStore
+
+
+class _Readable(Dataset):
+    """Samples of a data set at chosen places; what cannot be read becomes a message instead of an error."""
+
+    def __init__(self, dataset: Dataset, places: Sequence[int]) -> None:
+        self.dataset, self.places = dataset, places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> tuple[int, str, dict | str]:
+        place = self.places[index]
+        path = self.dataset.get_data_info(place)['filename']
+        try:
+            return place, path, self.dataset[place]
+        except UnreadableVideoError as error:
+            return place, path, error.reason
+
+
+def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool = False) -> nn.Module:
+    """Build the model of a config, load its weights and put it into evaluation mode on a device."""
+    model = MODELS.build(cfg.model)
+    load_into_model(model, load_weights(checkpoint, trust=trust), origin=checkpoint, backbone_only=True)
+    return model.to(device).requires_grad_(False).eval()
+
+
+def extract_features(
+    model: nn.Module,
+    dataset_cfg: dict,
+    store: FeatureStore,
+    *,
+    pooling: str = 'mean',
+    batch_size: int = 8,
+    num_workers: int = 4,
+    amp: bool = False,
+    dtype: torch.dtype = torch.float32,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, float]:
+    """Fill what a store is missing; several processes share the shards.
+
+    Args:
+        model: A model with ``backbone`` and ``data_preprocessor``, in evaluation mode.
+        dataset_cfg: Config of the videos; views are averaged.
+        store: Where features go.
+        pooling: ``'mean'`` over tokens for (D,) per video, or ``'tokens'`` for (N, D).
+        batch_size: Videos per step.
+        num_workers: Processes that decode.
+        amp: bfloat16 autocast.
+        dtype: Of the stored features.
+        progress: Called with the numbers of videos done and in all, of this process.
+
+    Returns:
+        ``videos``, ``failed``, ``seconds`` and ``data_wait``, the share of time spent waiting for videos.
+    """
+    dataset = DATASETS.build({**dataset_cfg, 'test_mode': True})
+    missing = store.missing_shards()
+    barrier()  # before anything is written, so that all processes see the same shards
+    shards = missing[get_rank() :: get_world_size()]
+    places = [place for shard in shards for place in store.rows(shard)]
+    loader = DataLoader(_Readable(dataset, places), batch_size, num_workers=num_workers, collate_fn=lambda batch: batch)
+    pending: dict[int, tuple[str, Any]] = {}
+    waiting, failed, started = 0.0, 0, time.perf_counter()
+    shards_left, mark = list(shards), time.perf_counter()
+    for batch in loader:
+        waiting += time.perf_counter() - mark
+        readable = [item for item in batch if not isinstance(item[2], str)]
+        if readable:
+            data = pseudo_collate([item[2] for item in readable])
+            features = _features(model, data, pooling, amp).to('cpu', dtype)
+            for (place, path, sample), row in zip(readable, features, strict=True):
+                pending[place] = path, (row, _label(sample['data_samples']))
+        for place, path, reason in batch:
+            if isinstance(reason, str):
+                failed += 1
+                pending[place] = path, reason
+        while shards_left and all(place in pending for place in store.rows(shards_left[0])):
+            _write(store, shards_left.pop(0), pending)
+        progress(len(places) - sum(len(store.rows(s)) for s in shards_left) + len(pending), len(places))
+        mark = time.perf_counter()
+    seconds = time.perf_counter() - started
+    barrier()
+    return dict(videos=len(places), failed=failed, seconds=seconds, data_wait=waiting / max(seconds, 1e-9))
+
+
+@torch.no_grad()
+def _features(model: nn.Module, data: dict, pooling: str, amp: bool) -> Tensor:
+    inputs = model.data_preprocessor(data, training=False)['inputs']
+    num_views = inputs.shape[1] if inputs.ndim == 6 else 1
+    clips = inputs.flatten(0, 1) if inputs.ndim == 6 else inputs
+    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=amp):
+        tokens = model.backbone(clips)
+    tokens = tokens.float().unflatten(0, (-1, num_views))
+    return tokens.mean(dim=(1, 2)) if pooling == 'mean' else tokens.flatten(1, 2)
+
+
+def _label(sample: Any) -> int:
+    label = sample.get('gt_label')
+    return int(label) if label is not None and label.numel() == 1 else -1
+
+
+def _write(store: FeatureStore, shard: int, pending: dict[int, tuple[str, Any]]) -> None:
+    rows = [pending.pop(place) for place in store.rows(shard)]
+    good = [(path, *value) for path, value in rows if not isinstance(value, str)]
+    failed = [(path, reason) for path, reason in rows if isinstance(reason, str)]
+    features = torch.stack([row for _, row, _ in good]) if good else torch.empty(0)
+    labels = torch.tensor([label for *_, label in good], dtype=torch.long)
+    store.write(shard, features, labels, [path for path, *_ in good], failed)
+
+
+def dataset_of(cfg: Config, videos: str | Path | None, split: str = 'test') -> dict:
+    """Config of the videos to extract: those of a config's dataloader, or a list or folder in their stead.
+
+    Raises:
+        FileNotFoundError: If ``videos`` does not exist.
+        ValueError: If the config has no such dataloader.
+    """
+    loader = cfg.get(f'{split}_dataloader') or {}
+    if not loader and split == 'bank':
+        loader = cfg.get('test_cfg', {}).get('bank_dataloader') or {}
+    if not loader:
+        raise ValueError(f'the config has no {split}_dataloader to take the pipeline from')
+    dataset = dict(loader['dataset'])
+    if videos is not None:
+        videos = Path(videos)
+        if not videos.exists():
+            raise FileNotFoundError(f'neither a list nor a folder of videos at {videos}')
+        is_list = videos.is_file()
+        dataset.update(
+            data_root=str(videos.parent if is_list else videos),
+            ann_file=videos.name if is_list else '',
+            data_prefix=dict(video=''),
+        )
+    return dataset

@@ -1,0 +1,133 @@
+"""Augmentations of fine-tuning, the same for all frames of a clip."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from mmcv.transforms import BaseTransform, Compose
+from PIL import Image
+from timm.data.auto_augment import rand_augment_transform
+
+from mmsigma.datasets.transforms.spatial import crop_and_resize
+from mmsigma.registry import TRANSFORMS
+from mmsigma.utils.seeding import seeded_numpy
+
+
+@TRANSFORMS.register_module()
+class RandAugmentClip(BaseTransform):
+    """timm's RandAugment with the same operations and magnitudes for all frames.
+
+    Required keys: ``imgs``. Modified keys: ``imgs``.
+
+    Args:
+        policy: timm's description (released scripts: magnitude 7, 4 operations; paper: ``rand-m9-mstd0.5-inc1``).
+        size: Side of the network's input in pixels; translations go up to 45 % of it.
+    """
+
+    def __init__(self, policy: str = 'rand-m7-n4-mstd0.5-inc1', size: int = 224) -> None:
+        self.policy, self.size = policy, size
+        settings = dict(translate_const=int(size * 0.45), interpolation=Image.Resampling.BILINEAR)
+        self.augment = rand_augment_transform(policy, settings)
+
+    def transform(self, results: dict) -> dict:
+        seed = (int(np.random.randint(2**31)),)
+        frames = []
+        for frame in results['imgs']:
+            with seeded_numpy(seed):
+                frames.append(np.asarray(self.augment(Image.fromarray(frame))))
+        results['imgs'] = frames
+        return results
+
+    def __repr__(self) -> str:
+        return f'RandAugmentClip(policy={self.policy!r}, size={self.size})'
+
+
+@TRANSFORMS.register_module()
+class RandomResizedCropClip(BaseTransform):
+    """A crop of random area and aspect ratio, resized bilinearly to a square.
+
+    Both are drawn up to ten times until the crop fits; failing that it is the largest central one of a permitted
+    aspect ratio.
+
+    Required keys: ``imgs``. Modified keys: ``imgs``, ``img_shape``. Added keys: ``crop_box`` (x, y, width, height).
+
+    Args:
+        size: Side of the output in pixels.
+        scale: Range of the area relative to the frame.
+        ratio: Range of width / height.
+    """
+
+    def __init__(
+        self, size: int = 224, scale: Sequence[float] = (0.25, 1.0), ratio: Sequence[float] = (3 / 4, 4 / 3)
+    ) -> None:
+        self.size, self.scale, self.ratio = size, tuple(scale), tuple(ratio)
+
+    def transform(self, results: dict) -> dict:
+        height, width = results['imgs'][0].shape[:2]
+        results['crop_box'] = self.draw_box(width, height)
+        results['imgs'] = crop_and_resize(results['imgs'], results['crop_box'], self.size)
+        results['img_shape'] = (self.size, self.size)
+        return results
+
+    def draw_box(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """A crop (x, y, width, height) of a frame."""
+        for _ in range(10):
+            area = width * height * np.random.uniform(*self.scale)
+            aspect = math.exp(np.random.uniform(math.log(self.ratio[0]), math.log(self.ratio[1])))
+            w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+            if 0 < w <= width and 0 < h <= height:
+                return int(np.random.randint(width - w + 1)), int(np.random.randint(height - h + 1)), w, h
+        w, h = width, height
+        if width / height < self.ratio[0]:
+            h = round(width / self.ratio[0])
+        elif width / height > self.ratio[1]:
+            w = round(height * self.ratio[1])
+        return (width - w) // 2, (height - h) // 2, w, h
+
+    def __repr__(self) -> str:
+        return f'RandomResizedCropClip(size={self.size}, scale={self.scale}, ratio={self.ratio})'
+
+
+@TRANSFORMS.register_module()
+class FlipClip(BaseTransform):
+    """Mirror all frames of a clip left to right. Leave it out where left and right are part of the label.
+
+    Required keys: ``imgs``. Modified keys: ``imgs``.
+
+    Args:
+        prob: Probability.
+    """
+
+    def __init__(self, prob: float = 0.5) -> None:
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        if np.random.rand() < self.prob:
+            results['imgs'] = [frame[:, ::-1] for frame in results['imgs']]
+        return results
+
+    def __repr__(self) -> str:
+        return f'FlipClip(prob={self.prob})'
+
+
+@TRANSFORMS.register_module()
+class RepeatAugment(BaseTransform):
+    """Augment a decoded clip several times over: one read, several samples (repeated augmentation).
+
+    Has to be the last step, and the dataloader needs ``collate_fn=dict(type='flatten_collate')``: the batch becomes
+    ``num_repeats`` times as large as the dataloader's ``batch_size``.
+
+    Args:
+        transforms: Configs of the steps to repeat, packing included.
+        num_repeats: How many samples to make of a clip.
+    """
+
+    def __init__(self, transforms: Sequence[dict | Callable], num_repeats: int = 2) -> None:
+        self.num_repeats = num_repeats
+        self.steps = Compose([TRANSFORMS.build(step) if isinstance(step, dict) else step for step in transforms])
+
+    def transform(self, results: dict) -> list[dict]:
+        return [self.steps({**results, 'imgs': list(results['imgs'])}) for _ in range(self.num_repeats)]
+
+    def __repr__(self) -> str:
+        return f'RepeatAugment(num_repeats={self.num_repeats}, transforms={self.steps.transforms})'

@@ -1,0 +1,48 @@
+"""Images as clips that stand still."""
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmsigma.datasets.transforms.decoding import UnreadableVideoError
+from mmsigma.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class ReadImageClip(BaseTransform):
+    """Read an image and repeat it along time, as V-JEPA does to evaluate video models on images.
+
+    Required keys: ``filename``. Added keys: ``imgs``, ``total_frames``, ``frame_inds``, ``num_clips``, ``img_shape``,
+    ``original_shape``.
+
+    Args:
+        num_frames: Length of the clip; the tubelet size is the least.
+        upscale: Resize images whose short side is smaller to this many pixels, bicubically (CIFAR: 32 to 224).
+    """
+
+    def __init__(self, num_frames: int = 16, upscale: int | None = None) -> None:
+        self.num_frames, self.upscale = num_frames, upscale
+
+    def transform(self, results: dict) -> dict:
+        """Add the frames to ``results``.
+
+        Raises:
+            UnreadableVideoError: If the file is missing or no image.
+        """
+        image = cv2.imread(results['filename'], cv2.IMREAD_COLOR)
+        if image is None:
+            raise UnreadableVideoError(results['filename'], 'missing or no image')
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        results['original_shape'] = image.shape[:2]
+        short = min(image.shape[:2])
+        if self.upscale and short < self.upscale:
+            shape = tuple(round(side * self.upscale / short) for side in image.shape[1::-1])
+            image = cv2.resize(image, shape, interpolation=cv2.INTER_CUBIC)
+        results['imgs'] = [image] * self.num_frames
+        results['img_shape'] = image.shape[:2]
+        results['total_frames'] = results['num_clips'] = 1
+        results['frame_inds'] = np.zeros(self.num_frames, np.int64)
+        return results
+
+    def __repr__(self) -> str:
+        return f'ReadImageClip(num_frames={self.num_frames}, upscale={self.upscale})'

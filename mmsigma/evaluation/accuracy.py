@@ -1,0 +1,79 @@
+"""Accuracy of single-label classification."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.evaluator import BaseMetric
+from torch import Tensor
+
+from mmsigma.registry import METRICS
+
+
+def topk_correct(scores: Tensor, labels: Tensor, k: int) -> Tensor:
+    """Whether the label is among the ``k`` largest scores, (N,) bool, for scores (N, C) and labels (N,)."""
+    k = min(k, scores.shape[1])
+    return (scores.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
+
+
+def mean_class_accuracy(correct: Tensor, labels: Tensor, num_classes: int) -> float:
+    """Mean over classes of the accuracy on the samples of a class (SEVERE; FX-S1 and UB-S1).
+
+    Classes without samples count as 0, so that the mean is always over the same number. SIGMA's own script averages
+    something else: its entry for class c is the accuracy over all samples with a label up to c.
+
+    Args:
+        correct: (N,), bool.
+        labels: (N,), int64.
+        num_classes: Number of classes C.
+
+    Returns:
+        A fraction.
+
+    Raises:
+        ValueError: If a label is not below ``num_classes``.
+    """
+    if len(labels) and int(labels.max()) >= num_classes:
+        raise ValueError(f'label {int(labels.max())} does not fit {num_classes} classes')
+    counts = torch.bincount(labels, minlength=num_classes)
+    hits = torch.bincount(labels, weights=correct.double(), minlength=num_classes)
+    return float((hits / counts.clamp(min=1)).mean())
+
+
+@METRICS.register_module()
+class AccuracyMetric(BaseMetric):
+    """Top-k accuracy and mean class accuracy of videos, in percent.
+
+    Reads ``pred_score`` (C,) and ``gt_label`` of the samples; reports ``top{k}`` for every ``k`` and ``mean_class``.
+
+    Args:
+        topk: Which k to report.
+        collect_device: Where results of several processes meet.
+        prefix: Prefix of the names.
+    """
+
+    default_prefix = 'acc'
+
+    def __init__(self, topk: Sequence[int] = (1, 5), collect_device: str = 'cpu', prefix: str | None = None) -> None:
+        super().__init__(collect_device, prefix)
+        self.topk = tuple(topk)
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Keep what counts of a batch of predictions.
+
+        Raises:
+            ValueError: If a sample has no label.
+        """
+        for sample in data_samples:
+            if 'gt_label' not in sample:
+                raise ValueError(f'{sample.get("filename", "a video")} has no label: accuracy needs a list with labels')
+            scores, label = sample['pred_score'][None].cpu(), sample['gt_label'].cpu()
+            hits = [bool(topk_correct(scores, label, k)) for k in self.topk]
+            self.results.append((int(label), scores.shape[1], bool(topk_correct(scores, label, 1)), hits))
+
+    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
+        """Percentages over all videos, those of other processes included."""
+        labels, widths, first, hits = (list(column) for column in zip(*results, strict=True))
+        labels, hits = torch.tensor(labels), torch.tensor(hits)
+        metrics = {f'top{k}': 100 * float(hits[:, number].double().mean()) for number, k in enumerate(self.topk)}
+        metrics['mean_class'] = 100 * mean_class_accuracy(torch.tensor(first), labels, widths[0])
+        return metrics
