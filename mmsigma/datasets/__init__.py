@@ -1,6 +1,7 @@
 """Data sets, samplers and transforms; an import registers them all."""
 
 from mmsigma.datasets import transforms
+from mmsigma.datasets.charades_dataset import CharadesDataset
 from mmsigma.datasets.collate import flatten_collate
 from mmsigma.datasets.repetition_dataset import RepetitionDataset
 from mmsigma.datasets.samplers import SeededIndex, SeededSampler
@@ -8,6 +9,7 @@ from mmsigma.datasets.subset import fixed_subset
 from mmsigma.datasets.video_dataset import VideoDataset
 
 __all__ = [
+    'CharadesDataset',
     'RepetitionDataset',
     'SeededIndex',
     'SeededSampler',

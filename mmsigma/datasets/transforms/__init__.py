@@ -1,4 +1,5 @@
 from mmsigma.datasets.transforms.augment import FlipClip, RandAugmentClip, RandomResizedCropClip, RepeatAugment
+from mmsigma.datasets.transforms.charades import SampleCharadesClip, ShortSideCrop
 from mmsigma.datasets.transforms.decoding import (
     PyAVDecode,
     PyAVInit,
@@ -8,6 +9,7 @@ from mmsigma.datasets.transforms.decoding import (
     UnreadableVideoError,
 )
 from mmsigma.datasets.transforms.formatting import PackVideoInputs
+from mmsigma.datasets.transforms.frame_folder import FrameFolderDecode, FrameFolderInit
 from mmsigma.datasets.transforms.images import ReadImageClip
 from mmsigma.datasets.transforms.masking import RandomMask, TubeMask
 from mmsigma.datasets.transforms.repetition import Letterbox, PackRepetitionInputs, SampleRepetitions
@@ -23,6 +25,8 @@ from mmsigma.datasets.transforms.spatial import CropViews, MultiScaleCrop, Resiz
 __all__ = [
     'CropViews',
     'FlipClip',
+    'FrameFolderDecode',
+    'FrameFolderInit',
     'Letterbox',
     'MultiScaleCrop',
     'PackRepetitionInputs',
@@ -36,12 +40,14 @@ __all__ = [
     'ReadImageClip',
     'RepeatAugment',
     'ResizeClip',
+    'SampleCharadesClip',
     'SampleDenseClip',
     'SampleDenseViews',
     'SampleRepetitions',
     'SampleSegmentClip',
     'SampleSegmentViews',
     'SampleStridedClip',
+    'ShortSideCrop',
     'TorchCodecDecode',
     'TorchCodecInit',
     'TubeMask',

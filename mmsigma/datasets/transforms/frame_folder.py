@@ -1,0 +1,48 @@
+"""Videos that come as folders of pictures, as a decoder for :class:`ReadClip`."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmsigma.registry import TRANSFORMS
+
+_SUFFIXES = {'.jpg', '.jpeg', '.png'}
+
+
+@TRANSFORMS.register_module()
+class FrameFolderInit(BaseTransform):
+    """List the pictures of a folder; their order is that of their names.
+
+    Use it as ``ReadClip(decoder=dict(open=dict(type='FrameFolderInit'), decode=dict(type='FrameFolderDecode')))``.
+
+    Required keys: ``filename``, the folder. Added keys: ``video_reader``, ``total_frames``.
+    """
+
+    def transform(self, results: dict) -> dict:
+        frames = sorted(path for path in Path(results['filename']).iterdir() if path.suffix.lower() in _SUFFIXES)
+        results['video_reader'], results['total_frames'] = frames, len(frames)
+        return results
+
+
+@TRANSFORMS.register_module()
+class FrameFolderDecode(BaseTransform):
+    """Read the pictures ``frame_inds``, each once.
+
+    Required keys: ``video_reader``, ``frame_inds``. Added keys: ``imgs``, ``img_shape``, ``original_shape``.
+    """
+
+    def transform(self, results: dict) -> dict:
+        indices = np.ravel(results['frame_inds']).tolist()
+        read = {index: self._read(results['video_reader'][index]) for index in sorted(set(indices))}
+        results['imgs'] = [read[index] for index in indices]
+        results['img_shape'] = results['original_shape'] = results['imgs'][0].shape[:2]
+        return results
+
+    @staticmethod
+    def _read(path: Path) -> np.ndarray:
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise ValueError(f'{path.name} is not a picture')
+        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
