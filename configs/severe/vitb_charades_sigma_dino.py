@@ -1,0 +1,118 @@
+# SEVERE, multi-label classification on Charades, as the SIGMA paper has it: 16 frames at stride 8, 57 epochs, 16 clips
+# per step (8 GPUs x 2), learning rate 1e-4, sigmoid per class, largest score of 10 clips. The paper names no optimiser:
+# AdamW, cosine and layer decay are those of its other fine-tuning. Give the pre-trained weights by
+# --cfg-options load_from=...
+_base_ = [
+    '../_base_/models/classifier_vitb.py',
+    '../_base_/schedules/finetune.py',
+    '../_base_/finetune_runtime.py',
+]
+
+# Charades_v1_train.csv and Charades_v1_test.csv, and <id>.mp4 below videos/. For folders of frames: frames=True, fps=24
+# and decoder=dict(open=dict(type='FrameFolderInit'), decode=dict(type='FrameFolderDecode')).
+data_root = 'data/charades'
+decoder = 'decord'
+frames = False
+fps = None
+epochs = 57
+batch_size = 2
+num_workers = 8
+global_batch = 16
+lr = 1e-4
+
+model = dict(
+    data_preprocessor=dict(_delete_=True, type='VideoDataPreprocessor'),
+    head=dict(num_classes=157, multi_label=True, label_smoothing=0.0),
+)
+
+train_pipeline = [
+    dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleCharadesClip', clip_len=16, frame_interval=8)),
+    dict(type='ShortSideCrop', size=224, short_side=(256, 340)),
+    dict(type='FlipClip', prob=0.5),
+    dict(type='PackVideoInputs'),
+]
+val_pipeline = [
+    dict(
+        type='ReadClip',
+        decoder=decoder,
+        sampling=dict(type='SampleCharadesClip', clip_len=16, frame_interval=8, num_clips=1),
+    ),
+    dict(type='CropViews', size=224, num_crops=1),
+    dict(type='PackVideoInputs'),
+]
+test_pipeline = [
+    dict(
+        type='ReadClip',
+        decoder=decoder,
+        sampling=dict(type='SampleCharadesClip', clip_len=16, frame_interval=8, num_clips=10),
+    ),
+    dict(type='CropViews', size=224, num_crops=1),
+    dict(type='PackVideoInputs'),
+]
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    pin_memory=True,
+    drop_last=True,
+    sampler=dict(type='SeededSampler', shuffle=True),
+    dataset=dict(
+        type='CharadesDataset',
+        data_root=data_root,
+        ann_file='Charades_v1_train.csv',
+        data_prefix=dict(video='videos'),
+        frames=frames,
+        fps=fps,
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    pin_memory=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='CharadesDataset',
+        data_root=data_root,
+        ann_file='Charades_v1_test.csv',
+        data_prefix=dict(video='videos'),
+        frames=frames,
+        fps=fps,
+        strict=True,
+        test_mode=True,
+        pipeline=val_pipeline,
+    ),
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    pin_memory=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='CharadesDataset',
+        data_root=data_root,
+        ann_file='Charades_v1_test.csv',
+        data_prefix=dict(video='videos'),
+        frames=frames,
+        fps=fps,
+        strict=True,
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+val_evaluator = test_evaluator = dict(type='MultiLabelMAP')
+
+optim_wrapper = dict(optimizer=dict(lr=lr))
+param_scheduler = dict(end=epochs, min_ratio=1e-2)
+train_cfg = dict(max_epochs=epochs)
+auto_scale_lr = dict(base_batch_size=global_batch)
+default_hooks = dict(checkpoint=dict(save_best='multi_label/mAP'))
+custom_hooks = [
+    dict(type='NonFiniteLossHook'),
+    dict(type='BadVideoHook', max_share=0.05),
+    dict(type='ProgressHook', keys=('loss',)),
+]

@@ -1,0 +1,82 @@
+# SEVERE, repetition counting on UCFRep, as the SIGMA paper has it: windows of 32 frames of 224 x 224, 100 epochs,
+# 32 videos per step (8 GPUs x 4), Adam, constant learning rate 5e-5. Give the pre-trained weights by
+# --cfg-options load_from=...
+# data_root holds the annotations as folders train/ and val/ of .mat files, and the videos of UCF101 anywhere below
+# videos/. Each batch is trained on for 11 updates, along walks that the predictions steer; num_steps=1 for one.
+_base_ = ['../_base_/default_runtime.py']
+
+data_root = 'data/ucfrep'
+# decord, pyav or torchcodec (AVI files with B-frames: pyav)
+decoder = 'decord'
+img_size = 224
+epochs = 100
+batch_size = 4
+num_workers = 4
+lr = 5e-5
+
+model = dict(
+    type='RepetitionCounter',
+    data_preprocessor=dict(type='RaggedVideoPreprocessor'),
+    backbone=dict(type='VideoVisionTransformer', arch='base', img_size=img_size, num_frames=32, final_norm=False),
+    head=dict(type='CountingHead', box_weight=50.0),
+    num_steps=11,
+    walk=dict(max_factor=3.0, moves=(5.0, 20.0)),
+    reference_padding=False,
+)
+# updates within a batch need it; unused on one GPU
+model_wrapper_cfg = dict(type='InnerStepsDistributedDataParallel', broadcast_buffers=False)
+
+train_pipeline = [
+    dict(
+        type='ReadClip',
+        decoder=decoder,
+        sampling=dict(type='SampleRepetitions', random=True, min_cycles=2, max_frames=300),
+    ),
+    dict(type='Letterbox', size=img_size),
+    dict(type='FlipClip', prob=0.5),
+    dict(type='PackRepetitionInputs'),
+]
+test_pipeline = [
+    dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleRepetitions', random=False)),
+    dict(type='Letterbox', size=img_size),
+    dict(type='PackRepetitionInputs'),
+]
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    pin_memory=True,
+    drop_last=True,
+    sampler=dict(type='SeededSampler', shuffle=True),
+    dataset=dict(
+        type='RepetitionDataset',
+        data_root=data_root,
+        ann_file='train',
+        data_prefix=dict(video='videos'),
+        samples_per_video=10,
+        pipeline=train_pipeline,
+    ),
+)
+# SEVERE chooses the checkpoint by the error on these very videos; here the last one counts
+val_dataloader = test_dataloader = dict(
+    batch_size=1,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='RepetitionDataset',
+        data_root=data_root,
+        ann_file='val',
+        data_prefix=dict(video='videos'),
+        strict=True,
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
+val_evaluator = test_evaluator = dict(type='CountingErrorMetric')
+
+train_cfg = dict(type='ResumableEpochLoop', max_epochs=epochs, val_interval=10)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=lr))
+auto_scale_lr = dict(base_batch_size=32, enable=False)
