@@ -10,6 +10,7 @@ from mmengine.runner.base_loop import BaseLoop
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from mmsigma.datasets import SeededSampler
 from mmsigma.evaluation.knn import knn_accuracy
 from mmsigma.registry import LOOPS
 from mmsigma.utils.seeding import seed_everything
@@ -23,10 +24,31 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     CPU, also from a checkpoint in the middle of an epoch. The data has to be drawn by
     :class:`mmsigma.datasets.SeededSampler`. Gradients accumulated over several iterations are not stored: save at
     multiples of ``accumulative_counts``.
+
+    Args:
+        runner: The Runner.
+        dataloader: The data, or its config.
+        **kwargs: Further arguments of mmengine's ``EpochBasedTrainLoop``.
+
+    Raises:
+        ValueError: If the data is drawn by another sampler.
     """
 
+    def __init__(self, runner: Runner, dataloader: DataLoader | dict, **kwargs) -> None:
+        super().__init__(runner, dataloader, **kwargs)
+        sampler = self.dataloader.sampler
+        if not isinstance(sampler, SeededSampler):
+            raise ValueError(
+                f'train_dataloader.sampler is {type(sampler).__name__}, which cannot go on in the middle of an epoch: '
+                "set type='SeededSampler' there, or train_cfg.type='EpochBasedTrainLoop'"
+            )
+
     def run_epoch(self) -> None:
-        """Run what is left of the epoch."""
+        """Run what is left of the epoch.
+
+        Nothing but its end is left if the checkpoint was written in the last iteration: what happens after an epoch,
+        validation for one, comes after such a checkpoint.
+        """
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         done = self._iterations_done()
@@ -40,7 +62,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 
     def _iterations_done(self) -> int:
         done = self._iter - self._epoch * len(self.dataloader)
-        if 0 <= done < len(self.dataloader):
+        if 0 <= done <= len(self.dataloader):
             return done
         self.runner.logger.warning(
             f'iteration {self._iter} is not in epoch {self._epoch}: the run was started with another batch size, '

@@ -52,13 +52,17 @@ def train_and_die(cfg, iteration: int) -> None:
     runner.train()
 
 
-@pytest.mark.parametrize('workers', [0, 2])
-def test_resume_after_a_kill_equals_the_uninterrupted_run(demo_set, tmp_path, workers):
-    """Checkpoints at iterations 3 and 6 of 4 per epoch; killed before the eighth: resumes in the middle of epoch 2."""
+@pytest.mark.parametrize(('workers', 'interval', 'last'), [(0, 3, 6), (2, 3, 6), (0, 4, 4)])
+def test_resume_after_a_kill_equals_the_uninterrupted_run(demo_set, tmp_path, workers, interval, last):
+    """Killed before the eighth iteration, of 4 per epoch: resumes in the middle of epoch 2, or at the end of epoch 1.
+
+    The schedule counts epochs, so that what happens after an epoch matters.
+    """
     options = {
         'num_workers': workers,
         'default_hooks.checkpoint.by_epoch': False,
-        'default_hooks.checkpoint.interval': 3,
+        'default_hooks.checkpoint.interval': interval,
+        'param_scheduler.convert_to_iter_based': False,
     }
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -69,7 +73,7 @@ def test_resume_after_a_kill_equals_the_uninterrupted_run(demo_set, tmp_path, wo
         victim.start()
         victim.join()
         assert victim.exitcode == -signal.SIGKILL
-        assert (tmp_path / 'cut' / 'last_checkpoint').read_text().endswith('iter_6.pth')
+        assert (tmp_path / 'cut' / 'last_checkpoint').read_text().endswith(f'iter_{last}.pth')
         resumed = tiny(demo_set, tmp_path / 'cut', **options)
         resumed.resume = True
         build_runner(resumed).train()
@@ -77,6 +81,7 @@ def test_resume_after_a_kill_equals_the_uninterrupted_run(demo_set, tmp_path, wo
         torch.set_num_threads(threads)
     expected = torch.load(tmp_path / 'whole' / 'iter_8.pth', weights_only=True)
     actual = torch.load(tmp_path / 'cut' / 'iter_8.pth', weights_only=True)
+    assert actual['meta']['epoch'] == expected['meta']['epoch'] == 1
     for name, value in expected['state_dict'].items():
         assert torch.equal(value, actual['state_dict'][name]), name
     for index, state in expected['optimizer']['state'].items():
@@ -85,6 +90,12 @@ def test_resume_after_a_kill_equals_the_uninterrupted_run(demo_set, tmp_path, wo
     assert torch.equal(
         expected['message_hub']['log_scalars'][history][0], actual['message_hub']['log_scalars'][history][0]
     )
+
+
+def test_other_samplers_cannot_be_resumed(tiny_config):
+    tiny_config.train_dataloader.sampler.type = 'DefaultSampler'
+    with pytest.raises(ValueError, match=r"sampler is DefaultSampler.*set type='SeededSampler'"):
+        build_runner(tiny_config).train()
 
 
 def test_checkpoints_hold_nothing_that_could_execute_code(tiny_config):
