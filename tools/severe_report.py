@@ -1,0 +1,154 @@
+"""Gather the eight results of the SEVERE benchmark into the paper's table, with its mean.
+
+Each result is given as SETTING=PLACE, where SETTING is one of ssv2, gym99, ucf1k, gym1k, fxs1, ubs1, ucfrep and
+charades, and PLACE is a number, a run's folder (the newest test in it counts) or a JSON or YAML file: the one that a
+test writes, or one of numbers by setting. Accuracies and mAP are in percent, the counting error is a fraction.
+
+Examples::
+
+    python tools/severe_report.py ssv2=work_dirs/vitb_ssv2 gym99=work_dirs/vitb_gym99 ucfrep=0.171
+    python tools/severe_report.py --results numbers.yml --name 'My model' --markdown table.md --csv table.csv
+"""
+
+import argparse
+import csv
+import io
+import json
+from pathlib import Path
+
+import yaml
+
+from mmsigma.evaluation.severe import COUNTING, PUBLISHED, SETTINGS, severe_mean
+from mmsigma.utils.checkpoint import write_atomically
+
+KEYS = dict(zip(('ssv2', 'gym99', 'ucf1k', 'gym1k', 'fxs1', 'ubs1', 'ucfrep', 'charades'), SETTINGS, strict=True))
+Row = list[float | None]
+
+
+def parse_args() -> argparse.Namespace:
+    summary, _, rest = __doc__.partition('\n')
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('runs', nargs='*', metavar='SETTING=PLACE', help='one result each')
+    parser.add_argument('--results', type=Path, help='JSON or YAML file of numbers by setting')
+    parser.add_argument('--name', default='this model', help='name of the row (default: %(default)s)')
+    parser.add_argument('--markdown', type=Path, help='file to write the table to')
+    parser.add_argument('--csv', type=Path, help='file to write the table to')
+    parser.add_argument('--no-published', action='store_true', help='leave out the rows of the paper')
+    return parser.parse_args()
+
+
+def gather(runs: list[str], results: Path | None) -> Row:
+    """Results in the order of the table, None where there is none; ``runs`` win over the file.
+
+    Raises:
+        ValueError: If a setting is unknown, or a value is missing in what was given for it, or is out of range.
+        OSError: If a file cannot be read.
+    """
+    values: dict[str, float | None] = {}
+    if results:
+        numbers = read_file(results)
+        values = {check_key(key): None if value is None else float(value) for key, value in numbers.items()}
+    for run in runs:
+        key, separator, place = run.partition('=')
+        if not separator:
+            raise ValueError(f'expected SETTING=PLACE, got {run!r}')
+        values[check_key(key)] = read_place(key, place)
+    row = [values.get(key) for key in KEYS]
+    for key, value in zip(KEYS, row, strict=True):
+        # an error above 1 is possible, but 17.1 for 0.171 is likelier
+        if value is not None and not 0 <= value <= (5 if KEYS[key] == COUNTING else 100):
+            raise ValueError(f'{key}={value:g} is out of range: percent, or a fraction for the error of ucfrep')
+    return row
+
+
+def check_key(key: str) -> str:
+    """The setting, if it is one.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if key not in KEYS:
+        raise ValueError(f'{key!r} is not a setting of SEVERE: choose of {", ".join(KEYS)}')
+    return key
+
+
+def read_place(key: str, place: str) -> float:
+    """The result of a setting: a number, or what a file or the newest test of a run's folder says."""
+    try:
+        return float(place)
+    except ValueError:
+        pass
+    path, metric = Path(place), SETTINGS[KEYS[key]][1]
+    # a run writes <folder>/<time>/<time>.json when it tests, and may have been tested several times
+    files = (
+        sorted(path.glob('*/*.json'), key=lambda file: (file.stat().st_mtime, file.name)) if path.is_dir() else [path]
+    )
+    for file in reversed(files):
+        content = read_file(file)
+        for name in (metric, key):
+            if name in content:
+                return float(content[name])
+    raise ValueError(f'{key}: no {metric!r} in {place}; has the run been tested with tools/test.py?')
+
+
+def read_file(path: Path) -> dict:
+    """Content of a JSON or YAML file.
+
+    Raises:
+        ValueError: If it is not a mapping.
+    """
+    try:
+        text = path.read_text()
+        content = json.loads(text) if path.suffix == '.json' else yaml.safe_load(text)
+    except (json.JSONDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f'{path} cannot be read: {error}') from error
+    if not isinstance(content, dict):
+        raise ValueError(f'{path} is not a mapping of names to numbers')
+    return content
+
+
+def table(rows: dict[str, Row]) -> list[list[str]]:
+    """Cells of the table, with header and mean; a missing result and a mean without it are dashes."""
+    cells = [['Model', *SETTINGS, 'Mean']]
+    for name, row in rows.items():
+        mean = severe_mean(row)
+        digits = [3 if setting == COUNTING else 1 for setting in SETTINGS]
+        values = [*zip(row, digits, strict=True), (mean, 1)]
+        cells.append([name, *('-' if value is None else f'{value:.{places}f}' for value, places in values)])
+    return cells
+
+
+def to_markdown(cells: list[list[str]]) -> str:
+    """The table as Markdown, with the metrics below the header."""
+    metrics = ['', *(metric for metric, _ in SETTINGS.values()), '']
+    lines = [cells[0], ['---', *['---:'] * (len(cells[0]) - 1)], metrics, *cells[1:]]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines) + '\n'
+
+
+def to_csv(cells: list[list[str]]) -> str:
+    """The table as CSV."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator='\n').writerows(cells)
+    return buffer.getvalue()
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        row = gather(args.runs, args.results)
+        published = {} if args.no_published else {f'{name} (paper)': list(values) for name, values in PUBLISHED.items()}
+        cells = table({**published, args.name: row})
+        for path, text in ((args.markdown, to_markdown(cells)), (args.csv, to_csv(cells))):
+            if path:
+                write_atomically(path, lambda name, text=text: Path(name).write_text(text))
+    except (ValueError, OSError) as error:
+        raise SystemExit(str(error)) from error
+    print(to_markdown(cells), end='')
+    if missing := [key for key, value in zip(KEYS, row, strict=True) if value is None]:
+        print(f'\nNo mean: {len(missing)} of 8 results are missing ({", ".join(missing)}).')
+
+
+if __name__ == '__main__':
+    main()
