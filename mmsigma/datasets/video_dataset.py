@@ -10,6 +10,7 @@ import numpy as np
 from mmaction.datasets import VideoDataset as MMActionVideoDataset
 from mmengine.logging import MMLogger
 
+from mmsigma.datasets.subset import fixed_subset
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.registry import DATASETS, TRANSFORMS
 from mmsigma.utils.seeding import seeded_numpy
@@ -36,6 +37,9 @@ class VideoDataset(MMActionVideoDataset):
         ann_file: The list, relative to ``data_root``; empty to use all videos of the folder.
         data_prefix: Folder of the videos, ``dict(video=...)``, relative to ``data_root``.
         scan_if_no_list: Use all videos of the folder, with a warning, if ``ann_file`` does not exist.
+        label_range: First and last label to keep; labels then count from the first.
+        subset: Arguments of :func:`mmsigma.datasets.subset.fixed_subset`, to keep about as many videos of the list as
+            ``num_examples`` says, whether or not they can be read.
         max_refetch: How many replacements to try before giving up.
         **kwargs: Further arguments of mmaction's ``VideoDataset``.
     """
@@ -47,10 +51,12 @@ class VideoDataset(MMActionVideoDataset):
         data_prefix: dict | None = None,
         *,
         scan_if_no_list: bool = False,
+        label_range: tuple[int, int] | None = None,
+        subset: dict | None = None,
         max_refetch: int = 20,
         **kwargs,
     ) -> None:
-        self.scan_if_no_list = scan_if_no_list
+        self.scan_if_no_list, self.label_range, self.subset = scan_if_no_list, label_range, subset
         transforms = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         prefix = dict(data_prefix or dict(video=''))
         super().__init__(ann_file or '', pipeline=transforms, data_prefix=prefix, max_refetch=max_refetch, **kwargs)
@@ -65,7 +71,7 @@ class VideoDataset(MMActionVideoDataset):
         folder = Path(self.data_prefix.get('video') or '.')
         ann_file = Path(self.ann_file) if self.ann_file else None
         if ann_file and ann_file.is_file():
-            entries = read_video_list(ann_file)
+            entries = self._choose(read_video_list(ann_file))
             return [{'filename': str(folder / path), 'label': label} for path, label in entries]
         if ann_file and not self.scan_if_no_list:
             raise FileNotFoundError(
@@ -78,6 +84,16 @@ class VideoDataset(MMActionVideoDataset):
                 f'no video list at {ann_file}: using all {len(videos)} videos in {folder}'
             )
         return [{'filename': str(path), 'label': -1} for path in videos]
+
+    def _choose(self, entries: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        if self.label_range:
+            first, last = self.label_range
+            entries = [(path, label - first) for path, label in entries if first <= label <= last]
+            if not entries:
+                raise ValueError(f'no video in {self.ann_file} has a label from {first} to {last} (label_range)')
+        if self.subset:
+            entries = [entries[place] for place in fixed_subset([label for _, label in entries], **self.subset)]
+        return entries
 
     def __getitem__(self, idx: int) -> Any:
         """Load a clip, or a replacement if its video cannot be read.

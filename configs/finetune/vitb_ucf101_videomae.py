@@ -1,0 +1,13 @@
+# Fine-tuning on UCF101 (split 1), ViT-B, VideoMAE's own recipe: base rate 5e-4, layer decay 0.7, drop path 0.2, dropout
+# 0.5, least rate 1e-5, 8 GPUs x 16 clips = 128 clips per step, learning rate 2.5e-4, 10 x 3 views.
+_base_ = ['vitb_ucf101.py']
+
+global_batch = 128
+
+model = dict(backbone=dict(drop_path_rate=0.2), head=dict(dropout=0.5))
+train_dataloader = dict(batch_size=16)
+optim_wrapper = dict(
+    optimizer=dict(lr=5e-4 * global_batch / 256), paramwise_cfg=dict(layer_decay=0.7), accumulative_counts=1
+)
+param_scheduler = dict(min_ratio=1e-5 / 5e-4)
+auto_scale_lr = dict(base_batch_size=global_batch)

@@ -1,0 +1,105 @@
+"""Store the features of videos, once, for any number of probes.
+
+Examples::
+
+    python tools/extract_features.py configs/knn/vitb_k400.py sigma.pth features/k400_train --split bank
+    python tools/extract_features.py configs/knn/vitb_k400.py sigma.pth features/k400_val
+    python tools/extract_features.py configs/knn/vitb_k400.py sigma.pth features/mine --videos my_videos/
+    torchrun --nproc-per-node 8 tools/extract_features.py ... --launcher pytorch
+
+An interrupted run goes on where it stopped, with any number of processes. Videos that cannot be read are listed in the
+store. tools/probe.py reads what this writes.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+
+def parse_args() -> argparse.Namespace:
+    summary, _, rest = __doc__.partition('\n')
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config with a model and a test_dataloader, whose pipeline decides the views')
+    parser.add_argument('checkpoint', help='pre-trained or fine-tuned weights, official files included')
+    parser.add_argument('out', help='folder to fill')
+    parser.add_argument('--videos', help='list or folder of videos instead of those of the config')
+    parser.add_argument('--split', default='test', choices=['test', 'val', 'bank'], help='which dataloader to take')
+    parser.add_argument('--pooling', default='mean', choices=['mean', 'tokens'], help='tokens: for attentive probes')
+    parser.add_argument('--format', default='safetensors', choices=['safetensors', 'npz'])
+    parser.add_argument('--half', action='store_true', help='store float16')
+    parser.add_argument('--amp', action='store_true', help='compute in bfloat16')
+    parser.add_argument('--batch-size', type=int, default=8)
+    parser.add_argument('--num-workers', type=int, default=4)
+    parser.add_argument('--shard-size', type=int, default=256, help='videos per file')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    import torch
+    from mmengine.dist import barrier, is_main_process
+    from rich.progress import Progress
+
+    from mmsigma.apis.features import build_frozen_model, dataset_of, extract_features
+    from mmsigma.apis.launch import enter_process_group, leave_process_group
+    from mmsigma.registry import DATASETS
+    from mmsigma.utils.config import load_config
+    from mmsigma.utils.feature_store import FeatureStore
+    from mmsigma.utils.preflight import check_config
+
+    enter_process_group(args.launcher)
+    cfg = load_config(args.config, args.cfg_options)
+    check_config(cfg)
+    dataset = dataset_of(cfg, args.videos, args.split)
+    description = dict(
+        num_videos=len(DATASETS.build({**dataset, 'test_mode': True})),
+        shard_size=args.shard_size,
+        format=args.format,
+        pooling=args.pooling,
+        dtype='float16' if args.half else 'float32',
+        config=Path(args.config).name,
+        checkpoint=str(Path(args.checkpoint).resolve()),
+        videos=str(args.videos or dataset.get('ann_file') or dataset.get('data_root')),
+    )
+    if is_main_process():
+        FeatureStore(args.out, description)
+    barrier()
+    store = FeatureStore(args.out, description)
+    device = f'cuda:{os.environ["LOCAL_RANK"]}' if torch.cuda.is_available() else 'cpu'
+    model = build_frozen_model(cfg, args.checkpoint, device, trust=args.trust_checkpoint)
+    with Progress(disable=not is_main_process()) as bar:
+        task = bar.add_task('features', total=None)
+        numbers = extract_features(
+            model,
+            dataset,
+            store,
+            pooling=args.pooling,
+            batch_size=args.batch_size,
+            num_workers=args.num_workers,
+            amp=args.amp,
+            dtype=torch.float16 if args.half else torch.float32,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if is_main_process():
+        features = store.load()
+        print(
+            f'{tuple(features.features.shape)} features in {args.out}, {len(features.failed)} videos could not be '
+            f'read; {numbers["seconds"]:.0f} s, data wait {numbers["data_wait"]:.0%}'
+        )
+        for path, reason in features.failed[:10]:
+            print(f'  {path}: {reason}')
+    leave_process_group()
+
+
+if __name__ == '__main__':
+    main()

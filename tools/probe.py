@@ -1,0 +1,116 @@
+"""Train and evaluate probes on stored features: a sweep of settings costs no further pass over the videos.
+
+Examples::
+
+    python tools/probe.py knn features/k400_train features/k400_val
+    python tools/probe.py linear features/k400_train features/k400_val --lr 1e-2 3e-3 1e-3 --norm batch
+    python tools/probe.py attentive tokens/k400_train tokens/k400_val --depth 4 --heads 16
+
+Every setting is reported. The best of them was chosen on the evaluated videos: say so where you report it.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from mmsigma.utils.feature_store import FeatureStore
+
+
+def parse_args() -> argparse.Namespace:
+    summary, _, rest = __doc__.partition('\n')
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('probe', choices=['knn', 'linear', 'attentive'])
+    parser.add_argument('train', help='folder of features to learn from')
+    parser.add_argument('val', help='folder of features to evaluate')
+    parser.add_argument('--k', nargs='+', type=int, default=[10, 20, 100, 200], help='numbers of neighbours')
+    parser.add_argument('--temperature', type=float, default=0.07)
+    parser.add_argument('--lr', nargs='+', type=float, default=[5e-3, 3e-3, 1e-3, 3e-4, 1e-4], help='learning rates')
+    parser.add_argument('--weight-decay', nargs='+', type=float, default=None, help='default: 0.05, attentive 4 values')
+    parser.add_argument('--epochs', type=int, default=None, help='default: 30, attentive 20')
+    parser.add_argument('--batch-size', type=int, default=128)
+    parser.add_argument('--norm', choices=['layer', 'batch', 'none'], default='layer', help='of the linear probe')
+    parser.add_argument('--depth', type=int, default=4, help='blocks of the attentive probe')
+    parser.add_argument('--heads', type=int, default=16, help='attention heads of the attentive probe')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--out', type=Path, help='JSON file for the results')
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> list[dict[str, float]]:
+    """The results of one probe, a dict per setting.
+
+    Raises:
+        FileNotFoundError: If a folder holds no features.
+        RuntimeError: If features are incomplete.
+        ValueError: If videos have no label or features do not suit the probe.
+    """
+    import torch
+    from rich.progress import Progress
+
+    from mmsigma.evaluation.knn import knn_accuracy
+    from mmsigma.evaluation.probes import LinearProbe, train_probes
+    from mmsigma.models import AttentiveHead
+
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    parts = []
+    for folder in (args.train, args.val):
+        stored = FeatureStore.open(folder).load()
+        if len(stored.labels) and int(stored.labels.min()) < 0:
+            raise ValueError(f'{int((stored.labels < 0).sum())} videos in {folder} have no label')
+        if (stored.features.ndim == 3) != (args.probe == 'attentive'):
+            raise ValueError(
+                f'{folder} holds features {tuple(stored.features.shape)}: attentive probes need tokens '
+                '(extract with --pooling tokens), the others their mean'
+            )
+        parts.append((stored.features.to(device), stored.labels.to(device)))
+    train, val = parts
+    if args.probe == 'knn':
+        return [knn_accuracy(*train, *val, args.k, temperature=args.temperature)]
+    width = train[0].shape[-1]
+    num_classes = int(max(train[1].max(), val[1].max())) + 1
+    attentive = args.probe == 'attentive'
+
+    def build() -> torch.nn.Module:
+        if attentive:
+            return AttentiveHead(width, num_classes, num_heads=args.heads, depth=args.depth)
+        return LinearProbe(width, num_classes, args.norm)
+
+    with Progress() as bar:
+        task = bar.add_task(args.probe, total=None)
+        results = train_probes(
+            build,
+            train,
+            val,
+            lrs=args.lr,
+            weight_decays=args.weight_decay or ((0.01, 0.1, 0.4, 0.8) if attentive else (0.05,)),
+            epochs=args.epochs or (20 if attentive else 30),
+            batch_size=args.batch_size,
+            num_classes=num_classes,
+            seed=args.seed,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    return [result._asdict() for result in results]
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        results = run(args)
+    except (FileNotFoundError, RuntimeError, ValueError) as error:
+        raise SystemExit(str(error)) from None
+    for result in results:
+        print('  '.join(f'{key} {value:.4g}' for key, value in result.items()))
+    if len(results) > 1:
+        best = max(results, key=lambda result: result['top1'])
+        setting = f'lr {best["lr"]:g}, weight decay {best["weight_decay"]:g}'
+        print(f'best of {len(results)}: top1 {best["top1"]:.2f} at {setting}')
+    if args.out:
+        from mmsigma.utils.checkpoint import write_atomically
+
+        write_atomically(args.out, lambda name: Path(name).write_text(json.dumps(results, indent=1)))
+
+
+if __name__ == '__main__':
+    main()
