@@ -1,7 +1,7 @@
 """Pure-torch building blocks: no registry, no config, no file access."""
 
 from mmsigma.ops.linear import Linear, linear
-from mmsigma.ops.masking import TokenSplit, gather_tokens, patchify, split_tokens
+from mmsigma.ops.masking import TokenSplit, gather_tokens, nearest_tubes, patchify, split_tokens
 from mmsigma.ops.position import resize_position_table, sincos_position_table
 from mmsigma.ops.sinkhorn import sinkhorn, sinkhorn_labels
 
@@ -10,6 +10,7 @@ __all__ = [
     'TokenSplit',
     'gather_tokens',
     'linear',
+    'nearest_tubes',
     'patchify',
     'resize_position_table',
     'sincos_position_table',

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -96,3 +97,23 @@ def patchify(video: Tensor, tubelet_size: int, patch_size: int, index: Tensor | 
     inside = ((channel * frames + frame) * height + line) * columns
     runs = first[..., None] + inside.flatten()
     return video.reshape(-1, patch_size).index_select(0, runs.flatten()).view(*index.shape, -1)
+
+
+def nearest_tubes(
+    features: Tensor, prototypes: Tensor, grid: tuple[int, int, int], k: int = 25
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The tubes of a clip most similar to each prototype (SIGMA, supplement: 25 of one video).
+
+    Args:
+        features: (N, D), of any length, in (t, h, w) order.
+        prototypes: (K, D), of any length.
+        grid: Token grid (T, H, W) with T * H * W = N.
+        k: How many.
+
+    Returns:
+        Cosine similarities (K, k), falling, token indices (K, k), and their places (K, k, 3) in the grid.
+    """
+    scores = F.normalize(prototypes, dim=-1) @ F.normalize(features, dim=-1).T
+    similarity, index = scores.topk(k, dim=1)
+    _, height, width = grid
+    return similarity, index, torch.stack([index // (height * width), index // width % height, index % width], dim=-1)

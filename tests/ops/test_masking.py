@@ -4,7 +4,8 @@ import pytest
 import torch
 from einops import rearrange
 
-from mmsigma.ops import gather_tokens, patchify, split_tokens
+from mmsigma.ops import gather_tokens, nearest_tubes, patchify, split_tokens
+from tests.golden_evaluation import load_case
 
 
 def random_mask(batch: int, num_tokens: int, num_masked: int) -> torch.Tensor:
@@ -73,3 +74,11 @@ def test_selected_tubes_of_any_memory_layout() -> None:
 def test_videos_that_cannot_be_cut_evenly(shape: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match='{} x {} x {}.*cannot be cut into tubes of 2 x 4 x 4'.format(*shape)):
         patchify(torch.zeros(1, 3, *shape), 2, 4)
+
+
+def test_official_tubes_nearest_to_prototypes() -> None:
+    case = load_case('prototype_top25')
+    found = nearest_tubes(case.tensor('in_features'), case.tensor('in_prototypes'), (8, 14, 14))
+    torch.testing.assert_close(found[0], case.tensor('out_similarity_of_top25'), atol=1e-5, rtol=0)
+    assert torch.equal(found[1], case.tensor('out_top25').long())
+    assert torch.equal(found[2], case.tensor('out_tube_thw').long())
