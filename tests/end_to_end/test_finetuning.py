@@ -1,0 +1,153 @@
+"""From pre-training to a number: fine-tune, test, probe, by Runner and by stored features."""
+
+import json
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmsigma.apis.features import build_frozen_model, dataset_of, extract_features
+from mmsigma.apis.launch import build_runner
+from mmsigma.evaluation.knn import knn_accuracy
+from mmsigma.utils.config import load_config
+from mmsigma.utils.feature_store import FeatureStore
+from tests.end_to_end.conftest import ROOT, tiny
+
+ARCH = dict(embed_dims=32, depth=2, num_heads=2)
+
+
+def downstream(name: str, data_root: Path, work_dir: Path, **options) -> Config:
+    given = {'data_root': str(data_root), 'num_workers': 0, 'model.backbone.arch': ARCH}
+    if name != 'knn':
+        given.update({'epochs': 2, 'batch_size': 4, 'optim_wrapper.paramwise_cfg.num_layers': 2})
+    cfg = load_config(ROOT / 'configs' / 'demo' / f'{name}_tiny_demo.py', {**given, **options})
+    cfg.work_dir, cfg.experiment_name = str(work_dir), uuid.uuid4().hex
+    return cfg
+
+
+@pytest.fixture(scope='module')
+def pretrained(demo_set, tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp('pretrained')
+    build_runner(tiny(demo_set, folder, epochs=1)).train()
+    return str(folder / 'epoch_1.pth')
+
+
+@pytest.fixture(scope='module')
+def finetuned(demo_set, pretrained, tmp_path_factory) -> tuple[str, dict]:
+    folder = tmp_path_factory.mktemp('finetuned')
+    runner = build_runner(
+        downstream('finetune', demo_set, folder, load_from=pretrained, **{'train_cfg.val_interval': 1})
+    )
+    runner.train()
+    return str(folder / 'epoch_2.pth'), runner.message_hub.log_scalars
+
+
+def test_backbone_comes_from_pre_training(demo_set, pretrained, tmp_path, warnings_logged) -> None:
+    runner = build_runner(downstream('finetune', demo_set, tmp_path, load_from=pretrained))
+    runner.load_or_resume()
+    state = torch.load(pretrained, weights_only=True)['state_dict']
+    own = runner.model.backbone.state_dict()
+    assert own and all(torch.equal(value, state[f'backbone.{name}']) for name, value in own.items())
+    assert 'norm.weight' not in own  # the final norm of pre-training is left out, as in the release
+
+
+def test_saved_model_tests_as_it_validated(demo_set, finetuned, tmp_path) -> None:
+    checkpoint, scalars = finetuned
+    cfg = downstream('finetune', demo_set, tmp_path, load_from=checkpoint)
+    cfg.test_dataloader = cfg.val_dataloader
+    metrics = build_runner(cfg).test()
+    assert metrics['acc/top1'] == scalars['val/acc/top1'].current()
+    assert 0 <= metrics['acc/top1'] <= metrics['acc/top5'] <= 100
+
+
+def test_pre_trained_weights_alone_cannot_be_tested(demo_set, pretrained, tmp_path) -> None:
+    with pytest.raises(RuntimeError, match=r"does not fit the model: missing 4 \['head\.fc\.bias'"):
+        build_runner(downstream('finetune', demo_set, tmp_path, load_from=pretrained)).test()
+
+
+def test_other_number_of_classes(demo_set, finetuned, tmp_path) -> None:
+    options = dict(load_from=finetuned[0], num_classes=7)
+    with pytest.raises(RuntimeError, match='another size'):
+        build_runner(downstream('finetune', demo_set, tmp_path, **options)).load_or_resume()
+    runner = build_runner(downstream('finetune', demo_set, tmp_path, load_backbone_only=True, **options))
+    runner.load_or_resume()
+    assert runner.model.head.fc.weight.shape[0] == 7
+
+
+def test_linear_probe_changes_the_head_alone(demo_set, pretrained, tmp_path) -> None:
+    runner = build_runner(downstream('linear', demo_set, tmp_path, load_from=pretrained))
+    before = None
+
+    def copy() -> dict:
+        return {name: value.clone() for name, value in runner.model.state_dict().items()}
+
+    runner.load_or_resume()
+    before = copy()
+    runner.train()
+    after = copy()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {'head.fc.weight', 'head.fc.bias', 'head.fc_norm.weight', 'head.fc_norm.bias'}
+
+
+def test_neighbours_by_runner_and_by_stored_features(demo_set, pretrained, tmp_path) -> None:
+    cfg = downstream('knn', demo_set, tmp_path, load_from=pretrained)
+    metrics = build_runner(cfg).test()
+    parts = []
+    for split in ('bank', 'test'):
+        dataset = dataset_of(cfg, None, split)
+        description = dict(num_videos=16 if split == 'bank' else 4, shard_size=3, format='npz')
+        store = FeatureStore(tmp_path / split, description)
+        model = build_frozen_model(cfg, pretrained, 'cpu')
+        numbers = extract_features(model, dataset, store, batch_size=5, num_workers=0)
+        assert numbers['failed'] == 0 and numbers['videos'] == description['num_videos']
+        features = store.load()
+        parts += [features.features, features.labels]
+    assert knn_accuracy(*parts, k=(1, 5, 10, 20)) == metrics
+
+
+def test_interrupted_extraction_goes_on(demo_set, pretrained, tmp_path) -> None:
+    cfg = downstream('knn', demo_set, tmp_path)
+    broken = tmp_path / 'broken'
+    broken.mkdir()
+    for number, path in enumerate(sorted((demo_set / 'videos').rglob('*.mp4'))[:5]):
+        (broken / f'{number}.mp4').write_bytes(path.read_bytes() if number != 3 else b'no video')
+    dataset = dataset_of(cfg, broken)
+    store = FeatureStore(tmp_path / 'f', dict(num_videos=5, shard_size=2, format='safetensors'))
+    model = build_frozen_model(cfg, pretrained, 'cpu')
+    assert extract_features(model, dataset, store, num_workers=0)['failed'] == 1
+    whole = store.load()
+    assert [Path(path).name for path, _ in whole.failed] == ['3.mp4'] and len(whole.features) == 4
+    store.shard_path(1).unlink()
+    assert extract_features(model, dataset, store, num_workers=0)['videos'] == 2
+    again = store.load()
+    assert torch.equal(again.features, whole.features) and again.paths == whole.paths
+
+
+@pytest.mark.slow
+def test_tools_from_the_command_line(demo_set, pretrained, tmp_path) -> None:
+    def run(*command: str) -> str:
+        done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=200)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    options = [
+        '--cfg-options',
+        f'data_root={demo_set}',
+        'num_workers=0',
+        f'model.backbone.arch={ARCH}'.replace(' ', ''),
+    ]
+    config = 'configs/demo/knn_tiny_demo.py'
+    tested = run('tools/test.py', config, pretrained, '--work-dir', str(tmp_path / 'run'), *options)
+    for split in ('bank', 'test'):
+        out = run('tools/extract_features.py', config, pretrained, str(tmp_path / split), '--split', split, *options)
+        assert 'videos could not be read' in out and 'data wait' in out
+    probed = run('tools/probe.py', 'knn', str(tmp_path / 'bank'), str(tmp_path / 'test'), '--k', '1', '5')
+    assert probed.split('knn5_top1')[1].split()[0] == tested.split('knn5_top1')[1].split()[0]
+    results = tmp_path / 'linear.json'
+    sweep = ['--lr', '1e-2', '1e-3', '--epochs', '2', '--out', str(results)]
+    out = run('tools/probe.py', 'linear', str(tmp_path / 'bank'), str(tmp_path / 'test'), *sweep)
+    assert 'best of 2' in out and [result['lr'] for result in json.loads(results.read_text())] == [1e-2, 1e-3]
