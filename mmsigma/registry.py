@@ -21,7 +21,7 @@ WEIGHT_INITIALIZERS = _child(mmengine.WEIGHT_INITIALIZERS)
 DATASETS = _child(mmengine.DATASETS, 'datasets')
 DATA_SAMPLERS = _child(mmengine.DATA_SAMPLERS, 'datasets')
 TRANSFORMS = _child(mmengine.TRANSFORMS, 'datasets.transforms')
-FUNCTIONS = _child(mmengine.FUNCTIONS, 'datasets')
+FUNCTIONS = _child(mmengine.FUNCTIONS, 'datasets', 'models')
 
 EVALUATOR = _child(mmengine.EVALUATOR)
 METRICS = _child(mmengine.METRICS, 'evaluation')

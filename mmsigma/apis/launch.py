@@ -5,6 +5,7 @@ import argparse
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
+from mmengine.dist import init_dist
 from mmengine.runner import FlexibleRunner, Runner
 
 from mmsigma import compat
@@ -19,8 +20,8 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         ValueError: If an argument needs something that the config does not have.
     """
     cfg.launcher = args.launcher
-    cfg.verbose = args.verbose
-    cfg.trust_checkpoints = args.trust_checkpoint
+    cfg.verbose = args.verbose or cfg.get('verbose', False)
+    cfg.trust_checkpoints = args.trust_checkpoint or cfg.get('trust_checkpoints', False)
     if args.seed is not None:
         cfg.randomness = {**cfg.get('randomness', {}), 'seed': args.seed}
     if getattr(args, 'resume', None) == 'auto':
@@ -38,7 +39,7 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def enable_mixed_precision(cfg: Config) -> None:
-    """float16 with loss scaling on a GPU (``optim_wrapper.dtype='bfloat16'`` for bfloat16), bfloat16 on a CPU."""
+    """float16 with loss scaling on a GPU (``optim_wrapper.dtype='bfloat16'``: without scaling), bfloat16 on a CPU."""
     wrapper = cfg.optim_wrapper
     if not torch.cuda.is_available():
         wrapper.type = 'CPUAmpOptimWrapper'
@@ -46,8 +47,10 @@ def enable_mixed_precision(cfg: Config) -> None:
         wrapper.pop('loss_scale', None)
         return
     wrapper.type = 'mmengine.AmpOptimWrapper'
-    if wrapper.get('dtype') != 'bfloat16':
-        wrapper.setdefault('loss_scale', 'dynamic')
+    if wrapper.get('dtype') == 'bfloat16':
+        wrapper.loss_scale = dict(enabled=False)  # it has the range of float32
+    if 'strategy' in cfg:
+        wrapper.use_fsdp = True  # mmengine sees that by itself only if the type has no prefix
 
 
 def build_runner(cfg: Config) -> Runner | FlexibleRunner:
@@ -63,6 +66,16 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
         compat.init_cpu_process_group(cfg.launcher)
         cfg.strategy.model_wrapper.device_id = torch.device('cpu')
     return FlexibleRunner.from_cfg(cfg)
+
+
+def enter_process_group(launcher: str) -> None:
+    """Join the processes of a launcher, for programs without a Runner; gloo where there is no GPU."""
+    if launcher == 'none':
+        return
+    if torch.cuda.is_available():
+        init_dist(launcher)
+    else:
+        compat.init_cpu_process_group(launcher)
 
 
 def leave_process_group() -> None:

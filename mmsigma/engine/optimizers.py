@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from mmengine.optim import OptimWrapper
 from torch import nn
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 from mmsigma.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 
@@ -15,7 +16,8 @@ from mmsigma.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZ
 class TransformerOptimWrapperConstructor:
     """Groups parameters as masked video modelling does: by weight decay and, for fine-tuning, by depth.
 
-    One-dimensional parameters, biases and ``no_decay`` names are not decayed. With ``layer_decay`` d the rate of layer
+    One-dimensional parameters, biases and ``no_decay`` names are not decayed; of a parameter that FSDP shards, the shape
+    of the whole counts. With ``layer_decay`` d the rate of layer
     i is multiplied by d ** (L + 1 - i): the patch embedding is layer 0, block i is layer i + 1, everything after the L
     blocks is layer L + 1. There are as many groups as different settings, not as parameters, so that fused and
     multi-tensor optimisers can do their work.
@@ -41,18 +43,19 @@ class TransformerOptimWrapperConstructor:
         cfg = dict(self.optim_wrapper_cfg)
         optimizer_cfg = dict(cfg.pop('optimizer'))
         lr, weight_decay = optimizer_cfg['lr'], optimizer_cfg.get('weight_decay', 0.0)
-        optimizer_cfg['params'] = self.groups(getattr(model, 'module', model), lr, weight_decay)
+        optimizer_cfg['params'] = self.groups(model, lr, weight_decay)
         cfg.setdefault('type', 'OptimWrapper')
         return OPTIM_WRAPPERS.build(cfg, default_args=dict(optimizer=OPTIMIZERS.build(optimizer_cfg)))
 
     def groups(self, model: nn.Module, lr: float, weight_decay: float) -> list[dict]:
         """Groups with ``params``, ``names``, ``lr``, ``lr_scale`` and ``weight_decay``."""
         groups: dict[tuple, dict] = {}
-        for name, parameter in model.named_parameters():
+        dimensions = _dimensions(model)
+        for name, parameter in _named_parameters(model):
             if not parameter.requires_grad:
                 continue
             scale = self.lr_scale(name)
-            decay = 0.0 if self._spared(name, parameter) else weight_decay
+            decay = 0.0 if self._spared(name, dimensions[name]) else weight_decay
             group = groups.setdefault(
                 (scale, decay), dict(params=[], names=[], lr=lr * scale, lr_scale=scale, weight_decay=decay)
             )
@@ -72,8 +75,21 @@ class TransformerOptimWrapperConstructor:
         block = re.search(r'(?:^|\.)blocks\.(\d+)\.', name)
         return int(block[1]) + 1 if block else self.num_layers + 1
 
-    def _spared(self, name: str, parameter: nn.Parameter) -> bool:
-        return parameter.ndim <= 1 or name.endswith('.bias') or name.rpartition('.')[2] in self.no_decay
+    def _spared(self, name: str, dimensions: int) -> bool:
+        return dimensions <= 1 or name.endswith('.bias') or name.rpartition('.')[2] in self.no_decay
+
+
+def _named_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Parameters by the names that they have in the model itself, whatever wraps it or its parts."""
+    for name, parameter in getattr(model, 'module', model).named_parameters():
+        yield name.replace('_fsdp_wrapped_module.', ''), parameter
+
+
+def _dimensions(model: nn.Module) -> dict[str, int]:
+    """Number of dimensions of every parameter; a sharded one, flat outside this context, is put together for it."""
+    sharded = isinstance(model, FullyShardedDataParallel)
+    with FullyShardedDataParallel.summon_full_params(model, writeback=False) if sharded else nullcontext():
+        return {name: parameter.ndim for name, parameter in _named_parameters(model)}
 
 
 @OPTIM_WRAPPERS.register_module()

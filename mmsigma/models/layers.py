@@ -8,6 +8,7 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 
 from mmsigma.ops import Linear, linear
+from mmsigma.registry import FUNCTIONS
 
 
 class SelfAttention(nn.Module):
@@ -71,6 +72,12 @@ class TransformerBlock(nn.Module):
         skip = tokens if num_last is None else tokens[:, -num_last:]
         skip = skip + self.drop_path(self.attn(self.norm1(tokens), num_last))
         return skip + self.drop_path(self.mlp(self.norm2(skip)))
+
+
+@FUNCTIONS.register_module()
+def every_transformer_block(module: nn.Module, recurse: bool, nonwrapped_numel: int) -> bool:
+    """Wrapping policy of FSDP: every block gathers its parameters for itself, and frees them after use."""
+    return recurse or isinstance(module, TransformerBlock)
 
 
 def build_blocks(embed_dims: int, depth: int, num_heads: int, mlp_ratio: float, drop_path_rate: float) -> nn.ModuleList:

@@ -7,9 +7,14 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from mmengine.config import Config
+from torch.distributed.fsdp import FullyShardedDataParallel
 
+from mmsigma.engine import TransformerOptimWrapperConstructor
 from mmsigma.ops import sinkhorn, sinkhorn_labels, split_tokens
-from mmsigma.registry import MODELS
+from mmsigma.registry import MODEL_WRAPPERS, MODELS
+
+STRATEGY = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'strategies' / 'fsdp.py'
 
 
 def run_ranks(worker: Callable, world_size: int, folder: Path, *args) -> list:
@@ -97,3 +102,16 @@ def step_worker(rank: int, target: str) -> dict:
     half = slice(2 * rank, 2 * rank + 2)
     model = torch.nn.parallel.DistributedDataParallel(LossOnly(tiny_sigma(target)))
     return step(model, clips[half], mask[half])
+
+
+def decay_of_parameters(model: torch.nn.Module) -> dict[str, float]:
+    optimizer = dict(type='AdamW', lr=1e-3, weight_decay=0.05)
+    groups = TransformerOptimWrapperConstructor(dict(optimizer=optimizer))(model).optimizer.param_groups
+    return {name: group['weight_decay'] for group in groups for name in group['names']}
+
+
+def sharding_worker(rank: int) -> tuple[dict[str, float], list[str]]:
+    cfg = Config.fromfile(STRATEGY).strategy.model_wrapper
+    model = MODEL_WRAPPERS.build({**cfg, 'module': tiny_sigma('mlp'), 'device_id': torch.device('cpu')})
+    units = [type(part.module).__name__ for part in FullyShardedDataParallel.fsdp_modules(model)]
+    return decay_of_parameters(model), sorted(units)

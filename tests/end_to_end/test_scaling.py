@@ -9,13 +9,15 @@ import pytest
 import torch
 
 from mmsigma.apis.launch import build_runner
+from mmsigma.engine import TransformerOptimWrapperConstructor
 from mmsigma.registry import MODELS
 from tests.end_to_end.conftest import ROOT, tiny
 
 
 @pytest.mark.slow
 def test_fsdp_trains_with_two_processes(demo_set, tmp_path):
-    cfg = tiny(demo_set, tmp_path / 'run', batch_size=2, **{'model.backbone.drop_path_rate': 0.0})
+    options = {'model.backbone.drop_path_rate': 0.0, 'model.backbone.with_cp': True}
+    cfg = tiny(demo_set, tmp_path / 'run', batch_size=2, **options)
     cfg.dump(tmp_path / 'plain.py')
     sharded = tmp_path / 'sharded.py'
     sharded.write_text(f"_base_ = ['plain.py', '{ROOT}/configs/_base_/strategies/fsdp.py']\n")
@@ -26,9 +28,17 @@ def test_fsdp_trains_with_two_processes(demo_set, tmp_path):
     log = next((tmp_path / 'run').glob('*/*.log')).read_text()
     assert 'FullyShardedDataParallel' in log
     # mmengine's FlexibleRunner pickles its scalar histories, so only a trusted load reads the file
-    content = torch.load(tmp_path / 'run' / 'epoch_2.pth', weights_only=False)['state_dict']
-    expected = {name: value.shape for name, value in MODELS.build(cfg.model).state_dict().items()}
-    assert {name: value.shape for name, value in content.items()} == expected
+    content = torch.load(tmp_path / 'run' / 'epoch_2.pth', weights_only=False)
+    model = MODELS.build(cfg.model)
+    expected = {name: value.shape for name, value in model.state_dict().items()}
+    assert {name: value.shape for name, value in content['state_dict'].items()} == expected
+    groups = TransformerOptimWrapperConstructor(cfg.optim_wrapper).groups(model, lr=1e-3, weight_decay=0.05)
+    assert all(len(group['names']) > 10 for group in groups)
+    found, expected = (
+        {group['weight_decay']: sorted(group['names']) for group in settings}
+        for settings in (content['optimizer']['param_groups'], groups)
+    )
+    assert found == expected and found.keys() == {0.0, 0.05}
 
 
 @pytest.mark.slow

@@ -3,5 +3,9 @@ strategy = dict(
     type='FSDPStrategy',
     # whole checkpoints, as without sharding, instead of one file per process
     state_dict_cfg='full',
-    model_wrapper=dict(type='mmengine.MMFullyShardedDataParallel', use_orig_params=True),
+    model_wrapper=dict(
+        type='mmengine.MMFullyShardedDataParallel',
+        use_orig_params=True,
+        auto_wrap_policy='mmsigma.every_transformer_block',
+    ),
 )

@@ -1,0 +1,37 @@
+"""From command-line arguments to a config."""
+
+import argparse
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmsigma.apis.launch import apply_arguments, enable_mixed_precision
+
+ARGUMENTS = dict(launcher='none', verbose=False, trust_checkpoint=False, seed=None)
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'expected'),
+    [
+        ({}, {}),
+        (dict(dtype='bfloat16'), dict(dtype='bfloat16', loss_scale=dict(enabled=False))),
+        (dict(dtype='bfloat16', loss_scale='dynamic'), dict(dtype='bfloat16', loss_scale=dict(enabled=False))),
+        (dict(loss_scale=512.0), dict(loss_scale=512.0)),
+    ],
+)
+@pytest.mark.parametrize('sharded', [True, False])
+def test_mixed_precision_on_a_gpu(monkeypatch: pytest.MonkeyPatch, cfg: dict, expected: dict, sharded: bool) -> None:
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper', **cfg)))
+    if sharded:
+        cfg.strategy, expected = dict(type='FSDPStrategy'), {**expected, 'use_fsdp': True}
+    enable_mixed_precision(cfg)
+    assert cfg.optim_wrapper == dict(type='mmengine.AmpOptimWrapper', **expected)
+
+
+@pytest.mark.parametrize(('in_config', 'argument'), [(True, False), (False, True), (False, False)])
+def test_switches_of_the_config_hold(in_config: bool, argument: bool) -> None:
+    cfg = Config(dict(verbose=in_config, trust_checkpoints=in_config))
+    apply_arguments(cfg, argparse.Namespace(**{**ARGUMENTS, 'verbose': argument, 'trust_checkpoint': argument}))
+    assert cfg.verbose is cfg.trust_checkpoints is (in_config or argument)
