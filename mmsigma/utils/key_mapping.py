@@ -1,5 +1,7 @@
 """Parameter names of the official SIGMA and VideoMAE releases, and ours."""
 
+import re
+
 from torch import Tensor
 
 # (official prefix, our prefix); the first that fits wins, so longer official prefixes come first.
@@ -16,6 +18,11 @@ _FINETUNE = (
     ('blocks.', 'backbone.blocks.'),
     ('fc_norm.', 'head.fc_norm.'),
     ('head.', 'head.fc.'),
+)
+_LINEAR = ('weight', 'bias')
+_BLOCK = (
+    *(f'{layer}.{part}' for layer in ('norm1', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2') for part in _LINEAR),
+    *('attn.qkv.weight', 'attn.q_bias', 'attn.v_bias'),
 )
 
 
@@ -60,6 +67,49 @@ def to_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
     # ours -> official: `neck.` is a prefix of `neck.embed.`, so longer ones of ours go first here
     reverse = sorted(((ours, official) for official, ours in rules), key=lambda rule: -len(rule[0]))
     return _rename(state, tuple(reverse))
+
+
+def check_complete(state: dict[str, Tensor]) -> None:
+    """Check that parameters under our names are those of a whole model that the releases know too.
+
+    Raises:
+        KeyError: With the names that are missing or unexpected.
+    """
+    expected = _expected_names(state)
+    missing, unexpected = sorted(expected - state.keys()), sorted(state.keys() - expected)
+    if missing or unexpected:
+        raise KeyError(
+            f'the file does not hold a whole model: missing {len(missing)} {missing[:8]}, '
+            f'unexpected {len(unexpected)} {unexpected[:8]}'
+        )
+
+
+def _expected_names(state: dict[str, Tensor]) -> set[str]:
+    layers, names = ['backbone.patch_embed.proj'], _block_names(state, 'backbone')
+    if not any(name.startswith('neck.') for name in state):
+        layers += ['head.fc_norm', 'head.fc']
+    else:
+        names |= _block_names(state, 'neck') | {'neck.embed.weight', 'neck.mask_token'}
+        layers += ['backbone.norm', 'neck.norm', 'neck.head']
+        projection = _numbers(state, r'target\.mlp\.(\d+)\.')
+        layers += [f'target.mlp.{number}' for number in range(0, max(projection, default=-1) + 1, 2)]
+        if projection or 'head.prototypes.0' in state or not _predicts_pixels(state):
+            names.add('head.prototypes.0')
+    return names | {f'{layer}.{part}' for layer in layers for part in _LINEAR}
+
+
+def _block_names(state: dict[str, Tensor], part: str) -> set[str]:
+    depth = max(_numbers(state, rf'{part}\.blocks\.(\d+)\.'), default=0) + 1
+    return {f'{part}.blocks.{number}.{name}' for number in range(depth) for name in _BLOCK}
+
+
+def _numbers(state: dict[str, Tensor], pattern: str) -> set[int]:
+    return {int(match[1]) for name in state if (match := re.match(pattern, name))}
+
+
+def _predicts_pixels(state: dict[str, Tensor]) -> bool:
+    prediction, tube = state.get('neck.head.bias'), state.get('backbone.patch_embed.proj.weight')
+    return prediction is None or tube is None or len(prediction) == tube[0].numel()
 
 
 def _rename(state: dict[str, Tensor], rules: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:

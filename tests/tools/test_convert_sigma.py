@@ -119,6 +119,20 @@ def test_parameters_that_do_not_fit_are_named_and_nothing_is_written(run, tmp_pa
     assert dst.read_bytes() == b'precious'
 
 
+def test_incomplete_model_is_refused_in_both_directions(run, tmp_path: Path) -> None:
+    state = official_state('pretrain_dino')
+    whole, ours, dst = tmp_path / 'whole.pth', tmp_path / 'ours.pth', tmp_path / 'out.pth'
+    assert run(write_official(whole, state), ours).status == 0
+    del state['prototypes']
+    renamed = load_weights(ours)
+    del renamed['head.prototypes.0']
+    torch.save({'state_dict': renamed}, ours)
+    for args in [(write_official(whole, state), dst), (ours, dst, '--to-official')]:
+        failed = run(*args)
+        assert failed.status != 0 and "missing 1 ['head.prototypes.0']" in failed.errors
+    assert not dst.exists()
+
+
 @pytest.mark.parametrize('share', [0.0, 0.5, 0.99])
 def test_truncated_file_is_refused(run, tmp_path: Path, share: float) -> None:
     src = write_official(tmp_path / 'official.pth', official_state('videomae_pretrain'))

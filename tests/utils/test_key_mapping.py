@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmsigma.utils.key_mapping import from_official, to_official
+from mmsigma.utils.key_mapping import check_complete, from_official, to_official
 
 PAIRS = {
     'mask_token': 'neck.mask_token',
@@ -58,6 +58,17 @@ def test_lost_biases_are_noticed(golden, bias: str) -> None:
     del state[f'encoder.blocks.1.attn.{bias}']
     with pytest.raises(KeyError, match=rf'lacks attention weights or biases.*backbone.blocks.1.attn.{bias}'):
         from_official(state)
+
+
+@pytest.mark.parametrize('name', ['pretrain_mlp', 'pretrain_dino', 'videomae_pretrain', 'finetune'])
+def test_every_single_loss_is_noticed(golden, name: str) -> None:
+    ours = from_official(golden(name).tensors('sd/'))
+    check_complete(ours)
+    for lost in ours:
+        with pytest.raises(KeyError, match=rf"missing 1 \['{lost}'\], unexpected 0"):
+            check_complete({name: value for name, value in ours.items() if name != lost})
+    with pytest.raises(KeyError, match=r"missing 0 \[\], unexpected 1 \['backbone.cls_token'\]"):
+        check_complete({**ours, 'backbone.cls_token': torch.empty(0)})
 
 
 @pytest.mark.parametrize('state', [{}, {'head.weight': torch.empty(0)}])

@@ -1,8 +1,8 @@
 """Convert official SIGMA and VideoMAE checkpoints to ours, or ours to theirs.
 
 Pre-training files (pixel, MLP and DINO targets) and fine-tuning files are told apart by their parameter names. The
-conversion renames and changes no number, so that there and back again gives the same bits. What has no counterpart on
-the other side is an error.
+conversion renames and changes no number, so that there and back again gives the same bits. A missing parameter is an
+error, and so is one that has no counterpart on the other side.
 
 Examples::
 
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from mmsigma import __version__
 from mmsigma.utils.checkpoint import load_weights, write_atomically
-from mmsigma.utils.key_mapping import from_official, to_official
+from mmsigma.utils.key_mapping import check_complete, from_official, to_official
 
 
 def parse_args() -> argparse.Namespace:
@@ -54,12 +54,14 @@ def convert(src: Path, dst: Path, *, reverse: bool = False, trust: bool = False)
     Raises:
         FileNotFoundError: If there is no ``src``.
         RuntimeError: If ``src`` is damaged, unsafe, or no checkpoint.
-        KeyError: If a parameter has no counterpart, or attention biases are missing.
+        KeyError: If a parameter is missing or has no counterpart.
         OSError: If ``dst`` cannot be written.
     """
     given = load_weights(src, keys=('state_dict',) if reverse else ('model', 'module'), trust=trust)
     state = (to_official if reverse else from_official)(given)
-    description = describe(given if reverse else state)
+    ours = given if reverse else state
+    check_complete(ours)
+    description = describe(ours)
     if dst.suffix == '.safetensors':
         content = state
     elif reverse:
