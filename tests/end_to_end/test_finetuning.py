@@ -134,12 +134,8 @@ def test_tools_from_the_command_line(demo_set, pretrained, tmp_path) -> None:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    options = [
-        '--cfg-options',
-        f'data_root={demo_set}',
-        'num_workers=0',
-        f'model.backbone.arch={ARCH}'.replace(' ', ''),
-    ]
+    arch = [f'model.backbone.arch.{key}={value}' for key, value in ARCH.items()]
+    options = ['--cfg-options', f'data_root={demo_set}', 'num_workers=0', *arch]
     config = 'configs/demo/knn_tiny_demo.py'
     tested = run('tools/test.py', config, pretrained, '--work-dir', str(tmp_path / 'run'), *options)
     for split in ('bank', 'test'):
