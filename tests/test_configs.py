@@ -13,7 +13,7 @@ from mmsigma.utils.preflight import check_config
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 RECIPES = sorted((CONFIGS / 'sigma').glob('*.py'))
-DEMOS = sorted((CONFIGS / 'demo').glob('*.py'))
+DEMOS = sorted((CONFIGS / 'demo').glob('sigma_*.py'))
 TINY = dict(embed_dims=24, depth=1, num_heads=2)
 
 every_config = pytest.mark.parametrize('path', RECIPES + DEMOS, ids=lambda path: path.stem)
@@ -73,9 +73,16 @@ def test_header_states_batch_and_learning_rate(path: Path) -> None:
     stated = re.search(r'(?P<batch>\d+) clips per step, learning rate (?P<rate>[\d.e-]+\d)', comment)
     assert int(stated['batch']) == cfg.auto_scale_lr.base_batch_size
     assert float(stated['rate']) == pytest.approx(cfg.optim_wrapper.optimizer.lr, rel=1e-9)
+    clips = cfg.train_dataloader.batch_size
     if product := re.search(r'(?P<gpus>\d+) GPUs x (?P<clips>\d+) clips = (?P<batch>\d+) clips', comment):
-        assert int(product['gpus']) * int(product['clips']) == int(product['batch'])
-        assert int(product['clips']) == cfg.train_dataloader.batch_size
+        assert int(product['gpus']) * clips == int(product['batch']) == int(stated['batch'])
+        assert int(product['clips']) == clips
+    elif path in DEMOS:  # one process
+        assert clips == int(stated['batch'])
+    else:  # a variant that leaves the batch to the recipe it is built on, whose header has the product
+        recipe = load_config(path.parent / re.search(r"_base_ = \['(\w+\.py)'", path.read_text())[1])
+        batch = recipe.train_dataloader.batch_size, recipe.auto_scale_lr.base_batch_size
+        assert (clips, int(stated['batch'])) == batch
 
 
 @every_config
@@ -147,7 +154,9 @@ def test_target_and_prototypes_of_the_paper(path: Path) -> None:
 
 @every_config
 def test_variables_reach_what_depends_on_them(path: Path) -> None:
-    cfg = load_config(path, dict(data_root='elsewhere', batch_size=3, num_workers=0, decoder='pyav'))
+    options = dict(data_root='elsewhere', batch_size=3, num_workers=0, decoder='pyav', mask_ratio=0.5)
+    cfg = load_config(path, options)
     loader = cfg.train_dataloader
     assert loader.dataset.data_root == 'elsewhere' and loader.num_workers == 0 and not loader.persistent_workers
     assert find(loader.dataset.pipeline, 'ReadClip')['decoder'] == 'pyav'
+    assert find(loader.dataset.pipeline, 'TubeMask')['mask_ratio'] == 0.5

@@ -12,9 +12,6 @@ import sys
 
 from mmengine.config import DictAction
 
-from mmsigma.utils.config import load_config
-from mmsigma.utils.preflight import ConfigError, check_config
-
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
@@ -31,9 +28,12 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    from mmsigma.utils.config import load_config  # takes seconds, which --help need not
+    from mmsigma.utils.preflight import ConfigError, check_config
+
     try:
         cfg = load_config(args.config, args.cfg_options)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ConfigError) as error:
         raise SystemExit(str(error)) from error
     sys.stdout.write(cfg.pretty_text)
     try:

@@ -18,8 +18,8 @@ class TransformerOptimWrapperConstructor:
 
     One-dimensional parameters, biases and ``no_decay`` names are not decayed; of a parameter that FSDP shards, the
     shape of the whole counts. With ``layer_decay`` d the rate of layer i is multiplied by d ** (L + 1 - i): the patch
-    embedding is layer 0, block i is layer i + 1, everything after the L blocks is layer L + 1. There are as many groups as different settings, not as parameters, so that fused and
-    multi-tensor optimisers can do their work.
+    embedding is layer 0, block i is layer i + 1, everything after the L blocks is layer L + 1. There are as many
+    groups as different settings, not as parameters, so that fused and multi-tensor optimisers can do their work.
 
     Args:
         optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.

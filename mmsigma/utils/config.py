@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmsigma import compat
+from mmsigma.utils.preflight import check_option
 
 
 def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
@@ -21,12 +22,16 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
     Raises:
         FileNotFoundError: If there is no such file or package.
+        mmsigma.utils.preflight.ConfigError: If an option without a dot is no variable and means nothing to the Runner.
     """
     path = find_config(path)
     options = dict(options or {})
     variables = {key: value for key, value in options.items() if '.' not in key and not isinstance(value, dict)}
     with compat.bases_from_installed_packages(), compat.overridden_variables(variables) as found:
         cfg = Config.fromfile(path)
+    for key in options:
+        if '.' not in key and key not in found:
+            check_option(key, cfg)
     cfg.merge_from_dict({key: value for key, value in options.items() if key not in found})
     return cfg
 

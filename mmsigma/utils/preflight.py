@@ -1,7 +1,8 @@
 """Finding the faults of a config before anything is built from it.
 
 mmengine ignores a misspelt top-level key, and notices a misspelt argument only when the object is built, after an
-epoch in the worst case. Here every dict with a ``type`` is compared with the constructor it names.
+epoch in the worst case. Here every dict with a ``type`` is compared with the constructor it names, and the settings of
+the Runner that have none, ``env_cfg`` for one, with what it reads of them.
 """
 
 import difflib
@@ -10,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmengine.registry import Registry
-from mmengine.runner import Runner
+from mmengine.runner import LogProcessor, Runner
+from torch.utils.data import DataLoader
 
 from mmsigma import registry
 
@@ -59,7 +61,20 @@ _OUR_TOP_LEVEL = {
     'sync_bn',
     'find_unused_parameters',
     'model_wrapper_cfg',
+    'load_backbone_only',
+    'custom_imports',
 }
+
+
+# What may stand in dicts that need no ``type``.
+_UNTYPED = {
+    'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
+    'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
+    'randomness': {'seed', 'diff_rank_seed', 'deterministic'},
+    'auto_scale_lr': {'base_batch_size', 'enable'},
+    'log_processor': {*inspect.signature(LogProcessor).parameters},
+}
+_DATALOADER = {*inspect.signature(DataLoader).parameters, 'num_batch_per_epoch'}
 
 
 class ConfigError(ValueError):
@@ -74,15 +89,36 @@ def check_config(cfg: Any) -> None:
     """
     faults, scope = [*_top_level_faults(cfg)], cfg.get('default_scope')
     for key, value in cfg.items():
-        if key in _PLACES or key.endswith('_dataloader'):
+        if key in _PLACES or key in _UNTYPED or key.endswith('_dataloader'):
             faults += _faults(value, key, _PLACES.get(key), None if scope == 'mmsigma' else scope)
     if faults:
         raise ConfigError('the config has faults:\n  ' + '\n  '.join(faults))
 
 
+def check_option(key: str, cfg: Any) -> None:
+    """Check that a top-level key that a user sets means something.
+
+    Args:
+        key: The key, without dots.
+        cfg: The config as it is without the key.
+
+    Raises:
+        ConfigError: If neither the config nor the Runner knows the key; the message suggests those like it.
+    """
+    known = cfg.keys() | _known_top_level()
+    if key not in known:
+        near = difflib.get_close_matches(key, sorted(known), cutoff=0.5)
+        hint = f'did you mean {" or ".join(map(repr, near))}?' if near else 'dotted keys reach into dicts'
+        raise ConfigError(f'{key!r} is neither a variable of the config nor a setting of the Runner ({hint})')
+
+
+def _known_top_level() -> set[str]:
+    return (set(inspect.signature(Runner.__init__).parameters) | _OUR_TOP_LEVEL) - {'self', 'cfg'}
+
+
 def _top_level_faults(cfg: Any) -> Iterator[str]:
     # Variables of a config are top-level keys too, so only what looks like a misspelt argument is a fault.
-    known = (set(inspect.signature(Runner.__init__).parameters) | _OUR_TOP_LEVEL) - {'self', 'cfg'}
+    known = _known_top_level()
     for key in cfg.keys() - known:
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
         if near:
@@ -98,6 +134,8 @@ def _faults(node: Any, path: str, kinds: Registry | None, scope: str | None = No
     scope = node.get('_scope_', scope)  # set in what was inherited from another package, for all below
     if 'type' in node and kinds is not None:
         yield from _node_faults(node, path, kinds, scope)
+    else:
+        yield from _untyped_faults(node, path)
     names_hooks = path == 'default_hooks'  # its keys are names of hooks, `param_scheduler` for one
     for key, value in node.items():
         yield from _faults(value, f'{path}.{key}', kinds if names_hooks else _PLACES.get(key, kinds), scope)
@@ -107,7 +145,11 @@ def _node_faults(node: dict, path: str, kinds: Registry, scope: str | None) -> I
     kind = node['type']
     if scope and isinstance(kind, str) and '.' not in kind:
         kind = f'{scope}.{kind}'
-    target = _look_up(kind, kinds) if isinstance(kind, str) else kind
+    try:
+        target = _look_up(kind, kinds) if isinstance(kind, str) else kind
+    except ImportError as error:
+        yield f'{path}.type: the package of {kind!r} cannot be imported ({error})'
+        return
     if target is None:
         near = _nearest(kind, _names(kinds))
         yield f'{path}.type: {kind!r} is not in the registry of {kinds.name}s{near}'
@@ -121,10 +163,17 @@ def _node_faults(node: dict, path: str, kinds: Registry, scope: str | None) -> I
             yield f'{path}: {key!r} is not an argument of {name}{near}'
 
 
+def _untyped_faults(node: dict, path: str) -> Iterator[str]:
+    known = _DATALOADER if path.endswith('_dataloader') else _UNTYPED.get(path)
+    if known is not None:
+        for key in node.keys() - known - {'type', '_scope_', '_delete_'}:
+            yield f'{path}: {key!r} is not a setting of it{_nearest(key, known)}'
+
+
 def _look_up(kind: str, kinds: Registry) -> Any:
     try:
         return kinds.get(kind)
-    except (ImportError, KeyError):
+    except KeyError:
         return None
 
 

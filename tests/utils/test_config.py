@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mmsigma.utils.config import load_config
+from mmsigma.utils.preflight import ConfigError
 
 BASE = """
 root = 'data'
@@ -63,8 +64,21 @@ def test_dotted_options_are_merged_at_the_end(config: Path) -> None:
     assert cfg.loop == dict(max_epochs=7, warmup=2, interval=8, new=1)
 
 
-def test_unknown_name_becomes_a_key(config: Path) -> None:
-    assert load_config(config, {'resume': True}).resume is True
+@pytest.mark.parametrize(
+    'key', ['resume', 'load_from', 'work_dir', 'compile', 'verbose', 'trust_checkpoints', 'load_backbone_only']
+)
+def test_setting_of_the_runner_becomes_a_key(config: Path, key: str) -> None:
+    assert load_config(config, {key: 'x'})[key] == 'x'
+
+
+@pytest.mark.parametrize(
+    ('key', 'hint'),
+    [('epoch', "did you mean 'epochs'"), ('rot', "did you mean 'root'"), ('zzzzz', 'dotted keys reach into dicts')],
+)
+@pytest.mark.parametrize('value', [1, dict(x=1)])
+def test_name_that_means_nothing_is_refused(config: Path, key: str, hint: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=rf"'{key}' is neither a variable of the config.*{hint}"):
+        load_config(config, {key: value})
 
 
 def test_dict_is_merged_not_replaced(config: Path) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from mmengine.config import Config
 
+from mmsigma.registry import MODELS
 from mmsigma.utils.preflight import ConfigError, check_config
 
 
@@ -48,6 +49,10 @@ def good() -> dict:
         ),
         custom_hooks=[dict(type='ProgressHook', priority=40), dict(type='BadVideoHook', max_share=0.1)],
         visualizer=dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')]),
+        env_cfg=dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict()),
+        randomness=dict(seed=0, deterministic=True),
+        log_processor=dict(window_size=10),
+        auto_scale_lr=dict(base_batch_size=16, enable=False),
         # variables, whatever their name
         data_root='data',
         my_own_model_variable=dict(type='Nonsense', anything=1),
@@ -128,6 +133,16 @@ def test_good_config_passes() -> None:
         ('trian_cfg', dict(), "trian_cfg: not an argument of the Runner (did you mean 'train_cfg'?)"),
         ('custom_hook', [], "custom_hook: not an argument of the Runner (did you mean 'custom_hooks'?)"),
         ('model.zzz', 1, "model: 'zzz' is not an argument of SIGMA"),
+        (
+            'train_dataloader.batchsize',
+            3,
+            "train_dataloader: 'batchsize' is not a setting of it (did you mean 'batch_size'?)",
+        ),
+        ('env_cfg.cudnn_benchmrk', True, "env_cfg: 'cudnn_benchmrk' is not a setting of it (did you mean 'cudnn_"),
+        ('env_cfg.mp_cfg.start_method', 'fork', "env_cfg.mp_cfg: 'start_method' is not a setting of it"),
+        ('randomness.sed', 1, "randomness: 'sed' is not a setting of it (did you mean 'seed'?)"),
+        ('log_processor.window', 1, "log_processor: 'window' is not a setting of it (did you mean 'window_size'?)"),
+        ('auto_scale_lr.base_batch', 1, "auto_scale_lr: 'base_batch' is not a setting of it (did you mean 'base_"),
     ],
 )
 def test_fault_is_located_and_the_right_name_suggested(path: str, value: object, fault: str) -> None:
@@ -174,6 +189,17 @@ def test_arguments_of_parents_are_known() -> None:
     check_config(dict(model=dict(type=Child, shallow=1, deep=2)))
     with pytest.raises(ConfigError, match="'deeep' is not an argument of Child .did you mean 'deep'"):
         check_config(dict(model=dict(type=Child, deeep=2)))
+
+
+def test_package_that_cannot_be_imported_is_not_taken_for_a_misspelt_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self, key: str) -> None:
+        raise ModuleNotFoundError("No module named 'mmaction.models.localizers.drn'")
+
+    monkeypatch.setattr(type(MODELS), 'get', fail)
+    with pytest.raises(ConfigError) as info:
+        check_config(dict(model=dict(type='mmaction.Recognizer3D')))
+    fault = "'mmaction.Recognizer3D' cannot be imported (No module named 'mmaction.models.localizers.drn')"
+    assert fault in str(info.value) and 'not in the registry' not in str(info.value)
 
 
 def test_names_of_another_scope() -> None:

@@ -6,6 +6,7 @@ ann_file = 'train.txt'
 decoder = 'decord'
 batch_size = 40
 num_workers = 10
+mask_ratio = 0.9
 
 train_pipeline = [
     dict(
@@ -14,7 +15,7 @@ train_pipeline = [
         sampling=dict(type='SampleStridedClip', clip_len=16, frame_interval=2),
     ),
     dict(type='MultiScaleCrop', size=224),
-    dict(type='TubeMask', grid=(8, 14, 14), mask_ratio=0.9),
+    dict(type='TubeMask', grid=(8, 14, 14), mask_ratio=mask_ratio),
     dict(type='PackVideoInputs'),
 ]
 train_dataloader = dict(
