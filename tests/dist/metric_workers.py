@@ -2,9 +2,9 @@
 
 import torch
 
-from mmsigma.evaluation import CountingErrorMetric, MultiLabelMAP
+from mmsigma.evaluation import AccuracyMetric, CountingErrorMetric, MultiLabelMAP
 
-METRICS = {'counting': CountingErrorMetric, 'multi_label': MultiLabelMAP}
+METRICS = {'accuracy': AccuracyMetric, 'counting': CountingErrorMetric, 'multi_label': MultiLabelMAP}
 
 
 def make_samples(kind: str, number: int = 11) -> list[dict]:
@@ -13,6 +13,9 @@ def make_samples(kind: str, number: int = 11) -> list[dict]:
     if kind == 'counting':
         counts = torch.randint(1, 9, (number, 2), generator=generator).tolist()
         return [dict(pred_count=pred, gt_count=true) for pred, true in counts]
+    if kind == 'accuracy':
+        scores, labels = torch.rand(number, 6, generator=generator), torch.randint(6, (number, 1), generator=generator)
+        return [dict(pred_score=score, gt_label=label) for score, label in zip(scores, labels, strict=True)]
     scores = torch.randint(0, 5, (number, 6), generator=generator) / 4
     labels = (torch.rand(number, 6, generator=generator) < 0.3).float()
     return [dict(pred_score=score, gt_label=label) for score, label in zip(scores, labels, strict=True)]

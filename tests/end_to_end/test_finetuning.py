@@ -1,6 +1,7 @@
 """From pre-training to a number: fine-tune, test, probe, by Runner and by stored features."""
 
 import json
+import os
 import subprocess
 import sys
 import uuid
@@ -147,3 +148,34 @@ def test_tools_from_the_command_line(demo_set, pretrained, tmp_path) -> None:
     sweep = ['--lr', '1e-2', '1e-3', '--epochs', '2', '--out', str(results)]
     out = run('tools/probe.py', 'linear', str(tmp_path / 'bank'), str(tmp_path / 'test'), *sweep)
     assert 'best of 2' in out and [result['lr'] for result in json.loads(results.read_text())] == [1e-2, 1e-3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['knn', 'finetune'])
+def test_two_processes_test_like_one(demo_set, pretrained, finetuned, tmp_path, name: str) -> None:
+    """15 videos in the bank and 3 to test: neither can be dealt out evenly."""
+    for part, number in (('train', 15), ('val', 3)):
+        lines = (demo_set / f'annotations/{part}.txt').read_text().splitlines()
+        (tmp_path / f'{part}.txt').write_text('\n'.join(lines[:number]))
+    lists = {f'{part}_list': str(tmp_path / f'{part}.txt') for part in ('train', 'val')}
+    checkpoint = pretrained if name == 'knn' else finetuned[0]
+    cfg = downstream(name, demo_set, tmp_path / 'one', load_from=checkpoint, **lists)
+    expected = build_runner(cfg).test()
+    assert len(cfg.test_dataloader.dataset.ann_file) > 0 and expected
+    cfg.dump(tmp_path / 'two.py')
+    environment = {**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1'}
+    environment.pop('PORT', None)
+    command = [
+        'bash',
+        'tools/dist_test.sh',
+        str(tmp_path / 'two.py'),
+        checkpoint,
+        '2',
+        '--work-dir',
+        str(tmp_path / 'two'),
+    ]
+    run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    (written,) = (tmp_path / 'two').glob('*/*.json')
+    actual = json.loads(written.read_text())
+    assert {key: actual[key] for key in expected} == pytest.approx(expected)
