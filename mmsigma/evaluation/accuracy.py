@@ -72,8 +72,8 @@ class AccuracyMetric(BaseMetric):
 
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
         """Percentages over all videos, those of other processes included."""
-        labels, widths, first, hits = (list(column) for column in zip(*results, strict=True))
-        labels, hits = torch.tensor(labels), torch.tensor(hits)
-        metrics = {f'top{k}': 100 * float(hits[:, number].double().mean()) for number, k in enumerate(self.topk)}
-        metrics['mean_class'] = 100 * mean_class_accuracy(torch.tensor(first), labels, widths[0])
+        labels, widths, first, hits = zip(*results, strict=True)
+        shares = torch.tensor(hits, dtype=torch.float64).mean(dim=0)
+        metrics = {f'top{k}': 100 * float(share) for k, share in zip(self.topk, shares, strict=True)}
+        metrics['mean_class'] = 100 * mean_class_accuracy(torch.tensor(first), torch.tensor(labels), widths[0])
         return metrics
