@@ -1,0 +1,87 @@
+"""CIFAR-100 as PNG files, with train.txt and test.txt: the 100 fine classes.
+
+Reads the Python version of the data set, the pickles train, test and meta. Only arrays and plain containers are
+unpickled; anything else in a file is an error.
+
+Example::
+
+    python tools/dataset_converters/cifar100.py data/cifar100 --annotations data/cifar100/cifar-100-python
+"""
+
+import pickle
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mmsigma.datasets.lists import Split, converter_parser, run_converter
+
+SIZES = {'train': 50_000, 'test': 10_000}
+_ALLOWED = {
+    *((module, '_reconstruct') for module in ('numpy.core.multiarray', 'numpy._core.multiarray')),
+    *(('numpy', name) for name in ('ndarray', 'dtype')),
+    ('_codecs', 'encode'),  # bytes in pickles of Python 2's protocols
+}
+
+
+class ArrayUnpickler(pickle.Unpickler):
+    """Unpickles arrays and plain containers, and nothing that could run code."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f'it wants to import {module}.{name}')
+        return super().find_class(module, name)
+
+
+def convert(args: Namespace) -> tuple[list[Split], list[str]]:
+    classes = [name.decode() for name in read_pickle(args.annotations / 'meta', b'fine_label_names')]
+    splits = []
+    for part, size in SIZES.items():
+        pixels, labels = read_pickle(args.annotations / part, b'data', b'fine_labels')
+        images = check_images(args.annotations / part, pixels, labels)
+        splits.append(Split(part, write_images(args.root, part, images, labels), expected=size))
+    return splits, classes
+
+
+def read_pickle(path: Path, *keys: bytes) -> Any:
+    """What a file has under ``keys``: one object, or a list if there are several keys.
+
+    Raises:
+        ValueError: If the file has objects other than arrays and containers, or lacks a key.
+    """
+    try:
+        with path.open('rb') as file:
+            content = ArrayUnpickler(file, encoding='bytes').load()
+        values = [content[key] for key in keys]
+    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise ValueError(f'{path} is not a file of CIFAR-100 (Python version): {error}') from error
+    return values if len(keys) > 1 else values[0]
+
+
+def check_images(path: Path, pixels: np.ndarray, labels: list[int]) -> np.ndarray:
+    """Images (N, 32, 32, 3) of rows of three colour planes.
+
+    Raises:
+        ValueError: If there are not as many rows of 3,072 bytes as labels.
+    """
+    if getattr(pixels, 'shape', None) != (len(labels), 3072) or pixels.dtype != np.uint8:
+        raise ValueError(f'{path}: expected {len(labels)} rows of 3,072 bytes, got {getattr(pixels, "shape", pixels)}')
+    return pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+
+
+def write_images(root: Path, part: str, images: np.ndarray, labels: list[int]) -> list[tuple[str, int]]:
+    """Write ``<part>/00000.png`` and so on; returns their paths and labels."""
+    (root / part).mkdir(parents=True, exist_ok=True)
+    entries = []
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        path = f'{part}/{number:05d}.png'
+        if not cv2.imwrite(str(root / path), image[..., ::-1]):
+            raise OSError(f'{root / path} could not be written')
+        entries.append((path, int(label)))
+    return entries
+
+
+if __name__ == '__main__':
+    run_converter(converter_parser(__doc__, 'cifar-100-python'), convert)

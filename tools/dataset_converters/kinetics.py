@@ -1,0 +1,74 @@
+"""Lists of Kinetics-400, -600 or -700: train.txt and val.txt, with the classes in alphabetical order.
+
+Reads the CSV files (label, youtube_id, time_start, time_end, split). A video may be called <id> or
+<id>_<start>_<end> with six digits each, in any folder. For mini-Kinetics, or any other part, --classes names the
+classes to keep, one per line, and --ids the videos, by YouTube id. Labels then count the classes of the file, or those
+that the training videos kept have.
+
+Examples::
+
+    python tools/dataset_converters/kinetics.py data/kinetics400
+    python tools/dataset_converters/kinetics.py data/kinetics400 --classes mini.txt --out data/mini_kinetics
+"""
+
+import csv
+from argparse import Namespace
+from pathlib import Path
+
+from mmsigma.datasets.lists import (
+    Split,
+    converter_parser,
+    index_videos,
+    keep_part,
+    match_files,
+    one_file,
+    run_converter,
+)
+
+COLUMNS = ('label', 'youtube_id', 'time_start', 'time_end')
+_TIMES = len('_000000_000010')
+
+
+def convert(args: Namespace) -> tuple[list[Split], list[str]]:
+    annotated = {
+        part: read_videos(one_file(args.annotations, f'{part}*.csv', f'*{part}*.csv')) for part in ('train', 'val')
+    }
+    classes = sorted({label for _, label in annotated['train']})
+    annotated, classes = keep_part(annotated, classes, args.classes, args.ids, identity=lambda name: name[:-_TIMES])
+    videos = index_videos(args.root, args.videos)
+
+    def find(name: str) -> str | None:
+        return videos.get(name) or videos.get(name[:-_TIMES])
+
+    return [match_files(part, wanted, find) for part, wanted in annotated.items()], classes
+
+
+def read_videos(path: Path) -> list[tuple[str, str]]:
+    """Names, as <id>_<start>_<end>, and classes.
+
+    Raises:
+        ValueError: If a column is lacking or a time is no number; the line is named.
+    """
+    with path.open(encoding='utf-8-sig', newline='') as file:
+        reader = csv.DictReader(file)
+        if lacking := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
+            raise ValueError(f'{path} has no column {lacking}; test sets without labels cannot be listed')
+        entries = []
+        for row in reader:
+            try:
+                start, end = (int(float(row[name])) for name in COLUMNS[2:])
+            except (TypeError, ValueError):
+                raise ValueError(f'{path}, line {reader.line_num}: a time is not a number of seconds') from None
+            entries.append((f'{row["youtube_id"]}_{start:06d}_{end:06d}', row['label']))
+    return entries
+
+
+def main() -> None:
+    parser = converter_parser(__doc__)
+    parser.add_argument('--classes', type=Path, help='file of the classes to keep, a line each')
+    parser.add_argument('--ids', type=Path, help='file of the videos to keep, an id at the start of each line')
+    run_converter(parser, convert)
+
+
+if __name__ == '__main__':
+    main()
