@@ -1,0 +1,198 @@
+"""Region similarity J and contour accuracy F of video object segmentation (DAVIS; Perazzi et al. 2016).
+
+Equal to the official evaluation of DAVIS-2017, and several times faster: regions of all objects come from one joint
+histogram, contours are compared inside the objects' bounding boxes by a distance transform instead of a dilation.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+Array = np.ndarray
+
+
+class Statistics(NamedTuple):
+    """Of the scores of one object over time."""
+
+    mean: float
+    recall: float
+    decay: float
+
+
+def region_similarity(pred: Array, gt: Array, num_objects: int) -> Array:
+    """Intersection over union of every object in one frame.
+
+    Args:
+        pred: Predicted ids (H, W), uint8.
+        gt: True ids (H, W), uint8; what is above ``num_objects`` (255 is void) counts as background.
+        num_objects: Number of objects O, with ids 1..O.
+
+    Returns:
+        (O,), float64; 1 where an object is in neither.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    _check_shapes(pred, gt)
+    size = num_objects + 1
+    joint = _foreground(gt, num_objects).astype(np.int64) * size + _foreground(pred, num_objects)
+    table = np.bincount(joint.ravel(), minlength=size * size).reshape(size, size)
+    overlap = table.diagonal()[1:]
+    union = table.sum(axis=0)[1:] + table.sum(axis=1)[1:] - overlap
+    return np.where(union > 0, overlap / np.maximum(union, 1), 1.0)
+
+
+def contour_accuracy(pred: Array, gt: Array, num_objects: int, tolerance: float = 0.008) -> Array:
+    """F-measure of every object's boundary in one frame.
+
+    A boundary pixel is matched by one of the other mask within ceil(tolerance * diagonal) pixels.
+
+    Args:
+        pred: Predicted ids (H, W), uint8.
+        gt: True ids (H, W), uint8; ids above ``num_objects`` count as background.
+        num_objects: Number of objects O, with ids 1..O.
+        tolerance: Relative to the diagonal of the frame.
+
+    Returns:
+        (O,), float64; 1 if neither mask has a boundary, 0 if one of them has none.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    _check_shapes(pred, gt)
+    radius = math.ceil(tolerance * math.hypot(*gt.shape))
+    return np.array([_contour_of_one(pred == i, gt == i, radius) for i in range(1, num_objects + 1)], np.float64)
+
+
+def _contour_of_one(pred: Array, gt: Array, radius: int) -> float:
+    window = _window(pred | gt, radius)
+    if window is None:
+        return 1.0
+    pred_edge, gt_edge = _boundary(pred, window), _boundary(gt, window)
+    num_pred, num_gt = np.count_nonzero(pred_edge), np.count_nonzero(gt_edge)
+    if not num_pred or not num_gt:
+        return float(num_pred == num_gt)
+    precision = np.count_nonzero(pred_edge & _within(gt_edge, radius)) / num_pred
+    recall = np.count_nonzero(gt_edge & _within(pred_edge, radius)) / num_gt
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def _window(mask: Array, radius: int) -> tuple[slice, slice] | None:
+    """Where boundaries of anything inside ``mask`` can be; None for an empty mask."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if not width:
+        return None
+    return slice(max(y - 1, 0), y + height), slice(max(x - 1, 0), x + width)
+
+
+def _boundary(mask: Array, window: tuple[slice, slice]) -> Array:
+    """Pixels that differ from their right, lower or lower-right neighbour, inside a window of the frame.
+
+    In the last column only the lower neighbour counts, in the last row only the right one.
+    """
+    rows, columns = window
+    part = mask[rows.start : rows.stop + 1, columns.start : columns.stop + 1]  # one more, where there is one
+    edge = np.zeros(part.shape, bool)
+    edge[:, :-1] |= part[:, :-1] != part[:, 1:]
+    edge[:-1] |= part[:-1] != part[1:]
+    edge[:-1, :-1] |= part[:-1, :-1] != part[1:, 1:]
+    return edge[: rows.stop - rows.start, : columns.stop - columns.start]
+
+
+def _within(edge: Array, radius: int) -> Array:
+    """Pixels at most ``radius`` from an edge pixel."""
+    distance = cv2.distanceTransform((~edge).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return distance <= radius + 1e-3
+
+
+def _foreground(labels: Array, num_objects: int) -> Array:
+    return np.where(labels > num_objects, 0, labels)
+
+
+def _check_shapes(pred: Array, gt: Array) -> None:
+    if pred.shape != gt.shape:
+        raise ValueError(f'the prediction is {pred.shape}, the ground truth {gt.shape} (H, W)')
+
+
+def score_statistics(scores: Sequence[float] | Array) -> Statistics:
+    """Mean, share above 0.5, and decay of the scores of one object over time; frames without a score are nan.
+
+    Decay is the mean of the first minus that of the last of four parts of the video.
+    """
+    scores = np.asarray(scores, np.float64)
+    if not len(scores) or np.isnan(scores).all():
+        return Statistics(math.nan, math.nan, math.nan)
+    edges = np.round(np.linspace(1, len(scores), 5) + 1e-10).astype(np.int64) - 1
+    first, last = scores[edges[0] : edges[1] + 1], scores[edges[3] : edges[4] + 1]
+    decay = _nanmean(first) - _nanmean(last)
+    return Statistics(_nanmean(scores), float((np.nan_to_num(scores) > 0.5).mean()), decay)
+
+
+def _nanmean(values: Array) -> float:
+    present = values[~np.isnan(values)]
+    return float(present.mean()) if len(present) else math.nan
+
+
+class SequenceScores(NamedTuple):
+    """Scores of the objects of one sequence, without its first and last frame.
+
+    Attributes:
+        region: J, (O, T - 2).
+        contour: F, (O, T - 2).
+    """
+
+    region: Array
+    contour: Array
+
+    def statistics(self) -> list[tuple[Statistics, Statistics]]:
+        """J and F of every object."""
+        return [
+            (score_statistics(region), score_statistics(contour))
+            for region, contour in zip(self.region, self.contour, strict=True)
+        ]
+
+
+def score_sequence(pred: Iterable[Array], gt: Iterable[Array]) -> SequenceScores:
+    """Score a sequence frame by frame, so that neither has to be in memory as a whole.
+
+    The number of objects is the largest id in the first true frame; the first frame is given and the last one is not
+    scored, as in the official evaluation.
+
+    Args:
+        pred: Predicted ids (H, W) of every frame.
+        gt: True ids (H, W) of every frame; 255 is void.
+
+    Raises:
+        ValueError: If there are fewer than three frames, the numbers of frames differ, no object is in the first
+            frame, or a prediction has more objects.
+    """
+    region, contour, before, num_objects = [], [], None, 0
+    for number, (ours, theirs) in enumerate(zip(pred, gt, strict=True)):
+        if number == 0:
+            num_objects = int(np.max(theirs, initial=0, where=theirs != 255))
+            if not num_objects:
+                raise ValueError('there is no object in the first frame of the ground truth')
+        extra = int(ours.max(initial=0))
+        if extra > num_objects:
+            raise ValueError(f'frame {number} has an object {extra}, but the sequence has {num_objects}')
+        if before is not None:
+            region.append(region_similarity(*before, num_objects))
+            contour.append(contour_accuracy(*before, num_objects))
+        before = (ours, theirs) if number else None
+    if len(region) < 1:
+        raise ValueError('a sequence needs three frames or more, as the first and the last one are not scored')
+    return SequenceScores(np.stack(region, axis=1), np.stack(contour, axis=1))
+
+
+def summarize(statistics: Sequence[tuple[Statistics, Statistics]]) -> dict[str, float]:
+    """Means over objects of all sequences, as fractions: J&F, then mean, recall and decay of J and of F."""
+    j, f = (np.array([pair[side] for pair in statistics], np.float64).mean(axis=0) for side in (0, 1))
+    names = ('mean', 'recall', 'decay')
+    return {
+        'J&F': float((j[0] + f[0]) / 2),
+        **{f'J_{name}': float(value) for name, value in zip(names, j, strict=True)},
+        **{f'F_{name}': float(value) for name, value in zip(names, f, strict=True)},
+    }
