@@ -1,8 +1,20 @@
-"""Parameter names of the official SIGMA and VideoMAE releases, and ours."""
+"""Parameter names of the official SIGMA and VideoMAE releases, and ours; recognition of these and others."""
 
 import re
 
 from torch import Tensor
+
+from mmsigma.utils.foreign_names import (
+    from_huggingface,
+    from_mmaction2,
+    is_huggingface,
+    is_mmaction2,
+    rename,
+    require_biases,
+    reverse,
+    to_huggingface,
+    to_mmaction2,
+)
 
 # (official prefix, our prefix); the first that fits wins, so longer official prefixes come first.
 _PRETRAIN = (
@@ -26,15 +38,48 @@ _BLOCK = (
 )
 
 
+ORIGINS = ('ours', 'official', 'mmaction2', 'hf')
+
+
+def origin_of(state: dict[str, Tensor]) -> str:
+    """Whose names the parameters have, one of ``ORIGINS``; ours if nobody else's."""
+    if is_huggingface(state):
+        return 'hf'
+    if is_mmaction2(state):
+        return 'mmaction2'
+    return 'official' if any(name.startswith(('encoder.', 'blocks.')) for name in state) else 'ours'
+
+
 def to_our_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Recognise whose names the parameters have and rename them to ours.
 
     Raises:
-        KeyError: If the names are of no known origin.
+        KeyError: If the names are only in part of a known origin.
     """
-    if any(name.startswith(('encoder.', 'blocks.')) for name in state):
-        return from_official(state)
-    return state
+    origin = origin_of(state)
+    if origin == 'hf':
+        return from_huggingface(state)
+    if origin == 'mmaction2':
+        return from_mmaction2(state)
+    return from_official(state) if origin == 'official' else state
+
+
+def from_our_names(state: dict[str, Tensor], origin: str, num_tokens: int = 1568) -> dict[str, Tensor]:
+    """Rename our parameters to those of ``origin``, one of ``ORIGINS``.
+
+    Args:
+        state: Names and tensors.
+        origin: Whose names they are to have.
+        num_tokens: Length of the position table that mmaction2 stores.
+
+    Raises:
+        KeyError: If a parameter has no counterpart there.
+    """
+    if origin == 'hf':
+        return to_huggingface(state)
+    if origin == 'mmaction2':
+        return to_mmaction2(state, num_tokens)
+    return to_official(state) if origin == 'official' else state
 
 
 def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -48,12 +93,8 @@ def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
             conversions lose.
     """
     rules = _PRETRAIN if any(name.startswith('encoder.') for name in state) else _FINETUNE
-    renamed = _rename(state, rules)
-    blocks = {name.split('.attn.')[0] for name in renamed if '.attn.qkv.weight' in name}
-    lost = [f'{block}.attn.{bias}' for block in sorted(blocks) for bias in ('q_bias', 'v_bias')]
-    lost = [name for name in lost if name not in renamed]
-    if not blocks or lost:
-        raise KeyError(f'the file lacks attention weights or biases of an official model: {lost[:4] or "all"}')
+    renamed = rename(state, rules)
+    require_biases(renamed, 'an official model')
     return renamed
 
 
@@ -64,13 +105,11 @@ def to_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
         KeyError: If a parameter has no official name, further levels of prototypes for one.
     """
     rules = _PRETRAIN if any(name.startswith('neck.') for name in state) else _FINETUNE
-    # ours -> official: `neck.` is a prefix of `neck.embed.`, so longer ones of ours go first here
-    reverse = sorted(((ours, official) for official, ours in rules), key=lambda rule: -len(rule[0]))
-    return _rename(state, tuple(reverse))
+    return rename(state, reverse(rules))
 
 
 def check_complete(state: dict[str, Tensor]) -> None:
-    """Check that parameters under our names are those of a whole model that the releases know too.
+    """Check that parameters under our names are those of a whole model that the releases know too, or of a backbone.
 
     Raises:
         KeyError: With the names that are missing or unexpected.
@@ -86,7 +125,9 @@ def check_complete(state: dict[str, Tensor]) -> None:
 
 def _expected_names(state: dict[str, Tensor]) -> set[str]:
     layers, names = ['backbone.patch_embed.proj'], _block_names(state, 'backbone')
-    if not any(name.startswith('neck.') for name in state):
+    if all(name.startswith('backbone.') for name in state):
+        layers += ['backbone.norm'] * ('backbone.norm.weight' in state)
+    elif not any(name.startswith('neck.') for name in state):
         layers += ['head.fc_norm', 'head.fc']
     else:
         names |= _block_names(state, 'neck') | {'neck.embed.weight', 'neck.mask_token'}
@@ -110,20 +151,3 @@ def _numbers(state: dict[str, Tensor], pattern: str) -> set[int]:
 def _predicts_pixels(state: dict[str, Tensor]) -> bool:
     prediction, tube = state.get('neck.head.bias'), state.get('backbone.patch_embed.proj.weight')
     return prediction is None or tube is None or len(prediction) == tube[0].numel()
-
-
-def _rename(state: dict[str, Tensor], rules: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
-    renamed, unknown = {}, []
-    for name, value in state.items():
-        rule = next((rule for rule in rules if _fits(name, rule[0])), None)
-        if rule is None:
-            unknown.append(name)
-        else:
-            renamed[rule[1] + name[len(rule[0]) :]] = value
-    if unknown:
-        raise KeyError(f'{len(unknown)} parameters have no counterpart: {unknown[:8]}')
-    return renamed
-
-
-def _fits(name: str, prefix: str) -> bool:
-    return name.startswith(prefix) if prefix.endswith('.') else name == prefix

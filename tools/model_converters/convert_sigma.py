@@ -1,16 +1,23 @@
-"""Convert official SIGMA and VideoMAE checkpoints to ours, or ours to theirs.
+"""Convert checkpoints of SIGMA and VideoMAE between our names and those of others.
 
-Pre-training files (pixel, MLP and DINO targets) and fine-tuning files are told apart by their parameter names. The
-conversion renames and changes no number, so that there and back again gives the same bits. A missing parameter is an
+Official pre-training files (pixel, MLP and DINO targets) and fine-tuning files, VideoMAE of mmaction2 and of Hugging
+Face (pre-training, classification, backbone alone) are told apart by their parameter names. The conversion renames,
+splits and joins, and changes no number, so that there and back again gives the same bits. A missing parameter is an
 error, and so is one that has no counterpart on the other side.
 
 Examples::
 
     python tools/model_converters/convert_sigma.py official.pth sigma.pth --trust
-    python tools/model_converters/convert_sigma.py sigma.pth official.pth --to-official
+    python tools/model_converters/convert_sigma.py sigma.pth official.pth --to official
+    python tools/model_converters/convert_sigma.py mmaction2.pth videomae/model.safetensors --to hf
+    python tools/model_converters/convert_sigma.py sigma.pth backbone.safetensors --to hf --backbone-only
 
 A destination that ends in ``.safetensors`` gets parameters only. Official files also hold their command line as a
 Python object, which only ``--trust`` unpickles: give it for files whose origin you trust.
+
+``--norm-to-head`` makes the start of a fine-tuning out of a pre-training file: the backbone, with its final norm as the
+norm of the classification head. The releases drop that norm and start the head's from ones and zeros; this is not what
+they do.
 """
 
 import argparse
@@ -24,7 +31,7 @@ from torch import Tensor
 
 from mmsigma import __version__
 from mmsigma.utils.checkpoint import load_weights, write_atomically
-from mmsigma.utils.key_mapping import check_complete, from_official, to_official
+from mmsigma.utils.key_mapping import ORIGINS, check_complete, from_our_names, origin_of, to_our_names
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,19 +41,30 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('src', type=Path, help='checkpoint to read')
     parser.add_argument('dst', type=Path, help='file to write: .safetensors, or anything else for torch.save')
-    parser.add_argument('--to-official', action='store_true', help='from our names to the official ones')
+    parser.add_argument('--to', choices=ORIGINS, default='ours', help='whose names DST is to have (default: ours)')
+    parser.add_argument('--to-official', dest='to', action='store_const', const='official', help='as --to official')
     parser.add_argument('--trust', action='store_true', help='let SRC build any Python object, which may execute code')
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument('--backbone-only', action='store_true', help='leave decoder, target and head out')
+    parts.add_argument('--norm-to-head', action='store_true', help='backbone, its final norm as that of a new head')
+    parser.add_argument(
+        '--num-tokens', type=int, default=1568, help='tokens of a clip, of which mmaction2 stores positions (1568)'
+    )
     return parser.parse_args()
 
 
-def convert(src: Path, dst: Path, *, reverse: bool = False, trust: bool = False) -> str:
+def convert(
+    src: Path, dst: Path, *, to: str = 'ours', trust: bool = False, part: str = 'all', num_tokens: int = 1568
+) -> str:
     """Convert one file.
 
     Args:
         src: Checkpoint to read.
         dst: File to write; untouched if anything fails.
-        reverse: From our names to the official ones.
+        to: Whose names it is to have, one of ``ORIGINS``.
         trust: Unpickle whatever ``src`` holds.
+        part: ``'all'``, ``'backbone'``, or ``'norm_to_head'`` for a backbone whose final norm is that of a new head.
+        num_tokens: Length of the position table that mmaction2 stores.
 
     Returns:
         What was converted, for people to read.
@@ -55,21 +73,42 @@ def convert(src: Path, dst: Path, *, reverse: bool = False, trust: bool = False)
         FileNotFoundError: If there is no ``src``.
         RuntimeError: If ``src`` is damaged, unsafe, or no checkpoint.
         KeyError: If a parameter is missing or has no counterpart.
+        ValueError: If there is nothing to convert.
         OSError: If ``dst`` cannot be written.
     """
-    given = load_weights(src, keys=('state_dict',) if reverse else ('model', 'module'), trust=trust)
-    state = (to_official if reverse else from_official)(given)
-    ours = given if reverse else state
+    given = load_weights(src, trust=trust)
+    origin = origin_of(given)
+    if origin == to and part == 'all':
+        raise ValueError(f'the parameters in {src} have the names of {to!r} already: choose another --to')
+    ours = to_our_names(given)
     check_complete(ours)
-    description = describe(ours)
-    if dst.suffix == '.safetensors':
+    chosen = choose_part(ours, part)
+    description = describe(chosen)
+    state = from_our_names(chosen, to, num_tokens)
+    if dst.suffix == '.safetensors' or to == 'hf':
         content = state
-    elif reverse:
+    elif to == 'official':
         content = {'model': state}
     else:
         content = {'state_dict': state, 'meta': dict(source=src.name, kind=description, mmsigma_version=__version__)}
     write_atomically(dst, _writer(content, dst.suffix))
-    return description
+    return f'{description}\n{src} ({origin}) -> {dst} ({to})'
+
+
+def choose_part(state: dict[str, Tensor], part: str) -> dict[str, Tensor]:
+    """The part of our parameters that :func:`convert` is asked for.
+
+    Raises:
+        KeyError: If the final norm is asked for and there is none.
+    """
+    if part == 'all':
+        return state
+    backbone = {name: value for name, value in state.items() if name.startswith('backbone.')}
+    if part == 'backbone':
+        return backbone
+    if 'backbone.norm.weight' not in backbone:
+        raise KeyError('--norm-to-head needs a final norm, which only pre-training files have')
+    return {name.replace('backbone.norm.', 'head.fc_norm.'): value for name, value in backbone.items()}
 
 
 def describe(state: dict[str, Tensor]) -> str:
@@ -81,7 +120,7 @@ def describe(state: dict[str, Tensor]) -> str:
         elif 'head.prototypes.0' in state:
             kind = 'SIGMA pre-training (frozen target)'
     else:
-        kind = 'fine-tuning'
+        kind = 'fine-tuning' if 'head.fc.weight' in state else 'backbone'
     parts = [kind, f'{sum(value.numel() for value in state.values()):,} parameters in {len(state)} tensors']
     for name, what in (('head.prototypes.0', 'prototypes'), ('head.fc.weight', 'classes')):
         if name in state:
@@ -92,7 +131,8 @@ def describe(state: dict[str, Tensor]) -> str:
 def _writer(content: dict[str, Any], suffix: str) -> Callable[[str], None]:
     def write(name: str) -> None:
         if suffix == '.safetensors':
-            save_file({key: value.contiguous() for key, value in content.items()}, name)
+            # transformers asks for the format
+            save_file({key: value.contiguous() for key, value in content.items()}, name, metadata={'format': 'pt'})
         else:
             torch.save(content, name)
 
@@ -101,11 +141,11 @@ def _writer(content: dict[str, Any], suffix: str) -> Callable[[str], None]:
 
 def main() -> None:
     args = parse_args()
+    part = 'backbone' if args.backbone_only else 'norm_to_head' if args.norm_to_head else 'all'
     try:
-        description = convert(args.src, args.dst, reverse=args.to_official, trust=args.trust)
-    except (OSError, RuntimeError, KeyError) as error:
+        print(convert(args.src, args.dst, to=args.to, trust=args.trust, part=part, num_tokens=args.num_tokens))
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise SystemExit(f'nothing was written: {error.args[0] if isinstance(error, KeyError) else error}') from error
-    print(f'{description}\n{args.src} -> {args.dst} ({"official" if args.to_official else "our"} names)')
 
 
 if __name__ == '__main__':
