@@ -90,7 +90,8 @@ class VideoRunner(Runner):
         """Load parameters from a checkpoint, official SIGMA and VideoMAE files included.
 
         What is missing is an error in testing and in resuming; in training it keeps its initial values, as the new head
-        of a pre-trained backbone does. ``load_backbone_only`` in the config leaves everything but the backbone out.
+        of a pre-trained backbone does. ``load_backbone_only`` in the config leaves all but the backbone out, except in
+        testing a model that has more than one.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -105,8 +106,9 @@ class VideoRunner(Runner):
             load_state_strictly(model, checkpoint['state_dict'], origin=filename)
         else:
             state = find_weights(checkpoint, filename)
-            settings = dict(allow_missing=not self._testing, backbone_only=self.cfg.get('load_backbone_only', False))
-            load_into_model(model, state, origin=filename, **settings)
+            tests_head = self._testing and any(not name.startswith('backbone.') for name in model.state_dict())
+            backbone_only = self.cfg.get('load_backbone_only', False) and not tests_head
+            load_into_model(model, state, origin=filename, allow_missing=not self._testing, backbone_only=backbone_only)
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')
         return checkpoint

@@ -1,0 +1,91 @@
+"""Export a checkpoint to a folder that can be handed on: model.safetensors and config.py.
+
+The parameters are those of the config's model, checked to be all there; optimiser and history stay behind, and no
+pickle is left. The config is written out, without bases. Test and go on with the folder as with the checkpoint::
+
+    python tools/model_converters/export.py work_dirs/run/epoch_50.pth my_model --config work_dirs/run/config.py \\
+        --classes data/sthv2/classes.txt
+    python tools/test.py my_model/config.py my_model/model.safetensors
+
+Official, mmaction2 and Hugging Face files can be exported as well.
+"""
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+
+def parse_args() -> argparse.Namespace:
+    summary, _, rest = __doc__.partition('\n')
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('checkpoint', type=Path, help='checkpoint to read')
+    parser.add_argument('out_dir', type=Path, help='folder to write')
+    parser.add_argument('--config', required=True, help='config file of the model, or package::path')
+    parser.add_argument('--classes', type=Path, help='file with a class name per line, copied to classes.txt')
+    parser.add_argument('--trust', action='store_true', help='let the checkpoint execute code on loading')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
+    return parser.parse_args()
+
+
+def export(checkpoint: Path, out_dir: Path, cfg: Config, *, classes: Path | None = None, trust: bool = False) -> int:
+    """Write the parameters of a model, its config and its class names.
+
+    Args:
+        checkpoint: Where the parameters are.
+        out_dir: Folder to write.
+        cfg: Config with the model.
+        classes: File with a class name per line.
+        trust: Unpickle whatever ``checkpoint`` holds.
+
+    Returns:
+        The number of parameters.
+
+    Raises:
+        FileNotFoundError: If a file is not there.
+        RuntimeError: If the checkpoint is damaged, unsafe, or not that of the model.
+        ValueError: If there are more or fewer class names than classes.
+    """
+    from safetensors.torch import save_file
+
+    from mmsigma.datasets.lists import read_lines
+    from mmsigma.registry import MODELS
+    from mmsigma.utils.checkpoint import load_into_model, load_weights, write_atomically
+
+    model = MODELS.build(cfg.model)
+    load_into_model(model, load_weights(checkpoint, trust=trust), origin=checkpoint, allow_missing=False)
+    names = read_lines(classes) if classes else []
+    num_classes = getattr(getattr(model, 'head', None), 'num_classes', None)
+    if classes and len(names) != num_classes:
+        raise ValueError(f'{classes} has {len(names)} class names, the model {num_classes} classes')
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    settings = {key: value for key, value in cfg.to_dict().items() if key not in ('work_dir', 'experiment_name')}
+    cfg = Config({**settings, 'load_from': None, 'resume': False})
+    write_atomically(out_dir / 'model.safetensors', lambda name: save_file(state, name, metadata={'format': 'pt'}))
+    write_atomically(out_dir / 'config.py', lambda name: Path(name).write_text(cfg.pretty_text, encoding='utf-8'))
+    if names:
+        text = ''.join(f'{name}\n' for name in names)
+        write_atomically(out_dir / 'classes.txt', lambda name: Path(name).write_text(text, encoding='utf-8'))
+    return sum(value.numel() for value in state.values())
+
+
+def main() -> None:
+    args = parse_args()
+    from mmsigma.utils.config import load_config
+    from mmsigma.utils.preflight import ConfigError, check_config
+
+    try:
+        cfg = load_config(args.config, args.cfg_options)
+        check_config(cfg)
+        number = export(args.checkpoint, args.out_dir, cfg, classes=args.classes, trust=args.trust)
+    except (OSError, RuntimeError, KeyError, ValueError, ConfigError) as error:
+        raise SystemExit(f'not exported: {error.args[0] if isinstance(error, KeyError) else error}') from error
+    print(
+        f'{number:,} parameters in {args.out_dir}: model.safetensors, config.py' + ', classes.txt' * bool(args.classes)
+    )
+
+
+if __name__ == '__main__':
+    main()
