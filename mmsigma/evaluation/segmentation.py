@@ -1,0 +1,150 @@
+"""Scores of segmentations whose regions have no names: clusters are matched to objects first (TimeTuning; SIGMA)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+Array = np.ndarray
+MATCHINGS = ('hungarian', 'precision', 'iou', 'none')
+
+
+class MatchedScores(NamedTuple):
+    """Scores of one unit: a frame, a clip or a data set.
+
+    Attributes:
+        iou: Intersection over union of every class (C,), a fraction.
+        classes: Their ids (C,), rising.
+        true_positive: Pixels (C,).
+        false_positive: Pixels (C,).
+        false_negative: Pixels (C,).
+        relabelled: The prediction with ids of classes, of its shape.
+    """
+
+    iou: Array
+    classes: Array
+    true_positive: Array
+    false_positive: Array
+    false_negative: Array
+    relabelled: Array
+
+    @property
+    def miou(self) -> float:
+        """Mean over classes, background included."""
+        return float(self.iou.mean()) if len(self.iou) else 0.0
+
+    @property
+    def miou_without_background(self) -> float:
+        """Mean over classes other than 0; 0 if there is none."""
+        objects = self.iou[self.classes != 0]
+        return float(objects.mean()) if len(objects) else 0.0
+
+
+def match_clusters(
+    pred: Array,
+    gt: Array,
+    matching: str = 'hungarian',
+    *,
+    num_clusters: int | None = None,
+    num_classes: int | None = None,
+    ignore: int | None = None,
+) -> MatchedScores:
+    """Name the clusters of a unit after the classes they fit, and score them.
+
+    ``'hungarian'`` pairs clusters and classes one to one for the largest sum of IoU; clusters left over become class 0.
+    ``'precision'`` gives each cluster the class of most of its pixels, ``'iou'`` the class it overlaps most relative to
+    their union; the lowest class wins ties, and several clusters may share one. ``'none'``: they are classes already.
+
+    Args:
+        pred: Cluster of every pixel, any shape.
+        gt: Class of every pixel, of the same shape.
+        matching: One of ``MATCHINGS``.
+        num_clusters: Clusters are 0 .. num_clusters - 1, whether or not they occur; by default those that occur.
+        num_classes: Classes are 0 .. num_classes - 1, and absent ones count as 0; by default those that occur.
+        ignore: Class of pixels to leave out (data-set level only in the original).
+
+    Raises:
+        ValueError: If shapes differ, or ``matching`` is unknown.
+    """
+    if pred.shape != gt.shape:
+        raise ValueError(f'the prediction is {pred.shape}, the ground truth {gt.shape}')
+    if matching not in MATCHINGS:
+        raise ValueError(f'matching must be one of {MATCHINGS}, got {matching!r}')
+    clusters = np.unique(pred) if num_clusters is None else np.arange(num_clusters)
+    kept = slice(None) if ignore is None else gt != ignore
+    scored_pred, scored_gt = pred[kept].ravel(), gt[kept].ravel()
+    classes = np.unique(scored_gt) if num_classes is None else np.arange(num_classes)
+    overlap = _joint_histogram(scored_gt, classes, scored_pred, clusters)
+    names = clusters if matching == 'none' else classes_of_clusters(overlap, classes, matching)
+    chosen = names[:, None] == classes  # (P, C)
+    tp = (overlap * chosen.T).sum(axis=1)
+    fp = (overlap.sum(axis=0) @ chosen) - tp
+    fn = overlap.sum(axis=1) - tp
+    iou = tp / np.maximum(tp + fp + fn, 1e-8)
+    relabelled = names[np.searchsorted(clusters, pred)]
+    return MatchedScores(iou, classes, tp, fp, fn, relabelled)
+
+
+def classes_of_clusters(overlap: Array, classes: Array, matching: str) -> Array:
+    """The class of every cluster (P,), from the pixels that classes (C,) and clusters share, ``overlap`` (C, P)."""
+    sizes_gt, sizes_pred = overlap.sum(axis=1, keepdims=True), overlap.sum(axis=0, keepdims=True)
+    iou = overlap / np.maximum(sizes_gt + sizes_pred - overlap, 1e-8)
+    if matching == 'hungarian':
+        rows, columns = linear_sum_assignment(1 - iou)
+        names = np.zeros(overlap.shape[1], classes.dtype)
+        names[columns] = classes[rows]
+        return names
+    scores = iou if matching == 'iou' else overlap / np.maximum(sizes_pred, 1e-8)
+    return classes[scores.argmax(axis=0)]
+
+
+def _joint_histogram(gt: Array, classes: Array, pred: Array, clusters: Array) -> Array:
+    joint = np.searchsorted(classes, gt) * len(clusters) + np.searchsorted(clusters, pred)
+    return np.bincount(joint, minlength=len(classes) * len(clusters)).reshape(len(classes), len(clusters))
+
+
+def clustering_miou(
+    pred: Sequence[Array],
+    gt: Sequence[Array],
+    matching: str = 'hungarian',
+    level: str = 'clip',
+    *,
+    ignore: int | None = None,
+) -> float:
+    """Mean IoU of cluster maps of clips, a fraction.
+
+    Every unit counts once, whatever the batch it came in (the original averages batches first).
+
+    Args:
+        pred: Cluster maps of every clip (T, H, W).
+        gt: Classes of every clip (T, H, W).
+        matching: One of ``MATCHINGS``.
+        level: ``'frame'``, ``'clip'`` or ``'dataset'``: what is matched, and averaged over, as one unit.
+        ignore: Class to leave out at the data-set level.
+    """
+    if level == 'dataset':
+        everything, truth = (np.concatenate([clip.ravel() for clip in side]) for side in (pred, gt))
+        return match_clusters(everything, truth, matching, ignore=ignore).miou
+    if level not in ('frame', 'clip'):
+        raise ValueError(f"level must be 'frame', 'clip' or 'dataset', got {level!r}")
+    scores = []
+    for maps, truths in zip(pred, gt, strict=True):
+        units = [(maps, truths)] if level == 'clip' else list(zip(maps, truths, strict=True))
+        scores += [match_clusters(ours, theirs, matching).miou for ours, theirs in units]
+    return float(np.mean(scores))
+
+
+def background_floor(gt: Sequence[Array]) -> float:
+    """Mean IoU of calling every pixel of every clip background: what any score has to be compared with."""
+    return float(np.mean([match_clusters(np.zeros_like(clip), clip, 'precision').miou for clip in gt]))
+
+
+def category_ids(instances: Array, instance_ids: Sequence[int], categories: Sequence[int]) -> Array:
+    """Replace instance ids by category ids, all at once (YouTube-VOS); ids that are not listed become 0.
+
+    Relabelling in place, one id after the other, would merge an instance with one whose id it was just given.
+    """
+    table = np.zeros(int(max(instances.max(initial=0), *instance_ids, 0)) + 1, instances.dtype)
+    table[list(instance_ids)] = list(categories)
+    return table[instances]
