@@ -1,0 +1,127 @@
+"""Labels carried through a video by the similarity of features. The state is here, the network elsewhere."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mmsigma.ops.affinity import propagate, topk_affinity
+
+
+class _Stream(NamedTuple):
+    """Objects that were given together: the frame they were given in is never forgotten."""
+
+    start: int
+    features: Tensor  # (h, w, C)
+    labels: Tensor  # (h, w, V)
+    present: Tensor  # (V,), 1 for the channels this stream predicts
+
+
+class LabelPropagator:
+    """Propagates soft labels frame by frame from the frame they are given in and the last ``num_context`` frames.
+
+    Used once per video: ``step`` takes the features of the next frame and returns its labels. Memory does not grow with
+    the length of the video. Objects may be given in any frame (YouTube-VOS): each appearance begins a stream with a
+    context of its own, a stream predicts the channels that were given with it, background is the first one's, and the
+    streams' predictions are added.
+
+    Args:
+        num_context: Frames before the current one to look at.
+        k: Cells to copy from.
+        temperature: Divides the similarities.
+        radius: Half-width of the window in cells; see :func:`mmsigma.ops.affinity.topk_affinity`.
+        window: ``'circle'`` or ``'square'``.
+        first_is_free: The frame in which labels were given has no window.
+        repeat_first: As long as there are fewer than ``num_context`` frames, repeat the first one instead, as the
+            published protocols do; False looks at every frame once.
+    """
+
+    def __init__(
+        self,
+        num_context: int = 20,
+        *,
+        k: int = 10,
+        temperature: float = 0.05,
+        radius: float | None = 12,
+        window: str = 'circle',
+        first_is_free: bool = True,
+        repeat_first: bool = True,
+    ) -> None:
+        if num_context < 1:
+            raise ValueError(f'num_context must be positive, got {num_context}')
+        self.num_context, self.repeat_first = num_context, repeat_first
+        self.settings = dict(k=k, temperature=temperature, radius=radius, window=window, num_free=int(first_is_free))
+        self.streams: list[_Stream] = []
+        self.frame = 0
+        # slot 0 is the first frame; the others form a ring
+        self._features = self._labels = torch.empty(0)
+
+    def step(self, features: Tensor, given: Tensor | None = None) -> Tensor:
+        """Labels of the next frame.
+
+        Args:
+            features: (h, w, C), of unit length for cosine similarity.
+            given: Labels given in this frame (h, w, V), channel 0 the background; needed in the first frame, and in
+                later ones where objects appear. There, channel 0 is ignored.
+
+        Returns:
+            Soft labels (h, w, V); the first frame's are those given.
+
+        Raises:
+            ValueError: If the first frame has no labels, or shapes change.
+        """
+        if not self.streams:
+            if given is None:
+                raise ValueError('the first frame needs labels')
+            self._begin(features, given)
+            return given
+        if features.shape != self._features.shape[1:]:
+            raise ValueError(f'features {tuple(features.shape)} after {tuple(self._features.shape[1:])}')
+        labels = sum(self._predict(stream, features) * stream.present for stream in self.streams)
+        if given is not None:
+            new = torch.cat([torch.zeros_like(given[..., :1]), given[..., 1:]], dim=-1)
+            share = new.sum(dim=-1, keepdim=True)
+            labels = (1 - share) * labels + share * new
+            self.streams.append(_Stream(self.frame, features, labels, _present(new)))
+        self._remember(features, labels)
+        return labels
+
+    def _begin(self, features: Tensor, labels: Tensor) -> None:
+        present = _present(labels)
+        present[0] = 1
+        self.streams.append(_Stream(0, features, labels, present))
+        slots = self.num_context + 1
+        self._features = features.expand(slots, *features.shape).clone()
+        self._labels = labels.expand(slots, *labels.shape).clone()
+        self.frame = 1
+
+    def _remember(self, features: Tensor, labels: Tensor) -> None:
+        slot = self._slot(self.frame)
+        self._features[slot], self._labels[slot] = features, labels
+        self.frame += 1
+
+    def _slot(self, frame: int) -> int:
+        return 1 + (frame - 1) % self.num_context
+
+    def _predict(self, stream: _Stream, features: Tensor) -> Tensor:
+        memory, labels = self._features, self._labels
+        if stream.start:
+            memory, labels = self._context_since(stream)
+        elif not self.repeat_first:
+            known = min(self.frame, self.num_context + 1)
+            memory, labels = memory[:known], labels[:known]
+        return propagate(topk_affinity(features, memory, **self.settings), labels)
+
+    def _context_since(self, stream: _Stream) -> tuple[Tensor, Tensor]:
+        """The memory of a later stream: what came before it is replaced by its first frame."""
+        known = range(max(stream.start, self.frame - self.num_context), self.frame)
+        slots = torch.tensor([self._slot(frame) for frame in known])
+        repeats = self.num_context - len(known) if self.repeat_first else 0
+        first = [(stream.features, stream.labels)] * (1 + repeats)
+        memory = torch.cat([torch.stack([pair[0] for pair in first]), self._features[slots]])
+        labels = torch.cat([torch.stack([pair[1] for pair in first]), self._labels[slots]])
+        return memory, labels
+
+
+def _present(labels: Tensor) -> Tensor:
+    return (labels.flatten(0, 1).amax(dim=0) > 0).to(labels.dtype)
