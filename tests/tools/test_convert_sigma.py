@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mmsigma.registry import MODELS
-from mmsigma.utils.checkpoint import load_state_strictly, load_weights
+from mmsigma.utils.checkpoint import load_into_model, load_state_strictly, load_weights
 
 GOLDEN = Path(__file__).parents[1] / 'golden' / 'sigma'
 
@@ -166,3 +166,63 @@ def test_further_levels_of_prototypes_have_no_official_name(run, tmp_path: Path)
     torch.save({'state_dict': state}, tmp_path / 'levels.pth')
     failed = run(tmp_path / 'levels.pth', tmp_path / 'out.pth', '--to-official')
     assert failed.status != 0 and 'head.prototypes.1' in failed.errors
+
+
+@pytest.mark.parametrize(('name', 'to'), [('finetune', 'hf'), ('finetune', 'mmaction2'), ('videomae_pretrain', 'hf')])
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_other_frameworks_and_back(run, tmp_path: Path, name: str, to: str, suffix: str) -> None:
+    state = official_state(name)
+    src = write_official(tmp_path / 'official.pth', state)
+    theirs, back = tmp_path / f'theirs{suffix}', tmp_path / f'back{suffix}'
+    there = run(src, theirs, '--to', to, '--num-tokens', 32)
+    assert there.status == 0, there.errors
+    assert f'{src} (official) -> {theirs} ({to})' in there.output
+    names = load_weights(theirs).keys()
+    expected = {'hf': 'videomae.embeddings.patch_embeddings.projection.bias', 'mmaction2': 'backbone.pos_embed'}[to]
+    assert expected in names
+    again = run(theirs, back, '--to', 'official')
+    assert again.status == 0, again.errors
+    assert_same_bits(load_weights(back), state)
+
+
+def test_backbone_alone_for_models_without_prototypes(run, tmp_path: Path) -> None:
+    state = official_state('pretrain_mlp')
+    src, dst = write_official(tmp_path / 'official.pth', state), tmp_path / 'model.safetensors'
+    whole = run(src, dst, '--to', 'hf')
+    assert whole.status != 0 and 'head.prototypes.0' in whole.errors and not dst.exists()
+    part = run(src, dst, '--to', 'hf', '--backbone-only')
+    assert part.status == 0 and part.output.startswith('backbone, '), part.errors
+    written = load_file(dst)
+    assert all(name.startswith('videomae.') for name in written)
+    assert torch.equal(written['videomae.layernorm.bias'], state['encoder.norm.bias'])
+    weight = state['encoder.blocks.1.attn.qkv.weight']
+    assert torch.equal(written['videomae.encoder.layer.1.attention.attention.value.weight'], weight[64:])
+
+
+def test_final_norm_as_that_of_the_head(run, tmp_path: Path) -> None:
+    state = official_state('pretrain_mlp')
+    src, dst = write_official(tmp_path / 'official.pth', state), tmp_path / 'start.pth'
+    assert run(src, dst, '--norm-to-head').status == 0
+    backbone = dict(
+        type='VideoVisionTransformer',
+        arch=dict(embed_dims=32, depth=2, num_heads=2),
+        img_size=32,
+        num_frames=4,
+        patch_size=8,
+        final_norm=False,
+    )
+    head = dict(type='ClassificationHead', num_classes=5)
+    model = MODELS.build(dict(type='VideoClassifier', backbone=backbone, head=head))
+    load_into_model(model, load_weights(dst), origin=dst)
+    assert torch.equal(model.head.fc_norm.weight, state['encoder.norm.weight'])
+    assert torch.equal(model.head.fc_norm.bias, state['encoder.norm.bias'])
+    assert torch.equal(model.backbone.blocks[0].attn.v_bias, state['encoder.blocks.0.attn.v_bias'])
+    finetuned = write_official(tmp_path / 'finetuned.pth', official_state('finetune'))
+    failed = run(finetuned, dst, '--norm-to-head')
+    assert failed.status != 0 and 'final norm' in failed.errors
+
+
+def test_names_that_are_there_already(run, tmp_path: Path) -> None:
+    src = write_official(tmp_path / 'official.pth', official_state('finetune'))
+    failed = run(src, tmp_path / 'out.pth', '--to', 'official')
+    assert failed.status != 0 and "the names of 'official' already" in failed.errors
