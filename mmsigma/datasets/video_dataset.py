@@ -1,8 +1,9 @@
 """Videos from a list or a folder; unreadable ones are replaced, counted and named."""
 
 import csv
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ class VideoDataset(MMActionVideoDataset):
 
 
 def find_videos(folder: str | Path) -> list[Path]:
-    """All videos below a folder, sorted.
+    """All videos below a folder, sorted; links to folders are followed, each folder once.
 
     Raises:
         FileNotFoundError: If the folder does not exist.
@@ -129,10 +130,22 @@ def find_videos(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f'no folder of videos at {folder}; set data_root to where your videos are')
-    videos = sorted(path for path in folder.rglob('*') if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
+    videos = sorted(path for path in _files(folder) if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
     if not videos:
         raise ValueError(f'no video below {folder} (looked for {" ".join(VIDEO_SUFFIXES)})')
     return videos
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    seen = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()  # a link back
+            continue
+        seen.add(real)
+        folders.sort()
+        yield from (Path(parent, name) for name in names)
 
 
 def read_video_list(path: str | Path) -> list[tuple[str, int]]:

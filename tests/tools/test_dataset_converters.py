@@ -123,6 +123,14 @@ def test_videos_of_the_same_name_are_an_error(ucf101: Path) -> None:
     assert len(index_videos(ucf101, 'videos')) == 4
 
 
+def test_linked_folders_are_searched_once(ucf101: Path, convert) -> None:
+    (ucf101 / 'videos').rename(ucf101.parent / f'{ucf101.name}_elsewhere')
+    (ucf101 / 'videos').symlink_to(ucf101.parent / f'{ucf101.name}_elsewhere')
+    (ucf101 / 'videos' / 'loop').symlink_to(ucf101)
+    assert convert('ucf101').status == 0
+    assert len(read(ucf101, 'train_split1')) == 2 and len(index_videos(ucf101)) == 4
+
+
 def test_hmdb51(tmp_path: Path, convert) -> None:
     annotations = tmp_path / 'testTrainMulti_7030_splits'
     for name in ('wave', 'brush_hair'):
