@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from mmsigma.utils.masks import write_mask
 from mmsigma.utils.video import write_mp4
 
 from .demo_render import Track, draw_scene, render_frame, rotation
@@ -317,23 +318,9 @@ def _make_video(job: _Job) -> str:
 def _write_davis(out_dir: Path, name: str, frames: np.ndarray, masks: np.ndarray) -> None:
     pictures, annotations = (out_dir / kind / '480p' / name for kind in ('JPEGImages', 'Annotations'))
     pictures.mkdir(parents=True, exist_ok=True)
-    annotations.mkdir(parents=True, exist_ok=True)
-    palette = davis_palette().ravel().tolist()
     for time, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
         Image.fromarray(frame).save(pictures / f'{time:05d}.jpg', quality=92)
-        annotation = Image.fromarray(mask)
-        annotation.putpalette(palette)
-        annotation.save(annotations / f'{time:05d}.png')
-
-
-def davis_palette() -> np.ndarray:
-    """Colours of the 256 ids in annotations of PASCAL VOC and DAVIS, (256, 3) uint8.
-
-    Each group of three bits of the id, from low to high, gives red, green and blue their next lower bit.
-    """
-    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder='little')
-    bits = np.pad(bits, ((0, 0), (0, 1))).reshape(256, 3, 3)
-    return np.packbits(bits.transpose(0, 2, 1), axis=-1)[..., 0]
+        write_mask(annotations / f'{time:05d}.png', mask)
 
 
 def _write_lists(out_dir: Path, splits: dict[str, range], first_masked: int) -> None:

@@ -14,7 +14,6 @@ from PIL import Image
 from mmsigma.datasets.demo_data import (
     ACTIONS,
     DemoVideo,
-    davis_palette,
     make_demo_dataset,
     render_demo_video,
     video_name,
@@ -165,13 +164,6 @@ def test_masks_follow_davis(dataset: Path) -> None:
         ids = {0, 1, 2} if name == 'collide' else {0, 1}
         assert set(np.unique(np.stack([np.array(mask) for mask in masks]))) == ids
         assert set(np.unique(np.array(masks[0]))) == ids, 'every object is there in the first frame'
-
-
-def test_palette() -> None:
-    palette = davis_palette()
-    known = {3: (128, 128, 0), 7: (128, 128, 128), 8: (64, 0, 0), 20: (0, 64, 128), 255: (224, 224, 192)}
-    assert palette.shape == (256, 3)
-    assert {key: tuple(palette[key].tolist()) for key in known} == known
 
 
 def test_phases(dataset: Path) -> None:
