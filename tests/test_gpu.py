@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mmsigma.models import PrototypeHead
 from mmsigma.ops import sinkhorn, sinkhorn_labels, split_tokens
 from tests.dist.workers import joint_batch, tiny_sigma
 
@@ -26,3 +27,15 @@ def test_loss_equals_the_cpu(target, dtype):
     assert terms['loss_pred'].item() == pytest.approx(expected.item(), rel=1e-4 if dtype == torch.float32 else 0.1)
     sum(value for name, value in terms.items() if 'loss' in name).backward()
     assert all(torch.isfinite(value.grad).all() for value in model.parameters())
+
+
+def test_scores_are_float32_where_other_products_are_not():
+    head, features = PrototypeHead(256, 400), torch.nn.functional.normalize(torch.randn(64, 256), dim=1)
+    expected = head.scores(features)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision('high')
+    try:
+        found = head.cuda().scores(features.cuda())
+    finally:
+        torch.set_float32_matmul_precision(before)
+    torch.testing.assert_close(found.cpu(), expected, atol=1e-6, rtol=0)

@@ -14,7 +14,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD
-from mmsigma.ops import Linear, TokenSplit, gather_tokens, patchify
+from mmsigma.ops import Linear, TokenSplit, full_float32, gather_tokens, patchify
 from mmsigma.registry import MODELS
 from mmsigma.utils.checkpoint import load_weights
 
@@ -29,7 +29,7 @@ _RELEASED_FILES = {
 
 @MODELS.register_module()
 class PixelTarget(BaseModule):
-    """Pixels of the masked tubes (VideoMAE; facts of the release: normalised per tube and colour).
+    """Pixels of the masked tubes (VideoMAE), normalised per tube and colour as its release does.
 
     Args:
         patch_size: Side of a tube in pixels.
@@ -99,6 +99,7 @@ class MLPTarget(BaseModule):
         std: Sequence[float] = IMAGENET_STD,
     ) -> None:
         super().__init__()
+        self.patch_size, self.tubelet_size = patch_size, tubelet_size
         self.pixels = PixelTarget(patch_size, tubelet_size, mean=mean, std=std)
         widths = [self.pixels.out_channels, *hidden_channels, out_channels]
         layers: list[nn.Module] = []
@@ -130,7 +131,8 @@ class FrozenEncoderTarget(BaseModule):
         img_size: Side of the frames in pixels, or (height, width).
         grid: Token grid (H, W) of the student.
         tubelet_size: Frames per tube of the student.
-        precision: ``'float32'`` leaves autocast, as the release does; ``'amp'`` follows it, several times faster.
+        precision: ``'float32'`` leaves autocast and TF32, as the release does; ``'amp'`` follows them, several times
+            faster.
         model_kwargs: Further arguments of ``timm.create_model``.
     """
 
@@ -179,9 +181,8 @@ class FrozenEncoderTarget(BaseModule):
 
     def encode(self, frames: Tensor) -> Tensor:
         """Patch tokens (n, H * W, D), float32, of frames (n, 3, H, W) on the student's grid."""
-        leave_autocast = torch.autocast(frames.device.type, enabled=False)
         if self.precision == 'float32':
-            with leave_autocast:
+            with full_float32(frames.device.type):
                 tokens = self.encoder.forward_features(frames)
         else:
             tokens = self.encoder.forward_features(frames)

@@ -1,6 +1,6 @@
 """Pure-torch building blocks: no registry, no config, no file access."""
 
-from mmsigma.ops.linear import Linear, linear
+from mmsigma.ops.linear import Linear, full_float32, linear
 from mmsigma.ops.masking import TokenSplit, gather_tokens, nearest_tubes, patchify, split_tokens
 from mmsigma.ops.position import resize_position_table, sincos_position_table
 from mmsigma.ops.sinkhorn import sinkhorn, sinkhorn_labels
@@ -8,6 +8,7 @@ from mmsigma.ops.sinkhorn import sinkhorn, sinkhorn_labels
 __all__ = [
     'Linear',
     'TokenSplit',
+    'full_float32',
     'gather_tokens',
     'linear',
     'nearest_tubes',

@@ -1,4 +1,7 @@
-"""Linear layers that are fast on any CPU."""
+"""Linear layers that are fast on any CPU, and float32 that is float32 on any GPU."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -46,3 +49,21 @@ class Linear(nn.Linear):
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (..., in_features) to (..., out_features)."""
         return linear(inputs, self.weight, self.bias)
+
+
+@contextmanager
+def full_float32(device_type: str) -> Iterator[None]:
+    """Leave autocast, and multiply float32 matrices as such: without TF32, which rounds them to the 10
+    bits of float16.
+
+    Gradients are computed later, in whatever precision is set then.
+    """
+    precision = torch.get_float32_matmul_precision()
+    if precision != 'highest':
+        torch.set_float32_matmul_precision('highest')
+    try:
+        with torch.autocast(device_type, enabled=False):
+            yield
+    finally:
+        if precision != 'highest':
+            torch.set_float32_matmul_precision(precision)

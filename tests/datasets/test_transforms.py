@@ -302,6 +302,10 @@ class TestPack:
         assert sample.gt_label.tolist() == [7] and sample.mask.tolist() == [True, False]
         assert sample.metainfo == {'filename': 'a.mp4', 'failures': []}
 
+    def test_sample_knows_the_grid_of_its_mask(self) -> None:
+        results = RandomMask([1, 2, 3], 0.5)(dict(imgs=np.zeros((1, 2, 2, 3), np.uint8)))
+        assert PackVideoInputs()(results)['data_samples'].metainfo == {'mask_grid': (1, 2, 3)}
+
     @pytest.mark.parametrize('label', [{}, {'label': -1}])
     def test_sample_without_label_and_mask(self, label: dict) -> None:
         sample = PackVideoInputs()({'imgs': np.zeros((1, 2, 2, 3), np.uint8), **label})['data_samples']

@@ -41,6 +41,9 @@ def test_training_step(target, tmp_path):
     expected = step(LossOnly(tiny_sigma(target)), *joint_batch())
     first, second = run_ranks(step_worker, 2, tmp_path, target)
     torch.testing.assert_close((first['loss'] + second['loss']) / 2, expected['loss'], atol=1e-5, rtol=1e-5)
+    assert len(expected['usage']) == 4  # two numbers for each of two levels
+    torch.testing.assert_close(first['usage'], expected['usage'])
+    torch.testing.assert_close(second['usage'], expected['usage'])
     for name, gradient in expected['gradients'].items():
         torch.testing.assert_close(first['gradients'][name], gradient, atol=1e-6, rtol=1e-3, msg=name)
     for name in ('head.prototypes.0', 'head.prototypes.1'):

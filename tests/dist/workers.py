@@ -74,7 +74,7 @@ def joint_batch(batch: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def step(model: torch.nn.Module, clips: torch.Tensor, mask: torch.Tensor) -> dict:
-    """One optimisation step; returns loss, gradients and parameters after it."""
+    """One optimisation step; returns loss, gradients, parameters after it and use of prototypes."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     terms = model(clips, mask) if isinstance(model, torch.nn.parallel.DistributedDataParallel) else model(clips, mask)
     loss = sum(value for name, value in terms.items() if 'loss' in name)
@@ -83,7 +83,8 @@ def step(model: torch.nn.Module, clips: torch.Tensor, mask: torch.Tensor) -> dic
     gradients = {name: value.grad.clone() for name, value in inner.named_parameters()}
     optimizer.step()
     parameters = {name: value.detach().clone() for name, value in inner.named_parameters()}
-    return dict(loss=loss.detach(), gradients=gradients, parameters=parameters)
+    usage = {name: value for name, value in terms.items() if name.startswith(('used_prototypes', 'assignment_entropy'))}
+    return dict(loss=loss.detach(), gradients=gradients, parameters=parameters, usage=usage)
 
 
 class LossOnly(torch.nn.Module):

@@ -24,9 +24,9 @@ TARGETS = {
 
 @pytest.fixture
 def build_tiny() -> Callable[..., nn.Module]:
-    """Builds a tiny SIGMA with a target by name; further arguments are those of the head."""
+    """Builds a tiny SIGMA with a target by name or config; further arguments are those of the head."""
 
-    def build(target: str, **head) -> nn.Module:
+    def build(target: str | dict, **head) -> nn.Module:
         if 'type' not in head:
             default = (
                 dict(type='RegressionHead') if target == 'pixel' else dict(type='PrototypeHead', num_prototypes=10)
@@ -35,7 +35,8 @@ def build_tiny() -> Callable[..., nn.Module]:
         arch = dict(embed_dims=24, depth=2, num_heads=2)
         backbone = dict(type='VideoVisionTransformer', arch=arch, img_size=32, num_frames=4, patch_size=8)
         neck = dict(type='MaskedVideoDecoder', embed_dims=12, depth=2, num_heads=2)
-        return MODELS.build(dict(type='SIGMA', backbone=backbone, neck=neck, target=TARGETS[target], head=head))
+        target = TARGETS[target] if isinstance(target, str) else target
+        return MODELS.build(dict(type='SIGMA', backbone=backbone, neck=neck, target=target, head=head))
 
     return build
 

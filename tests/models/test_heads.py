@@ -123,11 +123,15 @@ def test_only_losses_are_summed_by_mmengine() -> None:
 @pytest.mark.parametrize(
     ('kwargs', 'message'),
     [
-        (dict(num_prototypes=1), 'two prototypes or more, got 1'),
+        (dict(num_prototypes=1), 'two prototypes or more; got 1'),
+        (dict(num_prototypes=4e3), r'must be an integer, or one per level.* got 4000\.0'),
+        (dict(num_prototypes='4000'), "got '4000'"),
         (dict(num_prototypes=[]), 'two prototypes or more'),
-        (dict(num_prototypes=[4, 0]), r'two prototypes or more, got \[4, 0\]'),
+        (dict(num_prototypes=[4, 0]), r'two prototypes or more; got \[4, 0\]'),
         (dict(num_prototypes=[4, 8], level_weights=[1]), '2 levels but 1 level_weights'),
-        (dict(loss=dict(type='SwappedAssignmentLoss', temperature=0)), 'temperature must be positive'),
+        (dict(loss=dict(type='SwappedAssignmentLoss', temperature=0)), 'temperature and epsilon must be positive'),
+        (dict(loss=dict(type='SwappedAssignmentLoss', epsilon=-0.05)), 'epsilon=-0.05'),
+        (dict(loss=dict(type='SwappedAssignmentLoss', num_iters=-1)), 'num_iters not negative.*num_iters=-1'),
     ],
 )
 def test_impossible_settings(kwargs: dict, message: str) -> None:

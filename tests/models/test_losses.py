@@ -89,5 +89,5 @@ def test_each_branch_predicts_the_codes_of_the_other(hard_labels: bool) -> None:
 
 @pytest.mark.parametrize('temperature', [0, -0.1])
 def test_refuses_temperature_that_is_not_positive(temperature: float) -> None:
-    with pytest.raises(ValueError, match='temperature must be positive'):
+    with pytest.raises(ValueError, match='temperature and epsilon must be positive'):
         SwappedAssignmentLoss(temperature=temperature)

@@ -14,6 +14,7 @@ from mmsigma.ops import TokenSplit, sinkhorn, split_tokens
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.key_mapping import from_official, to_official
+from tests.models.conftest import TARGETS
 
 
 class Official(NamedTuple):
@@ -208,6 +209,41 @@ def test_unknown_mode(build_tiny: Callable, tiny_batch) -> None:
 def test_loss_without_masks_says_what_to_add(build_tiny: Callable, tiny_batch, samples: list | None) -> None:
     with pytest.raises(ValueError, match='carry no mask.*PackVideoInputs'):
         build_tiny('pixel')(tiny_batch[0], samples, mode='loss')
+
+
+@pytest.mark.parametrize(
+    ('length', 'grid', 'message'),
+    [
+        (32, (2, 4, 4), ''),
+        (32, None, ''),
+        (16, None, r'of 16 tokens does .* model\.backbone, whose grid is \(2, 4, 4\): set grid=.*dataset\.pipeline'),
+        (64, (4, 4, 4), r'drawn on the grid \(4, 4, 4\) does not belong'),
+        (32, (4, 2, 4), r'drawn on the grid \(4, 2, 4\) does not belong'),
+    ],
+)
+def test_mask_has_to_belong_to_the_grid(build_tiny: Callable, tiny_batch, length: int, grid, message: str) -> None:
+    sample = ActionDataSample(metainfo=dict(mask_grid=grid) if grid else {})
+    sample.set_field(torch.arange(length) < length // 2, 'mask')
+    model = build_tiny('pixel')
+    if not message:
+        assert model(tiny_batch[0], [sample] * 2, mode='loss')['loss_reconstruction'] > 0
+        return
+    with pytest.raises(ValueError, match=message):
+        model(tiny_batch[0], [sample] * 2, mode='loss')
+
+
+@pytest.mark.parametrize(
+    ('target', 'settings', 'message'),
+    [
+        ('pixel', dict(patch_size=16), r'model\.target\.patch_size is 16, .* must be 8: its grid is \(2, 4, 4\)'),
+        ('mlp', dict(tubelet_size=1), r'model\.target\.tubelet_size is 1, .* must be 2'),
+        ('dino', dict(grid=(2, 2)), r'model\.target\.grid is \(2, 2\), .* must be \(4, 4\)'),
+        ('dino', dict(tubelet_size=4), r'model\.target\.tubelet_size is 4, .* must be 2'),
+    ],
+)
+def test_target_has_to_cut_as_the_backbone(build_tiny: Callable, target: str, settings: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build_tiny({**TARGETS[target], **settings}, type='RegressionHead')
 
 
 def test_prototype_scores_cover_all_tokens_in_order(build_tiny: Callable, tiny_batch) -> None:

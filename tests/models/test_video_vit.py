@@ -95,6 +95,7 @@ def test_order_of_tokens_matters_through_positions() -> None:
         (dict(img_size=(32, 30)), 'img_size 32 x 30'),
         (dict(num_frames=5), 'num_frames 5'),
         (dict(arch=dict(embed_dims=10, depth=1, num_heads=3)), 'embed_dims 10 is not divisible by num_heads 3'),
+        (dict(arch=dict(embed_dims=12, depth=1)), r"arch = \{'embed_dims': 12, 'depth': 1\} lacks \['num_heads'\]"),
     ],
 )
 def test_impossible_settings(kwargs: dict, message: str) -> None:
@@ -107,6 +108,12 @@ def test_inputs_of_another_shape(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError) as info:
         tiny()(torch.zeros(1, *shape))
     assert '(3, 4, 32, 32)' in str(info.value) and str(shape) in str(info.value)
+
+
+@pytest.mark.parametrize('length', [16, 31, 64])
+def test_mask_of_another_grid(length: int) -> None:
+    with pytest.raises(ValueError, match=rf'token grid is \(2, 4, 4\), but the mask has the shape \(1, {length}\)'):
+        tiny()(torch.zeros(1, 3, 4, 32, 32), (torch.arange(length) < 8)[None])
 
 
 @pytest.mark.parametrize('masked', [True, False])

@@ -24,7 +24,8 @@ class PackVideoInputs(BaseTransform):
     """
 
     def __init__(
-        self, meta_keys: Sequence[str] = ('filename', 'frame_inds', 'crop_box', 'original_shape', 'failures')
+        self,
+        meta_keys: Sequence[str] = ('filename', 'frame_inds', 'crop_box', 'original_shape', 'mask_grid', 'failures'),
     ) -> None:
         self.meta_keys = tuple(meta_keys)
 

@@ -7,7 +7,7 @@ from mmsigma.registry import TRANSFORMS
 
 
 class _Mask(BaseTransform):
-    """Adds ``mask``, bool (T * H * W,), True where a tube is masked."""
+    """Adds ``mask``, bool (T * H * W,), True where a tube is masked, and ``mask_grid``, (T, H, W)."""
 
     def __init__(self, grid: tuple[int, int, int] = (8, 14, 14), mask_ratio: float = 0.9) -> None:
         if not 0 < mask_ratio < 1:
@@ -21,7 +21,7 @@ class _Mask(BaseTransform):
         raise NotImplementedError
 
     def transform(self, results: dict) -> dict:
-        results['mask'] = self._draw()
+        results['mask'], results['mask_grid'] = self._draw(), self.grid
         return results
 
     def __repr__(self) -> str:

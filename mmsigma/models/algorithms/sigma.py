@@ -32,6 +32,9 @@ class SIGMA(BaseModel):
         head: Config of the head; its width follows from the target.
         data_preprocessor: Config of the preprocessor.
         init_cfg: mmengine's initialisation config, e.g. ``dict(type='Pretrained', checkpoint=...)``.
+
+    Raises:
+        ValueError: If the target cuts clips into other tubes than the backbone.
     """
 
     def __init__(
@@ -47,10 +50,22 @@ class SIGMA(BaseModel):
         super().__init__(MODELS.build(data_preprocessor or dict(type='VideoDataPreprocessor')), init_cfg)
         self.backbone = MODELS.build(backbone)
         self.target = MODELS.build(target)
+        self._check_tubes()
         width = self.target.out_channels
         derived = dict(in_channels=self.backbone.embed_dims, out_channels=width, grid=self.backbone.grid)
         self.neck = MODELS.build({**derived, **neck})
         self.head = MODELS.build({'in_channels': width, **head})
+
+    def _check_tubes(self) -> None:
+        backbone = self.backbone
+        tubes = dict(tubelet_size=backbone.tubelet_size, patch_size=backbone.patch_size, grid=backbone.grid[1:])
+        for name, expected in tubes.items():
+            found = getattr(self.target, name, expected)
+            if found != expected:
+                raise ValueError(
+                    f'model.target.{name} is {found}, but model.backbone cuts clips so that it must be {expected}: its '
+                    f'grid is {backbone.grid}, tubelet_size {backbone.tubelet_size}, patch_size {backbone.patch_size}'
+                )
 
     def forward(
         self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
@@ -67,7 +82,7 @@ class SIGMA(BaseModel):
             Losses and statistics, tokens, or data samples, according to ``mode``.
         """
         if mode == 'loss':
-            return self.loss(inputs, split_tokens(_stack_masks(data_samples)))
+            return self.loss(inputs, split_tokens(self._stack_masks(data_samples)))
         tokens = self.backbone(inputs)
         if mode == 'tensor':
             return tokens
@@ -84,6 +99,20 @@ class SIGMA(BaseModel):
         target = self.target(inputs, split)
         return self.head.loss(pred, target)
 
+    def _stack_masks(self, data_samples: list | None) -> Tensor:
+        if not data_samples or 'mask' not in data_samples[0]:
+            raise ValueError('the samples carry no mask: end the training pipeline with a mask and PackVideoInputs')
+        grid = self.backbone.grid
+        for sample in data_samples:
+            drawn, length = sample.metainfo.get('mask_grid', grid), len(sample.mask)
+            if drawn != grid or length != math.prod(grid):
+                origin = f'drawn on the grid {drawn}' if drawn != grid else f'of {length} tokens'
+                raise ValueError(
+                    f'a mask {origin} does not belong to model.backbone, whose grid is {grid}: set grid={grid} for the '
+                    'mask in train_dataloader.dataset.pipeline'
+                )
+        return torch.stack([sample.mask for sample in data_samples])
+
     @torch.no_grad()
     def prototype_scores(self, inputs: Tensor, level: int = 0) -> Tensor:
         """Similarity of every tube's target feature to every prototype, (B, N, K), for pictures and diagnosis."""
@@ -91,9 +120,3 @@ class SIGMA(BaseModel):
         everything = torch.arange(num_tokens, device=inputs.device).expand(len(inputs), -1)
         features = self.target(inputs, TokenSplit(visible=everything, masked=everything))
         return self.head.scores(features, level)
-
-
-def _stack_masks(data_samples: list | None) -> Tensor:
-    if not data_samples or 'mask' not in data_samples[0]:
-        raise ValueError('the samples carry no mask: end the training pipeline with a mask and PackVideoInputs')
-    return torch.stack([sample.mask for sample in data_samples])

@@ -91,6 +91,8 @@ class VideoVisionTransformer(BaseModule):
             if arch not in ARCHITECTURES:
                 raise ValueError(f'unknown arch {arch!r}: choose one of {sorted(ARCHITECTURES)} or give a dict')
             arch = ARCHITECTURES[arch]
+        if lacking := [key for key in ('embed_dims', 'depth', 'num_heads') if key not in arch]:
+            raise ValueError(f'arch = {dict(arch)} lacks {lacking}')
         height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
         if num_frames % tubelet_size or height % patch_size or width % patch_size:
             raise ValueError(
@@ -124,7 +126,7 @@ class VideoVisionTransformer(BaseModule):
             Tokens (B, N_visible, D) in (t, h, w) order.
 
         Raises:
-            ValueError: If the input is not of the shape the model was built for.
+            ValueError: If input or mask are not of the shape the model was built for.
         """
         if tuple(inputs.shape[1:]) != self.input_shape:
             raise ValueError(
@@ -132,6 +134,8 @@ class VideoVisionTransformer(BaseModule):
                 'set img_size, num_frames and in_channels accordingly'
             )
         if isinstance(mask, Tensor):
+            if mask.shape[1:] != self.pos_embed.shape[1:2]:
+                raise ValueError(f'the token grid is {self.grid}, but the mask has the shape {tuple(mask.shape)}')
             mask = split_tokens(mask)
         visible = None if mask is None else mask.visible
         tokens = self.patch_embed(inputs, visible)

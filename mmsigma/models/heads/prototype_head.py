@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from mmengine.dist import all_reduce
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmsigma.models.losses import SwappedAssignment
-from mmsigma.ops import linear
+from mmsigma.ops import full_float32, linear
 from mmsigma.registry import MODELS
 
 
@@ -39,9 +40,11 @@ class PrototypeHead(BaseModule):
         level_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        sizes = [num_prototypes] if isinstance(num_prototypes, int) else list(num_prototypes)
-        if not sizes or min(sizes) < 2:
-            raise ValueError(f'every level needs two prototypes or more, got {num_prototypes}')
+        sizes = list(num_prototypes) if isinstance(num_prototypes, (list, tuple)) else [num_prototypes]
+        if not sizes or not all(isinstance(size, int) and size >= 2 for size in sizes):
+            raise ValueError(
+                f'num_prototypes must be an integer, or one per level: two prototypes or more; got {num_prototypes!r}'
+            )
         self.level_weights = list(level_weights or [1.0] * len(sizes))
         if len(self.level_weights) != len(sizes):
             raise ValueError(f'{len(sizes)} levels but {len(self.level_weights)} level_weights')
@@ -96,15 +99,16 @@ class PrototypeHead(BaseModule):
 def cosine_scores(features: Tensor, prototypes: Tensor) -> Tensor:
     """Scores (..., K), float32, of features (..., D) of any length and unit prototypes (K, D).
 
-    Half precision would be off by more than a tenth of Sinkhorn's ``epsilon``, so this leaves autocast.
+    Scores are divided by ``epsilon`` in an exponent. bfloat16 is off by up to 0.003, which changes codes by 6 % at an
+    ``epsilon`` of 0.05; float16 and TF32 by 0.0001, which is 0.2 %. So small a part of a step is not worth even that.
     """
-    with torch.autocast(features.device.type, enabled=False):
+    with full_float32(features.device.type):
         return linear(F.normalize(features.float(), dim=-1), prototypes.float())
 
 
 @torch.no_grad()
 def collapse_statistics(result: SwappedAssignment, num_prototypes: int) -> dict[str, Tensor]:
-    """Signs of collapse, from the assignments of the predictions.
+    """Signs of collapse, from the assignments of the predictions, those of all processes.
 
     Equal features have equal codes, so one prototype gets all their labels. Features that differ by noise alone have
     labels of any kind, but nothing can predict those: then the loss stays at its uninformed level.
@@ -115,13 +119,15 @@ def collapse_statistics(result: SwappedAssignment, num_prototypes: int) -> dict[
 
     Returns:
         ``used_prototypes``, how many are the label of at least one token; ``assignment_entropy`` of that use, relative
-        to its largest possible value (0: one prototype takes all; 1: equal use); ``relative_level``, the loss relative
-        to 2 ln K, the value of an uninformed guess.
+        to its largest possible value (0: one prototype takes all; 1: equal use); ``relative_level``, the loss of this
+        process relative to 2 ln K, the value of an uninformed guess.
     """
     codes = result.codes_pred
     labels = codes if codes.ndim == 1 else codes.argmax(dim=1)
     counts = torch.bincount(labels, minlength=num_prototypes)
-    entropy = torch.special.entr(counts / len(labels)).sum() / math.log(max(2, min(len(labels), num_prototypes)))
+    all_reduce(counts)
+    total = counts.sum()
+    entropy = torch.special.entr(counts / total).sum() / total.clamp(2, num_prototypes).log()
     return {
         'used_prototypes': (counts > 0).sum().float(),
         'assignment_entropy': entropy,

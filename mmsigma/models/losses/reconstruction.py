@@ -27,7 +27,10 @@ class _MeanSquaredError(torch.autograd.Function):
 
 @MODELS.register_module()
 class FeatureMSELoss(nn.Module):
-    """Mean squared error over all elements, in float32: VideoMAE's loss, and SIGMA's collapsing L2 ablation."""
+    """Mean squared error over all elements, in float32: VideoMAE's loss, and SIGMA's collapsing L2 ablation.
+
+    A second backward pass, ``retain_graph`` or not, raises: the first one uses up what is kept for it.
+    """
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
         """Compare ``pred`` and ``target``, both (B, N_masked, D).

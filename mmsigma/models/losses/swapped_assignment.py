@@ -64,7 +64,8 @@ def code_cross_entropy(scores: Tensor, codes: Tensor, temperature: float) -> Ten
         temperature: Divides the scores.
 
     Returns:
-        A scalar; differentiable once, with respect to ``scores``.
+        A scalar; differentiable once, with respect to ``scores``. A second backward pass, ``retain_graph`` or not,
+        raises, because the first one scales the gradient where it is stored.
     """
     return _CodeCrossEntropy.apply(scores, codes, temperature)
 
@@ -97,8 +98,11 @@ class SwappedAssignmentLoss(nn.Module):
         self, epsilon: float = 0.05, num_iters: int = 10, temperature: float = 0.1, hard_labels: bool = True
     ) -> None:
         super().__init__()
-        if temperature <= 0:
-            raise ValueError(f'temperature must be positive, got {temperature}')
+        if temperature <= 0 or epsilon <= 0 or num_iters < 0:
+            raise ValueError(
+                'temperature and epsilon must be positive and num_iters not negative, '
+                f'got {temperature=}, {epsilon=}, {num_iters=}'
+            )
         self.epsilon, self.num_iters, self.temperature = epsilon, num_iters, temperature
         self.assign = sinkhorn_labels if hard_labels else sinkhorn
 
