@@ -1,11 +1,12 @@
 """Region similarity J and contour accuracy F of video object segmentation (DAVIS; Perazzi et al. 2016).
 
 Equal to the official evaluation of DAVIS-2017, and several times faster: regions of all objects come from one joint
-histogram, contours are compared inside the objects' bounding boxes by a distance transform instead of a dilation.
+histogram, and contours are compared inside the objects' bounding boxes.
 """
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import cv2
@@ -38,8 +39,12 @@ def region_similarity(pred: Array, gt: Array, num_objects: int) -> Array:
     """
     _check_shapes(pred, gt)
     size = num_objects + 1
-    joint = _foreground(gt, num_objects).astype(np.int64) * size + _foreground(pred, num_objects)
-    table = np.bincount(joint.ravel(), minlength=size * size).reshape(size, size)
+    joint = _foreground(gt, num_objects).astype(np.uint16) * np.uint16(size) + _foreground(pred, num_objects)
+    if size * size <= 256:  # a histogram of bytes takes a tenth of the time
+        table = cv2.calcHist([joint.astype(np.uint8)], [0], None, [256], [0, 256]).ravel()[: size * size]
+    else:
+        table = np.bincount(joint.ravel(), minlength=size * size)
+    table = table.astype(np.int64).reshape(size, size)
     overlap = table.diagonal()[1:]
     union = table.sum(axis=0)[1:] + table.sum(axis=1)[1:] - overlap
     return np.where(union > 0, overlap / np.maximum(union, 1), 1.0)
@@ -104,12 +109,17 @@ def _boundary(mask: Array, window: tuple[slice, slice]) -> Array:
 
 def _within(edge: Array, radius: int) -> Array:
     """Pixels at most ``radius`` from an edge pixel."""
-    distance = cv2.distanceTransform((~edge).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return distance <= radius + 1e-3
+    return cv2.dilate(edge.view(np.uint8), _disk(radius)).view(bool)
+
+
+@cache
+def _disk(radius: int) -> Array:
+    offsets = np.arange(-radius, radius + 1)
+    return (offsets[:, None] ** 2 + offsets**2 <= radius**2).astype(np.uint8)
 
 
 def _foreground(labels: Array, num_objects: int) -> Array:
-    return np.where(labels > num_objects, 0, labels)
+    return np.where(labels > num_objects, np.uint8(0), labels) if labels.max(initial=0) > num_objects else labels
 
 
 def _check_shapes(pred: Array, gt: Array) -> None:
