@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmaction.structures import ActionDataSample
+from mmengine.optim import OptimWrapper
 
 from mmsigma.engine.hooks import BadVideoHook, CollapseHook, NonFiniteLossHook, ProgressHook
 
@@ -12,10 +13,11 @@ from mmsigma.engine.hooks import BadVideoHook, CollapseHook, NonFiniteLossHook, 
 class FakeRunner(SimpleNamespace):
     """As much of a Runner as these hooks look at."""
 
-    def __init__(self, iteration: int = 0) -> None:
+    def __init__(self, **others) -> None:
         self.warnings: list[str] = []
         logger = SimpleNamespace(warning=self.warnings.append)
-        super().__init__(iter=iteration, epoch=0, max_epochs=1, max_iters=4, logger=logger, model=torch.nn.Linear(2, 2))
+        defaults = dict(iter=0, epoch=0, max_epochs=1, max_iters=4, logger=logger, model=torch.nn.Linear(2, 2))
+        super().__init__(**{**defaults, **others})
 
 
 def batch(*failures: list[tuple[str, str]]) -> dict:
@@ -62,13 +64,66 @@ def test_bad_video_hook_stops_only_above_its_share():
         strict.after_train_iter(runner, 0, data_batch=data)
 
 
-def test_non_finite_pixels_are_blamed_first():
-    data = batch([], [])
-    data['inputs'] = [torch.zeros(3, 2, 4, 4), torch.full((3, 2, 4, 4), float('nan'))]
+class Parts(torch.nn.ModuleDict):
+    """A model of two parts and a loss."""
+
+    def __init__(self) -> None:
+        super().__init__(dict(backbone=torch.nn.Linear(2, 2), target=torch.nn.Linear(2, 2)))
+        self.infinite = 0.0
+
+    def loss(self, inputs: torch.Tensor) -> torch.Tensor:
+        return (self.backbone(inputs) - self.target(inputs)).square().mean() + self.infinite
+
+
+def spoil_pixels(model: Parts, data: dict) -> None:
+    data['inputs'][1] = torch.full((3, 2, 4, 4), float('nan'))
+
+
+def spoil_parameter(model: Parts, data: dict) -> None:
+    model.backbone.bias.data[0] = float('inf')
+
+
+def spoil_target(model: Parts, data: dict) -> None:
+    model.target.register_forward_hook(lambda part, inputs, output: output * float('nan'), prepend=True)
+
+
+def spoil_loss(model: Parts, data: dict) -> None:
+    model.infinite = float('inf')
+
+
+def spoil_gradient(model: Parts, data: dict) -> None:
+    model.target.weight.register_hook(lambda gradient: gradient * float('inf'))
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'message'),
+    [
+        (spoil_pixels, r'loss is nan in iteration 0.*clip of broken\.mp4 already holds NaN'),
+        (spoil_parameter, r'loss is inf.*1 parameters were not finite before this step, backbone\.bias for one'),
+        (spoil_target, r'loss is nan.*model\.target is the first part whose output is not finite'),
+        (spoil_loss, r'loss is inf.*outputs of model\.backbone, model\.target: it overflowed after that'),
+        (spoil_gradient, r'1 of 4 gradients are not finite in iteration 0.*target\.weight.*although the loss is'),
+    ],
+)
+def test_first_cause_is_named_before_the_parameters_change(spoil, message: str) -> None:
+    data, model = batch([], []), Parts()
     data['data_samples'][1].set_metainfo(dict(filename='broken.mp4'))
-    outputs = dict(loss=torch.tensor(float('inf')))
-    with pytest.raises(FloatingPointError, match=r'loss is inf.*clip of broken\.mp4'):
-        NonFiniteLossHook().after_train_iter(FakeRunner(), 0, data_batch=data, outputs=outputs)
+    runner = FakeRunner(model=model, cfg={}, optim_wrapper=OptimWrapper(torch.optim.SGD(model.parameters(), lr=1.0)))
+    hook = NonFiniteLossHook()
+    hook.before_train(runner)
+    for spoilt in (False, True):
+        if spoilt:
+            spoil(model, data)
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        hook.before_train_iter(runner, 0, data)
+        loss = model.loss(torch.stack(data['inputs'])[:, 0, 0, 0, :2] + 1)
+        if spoilt:
+            with pytest.raises(FloatingPointError, match=message):
+                runner.optim_wrapper.update_params(loss)
+        else:
+            runner.optim_wrapper.update_params(loss)
+        unchanged = [torch.equal(value, before[name]) for name, value in model.state_dict().items()]
+        assert all(unchanged) if spoilt else not any(unchanged)
 
 
 def test_progress_shows_chosen_outputs_and_the_share_of_waiting():

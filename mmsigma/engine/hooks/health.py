@@ -1,55 +1,90 @@
 """Noticing that training goes wrong."""
 
-import math
 from collections import deque
+from functools import partial
+from typing import Any
 
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmsigma.registry import HOOKS
 
 
 @HOOKS.register_module()
 class NonFiniteLossHook(Hook):
-    """Stops a run whose loss is NaN or infinite, and names the cause as far as it can be found."""
+    """Stops a run at a loss or gradient that is NaN or infinite, before the parameters change, and names its cause.
+
+    Gradients that float16's loss scaling skips are none of its business.
+    """
 
     priority = 'VERY_HIGH'
 
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
-    ) -> None:
-        loss = outputs['loss'].item()
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f'the loss is {loss} in iteration {runner.iter} (epoch {runner.epoch}). '
-                + self.cause(runner, data_batch, outputs)
-            )
+    def __init__(self) -> None:
+        self.batch: dict = {}
+        self.outputs: dict[str, Tensor] = {}  # of the parts of the model in this step, in the order of their execution
 
-    @staticmethod
-    def cause(runner: Runner, data_batch: dict, outputs: dict[str, Tensor]) -> str:
-        """Where the first non-finite numbers are, in the order in which they would have spread."""
-        samples = data_batch['data_samples'] or []
-        for clip, sample in zip(data_batch['inputs'], samples, strict=False):
+    def before_train(self, runner: Runner) -> None:
+        wrapper = runner.optim_wrapper
+        update = wrapper.update_params
+
+        def update_params(loss: Tensor, *args, **kwargs) -> None:
+            if not torch.isfinite(loss):
+                raise FloatingPointError(f'the loss is {loss.item()} in {_place(runner)}. {self.cause(runner.model)}')
+            self.outputs.clear()
+            update(loss, *args, **kwargs)
+
+        wrapper.update_params = update_params
+        wrapper.optimizer.register_step_pre_hook(lambda *_: self._check_gradients(runner))
+        if not runner.cfg.get('compile'):  # what is compiled cannot be watched
+            for name, part in getattr(runner.model, 'module', runner.model).named_children():
+                part.register_forward_hook(partial(self._keep, name))
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        self.batch = data_batch or {}
+
+    def cause(self, model: nn.Module) -> str:
+        """What was the first not to be finite, of pixels, parameters and the outputs of the model's parts."""
+        for clip, sample in zip(self.batch.get('inputs', ()), self.batch.get('data_samples') or (), strict=False):
             if clip.is_floating_point() and not torch.isfinite(clip).all():
                 return f'The clip of {sample.metainfo.get("filename")} already holds NaN or infinite pixels.'
-        model = runner.model
-        bad = [name for name, value in model.named_parameters() if not torch.isfinite(value).all()]
-        gradients = [
-            name
-            for name, value in model.named_parameters()
-            if value.grad is not None and not torch.isfinite(value.grad).all()
-        ]
-        terms = [name for name, value in outputs.items() if not math.isfinite(value.item())]
-        finite = [name for name, value in outputs.items() if math.isfinite(value.item())]
-        text = f'Terms that are not finite: {terms}; finite: {finite}. '
-        if bad:
-            text += f'{len(bad)} parameters hold NaN, {bad[0]} for one, and {len(gradients)} gradients. '
-        return text + (
-            'The pixels were fine, so the network overflowed: resume from the last checkpoint with a smaller learning '
-            'rate, bfloat16 instead of float16 (optim_wrapper.dtype), or gradient clipping (optim_wrapper.clip_grad).'
-        )
+        if bad := [name for name, value in model.named_parameters() if not torch.isfinite(value).all()]:
+            return (
+                f'{len(bad)} parameters were not finite before this step, {bad[0]} for one, though all gradients were: '
+                'the last update was too large (optim_wrapper.optimizer.lr), or they were loaded like that.'
+            )
+        healthy = []
+        for name, output in self.outputs.items():
+            if not torch.isfinite(output).all():
+                return f'model.{name} is the first part whose output is not finite, while its parameters are. {_REMEDY}'
+            healthy.append(f'model.{name}')
+        known = f', and so are the outputs of {", ".join(healthy)}' if healthy else ''
+        return f'Pixels and parameters are finite{known}: it overflowed after that. {_REMEDY}'
+
+    def _keep(self, name: str, part: nn.Module, inputs: tuple, output: Any) -> None:
+        output = output.get('inputs') if isinstance(output, dict) else output
+        if isinstance(output, Tensor):
+            self.outputs[name] = output.detach()
+
+    def _check_gradients(self, runner: Runner) -> None:
+        gradients = {name: value.grad for name, value in runner.model.named_parameters() if value.grad is not None}
+        norms = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients.values()])
+        if bad := [name for name, fine in zip(gradients, norms.isfinite().tolist(), strict=True) if not fine]:
+            raise FloatingPointError(
+                f'{len(bad)} of {len(gradients)} gradients are not finite in {_place(runner)}, that of {bad[0]} for '
+                f'one, although the loss is. The parameters are still those of the last step. {_REMEDY}'
+            )
+
+
+_REMEDY = (
+    'Resume from the last checkpoint with a smaller learning rate, bfloat16 instead of float16 (optim_wrapper.dtype), '
+    'or gradient clipping (optim_wrapper.clip_grad).'
+)
+
+
+def _place(runner: Runner) -> str:
+    return f'iteration {runner.iter} (epoch {runner.epoch})'
 
 
 @HOOKS.register_module()
