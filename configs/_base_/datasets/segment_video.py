@@ -1,59 +1,11 @@
-# One frame out of each of 16 segments, not flipped (Something-Something). Lists of "path label" lines or CSVs
-# with header, paths relative to data_root, which the files built on this one set.
-# decord, pyav or torchcodec (AVI files with B-frames: pyav)
-decoder = 'decord'
-batch_size = 4
-num_workers = 8
+# One frame out of each of 16 segments, not flipped (Something-Something); otherwise as dense_video.py.
+_base_ = ['dense_video.py']
 
-train_pipeline = [
-    dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleSegmentClip', clip_len=16)),
-    dict(type='RandAugmentClip', policy='rand-m7-n4-mstd0.5-inc1', size=224),
-    dict(type='RandomResizedCropClip', size=224, scale=(0.25, 1.0), ratio=(3 / 4, 4 / 3)),
-    dict(type='PackVideoInputs'),
-]
-val_pipeline = [
-    dict(
-        type='ReadClip',
-        decoder=decoder,
-        sampling=dict(type='SampleSegmentViews', clip_len=16, num_clips=1),
-    ),
-    dict(type='CropViews', size=224, num_crops=1),
-    dict(type='PackVideoInputs'),
-]
-test_pipeline = [
-    dict(
-        type='ReadClip',
-        decoder=decoder,
-        sampling=dict(type='SampleSegmentViews', clip_len=16, num_clips=2),
-    ),
-    dict(type='CropViews', size=224, num_crops=3),
-    dict(type='PackVideoInputs'),
-]
-train_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    pin_memory=True,
-    drop_last=True,
-    sampler=dict(type='SeededSampler', shuffle=True),
-    dataset=dict(type='VideoDataset', data_prefix=dict(video=''), pipeline=train_pipeline),
-)
-val_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    pin_memory=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='VideoDataset', data_prefix=dict(video=''), pipeline=val_pipeline, test_mode=True),
-)
-test_dataloader = dict(
-    batch_size=1,
-    num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    pin_memory=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='VideoDataset', data_prefix=dict(video=''), pipeline=test_pipeline, test_mode=True),
-)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-val_evaluator = test_evaluator = dict(type='AccuracyMetric')
+train_pipeline = [step for step in _base_.train_pipeline if step.type != 'FlipClip']
+train_pipeline[0].sampling = dict(type='SampleSegmentClip', clip_len=16)
+val_pipeline, test_pipeline = _base_.val_pipeline, _base_.test_pipeline
+val_pipeline[0].sampling = dict(type='SampleSegmentViews', clip_len=16, num_clips=1)
+test_pipeline[0].sampling = dict(type='SampleSegmentViews', clip_len=16, num_clips=2)
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
