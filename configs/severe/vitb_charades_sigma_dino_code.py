@@ -1,6 +1,6 @@
 # As vitb_charades_sigma_dino with the values of SEVERE's code that suit a transformer: 32 frames at stride 8 of
-# 112 x 112, dropout 0.5, 10 clips x 3 crops. 16 clips per step (8 GPUs x 2), learning rate 1e-4. Left out: SGD at 0.0375
-# with steps at epochs 41 and 49, made for a convolutional network, and colours in the order BGR.
+# 112 x 112, dropout 0.5, 10 clips x 3 crops. 16 clips per step (8 GPUs x 2), learning rate 1e-4. Left out: SGD at
+# 0.0375 with steps at epochs 41 and 49, made for a convolutional network, and colours in the order BGR.
 _base_ = ['vitb_charades_sigma_dino.py']
 
 img_size = 112
