@@ -18,6 +18,8 @@ from mmengine.config import Config
 from mmengine.config import config as mmengine_config
 from mmengine.dist import infer_launcher
 from mmengine.logging import HistoryBuffer
+from mmengine.optim import OptimWrapper
+from torch import nn
 
 # A declared operator exists as long as its library does.
 _LIBRARIES: list[torch.library.Library] = []
@@ -76,6 +78,19 @@ def unpack_history(message_hub: dict) -> dict:
             buffer = HistoryBuffer(values.tolist(), counts.tolist(), max_length)
         unpacked[name] = buffer
     return {**message_hub, 'log_scalars': unpacked}
+
+
+class CPUAmpOptimWrapper(OptimWrapper):
+    """Mixed precision on the CPU: bfloat16 autocast, which needs no loss scaling.
+
+    mmengine's ``AmpOptimWrapper`` refuses to run without an accelerator (seen in 0.10.7). Remove when it runs
+    ``torch.autocast('cpu')``.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
+            yield
 
 
 @contextmanager

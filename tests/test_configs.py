@@ -153,6 +153,13 @@ def test_target_and_prototypes_of_the_paper(path: Path) -> None:
 
 
 @every_config
+def test_collapse_is_watched_where_it_can_happen(path: Path) -> None:
+    cfg = load_config(path)
+    watched = any(hook['type'] == 'CollapseHook' for hook in cfg.custom_hooks)
+    assert watched == (cfg.model.target.type != 'PixelTarget')
+
+
+@every_config
 def test_variables_reach_what_depends_on_them(path: Path) -> None:
     options = dict(data_root='elsewhere', batch_size=3, num_workers=0, decoder='pyav', mask_ratio=0.5)
     cfg = load_config(path, options)

@@ -6,7 +6,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    # at least two are kept: the oldest goes before the newest is written
+    # the oldest goes when the newest is in place
     checkpoint=dict(type='CheckpointHook', interval=20, max_keep_ckpts=3, save_last=True),
 )
 custom_hooks = [

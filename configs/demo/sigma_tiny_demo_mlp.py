@@ -48,7 +48,7 @@ train_dataloader = dict(
         data_root=data_root,
         ann_file=ann_file,
         data_prefix=dict(video=''),
-        scan_if_no_list=True,
+        optional_list='annotations/train.txt',
         pipeline=train_pipeline,
     ),
 )

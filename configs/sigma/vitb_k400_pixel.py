@@ -8,3 +8,4 @@ model = dict(target=dict(_delete_=True, type='PixelTarget'), head=dict(_delete_=
 train_dataloader = dict(batch_size=batch_size)
 optim_wrapper = dict(optimizer=dict(lr=_base_.base_lr * global_batch / 256))
 auto_scale_lr = dict(base_batch_size=global_batch)
+custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] != 'CollapseHook']

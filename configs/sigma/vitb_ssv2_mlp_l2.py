@@ -3,4 +3,3 @@
 _base_ = ['vitb_ssv2_mlp.py']
 
 model = dict(head=dict(_delete_=True, type='RegressionHead'))
-custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] != 'CollapseHook']

@@ -37,7 +37,8 @@ class VideoDataset(MMActionVideoDataset):
         pipeline: Configs of the transforms.
         ann_file: The list, relative to ``data_root``; empty to use all videos of the folder.
         data_prefix: Folder of the videos, ``dict(video=...)``, relative to ``data_root``.
-        scan_if_no_list: Use all videos of the folder, with a warning, if ``ann_file`` does not exist.
+        optional_list: An ``ann_file`` that need not exist, such as the one that a config has by default: without it,
+            all videos of the folder are used, with a warning. Any other list has to be there.
         label_range: First and last label to keep; labels then count from the first.
         subset: Arguments of :func:`mmsigma.datasets.subset.fixed_subset`, to keep about as many videos of the list as
             ``num_examples`` says, whether or not they can be read.
@@ -51,13 +52,14 @@ class VideoDataset(MMActionVideoDataset):
         ann_file: str = '',
         data_prefix: dict | None = None,
         *,
-        scan_if_no_list: bool = False,
+        optional_list: str = '',
         label_range: tuple[int, int] | None = None,
         subset: dict | None = None,
         max_refetch: int = 20,
         **kwargs,
     ) -> None:
-        self.scan_if_no_list, self.label_range, self.subset = scan_if_no_list, label_range, subset
+        self.label_range, self.subset = label_range, subset
+        self.list_is_optional = ann_file == optional_list
         transforms = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         prefix = dict(data_prefix or dict(video=''))
         super().__init__(ann_file or '', pipeline=transforms, data_prefix=prefix, max_refetch=max_refetch, **kwargs)
@@ -66,15 +68,16 @@ class VideoDataset(MMActionVideoDataset):
         """Read the list or scan the folder.
 
         Raises:
-            FileNotFoundError: If there is neither list nor folder.
+            FileNotFoundError: If there is neither list nor folder, or none of the list's videos.
             ValueError: If there is no video, or a line is not understood; it is named.
         """
         folder = Path(self.data_prefix.get('video') or '.')
         ann_file = Path(self.ann_file) if self.ann_file else None
         if ann_file and ann_file.is_file():
             entries = self._choose(read_video_list(ann_file))
+            _check_some_exist(ann_file, folder, [path for path, _ in entries])
             return [{'filename': str(folder / path), 'label': label} for path, label in entries]
-        if ann_file and not self.scan_if_no_list:
+        if ann_file and not self.list_is_optional:
             raise FileNotFoundError(
                 f'no video list at {ann_file}. Write one with "path label" lines relative to {folder}, '
                 "or set ann_file='' to use all videos in that folder"
@@ -118,6 +121,15 @@ class VideoDataset(MMActionVideoDataset):
                         raise
                     failures.append((error.filename, error.reason))
                     index = int(np.random.randint(len(self)))
+
+
+def _check_some_exist(ann_file: Path, folder: Path, paths: Sequence[str]) -> None:
+    some = paths[:: max(1, len(paths) // 100)]  # a look at every file could take minutes on network storage
+    if not any((folder / path).exists() for path in some):
+        raise FileNotFoundError(
+            f'of the {len(paths)} videos in {ann_file} none of the {len(some)} looked for exists, for example '
+            f'{folder / some[0]}. Is data_root right? Paths in the list are relative to {folder}'
+        )
 
 
 def find_videos(folder: str | Path) -> list[Path]:

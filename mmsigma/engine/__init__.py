@@ -1,14 +1,23 @@
 """What mmengine's Runner is extended with; an import registers it all."""
 
-from mmsigma.engine.hooks import BadVideoHook, CollapseHook, NonFiniteLossHook, PicturesHook, ProgressHook
+from mmsigma.compat import CPUAmpOptimWrapper
+from mmsigma.engine.hooks import (
+    BadVideoHook,
+    CheckpointHook,
+    CollapseHook,
+    NonFiniteLossHook,
+    PicturesHook,
+    ProgressHook,
+)
 from mmsigma.engine.loops import KNNTestLoop, ResumableEpochLoop
-from mmsigma.engine.optimizers import CPUAmpOptimWrapper, TransformerOptimWrapperConstructor
+from mmsigma.engine.optimizers import TransformerOptimWrapperConstructor
 from mmsigma.engine.runner import VideoRunner
 from mmsigma.engine.schedulers import WarmupCosineLR
 
 __all__ = [
     'BadVideoHook',
     'CPUAmpOptimWrapper',
+    'CheckpointHook',
     'CollapseHook',
     'KNNTestLoop',
     'NonFiniteLossHook',

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 
-import torch
 from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel
 
+from mmsigma.compat import CPUAmpOptimWrapper
 from mmsigma.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 
 
@@ -91,15 +91,4 @@ def _dimensions(model: nn.Module) -> dict[str, int]:
         return {name: parameter.ndim for name, parameter in _named_parameters(model)}
 
 
-@OPTIM_WRAPPERS.register_module()
-class CPUAmpOptimWrapper(OptimWrapper):
-    """Mixed precision on the CPU: bfloat16 autocast, which needs no loss scaling.
-
-    mmengine's ``AmpOptimWrapper`` refuses to run without an accelerator (seen in 0.10.7); to be removed when it runs
-    ``torch.autocast('cpu')``.
-    """
-
-    @contextmanager
-    def optim_context(self, model: nn.Module) -> Iterator[None]:
-        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
-            yield
+OPTIM_WRAPPERS.register_module(module=CPUAmpOptimWrapper)

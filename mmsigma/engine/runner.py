@@ -2,7 +2,9 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -85,7 +87,7 @@ class VideoRunner(Runner):
             checkpoint['message_hub'] = compat.pack_history(checkpoint['message_hub'])
 
     def load_checkpoint(
-        self, filename: str, map_location: str = 'cpu', strict: bool = False, revise_keys: list | None = None
+        self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Sequence = ()
     ) -> dict:
         """Load parameters from a checkpoint, official SIGMA and VideoMAE files included.
 
@@ -93,10 +95,21 @@ class VideoRunner(Runner):
         of a pre-trained backbone does. ``load_backbone_only`` in the config leaves all but the backbone out, except in
         testing a model that has more than one.
 
+        Args:
+            filename: The checkpoint.
+            map_location: Has no influence: files are read to the CPU and copied to where the model is.
+            strict: The names have to be the same on both sides, and ours.
+            revise_keys: Not supported.
+
         Raises:
             FileNotFoundError: If there is no such file.
+            NotImplementedError: If keys are to be revised.
             RuntimeError: If it is damaged, unsafe, or does not fit the model.
         """
+        if revise_keys:
+            raise NotImplementedError(
+                'revise_keys is not supported: names of known origin are recognised; rename others in the file'
+            )
         checkpoint = load_checkpoint_file(filename, trust=self._trust)
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = compat.unpack_history(checkpoint['message_hub'])

@@ -132,8 +132,17 @@ class TestFolders:
         with pytest.raises(FileNotFoundError, match=r'no video list at .*train.txt. Write one .* or set ann_file='):
             VideoDataset(PIPELINE, **settings)
         assert not warnings_logged
-        assert len(VideoDataset(PIPELINE, **settings, scan_if_no_list=True)) == 6
+        with pytest.raises(FileNotFoundError, match='no video list at .*train.txt'):
+            VideoDataset(PIPELINE, **settings, optional_list='other.txt')
+        assert len(VideoDataset(PIPELINE, **settings, optional_list=settings['ann_file'])) == 6
         assert [message for message in warnings_logged if 'train.txt: using all 6 videos' in message]
+
+    def test_none_of_the_videos_listed(self, tmp_path: Path) -> None:
+        write_list(tmp_path, *(f'{number}.mp4 0' for number in range(1000)))
+        with pytest.raises(FileNotFoundError, match=r'of the 1000 .* none of the 100 .*/0\.mp4\. Is data_root right'):
+            VideoDataset(PIPELINE, 'list.txt', data_root=str(tmp_path))
+        (tmp_path / '500.mp4').touch()
+        assert len(VideoDataset(PIPELINE, 'list.txt', data_root=str(tmp_path))) == 1000
 
 
 @pytest.fixture
@@ -181,7 +190,9 @@ class TestReplacement:
                 raise UnreadableVideoError(results['filename'], 'broken')
 
         step = CountOpenings()
-        dataset = VideoDataset([step], str(write_list(tmp_path, 'a.mp4 0', 'b.mp4 1')), max_refetch=4)
+        (tmp_path / 'a.mp4').touch()
+        folder = dict(video=str(tmp_path))
+        dataset = VideoDataset([step], str(write_list(tmp_path, 'a.mp4 0', 'b.mp4 1')), folder, max_refetch=4)
         with pytest.raises(UnreadableVideoError, match='broken'):
             dataset[0]
         assert step.seen == 1 + 4

@@ -168,11 +168,14 @@ class Poison(Hook):
 def test_nan_stops_the_run_with_its_cause(tiny_config):
     runner = build_runner(tiny_config)
     runner.register_hook(Poison())
-    with pytest.raises(FloatingPointError, match=r'loss is nan in iteration 2 .*1 parameters were not finite.*blocks\.0\.mlp\.fc1'):
+    with pytest.raises(
+        FloatingPointError, match=r'loss is nan in iteration 2 .*1 parameters were not finite.*blocks\.0\.mlp\.fc1'
+    ):
         runner.train()
 
 
-def test_full_disk_leaves_the_last_good_checkpoint(tiny_config, monkeypatch):
+@pytest.mark.parametrize('keep', [1, 3])
+def test_full_disk_leaves_the_last_good_checkpoint(tiny_config, monkeypatch, keep):
     save = torch.save
 
     def full(content, target, *args, **kwargs):
@@ -181,11 +184,33 @@ def test_full_disk_leaves_the_last_good_checkpoint(tiny_config, monkeypatch):
         return save(content, target, *args, **kwargs)
 
     monkeypatch.setattr(torch, 'save', full)
-    tiny_config.default_hooks.checkpoint.interval = 1
+    tiny_config.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=keep)
     with pytest.raises(OSError, match=r'epoch_2\.pth could not be written .*No space left.*epoch_1\.pth'):
         build_runner(tiny_config).train()
     assert weights(tiny_config.work_dir, 'epoch_1.pth')
     assert sorted(path.name for path in Path(tiny_config.work_dir).glob('*.pth')) == ['epoch_1.pth']
+
+
+def test_only_so_many_checkpoints_are_kept(demo_set, tmp_path):
+    for epochs in (3, 4):  # the second run resumes
+        cfg = tiny(demo_set, tmp_path, epochs=epochs)
+        cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=1)
+        cfg.resume = True
+        build_runner(cfg).train()
+        assert [path.name for path in tmp_path.glob('*.pth')] == [f'epoch_{epochs}.pth']
+
+
+def test_keys_cannot_be_revised(tiny_config):
+    with pytest.raises(NotImplementedError, match='revise_keys is not supported'):
+        build_runner(tiny_config).load_checkpoint('x.pth', revise_keys=[('^a', 'b')])
+
+
+@pytest.mark.parametrize('base', [4, 16])
+def test_a_rate_for_another_batch_is_pointed_out(tiny_config, capsys, base):
+    tiny_config.auto_scale_lr.base_batch_size = base
+    build_runner(tiny_config).train()
+    warning = 'the learning rate is meant for 16 clips per step, not 4: scale it with --auto-scale-lr'
+    assert (warning in capsys.readouterr().out) == (base == 16)
 
 
 def test_checkpoint_of_another_size_is_refused(tiny_config, demo_set, tmp_path):

@@ -47,6 +47,15 @@ def test_collapse_hook_judges_every_level():
     assert 'relative_level_1 is 0.999' in text and '2 ln K' in text
 
 
+def test_collapse_hook_compares_the_spread_of_a_regressed_target_with_its_start():
+    hook, runner = CollapseHook(window=5, warmup=5), FakeRunner()
+    for runner.iter in range(15):
+        spread = (2.0, 1.0, 0.1)[runner.iter // 5]
+        hook.after_train_iter(runner, 0, outputs=dict(target_std=torch.tensor(spread)))
+    (text,) = runner.warnings
+    assert 'iteration 15: target_std is 0.1, it was 2 at first' in text
+
+
 def test_bad_video_hook_names_each_once_and_counts_draws():
     hook, runner = BadVideoHook(max_share=0.5, min_draws=1), FakeRunner()
     for _ in range(3):

@@ -1,5 +1,5 @@
-# Lists of "path label" lines (labels unused) or a CSV with header, paths relative to data_root. Without a list, all
-# videos in data_root are used.
+# Lists of "path label" lines (labels unused) or a CSV with header, paths relative to data_root. Without a list
+# of this name, all videos in data_root are used.
 data_root = 'data/sthv2'
 ann_file = 'train.txt'
 # decord, pyav or torchcodec
@@ -30,7 +30,7 @@ train_dataloader = dict(
         data_root=data_root,
         ann_file=ann_file,
         data_prefix=dict(video=''),
-        scan_if_no_list=True,
+        optional_list='train.txt',
         pipeline=train_pipeline,
     ),
 )

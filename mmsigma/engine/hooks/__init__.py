@@ -1,6 +1,7 @@
 from mmsigma.engine.hooks.bad_video import BadVideoHook
+from mmsigma.engine.hooks.checkpoint import CheckpointHook
 from mmsigma.engine.hooks.health import CollapseHook, NonFiniteLossHook
 from mmsigma.engine.hooks.pictures import PicturesHook
 from mmsigma.engine.hooks.progress import ProgressHook
 
-__all__ = ['BadVideoHook', 'CollapseHook', 'NonFiniteLossHook', 'PicturesHook', 'ProgressHook']
+__all__ = ['BadVideoHook', 'CheckpointHook', 'CollapseHook', 'NonFiniteLossHook', 'PicturesHook', 'ProgressHook']

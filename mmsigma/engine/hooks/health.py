@@ -89,30 +89,41 @@ def _place(runner: Runner) -> str:
 
 @HOOKS.register_module()
 class CollapseHook(Hook):
-    """Warns when the statistics of the prototype head say that features collapse.
+    """Warns when the statistics of the head say that features collapse.
 
-    They do when Sinkhorn gives nearly all tokens the same few prototypes, or when the loss stays at 2 ln K, the level
-    of an uninformed guess. The averages over a window are judged, after a warm-up, once per window.
+    They do when Sinkhorn gives nearly all tokens the same few prototypes, when the loss stays at 2 ln K, the level of
+    an uninformed guess, or when a regressed target spreads far less than in the first iteration of the process. The
+    averages over a window are judged, after a warm-up, once per window.
 
     Args:
         window: Iterations per judgement.
         warmup: Iterations before the first.
         min_entropy: Lowest healthy assignment entropy, relative to its maximum.
         max_level: Highest healthy loss relative to 2 ln K.
+        min_spread: Lowest healthy spread of the target, relative to its start.
     """
 
     priority = 'LOW'
 
-    def __init__(self, window: int = 100, warmup: int = 200, min_entropy: float = 0.5, max_level: float = 0.98) -> None:
+    def __init__(
+        self,
+        window: int = 100,
+        warmup: int = 200,
+        min_entropy: float = 0.5,
+        max_level: float = 0.98,
+        min_spread: float = 0.2,
+    ) -> None:
         self.window, self.warmup = window, warmup
-        self.min_entropy, self.max_level = min_entropy, max_level
+        self.min_entropy, self.max_level, self.min_spread = min_entropy, max_level, min_spread
+        self.start: dict[str, float] = {}
         self.history: dict[str, deque[float]] = {}
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
         for name, value in outputs.items():
-            if name.startswith(('assignment_entropy', 'relative_level')):
+            if name.startswith(('assignment_entropy', 'relative_level', 'target_std')):
+                self.start.setdefault(name, value.item())
                 self.history.setdefault(name, deque(maxlen=self.window)).append(value.item())
         if runner.iter + 1 >= self.warmup and self.every_n_train_iters(runner, self.window):
             for text in self.symptoms():
@@ -132,5 +143,11 @@ class CollapseHook(Hook):
                 texts.append(
                     f'{name} is {mean:.3f}: the loss stays where a uniform guess is (2 ln K). Either the features '
                     'have collapsed, or the learning rate is too small to get away from the start.'
+                )
+            if name.startswith('target_std') and mean < self.min_spread * self.start[name]:
+                texts.append(
+                    f'{name} is {mean:.3g}, it was {self.start[name]:.3g} at first: the target collapses to a '
+                    'constant, as a learnt one does when it is regressed. Use prototypes (PrototypeHead) or a fixed '
+                    'target.'
                 )
         return texts

@@ -62,6 +62,9 @@ class ProgressHook(Hook):
         millions = sum(p.numel() for p in runner.model.parameters() if p.requires_grad) / 1e6
         batch = loader.batch_size * runner.world_size
         device = next(runner.model.parameters()).device
+        scaling = runner.cfg.get('auto_scale_lr') or {}
+        clips = batch * getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+        mismatch = not scaling.get('enable') and scaling.get('base_batch_size', clips) != clips
         lr = runner.optim_wrapper.param_groups[0].get('initial_lr', runner.optim_wrapper.param_groups[0]['lr'])
         return (
             f'model    {type(getattr(runner.model, "module", runner.model)).__name__}, '
@@ -70,6 +73,12 @@ class ProgressHook(Hook):
             f'schedule {runner.max_epochs} epochs x {len(loader)} steps, learning rate {lr:.3g}'
             + (f', resumed at step {runner.iter}' if runner.iter else '')
             + f'\noutput   {runner.log_dir}'
+            + (
+                f'\nwarning  the learning rate is meant for {scaling["base_batch_size"]} clips per step, not {clips}: '
+                'scale it with --auto-scale-lr'
+                if mismatch
+                else ''
+            )
         )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
