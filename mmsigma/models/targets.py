@@ -115,10 +115,10 @@ class MLPTarget(BaseModule):
 
 @MODELS.register_module()
 class FrozenEncoderTarget(BaseModule):
-    """Patch tokens of a frozen image encoder (SIGMA-DINO), on the first frame of every tubelet.
+    """Patch tokens of a frozen image encoder (SIGMA-DINO), on one frame of every tubelet.
 
     The tokens of a clip are standardised per channel over all of its tokens, visible ones included, with unbiased
-    variance; only then the masked ones are selected. A grid other than the student's is resized bilinearly (DINOv2).
+    variance; only then the masked ones are selected. The paper says nothing of either. A grid other than the student's is resized bilinearly (DINOv2).
 
     The encoder is no submodule: mmengine's weight initialisation would overwrite it (timm models have an
     ``init_weights`` of their own), and neither optimiser nor checkpoint should know it. It follows ``.to()`` and
@@ -131,6 +131,8 @@ class FrozenEncoderTarget(BaseModule):
         img_size: Side of the frames in pixels, or (height, width).
         grid: Token grid (H, W) of the student.
         tubelet_size: Frames per tube of the student.
+        frame: Which frame of a tubelet is encoded, counted from 0.
+        standardize: Whether to standardise the tokens; without, they are as the encoder gives them.
         precision: ``'float32'`` leaves autocast and TF32, as the release does; ``'amp'`` follows them, several times
             faster.
         model_kwargs: Further arguments of ``timm.create_model``.
@@ -144,6 +146,8 @@ class FrozenEncoderTarget(BaseModule):
         img_size: int | tuple[int, int] = 224,
         grid: tuple[int, int] = (14, 14),
         tubelet_size: int = 2,
+        frame: int = 0,
+        standardize: bool = True,
         precision: str = 'float32',
         model_kwargs: dict | None = None,
     ) -> None:
@@ -151,6 +155,8 @@ class FrozenEncoderTarget(BaseModule):
         model_kwargs = dict(model_kwargs or {})
         if precision not in ('float32', 'amp'):
             raise ValueError(f"precision must be 'float32' or 'amp', got {precision!r}")
+        if not 0 <= frame < tubelet_size:
+            raise ValueError(f'frame must be one of the {tubelet_size} of a tubelet, from 0, got {frame}')
         img_size = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
         encoder = timm.create_model(model_name, num_classes=0, img_size=img_size, **model_kwargs)
         if weights != 'random':
@@ -158,6 +164,7 @@ class FrozenEncoderTarget(BaseModule):
         encoder.requires_grad_(False).eval()
         self._encoder = (encoder,)  # a tuple: not registered as a submodule
         self.grid, self.tubelet_size, self.precision = tuple(grid), tubelet_size, precision
+        self.frame, self.standardize = frame, standardize
         self.out_channels: int = encoder.num_features
 
     @property
@@ -173,10 +180,11 @@ class FrozenEncoderTarget(BaseModule):
     def forward(self, inputs: Tensor, split: TokenSplit) -> Tensor:
         """Encode the masked tubes of a normalised video (B, C, T, H, W) to (B, N_masked, out_channels)."""
         batch = len(inputs)
-        frames = inputs[:, :, :: self.tubelet_size].transpose(1, 2).flatten(0, 1)
+        frames = inputs[:, :, self.frame :: self.tubelet_size].transpose(1, 2).flatten(0, 1)
         tokens = self.encode(frames).unflatten(0, (batch, -1)).flatten(1, 2)
-        variance, mean = torch.var_mean(tokens, dim=1, keepdim=True)
-        tokens = (tokens - mean) / (variance.sqrt() + 1e-6)
+        if self.standardize:
+            variance, mean = torch.var_mean(tokens, dim=1, keepdim=True)
+            tokens = (tokens - mean) / (variance.sqrt() + 1e-6)
         return gather_tokens(tokens, split.masked)
 
     def encode(self, frames: Tensor) -> Tensor:

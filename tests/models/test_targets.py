@@ -128,12 +128,17 @@ class TestFrozenEncoder:
         torch.testing.assert_close(tokens.mean(1), torch.zeros(2, 24), atol=1e-5, rtol=0)
         torch.testing.assert_close(tokens.std(1), torch.ones(2, 24), atol=1e-4, rtol=0)
 
-    def test_sees_the_first_frame_of_every_tubelet(self) -> None:
-        target, clip = teacher(tubelet_size=3), torch.randn(1, 3, 6, 48, 48)
+    def test_tokens_are_left_alone_on_demand(self) -> None:
+        target, clip = teacher(standardize=False), torch.randn(1, 3, 2, 48, 48)
+        assert torch.equal(target(clip, all_masked(1, 9)), target.encode(clip[:, :, 0]))
+
+    @pytest.mark.parametrize(('settings', 'frame'), [({}, 0), (dict(frame=2), 2)])
+    def test_sees_one_frame_of_every_tubelet(self, settings: dict, frame: int) -> None:
+        target, clip = teacher(tubelet_size=3, **settings), torch.randn(1, 3, 6, 48, 48)
         before = target(clip, all_masked(1, 18))
-        clip[:, :, [1, 2, 4, 5]] = 0
+        clip[:, :, [time for time in range(6) if time % 3 != frame]] = 0
         assert torch.equal(target(clip, all_masked(1, 18)), before)
-        clip[:, :, 3] = 0
+        clip[:, :, 3 + frame] = 0
         assert not torch.allclose(target(clip, all_masked(1, 18)), before)
 
     def test_other_grid_is_resized_bilinearly(self) -> None:
@@ -208,6 +213,10 @@ class TestFrozenEncoder:
         assert encoder.pos_embed.shape == (1, 10, 24)
         for parameter in encoder.parameters():
             torch.testing.assert_close(parameter, torch.full_like(parameter, 0.25))
+
+    def test_frame_outside_of_the_tubelet(self) -> None:
+        with pytest.raises(ValueError, match='frame must be one of the 2 of a tubelet, from 0, got 2'):
+            teacher(frame=2)
 
     def test_unknown_precision(self) -> None:
         with pytest.raises(ValueError, match="'float32' or 'amp', got 'half'"):
