@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument('--steps', type=int, default=600)
     parser.add_argument('--seeds', type=int, default=2)
     parser.add_argument('--demo-videos', type=int, default=300)
+    parser.add_argument('--methods', nargs='+', default=list(METHODS), choices=list(METHODS))
     args = parser.parse_args()
     init_default_scope('mmsigma')
     rows, start = [], time.time()
@@ -122,7 +123,7 @@ def main() -> None:
         scratch = Path(folder)
         pieces = cut_into_pieces(args.videos, scratch / 'pieces')
         demo_set = make_demo_dataset(scratch / 'demo', args.demo_videos, num_masked=0, num_workers=2)
-        for method in METHODS:
+        for method in args.methods:
             results = []
             for seed in range(args.seeds):
                 cfg = config_of(method, scratch / 'pieces', args.steps, pieces, seed)
