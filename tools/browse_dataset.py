@@ -23,10 +23,11 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from mmsigma import compat
-from mmsigma.utils.seeding import seeded_numpy
+from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.registry import DATASETS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import ConfigError, check_config
+from mmsigma.utils.seeding import seeded_numpy
 from mmsigma.utils.video import write_mp4
 from mmsigma.visualization.masked_video import grey_out, mosaic, write_picture
 
@@ -186,7 +187,7 @@ def main() -> None:
         for clip in draw_clips(cfg, args.number):
             path = write_clip(clip, args.out, columns=args.columns, fps=args.fps if args.video else None)
             print(f'{path}\n   {clip.describe()}')
-    except (OSError, ConfigError, ValueError) as error:
+    except (OSError, ValueError, UnreadableVideoError) as error:
         raise SystemExit(f'{args.config}: {error}') from error
 
 

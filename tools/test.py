@@ -26,19 +26,20 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    from mmsigma.apis.launch import apply_arguments, build_runner, leave_process_group
+    from mmsigma.apis.launch import apply_arguments, build_runner, errors_in_one_line, leave_process_group
     from mmsigma.utils.config import load_config
 
-    cfg = load_config(args.config, args.cfg_options)
-    if not cfg.get('test_dataloader'):
-        raise SystemExit(f'{args.config} has no test_dataloader: it only describes pre-training')
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
-    cfg.load_from = args.checkpoint
-    apply_arguments(cfg, args)
-    if args.dump:
-        evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
-        cfg.test_evaluator = [*evaluators, dict(type='mmengine.DumpResults', out_file_path=args.dump)]
-    build_runner(cfg).test()
+    with errors_in_one_line(args.config, verbose=args.verbose):
+        cfg = load_config(args.config, args.cfg_options)
+        if not cfg.get('test_dataloader'):
+            raise SystemExit(f'{args.config} has no test_dataloader: it only describes pre-training')
+        cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
+        cfg.load_from = args.checkpoint
+        apply_arguments(cfg, args)
+        if args.dump:
+            evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+            cfg.test_evaluator = [*evaluators, dict(type='mmengine.DumpResults', out_file_path=args.dump)]
+        build_runner(cfg).test()
     leave_process_group()
 
 

@@ -42,13 +42,14 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    from mmsigma.apis.launch import apply_arguments, build_runner, leave_process_group
+    from mmsigma.apis.launch import apply_arguments, build_runner, errors_in_one_line, leave_process_group
     from mmsigma.utils.config import load_config
 
-    cfg = load_config(args.config, args.cfg_options)
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
-    apply_arguments(cfg, args)
-    build_runner(cfg).train()
+    with errors_in_one_line(args.config, verbose=args.verbose):
+        cfg = load_config(args.config, args.cfg_options)
+        cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
+        apply_arguments(cfg, args)
+        build_runner(cfg).train()
     leave_process_group()
 
 

@@ -1,6 +1,8 @@
 """From command-line arguments to a Runner; shared by the tools."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
@@ -9,7 +11,9 @@ from mmengine.dist import init_dist
 from mmengine.runner import FlexibleRunner, Runner
 
 from mmsigma import compat
+from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.engine import VideoRunner
+from mmsigma.utils.checkpoint import CheckpointError
 from mmsigma.utils.preflight import check_config
 
 
@@ -51,6 +55,25 @@ def enable_mixed_precision(cfg: Config) -> None:
         wrapper.loss_scale = dict(enabled=False)  # it has the range of float32
     if 'strategy' in cfg:
         wrapper.use_fsdp = True  # mmengine sees that by itself only if the type has no prefix
+
+
+@contextmanager
+def errors_in_one_line(place: str, *, verbose: bool) -> Iterator[None]:
+    """Turn the errors that a config, data or a checkpoint cause into a message for the user.
+
+    Args:
+        place: What to begin the message with, the config for one.
+        verbose: Let them pass, with their traceback.
+
+    Raises:
+        SystemExit: With the message, instead of the error.
+    """
+    try:
+        yield
+    except (OSError, ValueError, FloatingPointError, CheckpointError, UnreadableVideoError) as error:
+        if verbose:
+            raise
+        raise SystemExit(f'{place}: {error}\n(--verbose shows where this comes from)') from error
 
 
 def build_runner(cfg: Config) -> Runner | FlexibleRunner:

@@ -31,11 +31,17 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         **kwargs: Further arguments of mmengine's ``EpochBasedTrainLoop``.
 
     Raises:
-        ValueError: If the data is drawn by another sampler.
+        ValueError: If the data is drawn by another sampler, or is less than a batch.
     """
 
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, **kwargs) -> None:
         super().__init__(runner, dataloader, **kwargs)
+        if not len(self.dataloader):
+            raise ValueError(
+                f'train_dataloader.batch_size is {self.dataloader.batch_size}, but each of {get_world_size()} processes '
+                f'has only {len(self.dataloader.sampler)} of the {len(self.dataloader.dataset)} videos: use a smaller '
+                'batch_size, or drop_last=False'
+            )
         sampler = self.dataloader.sampler
         if not isinstance(sampler, SeededSampler):
             raise ValueError(

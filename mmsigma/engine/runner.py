@@ -104,7 +104,7 @@ class VideoRunner(Runner):
         Raises:
             FileNotFoundError: If there is no such file.
             NotImplementedError: If keys are to be revised.
-            RuntimeError: If it is damaged, unsafe, or does not fit the model.
+            CheckpointError: If it is damaged, unsafe, or does not fit the model.
         """
         if revise_keys:
             raise NotImplementedError(

@@ -38,7 +38,10 @@ class WarmupCosineLR(_ParamScheduler):
         verbose: bool = False,
     ) -> None:
         if not 0 <= warmup <= end - begin:
-            raise ValueError(f'warmup {warmup} must not be longer than the schedule, {begin} to {end}')
+            raise ValueError(
+                f'warmup {warmup} must not be longer than the schedule, {begin} to {end}: with few epochs, set '
+                'warmup_epochs as well'
+            )
         self.warmup, self.min_ratio = warmup, min_ratio
         super().__init__(optimizer, 'lr', begin, end, last_step, by_epoch, verbose)
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD
 from mmsigma.ops import Linear, TokenSplit, full_float32, gather_tokens, patchify
 from mmsigma.registry import MODELS
-from mmsigma.utils.checkpoint import load_weights
+from mmsigma.utils.checkpoint import CheckpointError, load_weights
 
 # File names of the official DINO releases, to tell users what to look for.
 _RELEASED_FILES = {
@@ -118,7 +118,8 @@ class FrozenEncoderTarget(BaseModule):
     """Patch tokens of a frozen image encoder (SIGMA-DINO), on one frame of every tubelet.
 
     The tokens of a clip are standardised per channel over all of its tokens, visible ones included, with unbiased
-    variance; only then the masked ones are selected. The paper says nothing of either. A grid other than the student's is resized bilinearly (DINOv2).
+    variance; only then the masked ones are selected. The paper says nothing of either. A grid other than the student's
+    is resized bilinearly (DINOv2).
 
     The encoder is no submodule: mmengine's weight initialisation would overwrite it (timm models have an
     ``init_weights`` of their own), and neither optimiser nor checkpoint should know it. It follows ``.to()`` and
@@ -209,7 +210,7 @@ def _encoder_weights(model_name: str, weights: str, model_kwargs: dict) -> dict[
             return timm.create_model(model_name, pretrained=True, num_classes=0, **model_kwargs).state_dict()
         except Exception as error:  # the hub client raises many kinds; all mean that there are no weights
             file = _RELEASED_FILES.get(model_name, f'the weights of {model_name}')
-            raise RuntimeError(
+            raise CheckpointError(
                 f'the weights of the frozen encoder {model_name} could not be fetched from the hub ({error}). '
                 f'Without network, put {file} anywhere on this machine and name it: '
                 f'--cfg-options model.target.weights=/path/to/{Path(file).name if "." in file else "file.pth"}'
@@ -228,7 +229,7 @@ def _load_encoder(encoder: nn.Module, state: dict[str, Tensor]) -> None:
     missing, unexpected = encoder.load_state_dict(state, strict=False)
     unexpected = [name for name in unexpected if not name.startswith(('head.', 'mask_token'))]
     if missing or unexpected:
-        raise RuntimeError(
+        raise CheckpointError(
             f'the file does not fit the frozen encoder: missing {missing[:5]}, unexpected {unexpected[:5]}'
         )
 

@@ -16,6 +16,10 @@ from torch import Tensor, nn
 from mmsigma.utils.key_mapping import to_our_names
 
 
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be used; the message says which, why and what to do."""
+
+
 def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
     """Read a checkpoint to the CPU; files of unknown origin cannot execute code.
 
@@ -26,25 +30,25 @@ def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        RuntimeError: If the file is damaged, or holds objects that only a trusted load may build.
+        CheckpointError: If the file is damaged, or holds objects that only a trusted load may build.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'no checkpoint at {path}')
     if path.suffix != '.safetensors' and not _starts_like_torch_save(path):
-        raise RuntimeError(f'{path} is damaged or not a checkpoint: it does not start as files of torch.save do')
+        raise CheckpointError(f'{path} is damaged or not a checkpoint: it does not start as files of torch.save do')
     try:
         if path.suffix == '.safetensors':
             return load_file(path)
         return torch.load(path, map_location='cpu', weights_only=not trust)
     except (RuntimeError, EOFError, ValueError, OSError, SafetensorError, UnpicklingError) as error:
         if isinstance(error, UnpicklingError) and not trust:
-            raise RuntimeError(
+            raise CheckpointError(
                 f'{path} holds more than tensors and plain containers, and loading it could execute code. If you trust '
                 f'its origin, convert it once: python tools/model_converters/convert_sigma.py {path} OUT.pth --trust'
             ) from error
         reason = str(error) or type(error).__name__
-        raise RuntimeError(f'{path} is damaged or not a checkpoint: {reason}') from error
+        raise CheckpointError(f'{path} is damaged or not a checkpoint: {reason}') from error
 
 
 def _starts_like_torch_save(path: Path) -> bool:
@@ -64,7 +68,7 @@ def load_weights(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        RuntimeError: If it is damaged, unsafe, or holds no mapping of names to tensors.
+        CheckpointError: If it is damaged, unsafe, or holds no mapping of names to tensors.
     """
     return find_weights(load_checkpoint_file(path, trust=trust), path, keys)
 
@@ -75,7 +79,7 @@ def find_weights(
     """The parameters in the content of a checkpoint; see :func:`load_weights`.
 
     Raises:
-        RuntimeError: If there are none.
+        CheckpointError: If there are none.
     """
     for key in keys:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
@@ -83,7 +87,7 @@ def find_weights(
             break
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         found = sorted(content)[:8] if isinstance(content, dict) else type(content).__name__
-        raise RuntimeError(f'{path} holds no parameters under any of {list(keys)}; found {found}')
+        raise CheckpointError(f'{path} holds no parameters under any of {list(keys)}; found {found}')
     return content
 
 
@@ -99,7 +103,7 @@ def load_state_strictly(
         allow_missing: Accept parameters that are in only one of both, with a warning that counts them.
 
     Raises:
-        RuntimeError: If shapes differ, if nothing fits, or if names differ and ``allow_missing`` is not set.
+        CheckpointError: If shapes differ, if nothing fits, or if names differ and ``allow_missing`` is not set.
     """
     own = module.state_dict()
     common = own.keys() & state.keys()
@@ -109,13 +113,13 @@ def load_state_strictly(
         if n in common and own[n].shape != state[n].shape
     ]
     if wrong:
-        raise RuntimeError(
+        raise CheckpointError(
             f'{origin} was made for a model of another size ({len(wrong)} parameters differ): ' + '; '.join(wrong[:5])
         )
     missing, unexpected = sorted(own.keys() - common), sorted(state.keys() - common)
     difference = f'missing {len(missing)} {missing[:5]}, unexpected {len(unexpected)} {unexpected[:5]}'
     if not common or ((missing or unexpected) and not allow_missing):
-        raise RuntimeError(f'{origin} does not fit the model: {difference}')
+        raise CheckpointError(f'{origin} does not fit the model: {difference}')
     if missing or unexpected:
         MMLogger.get_current_instance().warning(f'{origin} fits only in part: {difference}')
     module.load_state_dict(state, strict=False)
@@ -143,18 +147,20 @@ def load_into_model(
         backbone_only: Take the backbone even if there is more.
 
     Raises:
-        KeyError: If the names are of no known origin.
-        RuntimeError: If shapes differ, a part of the backbone is missing, or names differ and ``allow_missing`` is not
-            set.
+        CheckpointError: If the names are of no known origin, shapes differ, a part of the backbone is missing, or
+            names differ and ``allow_missing`` is not set.
     """
-    state = to_our_names(state)
+    try:
+        state = to_our_names(state)
+    except KeyError as error:
+        raise CheckpointError(f'{origin}: {error.args[0]}') from error
     own = model.state_dict()
     pretrained = any(name.startswith('neck.') for name in state) and not any(name.startswith('neck.') for name in own)
     if backbone_only or pretrained:
         needed = [name for name in own if name.startswith('backbone.')]
         missing = [name for name in needed if name not in state]
         if missing:
-            raise RuntimeError(f'{origin} lacks {len(missing)} parameters of the backbone: {missing[:5]}')
+            raise CheckpointError(f'{origin} lacks {len(missing)} parameters of the backbone: {missing[:5]}')
         state = {name: state[name] for name in needed}
         allow_missing = allow_missing or backbone_only
     load_state_strictly(model, state, origin=origin, allow_missing=allow_missing)

@@ -155,7 +155,7 @@ def test_a_broken_video_is_replaced_and_named(demo_set, tmp_path):
 def test_too_many_broken_videos_stop_the_run(demo_set, tmp_path):
     cfg = tiny(broken_set(demo_set, tmp_path / 'data', bad=8), tmp_path / 'run')
     cfg.custom_hooks[1].update(min_draws=8, interval=2)
-    with pytest.raises(RuntimeError, match=r'more than the tolerated 5%.*\n.*broken \d'):
+    with pytest.raises(OSError, match=r'more than the tolerated 5%.*\n.*broken \d'):
         build_runner(cfg).train()
 
 

@@ -69,7 +69,7 @@ def test_bad_video_hook_stops_only_above_its_share():
     tolerant, strict = (BadVideoHook(max_share=share, min_draws=4, interval=1) for share in (0.25, 0.2))
     data = batch([('a.mp4', 'x')], [], [])  # 1 of 4 draws failed
     tolerant.after_train_iter(runner, 0, data_batch=data)
-    with pytest.raises(RuntimeError, match='1 of 4 draws'):
+    with pytest.raises(OSError, match='1 of 4 draws'):
         strict.after_train_iter(runner, 0, data_batch=data)
 
 

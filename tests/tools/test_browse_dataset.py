@@ -88,6 +88,14 @@ train_dataloader = dict(dataset=dataset)
     assert cells(cv2.imread(str(path)), 32).shape == (2, 4, 32, 32, 3)
 
 
+def test_videos_that_cannot_be_read_are_named(run_tool, repository: Path, tmp_path: Path) -> None:
+    (tmp_path / 'videos').mkdir()
+    (tmp_path / 'videos' / 'broken.mp4').write_bytes(b'no video')
+    config = repository / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
+    shown = run_tool(SCRIPT, config, '--out', tmp_path / 'out', '--cfg-options', f'data_root={tmp_path}')
+    assert shown.status == 1 and 'broken.mp4' in shown.errors.splitlines()[-1]
+
+
 def test_faults_are_reported_before_anything_is_written(run_tool, repository: Path, tmp_path: Path) -> None:
     config = repository / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
     for option, says in (

@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
+import uuid
+from ast import literal_eval
 from pathlib import Path
 
 import pytest
 import torch
 
 from mmsigma.datasets.demo_data import make_demo_dataset
+from mmsigma.registry import MODELS
+from mmsigma.utils.config import load_config
 
 ROOT = Path(__file__).parents[2]
 TINY = (
@@ -65,6 +69,51 @@ def test_a_misspelt_key_stops_before_anything_starts(option, message, tmp_path):
     run = train(ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py', '--cfg-options', option, cwd=tmp_path)
     assert run.returncode != 0 and message in run.stderr
     assert not (tmp_path / 'work_dirs').exists()
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (('batch_size=6',), r'train_dataloader.batch_size is 6, but each of 1 processes has only 5 of the 5 videos'),
+        (('data_root=nowhere',), 'no folder of videos at nowhere; set data_root'),
+        (('ann_file=mine.txt',), 'no video list at'),
+        (('load_from=nothing.pth',), 'no checkpoint at nothing.pth'),
+        (('param_scheduler.warmup=2', 'epochs=1'), 'set warmup_epochs as well'),
+        (('epoch=1',), "'epoch' is neither a variable of the config"),
+    ],
+)
+def test_errors_of_users_are_one_line(run_tool, videos, tmp_path, options, message):
+    config = ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
+    arguments = ('--work-dir', tmp_path / uuid.uuid4().hex, '--cfg-options', f'data_root={videos}', *TINY, *options)
+    run = run_tool('tools/train.py', config, *arguments)
+    assert run.status == 1 and message in run.errors and 'Traceback' not in run.errors
+    assert run.errors.startswith(str(config)) or f'\n{config}' in run.errors
+
+
+def test_verbose_shows_where_an_error_comes_from(run_tool, tmp_path):
+    config = ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
+    with pytest.raises(ValueError, match="'epoch' is neither"):
+        run_tool('tools/train.py', config, '--verbose', '--cfg-options', 'epoch=1')
+
+
+def test_a_partial_checkpoint_is_not_tested(run_tool, videos, tmp_path):
+    config = tmp_path / 'tested.py'
+    config.write_text(
+        f"_base_ = ['{ROOT}/configs/demo/sigma_tiny_demo_mlp.py']\n"
+        'test_dataloader = dict(batch_size=1, sampler=dict(type="DefaultSampler"))\n'
+        'test_dataloader.update(dataset=_base_.train_dataloader.dataset)\n'
+        'test_cfg = dict(type="TestLoop")\n'
+        'test_evaluator = dict(type="AccuracyMetric")\n'
+    )
+    options = {key: literal_eval(value) for key, value in (option.split('=') for option in TINY)}
+    state = MODELS.build(load_config(config, options).model).state_dict()
+    state.pop('neck.norm.bias')
+    torch.save({'state_dict': state}, tmp_path / 'partial.pth')
+    run = run_tool(
+        'tools/test.py', config, tmp_path / 'partial.pth', '--work-dir', tmp_path / uuid.uuid4().hex, '--cfg-options',
+        f'data_root={videos}', *TINY,
+    )  # fmt: skip
+    assert run.status == 1 and "missing 1 ['neck.norm.bias']" in run.errors
 
 
 def test_test_refuses_a_config_without_a_test_set(tmp_path):

@@ -56,7 +56,7 @@ class BadVideoHook(Hook):
         draws, failed = totals.tolist()
         if draws >= self.min_draws and failed > self.max_share * draws:
             examples = '\n  '.join(f'{name}: {reason}' for name, reason in list(self.reasons.items())[:5])
-            raise RuntimeError(
+            raise OSError(
                 f'{failed:.0f} of {draws:.0f} draws met a video that cannot be read, more than the tolerated '
                 f'{self.max_share:.0%} (BadVideoHook.max_share). Is data_root right? For example:\n  {examples}'
             )
