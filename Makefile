@@ -32,4 +32,9 @@ $(VENV)/.installed: pyproject.toml setup.py
 	@# a torch that is there already is kept, and torchvision chosen to match it
 	torch=$$($(BIN)/python -c 'import torch; print("torch==" + torch.__version__.split("+")[0])' 2>/dev/null || true); \
 		$(BIN)/python -m pip install --quiet --editable '.[dev]' $$torch
+	@# mmcv and mmaction2 ask for an OpenCV that needs libGL; where that is missing, the same version does without
+	$(BIN)/python -c 'import cv2' 2>/dev/null || { \
+		version=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("opencv-contrib-python"))'); \
+		$(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-contrib-python; \
+		$(BIN)/python -m pip install --quiet "opencv-contrib-python-headless==$$version"; }
 	touch $@

@@ -19,8 +19,6 @@ from mmsigma.datasets.demo_data import make_demo_dataset
 from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.config import load_config
 
-CONFIG = Path(__file__).parents[1] / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
-
 
 def batches(dataset_cfg: dict, batch_size: int) -> Iterator[dict]:
     """Endless batches: `inputs`, a list of uint8 clips (C, T, H, W), and `data_samples`, which hold the masks."""
@@ -33,7 +31,7 @@ def batches(dataset_cfg: dict, batch_size: int) -> Iterator[dict]:
 def train(folder: str | Path, steps: int, batch_size: int = 16) -> list[float]:
     """Train for some steps on the videos of a folder; returns the loss of each."""
     set_random_seed(0)
-    cfg = load_config(CONFIG, dict(data_root=str(folder), ann_file=''))
+    cfg = load_config('mmsigma::demo/sigma_tiny_demo_mlp.py', dict(data_root=str(folder), ann_file=''))
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     model = MODELS.build(cfg.model).to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=cfg.lr, betas=(0.9, 0.95), weight_decay=0.05)
@@ -46,8 +44,7 @@ def train(folder: str | Path, steps: int, batch_size: int = 16) -> list[float]:
         loss.backward()
         optimizer.step()
         history.append(loss.item())
-        used = outputs['used_prototypes'].item()
-        print(f'step {step + 1}/{steps}  loss {history[-1]:.3f}  {used:.0f} prototypes in use', flush=True)
+        print(f'step {step + 1}/{steps}  loss {loss:.3f}  {outputs["used_prototypes"]:.0f} prototypes used', flush=True)
     return history
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -18,6 +19,30 @@ ROOT = Path(__file__).parents[1]
 def test_every_module_imports():
     for module in pkgutil.walk_packages(mmsigma.__path__, 'mmsigma.'):
         importlib.import_module(module.name)
+
+
+STUB = """#!/bin/sh
+echo "$@" >> {log}
+case "$*" in
+    *'import cv2'*) exit {status} ;;
+    *'version('*) echo 5.0.1 ;;
+esac
+"""
+
+
+@pytest.mark.skipif(shutil.which('make') is None, reason='no make')
+@pytest.mark.parametrize('opencv_works', [True, False])
+def test_make_replaces_an_opencv_that_lacks_libraries(tmp_path: Path, opencv_works: bool):
+    log, python = tmp_path / 'log', tmp_path / 'venv' / 'bin' / 'python'
+    python.parent.mkdir(parents=True)
+    python.write_text(STUB.format(log=log, status=0 if opencv_works else 1))
+    python.chmod(0o755)
+    target = tmp_path / 'venv' / '.installed'
+    command = ['make', f'VENV={tmp_path}/venv', f'PYTHON={python}', str(target)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    calls = log.read_text()
+    assert ('opencv-contrib-python-headless==5.0.1' in calls) == ('uninstall' in calls) == (not opencv_works)
+    assert target.exists()
 
 
 @pytest.fixture(scope='module')

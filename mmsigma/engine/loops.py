@@ -37,10 +37,10 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, **kwargs) -> None:
         super().__init__(runner, dataloader, **kwargs)
         if not len(self.dataloader):
+            share, videos = len(self.dataloader.sampler), len(self.dataloader.dataset)
             raise ValueError(
-                f'train_dataloader.batch_size is {self.dataloader.batch_size}, but each of {get_world_size()} processes '
-                f'has only {len(self.dataloader.sampler)} of the {len(self.dataloader.dataset)} videos: use a smaller '
-                'batch_size, or drop_last=False'
+                f'train_dataloader.batch_size is {self.dataloader.batch_size}, but each of {get_world_size()} '
+                f'processes has only {share} of the {videos} videos: use a smaller batch_size, or drop_last=False'
             )
         sampler = self.dataloader.sampler
         if not isinstance(sampler, SeededSampler):

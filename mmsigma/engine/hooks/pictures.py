@@ -18,8 +18,8 @@ from mmsigma.visualization.masked_video import draw_curves, draw_masked_clips, d
 class PicturesHook(Hook):
     """Writes what a person would look at into ``<log_dir>/pictures``: masked clips, prototypes and curves.
 
-    The clips are the same throughout a run. Nothing of the training is touched: clips are drawn with seeds of their
-    own, and the model is put back as it was.
+    The clips are the same throughout a run, and drawn with seeds of their own. The model stays in training mode, which
+    changes nothing here: targets are free of dropout and of statistics that are updated.
 
     Args:
         interval: Epochs between pictures; they are also written at the end.
