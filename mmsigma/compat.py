@@ -5,6 +5,7 @@ import importlib
 import logging
 import os
 import re
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -14,11 +15,13 @@ from unittest import mock
 import numpy as np
 import torch
 import torch.distributed as dist
+from mmengine import hooks
 from mmengine.config import Config
 from mmengine.config import config as mmengine_config
-from mmengine.dist import infer_launcher
+from mmengine.dist import infer_launcher, is_main_process
 from mmengine.logging import HistoryBuffer
 from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
 from torch import nn
 
 # A declared operator exists as long as its library does.
@@ -91,6 +94,30 @@ class CPUAmpOptimWrapper(OptimWrapper):
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
             yield
+
+
+class CheckpointHook(hooks.CheckpointHook):
+    """mmengine's hook, but the oldest checkpoint goes only when the newest is in place.
+
+    mmengine removes it before (seen in 0.10.7): with ``max_keep_ckpts=1`` and a full disk, none would be left. Remove
+    when it no longer does.
+    """
+
+    keep_ckpt_ids: deque
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        if self.max_keep_ckpts <= 0:
+            return super()._save_checkpoint_with_step(runner, step, meta)
+        self.keep_ckpt_ids = deque(self.keep_ckpt_ids)
+        self.max_keep_ckpts += 1
+        try:
+            super()._save_checkpoint_with_step(runner, step, meta)
+        finally:
+            self.max_keep_ckpts -= 1
+        while len(self.keep_ckpt_ids) > self.max_keep_ckpts:
+            oldest = self.filename_tmpl.format(self.keep_ckpt_ids.popleft())
+            if is_main_process():
+                Path(self.out_dir, oldest).unlink(missing_ok=True)
 
 
 @contextmanager

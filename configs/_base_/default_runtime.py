@@ -20,7 +20,7 @@ env_cfg = dict(
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend='nccl'),
 )
-# 'high' uses TF32 where the GPU has it
+# 'high' uses TF32 where the GPU has it, but for the scores of prototypes and the frozen encoder
 float32_matmul_precision = 'high'
 log_processor = dict(window_size=50)
 vis_backends = [dict(type='LocalVisBackend')]
