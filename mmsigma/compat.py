@@ -5,6 +5,7 @@ import importlib
 import logging
 import os
 import re
+import shutil
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -115,9 +116,11 @@ class CheckpointHook(hooks.CheckpointHook):
         finally:
             self.max_keep_ckpts -= 1
         while len(self.keep_ckpt_ids) > self.max_keep_ckpts:
-            oldest = self.filename_tmpl.format(self.keep_ckpt_ids.popleft())
-            if is_main_process():
-                Path(self.out_dir, oldest).unlink(missing_ok=True)
+            oldest = Path(self.out_dir, self.filename_tmpl.format(self.keep_ckpt_ids.popleft()))
+            if is_main_process() and oldest.is_dir():  # one file per process (FSDP with local state)
+                shutil.rmtree(oldest)
+            elif is_main_process():
+                oldest.unlink(missing_ok=True)
 
 
 @contextmanager
