@@ -65,7 +65,8 @@ class ProgressHook(Hook):
         scaling = runner.cfg.get('auto_scale_lr') or {}
         clips = batch * getattr(runner.optim_wrapper, '_accumulative_counts', 1)
         mismatch = not scaling.get('enable') and scaling.get('base_batch_size', clips) != clips
-        lr = runner.optim_wrapper.param_groups[0].get('initial_lr', runner.optim_wrapper.param_groups[0]['lr'])
+        # with layer decay, the head's
+        lr = max(group.get('initial_lr', group['lr']) for group in runner.optim_wrapper.param_groups)
         return (
             f'model    {type(getattr(runner.model, "module", runner.model)).__name__}, '
             f'{millions:.2f} M trainable parameters\n'
