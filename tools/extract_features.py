@@ -13,7 +13,6 @@ store. tools/probe.py reads what this writes.
 
 import argparse
 import os
-from pathlib import Path
 
 from mmengine.config import DictAction
 
@@ -37,6 +36,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--shard-size', type=int, default=256, help='videos per file')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument('--verbose', action='store_true', help='errors with their traceback')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
     args = parser.parse_args()
@@ -44,20 +44,18 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> None:
-    args = parse_args()
+def run(args: argparse.Namespace) -> None:
+    """Extract what the store is missing."""
     import torch
     from mmengine.dist import barrier, is_main_process
     from rich.progress import Progress
 
     from mmsigma.apis.features import build_frozen_model, dataset_of, extract_features
-    from mmsigma.apis.launch import enter_process_group, leave_process_group
     from mmsigma.registry import DATASETS
     from mmsigma.utils.config import load_config
-    from mmsigma.utils.feature_store import FeatureStore
+    from mmsigma.utils.feature_store import FeatureStore, digest, file_digest
     from mmsigma.utils.preflight import check_config
 
-    enter_process_group(args.launcher)
     cfg = load_config(args.config, args.cfg_options)
     check_config(cfg)
     dataset = dataset_of(cfg, args.videos, args.split)
@@ -67,9 +65,9 @@ def main() -> None:
         format=args.format,
         pooling=args.pooling,
         dtype='float16' if args.half else 'float32',
-        config=Path(args.config).name,
-        checkpoint=str(Path(args.checkpoint).resolve()),
-        videos=str(args.videos or dataset.get('ann_file') or dataset.get('data_root')),
+        model=digest(cfg.model),
+        checkpoint=file_digest(args.checkpoint),
+        videos=digest(dataset),
     )
     if is_main_process():
         FeatureStore(args.out, description)
@@ -98,6 +96,15 @@ def main() -> None:
         )
         for path, reason in features.failed[:10]:
             print(f'  {path}: {reason}')
+
+
+def main() -> None:
+    args = parse_args()
+    from mmsigma.apis.launch import enter_process_group, errors_in_one_line, leave_process_group
+
+    enter_process_group(args.launcher)
+    with errors_in_one_line(args.config, verbose=args.verbose):
+        run(args)
     leave_process_group()
 
 

@@ -1,11 +1,10 @@
 # Nearest neighbours on Kinetics-400 in the features of a frozen ViT-B: the mean over all tokens of the centre view, the
 # training set as the bank, k of 10, 20, 100, 200. Nothing is trained: tools/test.py CONFIG PRETRAINED.pth
-_base_ = ['../_base_/models/probe_vitb.py', '../_base_/datasets/dense_video.py', '../_base_/default_runtime.py']
+_base_ = ['../_base_/models/frozen_vitb.py', '../_base_/datasets/dense_video.py', '../_base_/default_runtime.py']
 
 data_root = 'data/kinetics400'
 train_list, val_list = 'train.txt', 'val.txt'
 
-model = dict(head=None)
 train_dataloader = train_cfg = val_dataloader = val_cfg = val_evaluator = None
 bank_dataloader = dict(
     batch_size=16,

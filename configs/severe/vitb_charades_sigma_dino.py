@@ -4,6 +4,7 @@
 # --cfg-options load_from=...
 _base_ = [
     '../_base_/models/classifier_vitb.py',
+    '../_base_/datasets/dense_video.py',
     '../_base_/schedules/finetune.py',
     '../_base_/finetune_runtime.py',
 ]
@@ -16,7 +17,6 @@ frames = False
 fps = None
 epochs = 57
 batch_size = 2
-num_workers = 8
 global_batch = 16
 lr = 1e-4
 
@@ -31,88 +31,24 @@ train_pipeline = [
     dict(type='FlipClip', prob=0.5),
     dict(type='PackVideoInputs'),
 ]
-val_pipeline = [
-    dict(
-        type='ReadClip',
-        decoder=decoder,
-        sampling=dict(type='SampleCharadesClip', clip_len=16, frame_interval=8, num_clips=1),
-    ),
-    dict(type='CropViews', size=224, num_crops=1),
-    dict(type='PackVideoInputs'),
-]
-test_pipeline = [
-    dict(
-        type='ReadClip',
-        decoder=decoder,
-        sampling=dict(type='SampleCharadesClip', clip_len=16, frame_interval=8, num_clips=10),
-    ),
-    dict(type='CropViews', size=224, num_crops=1),
-    dict(type='PackVideoInputs'),
-]
+val_pipeline, test_pipeline = _base_.val_pipeline, _base_.test_pipeline
+val_pipeline[0].sampling = dict(type='SampleCharadesClip', clip_len=16, frame_interval=8, num_clips=1)
+test_pipeline[0].sampling = dict(type='SampleCharadesClip', clip_len=16, frame_interval=8, num_clips=10)
+test_pipeline[1].num_crops = 1
+
+dataset = dict(
+    type='CharadesDataset', data_root=data_root, data_prefix=dict(video='videos'), frames=frames, fps=fps
+)
+test_set = dict(ann_file='Charades_v1_test.csv', strict=True, **dataset)
 train_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    pin_memory=True,
-    drop_last=True,
-    sampler=dict(type='SeededSampler', shuffle=True),
-    dataset=dict(
-        type='CharadesDataset',
-        data_root=data_root,
-        ann_file='Charades_v1_train.csv',
-        data_prefix=dict(video='videos'),
-        frames=frames,
-        fps=fps,
-        pipeline=train_pipeline,
-    ),
+    batch_size=batch_size, dataset=dict(ann_file='Charades_v1_train.csv', pipeline=train_pipeline, **dataset)
 )
-val_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    pin_memory=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='CharadesDataset',
-        data_root=data_root,
-        ann_file='Charades_v1_test.csv',
-        data_prefix=dict(video='videos'),
-        frames=frames,
-        fps=fps,
-        strict=True,
-        test_mode=True,
-        pipeline=val_pipeline,
-    ),
-)
-test_dataloader = dict(
-    batch_size=1,
-    num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    pin_memory=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='CharadesDataset',
-        data_root=data_root,
-        ann_file='Charades_v1_test.csv',
-        data_prefix=dict(video='videos'),
-        frames=frames,
-        fps=fps,
-        strict=True,
-        test_mode=True,
-        pipeline=test_pipeline,
-    ),
-)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-val_evaluator = test_evaluator = dict(type='MultiLabelMAP')
+val_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=val_pipeline, **test_set))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline, **test_set))
+val_evaluator = test_evaluator = dict(_delete_=True, type='MultiLabelMAP')
 
 optim_wrapper = dict(optimizer=dict(lr=lr))
 param_scheduler = dict(end=epochs, min_ratio=1e-2)
 train_cfg = dict(max_epochs=epochs)
 auto_scale_lr = dict(base_batch_size=global_batch)
 default_hooks = dict(checkpoint=dict(save_best='multi_label/mAP'))
-custom_hooks = [
-    dict(type='NonFiniteLossHook'),
-    dict(type='BadVideoHook', max_share=0.05),
-    dict(type='ProgressHook', keys=('loss',)),
-]

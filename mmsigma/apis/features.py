@@ -76,7 +76,7 @@ def extract_features(
     barrier()  # before anything is written, so that all processes see the same shards
     shards = missing[get_rank() :: get_world_size()]
     places = [place for shard in shards for place in store.rows(shard)]
-    loader = DataLoader(_Readable(dataset, places), batch_size, num_workers=num_workers, collate_fn=lambda batch: batch)
+    loader = DataLoader(_Readable(dataset, places), batch_size, num_workers=num_workers, collate_fn=list)
     pending: dict[int, tuple[str, Any]] = {}
     waiting, failed, started = 0.0, 0, time.perf_counter()
     shards_left, mark = list(shards), time.perf_counter()

@@ -129,6 +129,9 @@ class KNNTestLoop(BaseLoop):
             if not silent:
                 self.runner.call_hook('before_test_iter', batch_idx=number, data_batch=batch)
             samples = self.runner.model.test_step(batch)
+            unlabelled = [sample.get('filename') for sample in samples if 'gt_label' not in sample]
+            if unlabelled:
+                raise ValueError(f'{unlabelled[0]} has no label: neighbours need lists with labels')
             rows += [(sample.mean_features.cpu(), int(sample.gt_label)) for sample in samples]
             if not silent:
                 self.runner.call_hook('after_test_iter', batch_idx=number, data_batch=batch, outputs=samples)

@@ -52,12 +52,14 @@ def kmeans(
         generator: Of the random choices, on the CPU.
         tolerance: On the sum of squared movements of the centroids.
         distributed: The points are this process's part of the points of all; sums are shared, and the initial
-            centroids are chosen from those of rank 0.
+            centroids are chosen from those of rank 0. Other ranks may have any number of points, none included.
 
     Raises:
         ValueError: If there are fewer points than clusters, some are not finite, or ``init`` does not fit.
     """
-    if points.ndim != 2 or len(points) < num_clusters and not distributed:
+    # of several processes only the one that draws the first centroids needs points of its own
+    needed = num_clusters if not distributed or (init is None and dist.get_rank() == 0) else 0
+    if points.ndim != 2 or len(points) < needed:
         raise ValueError(f'{num_clusters} clusters need as many points (N, D), got {tuple(points.shape)}')
     if not points.isfinite().all():
         raise ValueError(f'{int((~points.isfinite()).any(dim=1).sum())} points are not finite')
@@ -137,6 +139,9 @@ def _plus_plus(
 ) -> Tensor:
     """Initial centroids (K, D): each drawn with a probability proportional to its squared distance to the others."""
     chosen = points.new_empty(num_clusters, points.shape[1])
+    if distributed and dist.get_rank():
+        dist.broadcast(chosen, 0)
+        return chosen
     chosen[0] = points[int(torch.randint(len(points), (1,), generator=generator))]
     nearest = points.new_full((len(points),), torch.inf)
     for number in range(1, num_clusters):

@@ -1,10 +1,11 @@
 """Features of videos on disk: shards that are complete or not there, so that extraction can go on where it stopped."""
 
+import hashlib
 import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -131,3 +132,21 @@ class FeatureStore:
                 return arrays, json.loads(str(file['names']))
         with safe_open(path, 'pt') as file:
             return {key: file.get_tensor(key) for key in file.keys()}, json.loads(file.metadata()['names'])
+
+
+def digest(settings: Any) -> str:
+    """A short name of settings that differs if they do: configs of models and data sets."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def file_digest(path: str | Path) -> str:
+    """A short name of a file's content.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    content = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 22):
+            content.update(block)
+    return content.hexdigest()[:16]

@@ -142,6 +142,11 @@ def test_tools_from_the_command_line(demo_set, pretrained, tmp_path) -> None:
     for split in ('bank', 'test'):
         out = run('tools/extract_features.py', config, pretrained, str(tmp_path / split), '--split', split, *options)
         assert 'videos could not be read' in out and 'data wait' in out
+    again = [sys.executable, 'tools/extract_features.py', config, pretrained, str(tmp_path / 'test'), *options]
+    other = subprocess.run([*again, f'data_root={tmp_path}'], cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert other.returncode == 1 and 'no video list at' in other.stderr and 'Traceback' not in other.stderr
+    other = subprocess.run([*again, '--split', 'bank'], cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert other.returncode == 1 and 'holds other features' in other.stderr
     probed = run('tools/probe.py', 'knn', str(tmp_path / 'bank'), str(tmp_path / 'test'), '--k', '1', '5')
     assert probed.split('knn5_top1')[1].split()[0] == tested.split('knn5_top1')[1].split()[0]
     results = tmp_path / 'linear.json'

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from mmsigma.utils.feature_store import FeatureStore
+from mmsigma.utils.feature_store import FeatureStore, digest, file_digest
 
 
 def describe(**changes) -> dict:
@@ -59,3 +59,11 @@ def test_other_features_in_the_same_folder(tmp_path) -> None:
 def test_no_features(tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match=r'no features in .*extract_features\.py first'):
         FeatureStore.open(tmp_path)
+
+
+def test_digests_tell_settings_and_files_apart(tmp_path) -> None:
+    settings = dict(type='A', sizes=(1, 2))
+    assert digest(settings) == digest(dict(sizes=(1, 2), type='A')) != digest(dict(type='A', sizes=(1, 3)))
+    for name, content in (('a', b'1'), ('b', b'1'), ('c', b'2')):
+        (tmp_path / name).write_bytes(content)
+    assert file_digest(tmp_path / 'a') == file_digest(tmp_path / 'b') != file_digest(tmp_path / 'c')
