@@ -134,16 +134,28 @@ def overridden_variables(values: dict[str, object]) -> Iterator[set[str]]:
     found: set[str] = set()
 
     class OverrideAssignments(mmengine_config.RemoveAssignFromAST):
-        def visit_Assign(self, node: ast.Assign) -> ast.Assign | None:
-            target = node.targets[0]
-            if isinstance(target, ast.Name) and target.id in values:
-                found.add(target.id)
-                literal = ast.parse(repr(values[target.id]), mode='eval').body
-                node = ast.fix_missing_locations(ast.copy_location(ast.Assign(node.targets, literal), node))
-            return super().visit_Assign(node)
+        def visit_Assign(self, node: ast.Assign) -> ast.Assign | list[ast.Assign] | None:
+            names = [name for name in _assigned_names(node) if name in values]
+            found.update(names)
+            if isinstance(node.targets[0], ast.Name) and len(node.targets) == len(names) == 1:
+                return super().visit_Assign(_assignment(node, names[0], values[names[0]]))
+            # one of several, `a, b = ...`: the others keep what they are given
+            overrides = [_assignment(node, name, values[name]) for name in names]
+            return [node, *overrides] if names else super().visit_Assign(node)
 
     with mock.patch.object(mmengine_config, 'RemoveAssignFromAST', OverrideAssignments):
         yield found
+
+
+def _assigned_names(node: ast.Assign) -> list[str]:
+    parts = (part for target in node.targets for part in ast.walk(target))
+    return [part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)]
+
+
+def _assignment(place: ast.Assign, name: str, value: object) -> ast.Assign:
+    literal = ast.parse(repr(value), mode='eval').body
+    assignment = ast.Assign([ast.Name(name, ast.Store())], literal)
+    return ast.fix_missing_locations(ast.copy_location(assignment, place))
 
 
 @contextmanager

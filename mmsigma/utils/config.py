@@ -22,7 +22,8 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
     Raises:
         FileNotFoundError: If there is no such file or package.
-        mmsigma.utils.preflight.ConfigError: If an option without a dot is no variable and means nothing to the Runner.
+        mmsigma.utils.preflight.ConfigError: If an option without a dot is no variable that a file assigns, and means
+            nothing to the Runner.
     """
     path = find_config(path)
     options = dict(options or {})
@@ -31,7 +32,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         cfg = Config.fromfile(path)
     for key in options:
         if '.' not in key and key not in found:
-            check_option(key, cfg)
+            check_option(key, cfg, is_variable=key in variables)
     cfg.merge_from_dict({key: value for key, value in options.items() if key not in found})
     return cfg
 

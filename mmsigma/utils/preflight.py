@@ -95,16 +95,23 @@ def check_config(cfg: Any) -> None:
         raise ConfigError('the config has faults:\n  ' + '\n  '.join(faults))
 
 
-def check_option(key: str, cfg: Any) -> None:
-    """Check that a top-level key that a user sets means something.
+def check_option(key: str, cfg: Any, *, is_variable: bool) -> None:
+    """Check that a top-level key that a user sets, and that no file of the config assigns, means something.
 
     Args:
         key: The key, without dots.
         cfg: The config as it is without the key.
+        is_variable: The key is to replace a value, not to be merged into a dict.
 
     Raises:
-        ConfigError: If neither the config nor the Runner knows the key; the message suggests those like it.
+        ConfigError: If neither the config nor the Runner knows the key, with those like it; or if it replaces a
+            variable too late, after all that depends on it was computed.
     """
+    if is_variable and key in cfg and key not in _known_top_level():
+        raise ConfigError(
+            f'{key!r} would change nothing: no "{key} = ..." is in the config or its bases to be replaced, and what '
+            'depends on it is computed by now. Give the dotted keys of what depends on it'
+        )
     known = cfg.keys() | _known_top_level()
     if key not in known:
         near = difflib.get_close_matches(key, sorted(known), cutoff=0.5)

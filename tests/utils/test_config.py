@@ -59,6 +59,24 @@ def test_variables_of_any_plain_type(config: Path, value: object) -> None:
     assert load_config(config, {'thing': value}).holder.thing == value
 
 
+@pytest.mark.parametrize(
+    'assignment', ["one, two = 'a', 'b'", "[one, (two, *rest)] = 'a', ('b', 'c')", "two = one = 'a'"]
+)
+def test_variables_assigned_together(config: Path, assignment: str) -> None:
+    config.write_text(f'{assignment}\nholder = dict(one=one, two=two)\n')
+    before = load_config(config).holder
+    cfg = load_config(config, {'two': 'x'})
+    assert cfg.two == cfg.holder.two == 'x' and cfg.one == cfg.holder.one == before.one == 'a'
+    assert load_config(config, {'one': 'x', 'two': 'y'}).holder == dict(one='x', two='y')
+
+
+@pytest.mark.parametrize('line', ['size: int = 3', 'for size in (1, 2): pass'])
+def test_variable_that_cannot_be_replaced_in_time_is_refused(config: Path, line: str) -> None:
+    config.write_text(f'{line}\nholder = dict(size=size)\n')
+    with pytest.raises(ConfigError, match=r"'size' would change nothing: no \"size = \.\.\.\" is in the config"):
+        load_config(config, {'size': 5})
+
+
 def test_dotted_options_are_merged_at_the_end(config: Path) -> None:
     cfg = load_config(config, {'loop.max_epochs': 7, 'loop.new': 1, 'size': 8})
     assert cfg.loop == dict(max_epochs=7, warmup=2, interval=8, new=1)
