@@ -10,7 +10,7 @@ from mmengine.config import DictAction
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file, or package::path of an installed one')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', nargs='?', help='checkpoint file; not needed where the config names the weights')
     parser.add_argument('--work-dir', help='folder of logs and results (default: work_dirs/<config name>)')
     parser.add_argument('--dump', help='file to write all predictions to (.pkl)')
     parser.add_argument('--seed', type=int, help='random seed; wins over the config')
@@ -35,6 +35,8 @@ def main() -> None:
             raise SystemExit(f'{args.config} has no test_dataloader: it only describes pre-training')
         cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
         cfg.load_from = args.checkpoint
+        if not args.checkpoint and not cfg.get('weights_in_config', False):
+            raise SystemExit(f'{args.config} needs a checkpoint: tools/test.py {args.config} CHECKPOINT')
         apply_arguments(cfg, args)
         if args.dump:
             evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]

@@ -5,14 +5,18 @@ from mmsigma.datasets.charades_dataset import CharadesDataset
 from mmsigma.datasets.collate import flatten_collate
 from mmsigma.datasets.repetition_dataset import RepetitionDataset
 from mmsigma.datasets.samplers import SeededIndex, SeededSampler
+from mmsigma.datasets.segmentation_clips import SegmentationClipDataset
 from mmsigma.datasets.subset import fixed_subset
 from mmsigma.datasets.video_dataset import VideoDataset
+from mmsigma.datasets.vos_dataset import VOSDataset
 
 __all__ = [
     'CharadesDataset',
     'RepetitionDataset',
     'SeededIndex',
     'SeededSampler',
+    'SegmentationClipDataset',
+    'VOSDataset',
     'VideoDataset',
     'fixed_subset',
     'flatten_collate',

@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.dist import barrier, is_main_process
+from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from torch import nn
@@ -43,6 +45,14 @@ class VideoRunner(Runner):
         self._testing = True
         return super().test()
 
+    def build_evaluator(self, evaluator: dict | list | Evaluator) -> Evaluator:
+        """Build an evaluator; what its metrics write goes below the work dir, unless ``out_dir`` is absolute."""
+        evaluator = super().build_evaluator(evaluator)
+        for metric in evaluator.metrics:
+            if getattr(metric, 'out_dir', None):
+                metric.out_dir = str(Path(self.work_dir, metric.out_dir).resolve())
+        return evaluator
+
     def setup_env(self, env_cfg: dict) -> None:
         if self.distributed:
             compat.init_cpu_process_group(self.launcher)
@@ -58,6 +68,8 @@ class VideoRunner(Runner):
         return logger
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        if self.distributed and not any(parameter.requires_grad for parameter in model.parameters()):
+            return model.to(get_device())  # only evaluated: there is nothing to share, and DDP refuses it
         if self.distributed and not torch.cuda.is_available():
             model_wrapper_cfg = compat.cpu_model_wrapper(model_wrapper_cfg)
         return super().wrap_model(model_wrapper_cfg, model)

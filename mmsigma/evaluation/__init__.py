@@ -3,5 +3,7 @@
 from mmsigma.evaluation.accuracy import AccuracyMetric
 from mmsigma.evaluation.average_precision import MultiLabelMAP
 from mmsigma.evaluation.counting import CountingErrorMetric
+from mmsigma.evaluation.unsupervised_segmentation import UnsupervisedSegmentationMetric
+from mmsigma.evaluation.vos_metric import VOSMetric
 
-__all__ = ['AccuracyMetric', 'CountingErrorMetric', 'MultiLabelMAP']
+__all__ = ['AccuracyMetric', 'CountingErrorMetric', 'MultiLabelMAP', 'UnsupervisedSegmentationMetric', 'VOSMetric']

@@ -1,8 +1,8 @@
 """Networks; an import registers them all."""
 
 from mmsigma import compat  # noqa: F401  before anything imports timm
-from mmsigma.models.algorithms import SIGMA, RepetitionCounter, VideoClassifier
-from mmsigma.models.backbones import VideoVisionTransformer
+from mmsigma.models.algorithms import SIGMA, LabelPropagation, RepetitionCounter, UnsupervisedSegmenter, VideoClassifier
+from mmsigma.models.backbones import ColourEncoder, ResNetEncoder, TimmViTEncoder, VideoVisionTransformer
 from mmsigma.models.data_preprocessor import VideoDataPreprocessor
 from mmsigma.models.heads import AttentiveHead, ClassificationHead, CountingHead, PrototypeHead, RegressionHead
 from mmsigma.models.inner_steps import InnerStepsDistributedDataParallel
@@ -15,10 +15,12 @@ __all__ = [
     'SIGMA',
     'AttentiveHead',
     'ClassificationHead',
+    'ColourEncoder',
     'CountingHead',
     'FeatureMSELoss',
     'FrozenEncoderTarget',
     'InnerStepsDistributedDataParallel',
+    'LabelPropagation',
     'MLPTarget',
     'MaskedVideoDecoder',
     'PixelTarget',
@@ -26,7 +28,10 @@ __all__ = [
     'RaggedVideoPreprocessor',
     'RegressionHead',
     'RepetitionCounter',
+    'ResNetEncoder',
     'SwappedAssignmentLoss',
+    'TimmViTEncoder',
+    'UnsupervisedSegmenter',
     'VideoClassifier',
     'VideoDataPreprocessor',
     'VideoVisionTransformer',

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmsigma.ops.affinity import propagate, topk_affinity
@@ -29,6 +30,7 @@ class LabelPropagator:
         num_context: Frames before the current one to look at.
         k: Cells to copy from.
         temperature: Divides the similarities.
+        similarity: ``'cosine'`` of the features, ``'dot'`` product, or ``'euclidean'``: the negative squared distance.
         radius: Half-width of the window in cells; see :func:`mmsigma.ops.affinity.topk_affinity`.
         window: ``'circle'`` or ``'square'``.
         first_is_free: The frame in which labels were given has no window.
@@ -42,6 +44,7 @@ class LabelPropagator:
         *,
         k: int = 10,
         temperature: float = 0.05,
+        similarity: str = 'cosine',
         radius: float | None = 12,
         window: str = 'circle',
         first_is_free: bool = True,
@@ -49,6 +52,9 @@ class LabelPropagator:
     ) -> None:
         if num_context < 1:
             raise ValueError(f'num_context must be positive, got {num_context}')
+        if similarity not in ('cosine', 'dot', 'euclidean'):
+            raise ValueError(f"similarity must be 'cosine', 'dot' or 'euclidean', got {similarity!r}")
+        self.similarity = similarity
         self.num_context, self.repeat_first = num_context, repeat_first
         self.settings = dict(k=k, temperature=temperature, radius=radius, window=window, num_free=int(first_is_free))
         self.streams: list[_Stream] = []
@@ -60,31 +66,57 @@ class LabelPropagator:
         """Labels of the next frame.
 
         Args:
-            features: (h, w, C), of unit length for cosine similarity.
+            features: (h, w, C).
             given: Labels given in this frame (h, w, V), channel 0 the background; needed in the first frame, and in
-                later ones where objects appear. There, channel 0 is ignored.
+                later ones where objects appear. There, channel 0 is ignored, and there may be more channels than
+                before.
 
         Returns:
             Soft labels (h, w, V); the first frame's are those given.
 
         Raises:
-            ValueError: If the first frame has no labels, or shapes change.
+            ValueError: If the first frame has no labels, shapes change, or features are not finite.
         """
+        if not features.isfinite().all():
+            raise ValueError(f'the features of frame {self.frame} are not finite')
+        query, key = self._query_and_key(features)
         if not self.streams:
             if given is None:
                 raise ValueError('the first frame needs labels')
-            self._begin(features, given)
+            self._begin(key, given)
             return given
-        if features.shape != self._features.shape[1:]:
-            raise ValueError(f'features {tuple(features.shape)} after {tuple(self._features.shape[1:])}')
-        labels = sum(self._predict(stream, features) * stream.present for stream in self.streams)
+        if key.shape != self._features.shape[1:]:
+            raise ValueError(f'features {tuple(key.shape)} after {tuple(self._features.shape[1:])}')
+        if given is not None:
+            self._widen(given.shape[-1])
+        labels = torch.stack([self._predict(stream, query) * stream.present for stream in self.streams]).sum(dim=0)
         if given is not None:
             new = torch.cat([torch.zeros_like(given[..., :1]), given[..., 1:]], dim=-1)
             share = new.sum(dim=-1, keepdim=True)
             labels = (1 - share) * labels + share * new
-            self.streams.append(_Stream(self.frame, features, labels, _present(new)))
-        self._remember(features, labels)
+            self.streams.append(_Stream(self.frame, key, labels, _present(new)))
+        self._remember(key, labels)
         return labels
+
+    def _query_and_key(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """What is compared by dot product: a frame as the present one, and as one in memory."""
+        if self.similarity == 'cosine':
+            features = F.normalize(features, dim=-1)
+        if self.similarity != 'euclidean':
+            return features, features
+        # 2 q.m - m.m is the negative squared distance but for q.q, which is the same for all of a query's choices
+        squares = features.square().sum(dim=-1, keepdim=True)
+        return torch.cat([2 * features, torch.ones_like(squares)], -1), torch.cat([features, -squares], -1)
+
+    def _widen(self, num_channels: int) -> None:
+        """Make room for labels that were not there before."""
+        extra = num_channels - self._labels.shape[-1]
+        if extra > 0:
+            self._labels = F.pad(self._labels, (0, extra))
+            self.streams = [
+                stream._replace(labels=F.pad(stream.labels, (0, extra)), present=F.pad(stream.present, (0, extra)))
+                for stream in self.streams
+            ]
 
     def _begin(self, features: Tensor, labels: Tensor) -> None:
         present = _present(labels)

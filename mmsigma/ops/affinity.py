@@ -64,7 +64,8 @@ def topk_affinity(
     height, width, _ = query.shape
     free, near = memory[:num_free].flatten(0, 2), memory[num_free:]
     k = min(k, len(memory) * height * width)
-    weights = query.new_empty(height, width, k)
+    exact = torch.promote_types(query.dtype, torch.float32)  # half precision is for the similarities only
+    weights = query.new_empty(height, width, k, dtype=exact)
     indices = torch.empty(height, width, k, dtype=torch.int64, device=query.device)
     for y in range(0, height, _TILE):
         for x in range(0, width, _TILE):
@@ -80,7 +81,7 @@ def topk_affinity(
                 cells.append(index + len(free))
             best, order = torch.cat(values).topk(k, dim=0)
             shape = (*tile.shape[:2], k)
-            weights[y : y + _TILE, x : x + _TILE] = (best / temperature).softmax(dim=0).T.reshape(shape)
+            weights[y : y + _TILE, x : x + _TILE] = (best.to(exact) / temperature).softmax(dim=0).T.reshape(shape)
             indices[y : y + _TILE, x : x + _TILE] = torch.cat(cells).gather(0, order).T.reshape(shape)
     return TopkAffinity(weights.flatten(0, 1), indices.flatten(0, 1))
 

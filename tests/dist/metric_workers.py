@@ -1,15 +1,37 @@
 """What the processes of the metrics' tests run."""
 
+from pathlib import Path
+
+import numpy as np
 import torch
 
-from mmsigma.evaluation import AccuracyMetric, CountingErrorMetric, MultiLabelMAP
+from mmsigma.datasets.sequences import FrameSequence
+from mmsigma.evaluation import AccuracyMetric, CountingErrorMetric, MultiLabelMAP, VOSMetric
 
-METRICS = {'accuracy': AccuracyMetric, 'counting': CountingErrorMetric, 'multi_label': MultiLabelMAP}
+METRICS = {'accuracy': AccuracyMetric, 'counting': CountingErrorMetric, 'multi_label': MultiLabelMAP, 'vos': VOSMetric}
+
+
+class MadeUpVideo(FrameSequence):
+    """A video whose annotation needs no files."""
+
+    def read_mask(self, number: int) -> np.ndarray:
+        rng = np.random.default_rng([len(self.name), number])
+        return np.where(rng.random((9, 12)) < 0.5, 1, 2).astype(np.uint8)
+
+
+def make_video(number: int) -> dict:
+    frames = tuple(Path(f'{time}.png') for time in range(3 + number % 3))
+    everything = tuple(range(len(frames)))
+    video = MadeUpVideo('v' * (number + 1), frames, dict.fromkeys(everything, Path()), (0,), everything)
+    pred = np.stack([video.read_mask(time // 2) for time in everything])
+    return dict(sequence=video, pred_masks=pred)
 
 
 def make_samples(kind: str, number: int = 11) -> list[dict]:
     """Predictions as the evaluator sees them, with ties."""
     generator = torch.Generator().manual_seed(2)
+    if kind == 'vos':
+        return [make_video(index) for index in range(number)]
     if kind == 'counting':
         counts = torch.randint(1, 9, (number, 2), generator=generator).tolist()
         return [dict(pred_count=pred, gt_count=true) for pred, true in counts]

@@ -1,3 +1,4 @@
+from mmsigma.models.backbones.frame_encoders import ColourEncoder, ResNetEncoder, TimmViTEncoder, encode_frames
 from mmsigma.models.backbones.video_vit import VideoVisionTransformer
 
-__all__ = ['VideoVisionTransformer']
+__all__ = ['ColourEncoder', 'ResNetEncoder', 'TimmViTEncoder', 'VideoVisionTransformer', 'encode_frames']

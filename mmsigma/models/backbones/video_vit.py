@@ -66,6 +66,8 @@ class VideoVisionTransformer(BaseModule):
         final_norm: Apply a LayerNorm after the last block. Pre-training does; fine-tuning normalises after pooling.
         position_grid: Token grid (T, H, W) that the weights were pre-trained on. If given and different from this
             model's grid, the table of that grid is resized; otherwise the table is built for this model's grid.
+        dynamic_size: Take clips of any size that is a multiple of the tubes', and resize the positions of
+            ``img_size`` in space; shorter or longer clips get the first or further rows of the table.
         with_cp: Recompute the blocks in the backward pass to save memory.
         init_cfg: mmengine's initialisation config.
     """
@@ -83,6 +85,7 @@ class VideoVisionTransformer(BaseModule):
         drop_path_rate: float = 0.0,
         final_norm: bool = True,
         position_grid: tuple[int, int, int] | None = None,
+        dynamic_size: bool = False,
         with_cp: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
@@ -102,15 +105,19 @@ class VideoVisionTransformer(BaseModule):
         self.embed_dims: int = arch['embed_dims']
         self.input_shape = (in_channels, num_frames, height, width)
         self.tubelet_size, self.patch_size, self.with_cp = tubelet_size, patch_size, with_cp
+        self.stride = patch_size  # the name that frame encoders have for it
+        self.dynamic_size = dynamic_size
         self.grid = (num_frames // tubelet_size, height // patch_size, width // patch_size)
 
         self.patch_embed = TubeletEmbed(in_channels, self.embed_dims, tubelet_size, patch_size)
         self.blocks = build_blocks(self.embed_dims, arch['depth'], arch['num_heads'], mlp_ratio, drop_path_rate)
         self.norm = nn.LayerNorm(self.embed_dims, eps=1e-6) if final_norm else nn.Identity()
-        self.register_buffer('pos_embed', self._position_table(position_grid), persistent=False)
+        self.position_base = tuple(position_grid or self.grid)
+        self.register_buffer('pos_embed', self._position_table(), persistent=False)
+        self._resized: tuple[tuple[int, ...], Tensor] | None = None  # the table of the last other grid
 
-    def _position_table(self, position_grid: tuple[int, int, int] | None) -> Tensor:
-        grid = tuple(position_grid or self.grid)
+    def _position_table(self) -> Tensor:
+        grid = self.position_base
         table = sincos_position_table(grid[0] * grid[1] * grid[2], self.embed_dims)
         return resize_position_table(table, grid, self.grid)[None]
 
@@ -128,22 +135,40 @@ class VideoVisionTransformer(BaseModule):
         Raises:
             ValueError: If input or mask are not of the shape the model was built for.
         """
-        if tuple(inputs.shape[1:]) != self.input_shape:
-            raise ValueError(
-                f'the model was built for clips of (C, T, H, W) = {self.input_shape}, got {tuple(inputs.shape[1:])}; '
-                'set img_size, num_frames and in_channels accordingly'
-            )
+        positions = self._positions(tuple(inputs.shape[1:]))
         if isinstance(mask, Tensor):
-            if mask.shape[1:] != self.pos_embed.shape[1:2]:
+            if mask.shape[1:] != positions.shape[1:2]:
                 raise ValueError(f'the token grid is {self.grid}, but the mask has the shape {tuple(mask.shape)}')
             mask = split_tokens(mask)
         visible = None if mask is None else mask.visible
         tokens = self.patch_embed(inputs, visible)
-        positions = self.pos_embed if visible is None else gather_tokens(self.pos_embed, visible)
-        tokens = tokens + positions
+        tokens = tokens + (positions if visible is None else gather_tokens(positions, visible))
         for block in self.blocks:
             tokens = checkpoint(block, tokens, use_reentrant=False) if self._recompute else block(tokens)
         return self.norm(tokens)
+
+    def _positions(self, shape: tuple[int, ...]) -> Tensor:
+        """Position table (1, N, D) for clips of a shape (C, T, H, W)."""
+        if shape == self.input_shape:
+            return self.pos_embed
+        channels, *size = shape
+        tube = (self.tubelet_size, self.patch_size, self.patch_size)
+        if (
+            not self.dynamic_size
+            or channels != self.input_shape[0]
+            or any(a % b for a, b in zip(size, tube, strict=True))
+        ):
+            multiple = f' or multiples of {tube} for (T, H, W)' if self.dynamic_size else ''
+            raise ValueError(
+                f'the model was built for clips of (C, T, H, W) = {self.input_shape}{multiple}, got {shape}; '
+                'set img_size, num_frames and in_channels accordingly'
+            )
+        grid = tuple(a // b for a, b in zip(size, tube, strict=True))
+        if self._resized is None or self._resized[0] != grid:
+            base = (grid[0], *self.position_base[1:])
+            table = sincos_position_table(base[0] * base[1] * base[2], self.embed_dims)
+            self._resized = grid, resize_position_table(table, base, grid)[None].to(self.pos_embed)
+        return self._resized[1]
 
     @property
     def _recompute(self) -> bool:

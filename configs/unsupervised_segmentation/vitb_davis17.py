@@ -1,0 +1,65 @@
+# Unsupervised video object segmentation on the validation videos of DAVIS-2017 by k-means of the dense features of a
+# frozen ViT-B: one clip of 16 evenly spaced frames per video, masks and features at 28 x 28.
+# Nothing is trained: tools/test.py CONFIG PRETRAINED.pth
+# The final norm is that of pre-training; for weights of fine-tuning, which have none: model.backbone.final_norm=False
+_base_ = ['../_base_/default_runtime.py']
+
+data_root = 'data/davis'
+num_frames = 16
+# even, random or consecutive
+frame_choice = 'even'
+img_size, mask_size = 224, 28
+num_workers = 4
+
+# as many clusters as ids ('gt'), and over-clustering: the paper has 6 in one place and 10 in another
+num_clusters = ('gt', 6, 10)
+seeds = (0, 1, 2, 3, 4)
+# what is clustered as one: frame, clip or dataset
+level = 'clip'
+# None for the features as they are
+num_components = 50
+clustering = dict(
+    num_clusters=num_clusters,
+    seeds=seeds,
+    level=level,
+    size=mask_size,
+    num_components=num_components,
+    num_iters=50,
+    num_restarts=5,
+)
+
+model = dict(
+    type='UnsupervisedSegmenter',
+    data_preprocessor=dict(type='VideoDataPreprocessor'),
+    clustering=clustering,
+    backbone=dict(
+        type='VideoVisionTransformer',
+        arch='base',
+        img_size=img_size,
+        num_frames=num_frames,
+        patch_size=16,
+        tubelet_size=2,
+        final_norm=True,
+    ),
+)
+load_backbone_only = True
+
+test_dataloader = dict(
+    # one at a time, so that no result depends on how clips are batched
+    batch_size=1,
+    num_workers=num_workers,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='SegmentationClipDataset',
+        layout='davis',
+        data_root=data_root,
+        year=2017,
+        split='val',
+        num_frames=num_frames,
+        frame_choice=frame_choice,
+        img_size=img_size,
+        mask_size=mask_size,
+    ),
+)
+test_cfg = dict(type='TestLoop')
+test_evaluator = dict(type='UnsupervisedSegmentationMetric', clustering=clustering)

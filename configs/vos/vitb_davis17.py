@@ -1,0 +1,19 @@
+# ViT-B of SIGMA or VideoMAE, each frame a clip in which nothing moves, by the protocol of DINO. A reading of ours: the
+# paper has no such evaluation.
+_base_ = ['dino_vits8_davis17.py']
+
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='VideoVisionTransformer',
+        arch='base',
+        img_size=224,
+        num_frames=16,
+        patch_size=16,
+        tubelet_size=2,
+        final_norm=False,
+        dynamic_size=True,
+    ),
+)
+load_backbone_only = True
+weights_in_config = False

@@ -1,0 +1,191 @@
+"""Scores and files of video object segmentation: J and F, tables, palette PNGs and archives to submit."""
+
+import csv
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.dist import is_main_process
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from rich.console import Console
+from rich.table import Table
+
+from mmsigma.evaluation.davis import Statistics, score_sequence, summarize
+from mmsigma.registry import METRICS
+from mmsigma.utils.checkpoint import write_atomically
+from mmsigma.utils.masks import write_mask
+
+
+@dataclass(frozen=True)
+class ObjectScores:
+    """One object of one video; no tuple, as mmengine would strip those of their names."""
+
+    video: str
+    number: int
+    region: Statistics
+    contour: Statistics
+
+    @property
+    def sides(self) -> tuple[Statistics, Statistics]:
+        """J and F."""
+        return self.region, self.contour
+
+    @property
+    def mean(self) -> float:
+        """J&F, a fraction."""
+        return (self.region.mean + self.contour.mean) / 2
+
+
+@METRICS.register_module()
+class VOSMetric(BaseMetric):
+    """J and F of DAVIS in percent, by object and over all objects; predictions are written as the servers want them.
+
+    Reads ``sequence`` and ``pred_masks`` (T, H, W) of the samples. Written to ``out_dir``: the masks of the frames that
+    are wanted, ``per_sequence.csv``, ``per_object.csv``, ``global.csv``.
+
+    Args:
+        out_dir: Folder of the results, relative to the work dir; nothing is written without.
+        score: Compare with the annotation. Not possible where only first masks are public.
+        archive: Also write ``<out_dir>.zip`` with a folder per video at its top level, to be submitted.
+        top_folder: Folder inside the archive that holds the videos' folders (YouTube-VOS: ``Annotations``).
+        show_table: Print the scores of every video.
+        collect_device: Where results of several processes meet.
+        prefix: Prefix of the names.
+    """
+
+    default_prefix = 'vos'
+
+    def __init__(
+        self,
+        out_dir: str | None = None,
+        *,
+        score: bool = True,
+        archive: bool = False,
+        top_folder: str = '',
+        show_table: bool = True,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix)
+        if archive and not out_dir:
+            raise ValueError('an archive needs out_dir')
+        self.out_dir, self.score, self.archive = out_dir, score, archive
+        self.top_folder, self.show_table = top_folder, show_table
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Write and score the masks of videos; a video that cannot be scored is named, and counted at the end."""
+        for sample in data_samples:
+            sequence, masks = sample['sequence'], sample['pred_masks']
+            if self.out_dir:
+                for number in sequence.wanted:
+                    write_mask(mask_path(self.out_dir, sequence, number), masks[number])
+            rows: list[ObjectScores] | None = []
+            if self.score:
+                try:
+                    rows = self._score(sequence, masks)
+                except ValueError as error:
+                    MMLogger.get_current_instance().warning(f'{sequence.name} is not scored: {error}')
+                    rows = None
+            files = [(sequence.name, sequence.frames[number].stem) for number in sequence.wanted]
+            self.results.append((sequence.name, rows, files))
+
+    @staticmethod
+    def _score(sequence: Any, masks: np.ndarray) -> list[ObjectScores]:
+        annotated = sorted(sequence.masks)
+        scores = score_sequence((masks[n] for n in annotated), (sequence.read_mask(n) for n in annotated))
+        return [ObjectScores(sequence.name, i, *pair) for i, pair in enumerate(scores.statistics(), start=1)]
+
+    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
+        """Means over the objects of all videos, and how many videos could not be scored."""
+        results = sorted({name: (name, rows, files) for name, rows, files in results}.values())
+        metrics: dict[str, float] = {}
+        if self.archive:
+            files = [file for *_, part in results for file in part]
+            metrics['archived_masks'] = write_archive(self.out_dir, files, self.top_folder)
+        if not self.score:
+            return metrics
+        rows = [row for _, part, _ in results for row in part or ()]
+        if not rows:
+            raise ValueError('none of the videos could be scored: see the warnings above')
+        metrics |= {name: 100 * value for name, value in summarize([row.sides for row in rows]).items()}
+        if skipped := sum(part is None for _, part, _ in results):
+            metrics['unscored_videos'] = skipped
+        if self.out_dir:
+            write_tables(self.out_dir, rows, metrics)
+        if self.show_table and is_main_process():
+            Console().print(table(rows, metrics))
+        return metrics
+
+
+def mask_path(out_dir: str | Path, sequence: Any, number: int) -> Path:
+    """Where the mask of a frame is written."""
+    return Path(out_dir, sequence.name, f'{sequence.frames[number].stem}.png')
+
+
+def by_video(rows: Sequence[ObjectScores]) -> dict[str, tuple[float, float, float]]:
+    """J&F, J and F in percent, means over the objects of every video, worst video first."""
+    means = {}
+    for name in dict.fromkeys(row.video for row in rows):
+        own = [row for row in rows if row.video == name]
+        region, contour = (float(np.mean([getattr(row, part).mean for row in own])) for part in ('region', 'contour'))
+        means[name] = (50 * (region + contour), 100 * region, 100 * contour)
+    return dict(sorted(means.items(), key=lambda item: item[1][0]))
+
+
+def table(rows: Sequence[ObjectScores], metrics: dict[str, float]) -> Table:
+    """Scores of videos, worst first, and of all objects."""
+    result = Table(box=None)
+    for title in ('video', 'objects', 'J&F', 'J', 'F'):
+        result.add_column(title, justify='left' if title == 'video' else 'right')
+    for name, values in by_video(rows).items():
+        count = sum(row.video == name for row in rows)
+        result.add_row(name, str(count), *(f'{value:.1f}' for value in values))
+    result.add_section()
+    values = (f'{metrics[key]:.1f}' for key in ('J&F', 'J_mean', 'F_mean'))
+    result.add_row('all objects', str(len(rows)), *values, style='bold')
+    return result
+
+
+def write_tables(out_dir: str | Path, rows: Sequence[ObjectScores], metrics: dict[str, float]) -> None:
+    """Write the CSV files."""
+    objects = [
+        (row.video, row.number, *(f'{100 * value:.3f}' for side in row.sides for value in side))
+        for row in sorted(rows, key=lambda row: row.mean)
+    ]
+    statistics = [f'{side}_{name}' for side in 'JF' for name in Statistics._fields]
+    videos = [(name, *(f'{value:.3f}' for value in values)) for name, values in by_video(rows).items()]
+    _write_csv(Path(out_dir, 'per_object.csv'), [('video', 'object', *statistics), *objects])
+    _write_csv(Path(out_dir, 'per_sequence.csv'), [('video', 'J&F', 'J_mean', 'F_mean'), *videos])
+    _write_csv(Path(out_dir, 'global.csv'), [tuple(metrics), tuple(f'{value:.3f}' for value in metrics.values())])
+
+
+def _write_csv(path: Path, lines: Sequence[Sequence]) -> None:
+    def write(name: str) -> None:
+        with open(name, 'w', newline='') as file:
+            csv.writer(file).writerows(lines)
+
+    write_atomically(path, write)
+
+
+def write_archive(out_dir: str | Path, files: Sequence[tuple[str, str]], top_folder: str = '') -> int:
+    """Write ``<out_dir>.zip`` with the masks of the frames (video, name) listed, and return their number.
+
+    Raises:
+        FileNotFoundError: If one of the masks is not there.
+    """
+    out_dir = Path(out_dir)
+    paths = [out_dir / video / f'{frame}.png' for video, frame in files]
+    if missing := [path for path in paths if not path.is_file()]:
+        raise FileNotFoundError(f'{len(missing)} of {len(paths)} masks to archive are missing, {missing[0]} for one')
+
+    def write(name: str) -> None:
+        with zipfile.ZipFile(name, 'w', zipfile.ZIP_DEFLATED) as archive:
+            for path in paths:
+                archive.write(path, str(Path(top_folder, path.relative_to(out_dir))))
+
+    write_atomically(out_dir.with_name(f'{out_dir.name}.zip'), write)
+    return len(paths)

@@ -1,0 +1,110 @@
+"""Configs of label propagation hold the protocols' numbers, and run."""
+
+import csv
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmsigma.apis.launch import build_runner
+from mmsigma.models import LabelPropagation
+from mmsigma.models.frame_geometry import FrameGeometry
+from mmsigma.models.propagator import LabelPropagator
+from mmsigma.registry import DATASETS, MODELS
+from mmsigma.utils.config import load_config
+from mmsigma.utils.preflight import check_config
+from tests.vos_data import make_davis, make_youtube_vos
+
+FOLDER = Path(__file__).resolve().parents[1] / 'configs' / 'vos'
+CONFIGS = sorted(FOLDER.glob('*.py'))
+
+
+def build_small(cfg: Config) -> LabelPropagation:
+    """The model with a network for tests."""
+    if cfg.model.backbone.type == 'TimmViTEncoder':
+        cfg.model.backbone.update(weights='random', model_kwargs=dict(embed_dim=24, depth=1, num_heads=2))
+    if cfg.model.backbone.type == 'VideoVisionTransformer':
+        cfg.model.backbone.arch = dict(embed_dims=24, depth=1, num_heads=2)
+    return MODELS.build(cfg.model)
+
+
+def settings_of(cfg: Config) -> tuple[dict, dict]:
+    """Arguments of propagator and geometry, defaults included."""
+    found = []
+    for owner, given in ((LabelPropagator, cfg.model.propagator), (FrameGeometry, cfg.model.get('geometry', {}))):
+        parameters = inspect.signature(owner).parameters
+        found.append({name: given.get(name, value.default) for name, value in parameters.items()})
+    return tuple(found)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_every_config(path: Path) -> None:
+    cfg = load_config(path)
+    check_config(cfg)
+    assert path.read_text().startswith('# ')
+    assert 'test_dataloader' in cfg and cfg.test_dataloader.batch_size == 1
+    assert isinstance(build_small(cfg), LabelPropagation)
+
+
+def test_dul_and_mask_vos() -> None:
+    cfg = load_config(FOLDER / 'r18_davis17.py')
+    propagator, geometry = settings_of(cfg)
+    names = ('num_context', 'k', 'temperature', 'radius', 'window', 'first_is_free', 'repeat_first', 'similarity')
+    assert [propagator[name] for name in names] == [20, 10, 0.05, 12, 'circle', True, True, 'cosine']
+    assert geometry['to_cells'] == geometry['to_pixels'] == 'corners'
+    assert geometry['size'] is geometry['short_side'] is None
+    assert (cfg.model.backbone.depth, cfg.model.backbone.out_stage) == (18, 4)
+
+
+def test_crw() -> None:
+    cfg = load_config(FOLDER / 'r18_crw_davis17.py')
+    propagator, geometry = settings_of(cfg)
+    assert (propagator['num_context'], propagator['k'], propagator['radius']) == (20, 10, 12)
+    assert geometry['to_cells'] == geometry['to_pixels'] == 'half_pixel'
+    assert (cfg.model.backbone.out_stage, cfg.model.backbone.padding_mode) == (3, 'reflect')
+
+
+@pytest.mark.parametrize('name', ['dino_vits8', 'dino_vitb16', 'vitb'])
+def test_dino(name: str) -> None:
+    propagator, geometry = settings_of(load_config(FOLDER / f'{name}_davis17.py'))
+    names = ('num_context', 'k', 'temperature', 'radius', 'window', 'first_is_free')
+    assert [propagator[name] for name in names] == [7, 5, 0.1, 12, 'square', False]
+    assert (geometry['short_side'], geometry['long_multiple']) == (480, 64)
+    assert (geometry['to_cells'], geometry['to_pixels']) == ('nearest', 'stretched')
+
+
+def test_data_sets(tmp_path: Path) -> None:
+    cases = [
+        ('r18_davis16', make_davis(tmp_path / 'davis16', dict(ant=3), year=2016), 3),
+        ('r18_ytvos18', make_youtube_vos(tmp_path / 'ytvos'), 11),
+        ('r18_ytvos19', tmp_path / 'ytvos', 11),
+    ]
+    for name, root, length in cases:
+        cfg = load_config(FOLDER / f'{name}.py', dict(data_root=str(root)))
+        (sample,) = DATASETS.build(cfg.test_dataloader.dataset)
+        assert len(sample['inputs'].frames) == length, name
+    cfg = load_config(FOLDER / 'r18_davis17_testdev.py')
+    assert cfg.test_dataloader.dataset.split == 'test-dev'
+    assert not cfg.test_evaluator.score and cfg.test_evaluator.archive
+
+
+@pytest.mark.parametrize('name', ['colour_davis17', 'r18_random_davis17', 'dino_vitb16_davis17', 'vitb_davis17'])
+def test_runs(name: str, tmp_path: Path) -> None:
+    root = make_davis(tmp_path / 'davis', dict(ant=4, bee=5))
+    cfg = load_config(FOLDER / f'{name}.py', dict(data_root=str(root)))
+    cfg.work_dir, cfg.experiment_name = str(tmp_path / 'run'), f'{tmp_path.name}_{name}'
+    if 'short_side' in cfg.model.geometry:
+        cfg.model.geometry.update(short_side=144, long_multiple=16)
+    small = build_small(cfg)
+    if not cfg.get('weights_in_config'):
+        torch.save(dict(state_dict=small.state_dict()), tmp_path / 'weights.pth')
+        cfg.load_from = str(tmp_path / 'weights.pth')
+    metrics = build_runner(cfg).test()
+    assert 0 < metrics['vos/J&F'] < 100
+    out_dir = tmp_path / 'run' / cfg.test_evaluator.out_dir
+    with open(out_dir / 'global.csv', newline='') as file:
+        (row,) = csv.DictReader(file)
+    assert float(row['J&F']) == pytest.approx(metrics['vos/J&F'], abs=1e-3)
+    assert len(list(out_dir.glob('*/*.png'))) == 9
