@@ -1,1 +1,6 @@
 """Entry points for programs and tools."""
+
+from mmsigma.apis.feature_extractor import FeatureExtractor
+from mmsigma.apis.vos import VOSInferencer
+
+__all__ = ['FeatureExtractor', 'VOSInferencer']

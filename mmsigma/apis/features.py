@@ -85,7 +85,7 @@ def extract_features(
         readable = [item for item in batch if not isinstance(item[2], str)]
         if readable:
             data = pseudo_collate([item[2] for item in readable])
-            features = _features(model, data, pooling, amp).to('cpu', dtype)
+            features = features_of(model, data, pooling, amp=amp).to('cpu', dtype)
             for (place, path, sample), row in zip(readable, features, strict=True):
                 pending[place] = path, (row, _label(sample['data_samples']))
         for place, path, reason in batch:
@@ -102,7 +102,8 @@ def extract_features(
 
 
 @torch.no_grad()
-def _features(model: nn.Module, data: dict, pooling: str, amp: bool) -> Tensor:
+def features_of(model: nn.Module, data: dict, pooling: str = 'mean', *, amp: bool = False) -> Tensor:
+    """Features of a batch of samples: (B, D), means over tokens and views, or all of them (B, N, D)."""
     inputs = model.data_preprocessor(data, training=False)['inputs']
     num_views = inputs.shape[1] if inputs.ndim == 6 else 1
     clips = inputs.flatten(0, 1) if inputs.ndim == 6 else inputs

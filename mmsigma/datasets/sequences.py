@@ -5,12 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from mmsigma.utils.masks import read_mask
-
-_PICTURES = {'.jpg', '.jpeg', '.png'}
+from mmsigma.utils.video import PICTURES, read_picture
 
 
 @dataclass(frozen=True)
@@ -34,15 +32,8 @@ class FrameSequence:
     binary: bool = False
 
     def read_frame(self, number: int) -> np.ndarray:
-        """RGB picture (H, W, 3), uint8.
-
-        Raises:
-            ValueError: If the file is no picture.
-        """
-        picture = cv2.imread(str(self.frames[number]), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise ValueError(f'{self.frames[number]} cannot be read as a picture')
-        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        """RGB picture (H, W, 3), uint8; see :func:`mmsigma.utils.video.read_picture`."""
+        return read_picture(self.frames[number])
 
     def read_mask(self, number: int) -> np.ndarray:
         """Object ids (H, W), uint8, 255 where void; see :func:`mmsigma.utils.masks.read_mask`."""
@@ -156,7 +147,7 @@ def _list_pictures(folder: Path, stems: Iterable[str] | None = None) -> tuple[Pa
     return tuple(
         path
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in _PICTURES and (stems is None or path.stem in stems)
+        if path.suffix.lower() in PICTURES and (stems is None or path.stem in stems)
     )
 
 

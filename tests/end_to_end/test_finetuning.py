@@ -11,6 +11,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmsigma.apis import FeatureExtractor
 from mmsigma.apis.features import build_frozen_model, dataset_of, extract_features
 from mmsigma.apis.launch import build_runner
 from mmsigma.evaluation.knn import knn_accuracy
@@ -184,3 +185,14 @@ def test_two_processes_test_like_one(demo_set, pretrained, finetuned, tmp_path, 
     (written,) = (tmp_path / 'two').glob('*/*.json')
     actual = json.loads(written.read_text())
     assert {key: actual[key] for key in expected} == pytest.approx(expected)
+
+
+def test_features_of_one_video(demo_set, pretrained, tmp_path) -> None:
+    cfg = downstream('knn', demo_set, tmp_path)
+    options = {'data_root': str(demo_set), 'num_workers': 0, 'model.backbone.arch': ARCH}
+    extract = FeatureExtractor(ROOT / 'configs' / 'demo' / 'knn_tiny_demo.py', pretrained, options=options)
+    store = FeatureStore(tmp_path / 'store', dict(num_videos=4, shard_size=4, format='npz'))
+    extract_features(build_frozen_model(cfg, pretrained, 'cpu'), dataset_of(cfg, None), store, num_workers=0)
+    features = store.load()
+    torch.testing.assert_close(extract(features.paths[0]), features.features[0])
+    assert extract(features.paths[0], pooling='tokens').shape == (256, 32)

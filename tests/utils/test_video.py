@@ -1,28 +1,59 @@
-"""Writing video files."""
+"""Video files and folders of pictures, frame by frame."""
 
 from pathlib import Path
 
 import cv2
-import decord
 import numpy as np
 import pytest
 
-from mmsigma.utils.video import write_mp4
+from mmsigma.utils.video import FrameReader, write_mp4
 
 
-def test_frames_and_rate_come_back(tmp_path: Path) -> None:
-    colours = np.array([(200, 40, 40), (40, 200, 40), (40, 40, 200)], np.uint8)
-    frames = np.broadcast_to(colours[:, None, None], (3, 48, 64, 3))
-    write_mp4(tmp_path / 'new' / 'a.mp4', frames, fps=5)
-    reader = decord.VideoReader(str(tmp_path / 'new' / 'a.mp4'))
-    assert reader.get_avg_fps() == 5
-    np.testing.assert_allclose(reader[:].asnumpy().mean((1, 2)), colours, atol=12)
+def gradient(number: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
+    frame = np.zeros((*size, 3), np.uint8)
+    frame[..., 0] = 8 * number
+    frame[..., 2] = np.linspace(0, 255, size[1])
+    return frame
 
 
-def test_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_what_was_written(tmp_path: Path) -> None:
+    write_mp4(tmp_path / 'a.mp4', (gradient(number) for number in range(20)), fps=12.5)
+    reader = FrameReader(tmp_path / 'a.mp4')
+    assert (len(reader), reader.fps, reader.names[:2]) == (20, 12.5, ['00000', '00001'])
+    for number, frame in enumerate(reader):
+        assert np.abs(frame.astype(int) - gradient(number)).mean() < 4
+    assert np.abs(reader.read(3).astype(int) - gradient(3)).mean() < 4
+
+
+def test_folder_of_pictures(tmp_path: Path) -> None:
+    for number in (2, 0, 1):
+        cv2.imwrite(str(tmp_path / f'f{number}.png'), gradient(number)[..., ::-1])
+    (tmp_path / 'notes.txt').write_text('no picture')
+    reader = FrameReader(tmp_path, fps=5)
+    assert (len(reader), reader.fps, reader.names) == (3, 5, ['f0', 'f1', 'f2'])
+    np.testing.assert_array_equal(np.stack(list(reader)), np.stack([gradient(number) for number in range(3)]))
+    (tmp_path / 'f1.png').write_bytes(b'damaged')
+    with pytest.raises(ValueError, match='f1.png cannot be read as a picture'):
+        list(reader)
+
+
+def test_what_is_no_video(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match='no video at .*missing.mp4'):
+        FrameReader(tmp_path / 'missing.mp4')
+    (tmp_path / 'text.mp4').write_text('no video')
+    with pytest.raises(ValueError, match='text.mp4 cannot be read as a video'):
+        FrameReader(tmp_path / 'text.mp4')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(ValueError, match='empty has no frames'):
+        FrameReader(tmp_path / 'empty')
+
+
+def test_a_video_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / 'a.mp4'
-    path.write_text('old')
-    monkeypatch.setattr(cv2.VideoWriter, 'fourcc', lambda *letters: 0)
-    with pytest.raises(OSError, match='a.mp4'):
-        write_mp4(path, np.zeros((3, 48, 64, 3), np.uint8), fps=5)
-    assert path.read_text() == 'old' and list(tmp_path.iterdir()) == [path]
+    write_mp4(path, [gradient(0)] * 3, fps=5)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r'frame 1 of .*a.mp4 is \(20, 64, 3\), those before it \(48, 64, 3\)'):
+        write_mp4(path, [gradient(0), gradient(1, (20, 64))], fps=5)
+    with pytest.raises(ValueError, match='no frame to write'):
+        write_mp4(path, [], fps=5)
+    assert path.read_bytes() == before

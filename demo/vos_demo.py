@@ -1,0 +1,63 @@
+"""Segment the objects of a video from a mask of its first frame; writes palette PNGs and an overlay video.
+
+python demo/vos_demo.py dog.mp4 --mask dog.png --out results/dog
+python demo/vos_demo.py frames/ --mask 0.png --mask-at 30 late.png --config configs/vos/vitb_davis17.py sigma.pth
+"""
+
+import argparse
+
+from mmengine.config import DictAction
+from rich.progress import Progress
+
+CONFIG = 'configs/vos/dino_vits8_davis17.py'
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('video', help='a video file, or a folder of frames')
+    parser.add_argument('checkpoint', nargs='?', help='weights of the encoder, where the config does not name them')
+    parser.add_argument('--mask', required=True, help='objects in the first frame: palette PNG, binary PNG or .npy')
+    parser.add_argument(
+        '--mask-at', nargs=2, action='append', default=[], metavar=('FRAME', 'MASK'), help='objects that come later'
+    )
+    parser.add_argument('--out', default='vos_results', help='folder of masks/ and overlay.mp4')
+    parser.add_argument('--config', default=CONFIG, help='one of configs/vos')
+    parser.add_argument('--opacity', type=float, default=0.5, help="of the objects' colours in the overlay")
+    parser.add_argument('--device', help='cpu or cuda')
+    parser.add_argument('--verbose', action='store_true', help='whole tracebacks')
+    parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    from mmsigma.apis.launch import errors_in_one_line
+    from mmsigma.apis.vos import VOSInferencer
+
+    with errors_in_one_line(args.config, verbose=args.verbose):
+        segment = VOSInferencer(
+            args.config,
+            args.checkpoint,
+            device=args.device,
+            options=args.cfg_options,
+            trust=args.trust_checkpoint,
+        )
+        masks = {0: args.mask, **{int(frame): mask for frame, mask in args.mask_at}}
+        with Progress() as bar:
+            task = bar.add_task('frames', total=None)
+            result = segment.write(
+                args.video,
+                masks,
+                args.out,
+                opacity=args.opacity,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+    print(
+        f'{result.num_frames} frames, objects {result.ids}, {result.seconds / result.num_frames:.2f} s a frame\n'
+        f'masks    {result.masks}\noverlay  {result.overlay}'
+    )
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,157 @@
+"""Objects of a user's own video, from a mask in its first frame."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from mmsigma.apis.features import build_frozen_model
+from mmsigma.registry import MODELS
+from mmsigma.utils.config import load_config
+from mmsigma.utils.masks import VOID, read_mask, write_mask
+from mmsigma.utils.preflight import check_config
+from mmsigma.utils.video import FrameReader, write_mp4
+from mmsigma.visualization.overlay import draw_masks
+
+Mask = str | Path | np.ndarray
+
+
+class Segmented(NamedTuple):
+    """What was written about a video.
+
+    Attributes:
+        num_frames: Frames segmented.
+        ids: Ids of the objects.
+        masks: Folder of the masks, a palette PNG each.
+        overlay: Video with the objects drawn in.
+        seconds: Time taken.
+    """
+
+    num_frames: int
+    ids: list[int]
+    masks: Path
+    overlay: Path
+    seconds: float
+
+
+class VOSInferencer:
+    """Segments videos of any length, frame by frame.
+
+    ::
+
+        segment = VOSInferencer('configs/vos/dino_vits8_davis17.py')
+        segment.write('dog.mp4', 'dog_first_frame.png', 'results/dog')
+        for frame, mask in segment('dog.mp4', 'dog_first_frame.png'): ...
+
+    Args:
+        config: Config of ``configs/vos``, a file or ``package::path``.
+        checkpoint: Weights, official files included; None where the config names them.
+        device: Where to run; a GPU if there is one.
+        options: Changes of the config, as of ``--cfg-options``.
+        trust: Allow the checkpoint to execute code on loading.
+
+    Raises:
+        FileNotFoundError: If config or checkpoint do not exist.
+        ValueError: If the config needs a checkpoint and there is none.
+    """
+
+    def __init__(
+        self,
+        config: str | Path,
+        checkpoint: str | Path | None = None,
+        *,
+        device: str | None = None,
+        options: dict[str, Any] | None = None,
+        trust: bool = False,
+    ) -> None:
+        cfg = load_config(config, options)
+        check_config(cfg)
+        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        if checkpoint is not None:
+            self.model = build_frozen_model(cfg, str(checkpoint), device, trust=trust)
+        elif cfg.get('weights_in_config', False):
+            self.model = MODELS.build(cfg.model).to(device).eval()
+        else:
+            raise ValueError(f'{config} needs a checkpoint')
+
+    def __call__(
+        self, video: str | Path | FrameReader, masks: Mask | Mapping[int, Mask]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield each frame (H, W, 3) with its ids (H, W), uint8.
+
+        Args:
+            video: A video file, or a folder of frames.
+            masks: Mask of the first frame, or masks by frame number, the later ones with objects that are new. PNG with
+                a palette or with 0 and 255, ``.npy``, or an array of ids.
+
+        Raises:
+            FileNotFoundError: If video or mask do not exist.
+            ValueError: If a mask is none, is empty, does not fit its frame, or belongs to no frame.
+        """
+        frames = video if isinstance(video, FrameReader) else FrameReader(video)
+        given = {number: load_mask(mask) for number, mask in _by_frame(masks).items()}
+        if beyond := [number for number in given if not 0 <= number < len(frames)]:
+            raise ValueError(f'there is a mask for frame {beyond[0]}, but the video has {len(frames)} frames')
+        return self._segment(frames, given)
+
+    def _segment(self, frames: FrameReader, given: Mapping[int, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        segmenter = self.model.new_segmenter()
+        for number, frame in enumerate(frames):
+            yield frame, segmenter.step(frame, given.get(number))
+
+    def write(
+        self,
+        video: str | Path,
+        masks: Mask | Mapping[int, Mask],
+        out_dir: str | Path,
+        *,
+        opacity: float = 0.5,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Segmented:
+        """Segment a video and write ``masks/*.png`` and ``overlay.mp4``.
+
+        Args:
+            video: A video file, or a folder of frames.
+            masks: As of a call.
+            out_dir: Folder to write to.
+            opacity: Of the objects' colours in the overlay.
+            progress: Told how many frames of how many are done.
+        """
+        started, frames, out_dir, ids = time.perf_counter(), FrameReader(video), Path(out_dir), set[int]()
+
+        def drawn() -> Iterator[np.ndarray]:
+            for number, (frame, mask) in enumerate(self(frames, masks)):
+                write_mask(out_dir / 'masks' / f'{frames.names[number]}.png', mask)
+                ids.update(np.unique(mask).tolist())
+                progress(number + 1, len(frames))
+                yield draw_masks(frame, mask, opacity)
+
+        write_mp4(out_dir / 'overlay.mp4', drawn(), frames.fps)
+        seconds = time.perf_counter() - started
+        return Segmented(len(frames), sorted(ids - {0}), out_dir / 'masks', out_dir / 'overlay.mp4', seconds)
+
+
+def _by_frame(masks: Mask | Mapping[int, Mask]) -> Mapping[int, Mask]:
+    return masks if isinstance(masks, Mapping) else {0: masks}
+
+
+def load_mask(mask: Mask) -> np.ndarray:
+    """Ids (H, W), uint8, of a file or an array; one that holds nothing but 0 and 255 is binary.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no mask, or has no object.
+    """
+    if isinstance(mask, np.ndarray):
+        if mask.ndim != 2 or mask.dtype.kind not in 'biu' or mask.size and (mask.min() < 0 or mask.max() > VOID):
+            raise ValueError(f'the mask is {mask.dtype} {mask.shape}: expected ids from 0 to 255 of the shape (H, W)')
+        name, ids = 'the mask', mask.astype(np.uint8)
+    else:
+        name, ids = str(mask), read_mask(mask)
+    present = set(np.unique(ids).tolist()) - {0}
+    if not present:
+        raise ValueError(f'{name} has no object: all of it is background')
+    return (ids > 0).astype(np.uint8) if present == {VOID} else ids
