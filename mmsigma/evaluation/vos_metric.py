@@ -18,6 +18,7 @@ from mmsigma.evaluation.davis import Statistics, score_sequence, summarize
 from mmsigma.registry import METRICS
 from mmsigma.utils.checkpoint import write_atomically
 from mmsigma.utils.masks import write_mask
+from mmsigma.visualization.vos_report import write_report, write_strip
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class VOSMetric(BaseMetric):
     """J and F of DAVIS in percent, by object and over all objects; predictions are written as the servers want them.
 
     Reads ``sequence`` and ``pred_masks`` (T, H, W) of the samples. Written to ``out_dir``: the masks of the frames that
-    are wanted, ``per_sequence.csv``, ``per_object.csv``, ``global.csv``.
+    are wanted, ``per_sequence.csv``, ``per_object.csv``, ``global.csv``, and ``report.html`` to look at.
 
     Args:
         out_dir: Folder of the results, relative to the work dir; nothing is written without.
@@ -83,6 +84,7 @@ class VOSMetric(BaseMetric):
             if self.out_dir:
                 for number in sequence.wanted:
                     write_mask(mask_path(self.out_dir, sequence, number), masks[number])
+                write_strip(self.out_dir, sequence, masks)
             rows: list[ObjectScores] | None = []
             if self.score:
                 try:
@@ -106,7 +108,10 @@ class VOSMetric(BaseMetric):
         if self.archive:
             files = [file for *_, part in results for file in part]
             metrics['archived_masks'] = write_archive(self.out_dir, files, self.top_folder)
+        videos = [name for name, *_ in results]
         if not self.score:
+            if self.out_dir:
+                write_report(self.out_dir, videos, {}, metrics)
             return metrics
         rows = [row for _, part, _ in results for row in part or ()]
         if not rows:
@@ -116,6 +121,7 @@ class VOSMetric(BaseMetric):
             metrics['unscored_videos'] = skipped
         if self.out_dir:
             write_tables(self.out_dir, rows, metrics)
+            write_report(self.out_dir, videos, by_video(rows), metrics)
         if self.show_table and is_main_process():
             Console().print(table(rows, metrics))
         return metrics
