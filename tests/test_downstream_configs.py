@@ -33,11 +33,12 @@ PAPER = {
     'finetune/vitb_ssv2_videomae': (50, 5e-4 * 2, 2, 3),
     'finetune/vits_ssv2': (40, 1.25e-4, 2, 3),
     'finetune/vitb_mini_ssv2': (40, 1.25e-4, 2, 3),
+    'finetune/vitb_mini_kinetics': (100, 1.25e-4, 7, 3),
     'finetune/vitb_ucf101': (100, 1e-3, 10, 3),
     'finetune/vitb_ucf101_videomae': (100, 2.5e-4, 10, 3),
     'finetune/vitb_hmdb51': (100, 1e-3, 10, 3),
     'linear/vitb_k400': (40, 5e-4, 7, 3),
-    'linear/vitb_k400_attentive': (20, 1e-3, 7, 3),
+    'linear/vitb_k400_attentive': (20, 1e-3, 8, 3),
     'linear/vitb_ssv2': (30, 5e-4, 2, 3),
     'linear/vitb_ssv2_script': (30, 1.5e-3, 2, 3),
     'linear/vitb_ssv2_attentive': (20, 1e-3, 2, 3),
@@ -52,6 +53,7 @@ CLASSES = dict(
     k400=400,
     ssv2=174,
     mini=87,
+    mini_kinetics=200,
     ucf101=101,
     ucf1k=101,
     hmdb51=51,
@@ -125,7 +127,7 @@ def test_header_states_batch_and_rate(name: str) -> None:
 @every_trained
 def test_classes_and_what_is_trained(name: str) -> None:
     cfg = load(name)
-    data = name.split('_')[1]
+    data = 'mini_kinetics' if 'mini_kinetics' in name else name.split('_')[1]
     mixing = cfg.model.data_preprocessor.get('mixing')
     assert cfg.model.head.num_classes == CLASSES[data]
     assert mixing is None or mixing.num_classes == CLASSES[data]
@@ -135,7 +137,16 @@ def test_classes_and_what_is_trained(name: str) -> None:
     assert cfg.optim_wrapper.paramwise_cfg.layer_decay == decay
     assert not cfg.model.backbone.final_norm
     flips = [step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'FlipClip']
-    assert bool(flips) == ('ssv2' not in name) or cfg.train_dataloader.dataset.pipeline[-1].type == 'RepeatAugment'
+    repeated = cfg.train_dataloader.dataset.pipeline[-1].type == 'RepeatAugment'
+    assert repeated or bool(flips) == (not re.search('ssv2|attentive', name))
+
+
+@pytest.mark.parametrize('name', [name for name in FILES if re.search('ucf|hmdb', name)])
+def test_decoder_for_avi_files_with_b_frames(name: str) -> None:
+    cfg = load(name)
+    loaders = [cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]
+    loaders.append((cfg.test_cfg or {}).get('bank_dataloader'))
+    assert {loader.dataset.pipeline[0].decoder for loader in loaders if loader} == {'pyav'}
 
 
 def test_subsets_of_severe() -> None:

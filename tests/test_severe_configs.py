@@ -44,6 +44,7 @@ def test_counting(name):
     assert cfg.train_dataloader.dataset.samples_per_video == 10 and cfg.test_dataloader.dataset.strict
     sampling = cfg.train_dataloader.dataset.pipeline[0].sampling
     assert (sampling.min_cycles, sampling.max_frames) == (2, 300)
+    assert cfg.train_dataloader.dataset.pipeline[0].decoder == cfg.test_dataloader.dataset.pipeline[0].decoder == 'pyav'
     assert cfg.model.num_steps == 11 and cfg.model.reference_padding == name.endswith('code')
 
 
@@ -65,7 +66,7 @@ def test_charades(name):
 
 @every_task
 def test_options_reach_what_depends_on_them(name):
-    cfg = load(name, data_root='elsewhere', decoder='pyav', num_workers=0)
+    cfg = load(name, data_root='elsewhere', decoder='torchcodec', num_workers=0)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         assert loader.dataset.data_root == 'elsewhere' and loader.num_workers == 0 and not loader.persistent_workers
-        assert loader.dataset.pipeline[0].decoder == 'pyav'
+        assert loader.dataset.pipeline[0].decoder == 'torchcodec'

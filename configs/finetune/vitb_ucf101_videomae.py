@@ -3,11 +3,13 @@
 _base_ = ['vitb_ucf101.py']
 
 global_batch = 128
+base_lr = 5e-4
+batch_size = 16
 
 model = dict(backbone=dict(drop_path_rate=0.2), head=dict(dropout=0.5))
-train_dataloader = dict(batch_size=16)
+train_dataloader = dict(batch_size=batch_size)
 optim_wrapper = dict(
-    optimizer=dict(lr=5e-4 * global_batch / 256), paramwise_cfg=dict(layer_decay=0.7), accumulative_counts=1
+    optimizer=dict(lr=base_lr * global_batch / 256), paramwise_cfg=dict(layer_decay=0.7), accumulative_counts=1
 )
-param_scheduler = dict(min_ratio=1e-5 / 5e-4)
+param_scheduler = dict(min_ratio=1e-5 / base_lr)
 auto_scale_lr = dict(base_batch_size=global_batch)

@@ -2,6 +2,10 @@
 _base_ = ['vitb_k400.py']
 
 data_root = 'data/ucf101'
+train_list, val_list = 'train_split1.txt', 'test_split1.txt'
+decoder = 'pyav'  # AVI files with B-frames
 
-test_dataloader = dict(dataset=dict(data_root=data_root, ann_file='test_split1.txt'))
-test_cfg = dict(bank_dataloader=dict(dataset=dict(data_root=data_root, ann_file='train_split1.txt')))
+pipeline = _base_.val_pipeline
+pipeline[0].decoder = decoder
+test_dataloader = dict(dataset=dict(data_root=data_root, ann_file=val_list, pipeline=pipeline))
+test_cfg = dict(bank_dataloader=dict(dataset=dict(data_root=data_root, ann_file=train_list, pipeline=pipeline)))

@@ -17,6 +17,8 @@ train_pipeline = [read, *_base_.train_pipeline[1:]]
 val_pipeline = [read, *_base_.val_pipeline[1:]]
 train_dataloader = dict(dataset=dict(data_root=data_root, ann_file='train.txt', pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(data_root=data_root, ann_file='val.txt', pipeline=val_pipeline))
-test_dataloader = dict(batch_size=16, dataset=dict(data_root=data_root, ann_file='val.txt', pipeline=val_pipeline))
+test_dataloader = dict(
+    batch_size=_base_.batch_size, dataset=dict(data_root=data_root, ann_file='val.txt', pipeline=val_pipeline)
+)
 param_scheduler = dict(end=epochs)
 train_cfg = dict(max_epochs=epochs)

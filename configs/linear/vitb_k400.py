@@ -5,12 +5,13 @@ _base_ = ['../finetune/vitb_k400.py']
 
 epochs = 40
 global_batch = 128
+batch_size = 16
 
 model = dict(freeze_backbone=True, backbone=dict(drop_path_rate=0.0))
 load_backbone_only = True
-train_dataloader = dict(batch_size=16)
-val_dataloader = dict(batch_size=16)
-optim_wrapper = dict(optimizer=dict(lr=1e-3 * global_batch / 256), paramwise_cfg=dict(layer_decay=1.0))
+train_dataloader = dict(batch_size=batch_size)
+val_dataloader = dict(batch_size=batch_size)
+optim_wrapper = dict(optimizer=dict(lr=_base_.base_lr * global_batch / 256), paramwise_cfg=dict(layer_decay=1.0))
 param_scheduler = dict(end=epochs)
 train_cfg = dict(max_epochs=epochs)
 auto_scale_lr = dict(base_batch_size=global_batch)

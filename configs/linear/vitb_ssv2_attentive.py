@@ -3,11 +3,12 @@
 _base_ = ['vitb_ssv2.py']
 
 epochs = 20
+base_lr = 2e-3
 
 model = dict(
     data_preprocessor=dict(mixing=None),
     head=dict(_delete_=True, type='AttentiveHead', num_classes=_base_.num_classes, num_heads=16, depth=4),
 )
-optim_wrapper = dict(optimizer=dict(lr=1e-3, weight_decay=0.1))
+optim_wrapper = dict(optimizer=dict(lr=base_lr * _base_.global_batch / 256, weight_decay=0.1))
 param_scheduler = dict(warmup=0, end=epochs, min_ratio=0.0)
 train_cfg = dict(max_epochs=epochs)

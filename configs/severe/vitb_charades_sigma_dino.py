@@ -18,7 +18,7 @@ fps = None
 epochs = 57
 batch_size = 2
 global_batch = 16
-lr = 1e-4
+base_lr = 1.6e-3
 
 model = dict(
     data_preprocessor=dict(_delete_=True, type='VideoDataPreprocessor'),
@@ -36,9 +36,7 @@ val_pipeline[0].sampling = dict(type='SampleCharadesClip', clip_len=16, frame_in
 test_pipeline[0].sampling = dict(type='SampleCharadesClip', clip_len=16, frame_interval=8, num_clips=10)
 test_pipeline[1].num_crops = 1
 
-dataset = dict(
-    type='CharadesDataset', data_root=data_root, data_prefix=dict(video='videos'), frames=frames, fps=fps
-)
+dataset = dict(type='CharadesDataset', data_root=data_root, data_prefix=dict(video='videos'), frames=frames, fps=fps)
 test_set = dict(ann_file='Charades_v1_test.csv', strict=True, **dataset)
 train_dataloader = dict(
     batch_size=batch_size, dataset=dict(ann_file='Charades_v1_train.csv', pipeline=train_pipeline, **dataset)
@@ -47,7 +45,7 @@ val_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=val_pipeline,
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline, **test_set))
 val_evaluator = test_evaluator = dict(_delete_=True, type='MultiLabelMAP')
 
-optim_wrapper = dict(optimizer=dict(lr=lr))
+optim_wrapper = dict(optimizer=dict(lr=base_lr * global_batch / 256))
 param_scheduler = dict(end=epochs, min_ratio=1e-2)
 train_cfg = dict(max_epochs=epochs)
 auto_scale_lr = dict(base_batch_size=global_batch)

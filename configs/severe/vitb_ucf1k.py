@@ -3,9 +3,14 @@
 _base_ = ['vitb_gym99.py']
 
 data_root = 'data/ucf101'
+train_list, val_list = 'train_split1.txt', 'test_split1.txt'
+decoder = 'pyav'  # AVI files with B-frames
 num_classes = 101
 
 model = dict(head=dict(num_classes=num_classes), data_preprocessor=dict(mixing=dict(num_classes=num_classes)))
-train_dataloader = dict(dataset=dict(data_root=data_root, ann_file='train_split1.txt', subset=dict(num_examples=1000)))
-val_dataloader = dict(dataset=dict(data_root=data_root, ann_file='test_split1.txt'))
-test_dataloader = dict(dataset=dict(data_root=data_root, ann_file='test_split1.txt'))
+train_pipeline, val_pipeline, test_pipeline = _base_.train_pipeline, _base_.val_pipeline, _base_.test_pipeline
+train_pipeline[0].decoder = val_pipeline[0].decoder = test_pipeline[0].decoder = decoder
+train_set = dict(ann_file=train_list, pipeline=train_pipeline, subset=dict(num_examples=1000))
+train_dataloader = dict(dataset=dict(data_root=data_root, **train_set))
+val_dataloader = dict(dataset=dict(data_root=data_root, ann_file=val_list, pipeline=val_pipeline))
+test_dataloader = dict(dataset=dict(data_root=data_root, ann_file=val_list, pipeline=test_pipeline))
