@@ -29,7 +29,7 @@ clustering = dict(
 )
 
 model = dict(
-    type='UnsupervisedSegmenter',
+    type='FeatureClustering',
     data_preprocessor=dict(type='VideoDataPreprocessor'),
     clustering=clustering,
     backbone=dict(

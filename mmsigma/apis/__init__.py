@@ -1,6 +1,7 @@
 """Entry points for programs and tools."""
 
 from mmsigma.apis.feature_extractor import FeatureExtractor
+from mmsigma.apis.unsupervised_segmenter import UnsupervisedSegmenter
 from mmsigma.apis.vos import VOSInferencer
 
-__all__ = ['FeatureExtractor', 'VOSInferencer']
+__all__ = ['FeatureExtractor', 'UnsupervisedSegmenter', 'VOSInferencer']

@@ -105,7 +105,7 @@ class VOSMetric(BaseMetric):
         """Means over the objects of all videos, and how many videos could not be scored."""
         results = sorted({name: (name, rows, files) for name, rows, files in results}.values())
         metrics: dict[str, float] = {}
-        if self.archive:
+        if self.archive and self.out_dir:
             files = [file for *_, part in results for file in part]
             metrics['archived_masks'] = write_archive(self.out_dir, files, self.top_folder)
         videos = [name for name, *_ in results]
@@ -151,8 +151,8 @@ def table(rows: Sequence[ObjectScores], metrics: dict[str, float]) -> Table:
         count = sum(row.video == name for row in rows)
         result.add_row(name, str(count), *(f'{value:.1f}' for value in values))
     result.add_section()
-    values = (f'{metrics[key]:.1f}' for key in ('J&F', 'J_mean', 'F_mean'))
-    result.add_row('all objects', str(len(rows)), *values, style='bold')
+    means = [f'{metrics[key]:.1f}' for key in ('J&F', 'J_mean', 'F_mean')]
+    result.add_row('all objects', str(len(rows)), *means, style='bold')
     return result
 
 

@@ -1,7 +1,7 @@
 """Networks; an import registers them all."""
 
 from mmsigma import compat  # noqa: F401  before anything imports timm
-from mmsigma.models.algorithms import SIGMA, LabelPropagation, RepetitionCounter, UnsupervisedSegmenter, VideoClassifier
+from mmsigma.models.algorithms import SIGMA, FeatureClustering, LabelPropagation, RepetitionCounter, VideoClassifier
 from mmsigma.models.backbones import ColourEncoder, ResNetEncoder, TimmViTEncoder, VideoVisionTransformer
 from mmsigma.models.data_preprocessor import VideoDataPreprocessor
 from mmsigma.models.heads import AttentiveHead, ClassificationHead, CountingHead, PrototypeHead, RegressionHead
@@ -31,7 +31,7 @@ __all__ = [
     'ResNetEncoder',
     'SwappedAssignmentLoss',
     'TimmViTEncoder',
-    'UnsupervisedSegmenter',
+    'FeatureClustering',
     'VideoClassifier',
     'VideoDataPreprocessor',
     'VideoVisionTransformer',

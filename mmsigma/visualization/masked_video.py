@@ -43,7 +43,7 @@ def mosaic(rows: list[list[np.ndarray]], min_side: int = 1) -> np.ndarray:
     return canvas
 
 
-def tube_map(values: Tensor, grid: tuple[int, int, int], size: tuple[int, int]) -> np.ndarray:
+def tube_map(values: Tensor, grid: tuple[int, int, int], size: tuple[int, ...]) -> np.ndarray:
     """Enlarge values of tokens (N,) to frames: (T, H, W) with the grid's T."""
     maps = values.reshape(grid).numpy()
     return np.stack([cv2.resize(frame, size[::-1], interpolation=cv2.INTER_NEAREST) for frame in maps])

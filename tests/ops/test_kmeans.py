@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from mmsigma.ops.kmeans import assign, kmeans
+from mmsigma.ops.kmeans import assign, kmeans, kmeans_many
 from tests.golden_mask_vos import load_vectors
 
 
@@ -95,3 +95,28 @@ def test_stops_when_nothing_changes() -> None:
 def test_bad_input(points: torch.Tensor, settings: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         kmeans(points, **settings)
+
+
+def test_many_sets_at_once() -> None:
+    points = torch.stack([blobs(seed=seed) * (1 + seed) for seed in range(5)])
+    points[3] = torch.randn(300, 6, generator=torch.Generator().manual_seed(9))  # takes longer than the others
+    generator = torch.Generator().manual_seed(4)
+    alone = [kmeans(own, 4, num_restarts=2, generator=generator) for own in points]
+    together = kmeans_many(points, 4, num_restarts=2, generator=torch.Generator().manual_seed(4))
+    assert len({found.num_iters for found in alone}) > 1
+    for one, other in zip(alone, together, strict=True):
+        assert torch.equal(one.labels, other.labels)
+        torch.testing.assert_close(one.centroids, other.centroids)
+        assert (one.num_iters, one.inertia) == (other.num_iters, pytest.approx(other.inertia))
+
+
+def test_many_sets_with_empty_clusters() -> None:
+    points = torch.zeros(3, 10, 2)
+    points[0, :5], points[2, 0] = 1, 7
+    found = kmeans_many(points, 3, generator=torch.Generator().manual_seed(0))
+    assert [result.inertia for result in found] == [0, 0, 0]
+    points[1, 3] = torch.nan
+    with pytest.raises(ValueError, match=r'sets \[1\] hold points that are not finite'):
+        kmeans_many(points, 3)
+    with pytest.raises(ValueError, match='11 clusters need sets of as many points'):
+        kmeans_many(points, 11)

@@ -1,7 +1,7 @@
+from mmsigma.models.algorithms.feature_clustering import FeatureClustering
 from mmsigma.models.algorithms.label_propagation import LabelPropagation
 from mmsigma.models.algorithms.repetition_counter import RepetitionCounter
 from mmsigma.models.algorithms.sigma import SIGMA
-from mmsigma.models.algorithms.unsupervised_segmenter import UnsupervisedSegmenter
 from mmsigma.models.algorithms.video_classifier import VideoClassifier
 
-__all__ = ['SIGMA', 'LabelPropagation', 'RepetitionCounter', 'UnsupervisedSegmenter', 'VideoClassifier']
+__all__ = ['SIGMA', 'LabelPropagation', 'RepetitionCounter', 'FeatureClustering', 'VideoClassifier']

@@ -11,7 +11,7 @@ _HALF_MAX = torch.finfo(torch.float16).max
 
 
 @MODELS.register_module()
-class UnsupervisedSegmenter(BaseModel):
+class FeatureClustering(BaseModel):
     """Segments clips by k-means of dense features, without any training (TimeTuning; SIGMA, ECCV 2024).
 
     ::
