@@ -125,15 +125,17 @@ class VideoRunner(Runner):
         checkpoint = load_checkpoint_file(filename, trust=self._trust)
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = compat.unpack_history(checkpoint['message_hub'])
-        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = getattr(self.model, 'module', self.model)
         if self._resume or strict:
+            self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
             load_state_strictly(model, checkpoint['state_dict'], origin=filename)
         else:
             state = find_weights(checkpoint, filename)
             tests_head = self._testing and any(not name.startswith('backbone.') for name in model.state_dict())
             backbone_only = self.cfg.get('load_backbone_only', False) and not tests_head
             load_into_model(model, state, origin=filename, allow_missing=not self._testing, backbone_only=backbone_only)
+            # hooks copy what the model is now, whatever the file calls its parameters and wherever it has them
+            self.call_hook('after_load_checkpoint', checkpoint={'state_dict': model.state_dict()})
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')
         return checkpoint

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from mmsigma.apis.launch import build_runner
 from mmsigma.utils.config import load_config
@@ -92,6 +92,24 @@ def test_fine_tuning_starts_from_an_official_file(demo_set, official, tmp_path) 
     runner.load_or_resume()
     own = runner.model.backbone.state_dict()
     assert all(torch.equal(value, official[f'encoder.{name}']) for name, value in own.items())
+
+
+@pytest.mark.parametrize('kind', ['model.pth', 'state_dict.pth', 'plain.safetensors'])
+def test_averaged_weights_start_from_an_official_file(demo_set, official, tmp_path, kind: str) -> None:
+    file = tmp_path / kind
+    if file.suffix == '.safetensors':
+        save_file({name: value.contiguous() for name, value in official.items()}, file)
+    else:
+        torch.save({file.stem: official}, file)
+    cfg = downstream('finetune', demo_set, tmp_path / 'run', load_from=str(file))
+    cfg.custom_hooks.append(dict(type='mmengine.EMAHook'))
+    runner = build_runner(cfg)
+    runner.call_hook('before_run')
+    runner.load_or_resume()
+    averaged = next(hook for hook in runner.hooks if hasattr(hook, 'ema_model')).ema_model.module.state_dict()
+    assert torch.equal(averaged['backbone.blocks.0.attn.qkv.weight'], official['encoder.blocks.0.attn.qkv.weight'])
+    own = runner.model.state_dict()
+    assert own.keys() == averaged.keys() and all(torch.equal(own[name], averaged[name]) for name in own)
 
 
 def test_objects_in_an_official_file_name_the_converter(demo_set, official, tmp_path) -> None:
