@@ -80,7 +80,7 @@ optim_wrapper = dict(
     type='OptimWrapper',
     constructor='TransformerOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.999), weight_decay=0.05),
-    paramwise_cfg=dict(layer_decay=0.75, num_layers=4),
+    paramwise_cfg=dict(layer_decay=0.75),
 )
 param_scheduler = dict(
     type='WarmupCosineLR', warmup=max(1, epochs // 10), end=epochs, min_ratio=1e-3, convert_to_iter_based=True

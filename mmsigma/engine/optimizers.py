@@ -18,13 +18,14 @@ class TransformerOptimWrapperConstructor:
 
     One-dimensional parameters, biases and ``no_decay`` names are not decayed; of a parameter that FSDP shards, the
     shape of the whole counts. With ``layer_decay`` d the rate of layer i is multiplied by d ** (L + 1 - i): the patch
-    embedding is layer 0, block i is layer i + 1, everything after the L blocks is layer L + 1. There are as many
+    embedding is layer 0, block i is layer i + 1, everything after the L blocks, those of a decoder or head among it, is
+    layer L + 1. There are as many
     groups as different settings, not as parameters, so that fused and multi-tensor optimisers can do their work.
 
     Args:
         optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.
         paramwise_cfg: ``no_decay``, names or last parts of names, default ``('mask_token', 'pos_embed', 'cls_token')``;
-            ``layer_decay``, default 1; ``num_layers``, needed for ``layer_decay``.
+            ``layer_decay``, default 1; ``num_layers``, the number L of blocks of the backbone, by default counted.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
@@ -34,8 +35,6 @@ class TransformerOptimWrapperConstructor:
         self.num_layers = paramwise_cfg.pop('num_layers', None)
         if paramwise_cfg:
             raise ValueError(f'unknown keys in paramwise_cfg: {sorted(paramwise_cfg)}')
-        if self.layer_decay != 1 and self.num_layers is None:
-            raise ValueError('layer_decay needs num_layers, the number of blocks of the backbone')
         self.optim_wrapper_cfg = dict(optim_wrapper_cfg)
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
@@ -47,7 +46,13 @@ class TransformerOptimWrapperConstructor:
         return OPTIM_WRAPPERS.build(cfg, default_args=dict(optimizer=OPTIMIZERS.build(optimizer_cfg)))
 
     def groups(self, model: nn.Module, lr: float, weight_decay: float) -> list[dict]:
-        """Groups with ``params``, ``names``, ``lr``, ``lr_scale`` and ``weight_decay``."""
+        """Groups with ``params``, ``names``, ``lr``, ``lr_scale`` and ``weight_decay``.
+
+        Raises:
+            ValueError: If ``layer_decay`` is set and ``num_layers`` is not how many blocks the backbone has.
+        """
+        if self.layer_decay != 1:
+            self.num_layers = self._check_depth(model)
         groups: dict[tuple, dict] = {}
         dimensions = _dimensions(model)
         for name, parameter in _named_parameters(model):
@@ -71,11 +76,25 @@ class TransformerOptimWrapperConstructor:
     def _layer(self, name: str) -> int:
         if re.search(r'(^|\.)(patch_embed|pos_embed|cls_token|mask_token)(\.|$)', name):
             return 0
-        block = re.search(r'(?:^|\.)blocks\.(\d+)\.', name)
-        return int(block[1]) + 1 if block else self.num_layers + 1
+        block = _block_number(name)
+        return self.num_layers + 1 if block is None else block + 1
+
+    def _check_depth(self, model: nn.Module) -> int:
+        numbers = {_block_number(name) for name, _ in _named_parameters(model)} - {None}
+        if not numbers or self.num_layers not in (None, len(numbers)):
+            raise ValueError(
+                f'layer_decay: the backbone has {len(numbers)} blocks, num_layers is {self.num_layers}'
+                + ('; leave num_layers out to have them counted' if numbers else ', and which layer is which is unknown')
+            )
+        return len(numbers)
 
     def _spared(self, name: str, dimensions: int) -> bool:
         return dimensions <= 1 or name.endswith('.bias') or name.rpartition('.')[2] in self.no_decay
+
+
+def _block_number(name: str) -> int | None:
+    block = re.match(r'(?!head\.|neck\.)(?:.+\.)?blocks\.(\d+)\.', name)
+    return int(block[1]) if block else None
 
 
 def _named_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:

@@ -25,7 +25,7 @@ ARCH = dict(embed_dims=32, depth=2, num_heads=2)
 def downstream(name: str, data_root: Path, work_dir: Path, **options) -> Config:
     given = {'data_root': str(data_root), 'num_workers': 0, 'model.backbone.arch': ARCH}
     if name != 'knn':
-        given.update({'epochs': 2, 'batch_size': 4, 'optim_wrapper.paramwise_cfg.num_layers': 2})
+        given.update({'epochs': 2, 'batch_size': 4})
     cfg = load_config(ROOT / 'configs' / 'demo' / f'{name}_tiny_demo.py', {**given, **options})
     cfg.work_dir, cfg.experiment_name = str(work_dir), uuid.uuid4().hex
     return cfg

@@ -110,13 +110,31 @@ def test_wrapped_models_keep_their_names(model: nn.Module) -> None:
 @pytest.mark.parametrize(
     ('paramwise_cfg', 'message'),
     [
-        (dict(layer_decay=0.75), 'layer_decay needs num_layers'),
+        (dict(layer_decay=0.75, num_layers=1), 'the backbone has 2 blocks, num_layers is 1; leave num_layers out'),
+        (dict(layer_decay=0.75, num_layers=12), 'the backbone has 2 blocks, num_layers is 12; leave num_layers out'),
         (dict(norm_decay_mult=0, no_decay=()), r"unknown keys in paramwise_cfg: \['norm_decay_mult'\]"),
     ],
 )
-def test_impossible_settings(paramwise_cfg: dict, message: str) -> None:
+def test_impossible_settings(paramwise_cfg: dict, message: str, model: nn.Module) -> None:
     with pytest.raises(ValueError, match=message):
-        constructor(paramwise_cfg)
+        constructor(paramwise_cfg)(model)
+
+
+def test_layer_decay_needs_blocks() -> None:
+    with pytest.raises(ValueError, match='the backbone has 0 blocks, num_layers is None, and which layer'):
+        constructor(dict(layer_decay=0.75))(nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize('depth', [1, 13])
+def test_layers_are_counted_and_none_is_faster_than_the_head(depth: int) -> None:
+    blocks = nn.ModuleList([nn.Linear(2, 2) for _ in range(depth)])
+    head = nn.ModuleDict(dict(blocks=nn.ModuleList([nn.Linear(2, 2)])))
+    model = nn.ModuleDict(dict(backbone=nn.ModuleDict(dict(blocks=blocks)), head=head))
+    groups = constructor(dict(layer_decay=0.75)).groups(model, lr=1.0, weight_decay=0.0)
+    scales = {name: group['lr_scale'] for group in groups for name in group['names']}
+    assert scales['head.blocks.0.weight'] == 1
+    assert scales['backbone.blocks.0.weight'] == pytest.approx(0.75**depth)
+    assert scales[f'backbone.blocks.{depth - 1}.weight'] == 0.75
 
 
 def test_mixed_precision_on_the_cpu() -> None:

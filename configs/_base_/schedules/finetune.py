@@ -9,7 +9,7 @@ optim_wrapper = dict(
     type='OptimWrapper',
     constructor='TransformerOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=base_lr * global_batch / 256, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.05),
-    paramwise_cfg=dict(layer_decay=0.75, num_layers=12),
+    paramwise_cfg=dict(layer_decay=0.75),
 )
 param_scheduler = dict(
     type='WarmupCosineLR', warmup=warmup_epochs, end=epochs, min_ratio=1e-6 / base_lr, convert_to_iter_based=True
