@@ -11,7 +11,7 @@ import torch
 from mmsigma.apis.features import build_frozen_model
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
-from mmsigma.utils.masks import VOID, read_mask, write_mask
+from mmsigma.utils.masks import VOID, mask_ids, read_mask, write_mask
 from mmsigma.utils.preflight import check_config
 from mmsigma.utils.video import FrameReader, write_mp4
 from mmsigma.visualization.overlay import draw_masks
@@ -125,7 +125,7 @@ class VOSInferencer:
         def drawn() -> Iterator[np.ndarray]:
             for number, (frame, mask) in enumerate(self(frames, masks)):
                 write_mask(out_dir / 'masks' / f'{frames.names[number]}.png', mask)
-                ids.update(np.unique(mask).tolist())
+                ids.update(mask_ids(mask))
                 progress(number + 1, len(frames))
                 yield draw_masks(frame, mask, opacity)
 
@@ -151,7 +151,7 @@ def load_mask(mask: Mask) -> np.ndarray:
         name, ids = 'the mask', mask.astype(np.uint8)
     else:
         name, ids = str(mask), read_mask(mask)
-    present = set(np.unique(ids).tolist()) - {0}
+    present = set(mask_ids(ids)) - {0}
     if not present:
         raise ValueError(f'{name} has no object: all of it is background')
     return (ids > 0).astype(np.uint8) if present == {VOID} else ids

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mmsigma.models.frame_geometry import FrameGeometry
 from mmsigma.models.propagator import LabelPropagator
-from mmsigma.utils.masks import VOID
+from mmsigma.utils.masks import VOID, mask_ids
 
 
 class VideoSegmenter:
@@ -54,7 +54,7 @@ class VideoSegmenter:
             raise ValueError(
                 f'the mask of frame {self.frame} is {mask.shape[0]} x {mask.shape[1]}, the frame {size[0]} x {size[1]}'
             )
-        new = [] if mask is None else sorted(set(np.unique(mask).tolist()) - {0, VOID, *self.ids})
+        new = [] if mask is None else [number for number in mask_ids(mask) if number not in {0, VOID, *self.ids}]
         first = not self.ids
         self.ids += new
         self.frame += 1

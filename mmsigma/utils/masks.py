@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
@@ -18,6 +19,14 @@ def davis_palette() -> np.ndarray:
     bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder='little')
     bits = np.pad(bits, ((0, 0), (0, 1))).reshape(256, 3, 3)
     return np.packbits(bits.transpose(0, 2, 1), axis=-1)[..., 0]
+
+
+def mask_ids(mask: np.ndarray) -> list[int]:
+    """The ids in a mask (H, W), rising; for uint8 many times faster than ``numpy.unique``, which sorts."""
+    if mask.dtype != np.uint8:
+        return np.unique(mask).tolist()
+    counts = cv2.calcHist([np.ascontiguousarray(mask)], [0], None, [256], [0, 256])
+    return np.flatnonzero(counts).tolist()
 
 
 def read_mask(path: str | Path, *, binary: bool = False) -> np.ndarray:
@@ -42,10 +51,9 @@ def read_mask(path: str | Path, *, binary: bool = False) -> np.ndarray:
     mask = mask.astype(np.uint8)
     if binary:
         return (mask > 0).astype(np.uint8)
-    ids = np.unique(mask)
-    if len(ids) > 64 and path.suffix != '.npy':
+    if path.suffix != '.npy' and (number := len(mask_ids(mask))) > 64:
         raise ValueError(
-            f'{path} has {len(ids)} different values: it looks anti-aliased or resized with interpolation. '
+            f'{path} has {number} different values: it looks anti-aliased or resized with interpolation. '
             'Save ids as a palette PNG, and resize masks by nearest neighbour'
         )
     return mask

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmsigma.utils.masks import davis_palette, read_mask, write_mask
+from mmsigma.utils.masks import davis_palette, mask_ids, read_mask, write_mask
 from tests.golden_mask_vos import load_vectors
 
 
@@ -55,3 +55,11 @@ def test_what_is_no_mask(tmp_path) -> None:
         read_mask(tmp_path / 'missing.png')
     with pytest.raises(ValueError, match='a mask has ids from 0 to 255'):
         write_mask(tmp_path / 'b.png', np.full((2, 2), 300))
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.int64, bool])
+def test_ids(dtype: type) -> None:
+    mask = np.random.default_rng(0).integers(0, 2, (30, 40)).astype(dtype)
+    mask[3, 4:6] = (7, 255)
+    assert mask_ids(mask[:, ::2]) == np.unique(mask[:, ::2]).tolist()
+    assert mask_ids(mask) == ([0, 1] if dtype is bool else [0, 1, 7, 255])
