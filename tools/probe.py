@@ -13,7 +13,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mmsigma.utils.feature_store import FeatureStore
+from mmsigma.utils.feature_store import load_pair
 
 
 def parse_args() -> argparse.Namespace:
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> list[dict[str, float]]:
     Raises:
         FileNotFoundError: If a folder holds no features.
         RuntimeError: If features are incomplete.
-        ValueError: If videos have no label or features do not suit the probe.
+        ValueError: If videos have no label, features do not suit the probe, or the two folders do not belong together.
     """
     import torch
     from rich.progress import Progress
@@ -55,8 +55,7 @@ def run(args: argparse.Namespace) -> list[dict[str, float]]:
 
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     parts = []
-    for folder in (args.train, args.val):
-        stored = FeatureStore.open(folder).load()
+    for folder, stored in zip((args.train, args.val), load_pair(args.train, args.val), strict=True):
         if len(stored.labels) and int(stored.labels.min()) < 0:
             raise ValueError(f'{int((stored.labels < 0).sum())} videos in {folder} have no label')
         if (stored.features.ndim == 3) != (args.probe == 'attentive'):

@@ -134,6 +134,34 @@ class FeatureStore:
             return {key: file.get_tensor(key) for key in file.keys()}, json.loads(file.metadata()['names'])
 
 
+def load_pair(train: str | Path, val: str | Path) -> tuple[Features, Features]:
+    """Features to learn from and to evaluate, of the same model and of different videos.
+
+    Args:
+        train: Folder of the former.
+        val: Folder of the latter.
+
+    Raises:
+        FileNotFoundError: If a folder holds no store.
+        RuntimeError: If shards are missing.
+        ValueError: If model, checkpoint or pooling differ, or a video is in both.
+    """
+    stores = [FeatureStore.open(folder) for folder in (train, val)]
+    of_train, of_val = (store.description for store in stores)
+    different = [key for key in ('model', 'checkpoint', 'pooling') if of_train.get(key) != of_val.get(key)]
+    if different:
+        changes = ', '.join(f'{key}: {of_train.get(key)} and {of_val.get(key)}' for key in different)
+        raise ValueError(f'the features in {train} and {val} do not compare ({changes}): extract both with one model')
+    learnt, evaluated = (store.load() for store in stores)
+    shared = sorted(set(learnt.paths) & set(evaluated.paths))
+    if shared:
+        raise ValueError(
+            f'{len(shared)} of the {len(evaluated.paths)} videos to evaluate, in {val}, are among those to learn from, '
+            f'in {train}: {", ".join(shared[:3])}'
+        )
+    return learnt, evaluated
+
+
 def digest(settings: Any) -> str:
     """A short name of settings that differs if they do: configs of models and data sets."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]

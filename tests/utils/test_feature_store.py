@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from mmsigma.utils.feature_store import FeatureStore, digest, file_digest
+from mmsigma.utils.feature_store import FeatureStore, digest, file_digest, load_pair
 
 
 def describe(**changes) -> dict:
@@ -54,6 +54,35 @@ def test_other_features_in_the_same_folder(tmp_path) -> None:
     with pytest.raises(ValueError, match=r'holds other features \(checkpoint: a.pth there, b.pth now\)'):
         FeatureStore(tmp_path, describe(checkpoint='b.pth'))
     assert json.loads((tmp_path / 'features.json').read_text())['checkpoint'] == 'a.pth'
+
+
+def write_store(folder, names: str, **changes) -> FeatureStore:
+    store = FeatureStore(folder, describe(num_videos=len(names), shard_size=9, model='m', pooling='mean') | changes)
+    store.write(0, torch.randn(len(names), 3), torch.arange(len(names)), [f'{name}.mp4' for name in names], [])
+    return store
+
+
+def test_pair_of_stores(tmp_path) -> None:
+    write_store(tmp_path / 'train', 'abc')
+    write_store(tmp_path / 'val', 'de', dtype='float16')
+    train, val = load_pair(tmp_path / 'train', tmp_path / 'val')
+    assert (train.paths, val.paths) == (['a.mp4', 'b.mp4', 'c.mp4'], ['d.mp4', 'e.mp4'])
+
+
+@pytest.mark.parametrize('key', ['model', 'checkpoint', 'pooling'])
+def test_stores_of_different_models_are_no_pair(tmp_path, key: str) -> None:
+    write_store(tmp_path / 'train', 'abc')
+    write_store(tmp_path / 'val', 'de', **{key: 'other'})
+    with pytest.raises(ValueError, match=rf'do not compare \({key}: [\w.]+ and other\): extract both with one model'):
+        load_pair(tmp_path / 'train', tmp_path / 'val')
+
+
+@pytest.mark.parametrize(('names', 'message'), [('abc', '3 of the 3'), ('cd', r'1 of the 2 .*train: c\.mp4')])
+def test_videos_are_not_evaluated_on_themselves(tmp_path, names: str, message: str) -> None:
+    write_store(tmp_path / 'train', 'abc')
+    write_store(tmp_path / 'val', names)
+    with pytest.raises(ValueError, match=f'{message}'):
+        load_pair(tmp_path / 'train', tmp_path / 'val')
 
 
 def test_no_features(tmp_path) -> None:
