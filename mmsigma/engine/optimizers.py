@@ -82,9 +82,9 @@ class TransformerOptimWrapperConstructor:
     def _check_depth(self, model: nn.Module) -> int:
         numbers = {_block_number(name) for name, _ in _named_parameters(model)} - {None}
         if not numbers or self.num_layers not in (None, len(numbers)):
+            remedy = 'leave num_layers out to have them counted' if numbers else 'which layer is which is unknown'
             raise ValueError(
-                f'layer_decay: the backbone has {len(numbers)} blocks, num_layers is {self.num_layers}'
-                + ('; leave num_layers out to have them counted' if numbers else ', and which layer is which is unknown')
+                f'layer_decay: the backbone has {len(numbers)} blocks, num_layers is {self.num_layers}; {remedy}'
             )
         return len(numbers)
 

@@ -103,9 +103,9 @@ class VideoRunner(Runner):
     ) -> dict:
         """Load parameters from a checkpoint, official SIGMA and VideoMAE files included.
 
-        What is missing is an error in testing and in resuming; in training it keeps its initial values, as the new head
-        of a pre-trained backbone does. ``load_backbone_only`` in the config leaves all but the backbone out, except in
-        testing a model that has more than one.
+        What is missing is an error in testing and in resuming; in training all but the backbone may be, and keeps its
+        initial values, as the new head of a pre-trained backbone does. ``load_backbone_only`` in the config leaves all
+        but the backbone out, except in testing a model that has more than one.
 
         Args:
             filename: The checkpoint.

@@ -1,6 +1,7 @@
 """Safe reading and atomic writing of checkpoints."""
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mmsigma.utils.key_mapping import to_our_names
+
+_WRAPPERS = re.compile(r'^(?:module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.')  # added to names by DDP and torch.compile
 
 
 class CheckpointError(RuntimeError):
@@ -76,7 +79,9 @@ def load_weights(
 def find_weights(
     content: Any, path: str | Path, keys: Sequence[str] = ('state_dict', 'model', 'module')
 ) -> dict[str, Tensor]:
-    """The parameters in the content of a checkpoint; see :func:`load_weights`.
+    """The parameters in the content of a checkpoint, without what DDP and ``torch.compile`` add to names.
+
+    See :func:`load_weights`.
 
     Raises:
         CheckpointError: If there are none.
@@ -88,7 +93,7 @@ def find_weights(
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         found = sorted(content)[:8] if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f'{path} holds no parameters under any of {list(keys)}; found {found}')
-    return content
+    return {_WRAPPERS.sub('', name): value for name, value in content.items()}
 
 
 def load_state_strictly(
@@ -143,12 +148,12 @@ def load_into_model(
         state: Names and tensors.
         origin: Where they come from, for messages.
         allow_missing: Accept a model that is only in part in ``state``, and the reverse, with a warning that counts
-            both. The backbone has to be there as a whole in any case where it alone is taken.
+            both. The backbone has to be there as a whole in any case, but for a final norm where more than it is taken.
         backbone_only: Take the backbone even if there is more.
 
     Raises:
-        CheckpointError: If the names are of no known origin, shapes differ, a part of the backbone is missing, or
-            names differ and ``allow_missing`` is not set.
+        CheckpointError: If the names are of no known origin, shapes differ, a part of the backbone is missing or is
+            none of the model's, or names differ and ``allow_missing`` is not set.
     """
     try:
         state = to_our_names(state)
@@ -156,14 +161,28 @@ def load_into_model(
         raise CheckpointError(f'{origin}: {error.args[0]}') from error
     own = model.state_dict()
     pretrained = any(name.startswith('neck.') for name in state) and not any(name.startswith('neck.') for name in own)
-    if backbone_only or pretrained:
-        needed = [name for name in own if name.startswith('backbone.')]
-        missing = [name for name in needed if name not in state]
-        if missing:
-            raise CheckpointError(f'{origin} lacks {len(missing)} parameters of the backbone: {missing[:5]}')
+    needed = [name for name in own if name.startswith('backbone.')]
+    take_backbone = backbone_only or pretrained
+    if take_backbone or allow_missing:
+        _check_backbone(needed, state, origin, optional_norm=not take_backbone)
+    if take_backbone:
         state = {name: state[name] for name in needed}
         allow_missing = allow_missing or backbone_only
     load_state_strictly(model, state, origin=origin, allow_missing=allow_missing)
+
+
+def _check_backbone(needed: Sequence[str], state: dict[str, Tensor], origin: str | Path, optional_norm: bool) -> None:
+    optional = 'backbone.norm.'  # of pre-training; fine-tuned models have none
+    missing = [name for name in needed if name not in state and not (optional_norm and name.startswith(optional))]
+    if missing:
+        raise CheckpointError(f'{origin} lacks {len(missing)} parameters of the backbone: {missing[:5]}')
+    others = sorted(name for name in state.keys() - set(needed) if name.startswith('backbone.'))
+    others = [name for name in others if not name.startswith(optional)]
+    if needed and others:
+        raise CheckpointError(
+            f'{origin} was made for another backbone, a deeper one for example: {len(others)} of its parameters are '
+            f'none of the model, {others[:5]}'
+        )
 
 
 def write_atomically(path: str | Path, write: Callable[[str], Any]) -> None:

@@ -1,6 +1,7 @@
 """Reading checkpoints safely, loading them strictly, writing them atomically."""
 
 import argparse
+import copy
 import os
 from pathlib import Path
 
@@ -9,7 +10,14 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from mmsigma.utils.checkpoint import load_checkpoint_file, load_state_strictly, load_weights, write_atomically
+from mmsigma.utils.checkpoint import (
+    CheckpointError,
+    load_checkpoint_file,
+    load_into_model,
+    load_state_strictly,
+    load_weights,
+    write_atomically,
+)
 
 WEIGHTS = {'weight': torch.arange(6.0).view(2, 3), 'bias': torch.ones(2)}
 
@@ -76,6 +84,16 @@ class TestReading:
         path = save({key: WEIGHTS, 'epoch': 3} if key else WEIGHTS, tmp_path / 'a.pth')
         torch.testing.assert_close(load_weights(path), WEIGHTS)
 
+    @pytest.mark.parametrize('prefix', ['module.', '_orig_mod.', 'module._orig_mod.', '_orig_mod.module.'])
+    def test_prefixes_of_wrappers_are_taken_off(self, tmp_path: Path, prefix: str) -> None:
+        state = {f'{prefix}{name}': value for name, value in WEIGHTS.items()}
+        torch.testing.assert_close(load_weights(save({'model': state}, tmp_path / 'a.pth')), WEIGHTS)
+
+    def test_part_that_was_compiled(self, tmp_path: Path) -> None:
+        names = ('backbone._orig_mod.bias', 'my_orig_mod.bias', 'head.module.bias')
+        path = save({name: torch.ones(2) for name in names}, tmp_path / 'a.pth')
+        assert list(load_weights(path)) == ['backbone.bias', 'my_orig_mod.bias', 'head.module.bias']
+
     def test_first_key_wins(self, tmp_path: Path) -> None:
         path = save({'student': {}, 'teacher': WEIGHTS}, tmp_path / 'a.pth')
         torch.testing.assert_close(load_weights(path, keys=('teacher', 'student')), WEIGHTS)
@@ -123,6 +141,55 @@ class TestLoadingStrictly:
     def test_nothing_in_common_is_never_accepted(self, layer: nn.Module) -> None:
         with pytest.raises(RuntimeError, match=r'a.pth does not fit the model: missing 2'):
             load_state_strictly(layer, {'scale': torch.ones(1)}, origin='a.pth', allow_missing=True)
+
+
+class TestLoadingIntoAModel:
+    """A backbone of two blocks with a head, and files that hold more or less."""
+
+    @pytest.fixture
+    def state(self) -> dict[str, torch.Tensor]:
+        model = build(2)
+        torch.nn.init.normal_(model.head.weight)
+        return model.state_dict()
+
+    @pytest.mark.parametrize('options', [{}, dict(backbone_only=True), dict(neck=True)])
+    def test_backbone_of_another_depth(self, state: dict, options: dict) -> None:
+        if options.pop('neck', False):
+            state = {**state, 'neck.weight': torch.ones(1)}
+        before = copy.deepcopy(build(1).state_dict())
+        model = build(1)
+        model.load_state_dict(before)
+        with pytest.raises(CheckpointError, match=r'a.pth was made for another backbone.*: 2 of its .*blocks\.1\.bias'):
+            load_into_model(model, state, origin='a.pth', **options)
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+        with pytest.raises(CheckpointError, match=r"a.pth lacks 2 parameters of the backbone: \['backbone.blocks.2"):
+            load_into_model(build(3), state, origin='a.pth', **options)
+
+    def test_half_a_backbone(self, state: dict, warnings_logged: list[str]) -> None:
+        del state['backbone.blocks.0.weight']
+        with pytest.raises(CheckpointError, match=r"lacks 1 parameters .* \['backbone.blocks.0.weight'\]"):
+            load_into_model(build(2), state, origin='a.pth')
+        assert not warnings_logged
+
+    def test_head_and_final_norm_may_be_missing(self, state: dict, warnings_logged: list[str]) -> None:
+        state = {name: value for name, value in state.items() if not name.startswith('head.')}
+        model = build(2)
+        model.backbone['norm'] = nn.LayerNorm(2)
+        load_into_model(model, state, origin='a.pth')
+        assert torch.equal(model.backbone['blocks'][1].weight, state['backbone.blocks.1.weight'])
+        assert 'missing 4' in warnings_logged[0]
+        load_into_model(build(2), model.state_dict(), origin='a.pth')
+
+    def test_final_norm_is_part_of_a_backbone_alone(self, state: dict) -> None:
+        model = build(2)
+        model.backbone['norm'] = nn.LayerNorm(2)
+        with pytest.raises(CheckpointError, match='lacks 2 parameters of the backbone'):
+            load_into_model(model, state, origin='a.pth', backbone_only=True)
+
+
+def build(depth: int) -> nn.Module:
+    blocks = nn.ModuleList([nn.Linear(2, 2) for _ in range(depth)])
+    return nn.ModuleDict(dict(backbone=nn.ModuleDict(dict(blocks=blocks)), head=nn.Linear(2, 3)))
 
 
 class TestWritingAtomically:
