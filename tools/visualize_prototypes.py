@@ -1,0 +1,147 @@
+"""Draw what the prototypes of a trained SIGMA stand for, and its features as colours.
+
+For every video of a folder: a picture and a video with the 25 tubes of highest similarity to each of some prototypes
+(SIGMA, supplement, figures 1-2), and a video of the encoder's features, whose main directions become red, green, blue.
+
+Examples::
+
+    python tools/visualize_prototypes.py configs/sigma/vitb_k400_dino.py sigma.pth my_videos/ --out prototypes
+    python tools/visualize_prototypes.py CONFIG CHECKPOINT dog.mp4 --prototypes 17 512 803
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import DictAction
+from rich.progress import track
+from torch import Tensor, nn
+
+
+def parse_args() -> argparse.Namespace:
+    summary, _, rest = __doc__.partition('\n')
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config of a pre-training, a file or package::path')
+    parser.add_argument('checkpoint', help='checkpoint file; official ones too')
+    parser.add_argument('videos', type=Path, help='a video, a folder of videos, or a folder of frames')
+    parser.add_argument('--out', type=Path, default=Path('prototypes'), help='folder to fill (default: %(default)s)')
+    parser.add_argument('--prototypes', type=int, nargs='+', help='which; by default those that stand out in the video')
+    parser.add_argument('--number', type=int, default=6, help='how many, if none is named (default: %(default)s)')
+    parser.add_argument('--top', type=int, default=25, help='tubes of a prototype (default: %(default)s)')
+    parser.add_argument('--level', type=int, default=0, help='set of prototypes, if there are several')
+    parser.add_argument('--interval', type=int, default=4, help='between frames of the clip (default: %(default)s)')
+    parser.add_argument('--device', help='cpu or cuda')
+    parser.add_argument('--verbose', action='store_true', help='whole tracebacks')
+    parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
+    return parser.parse_args()
+
+
+def find_videos_of(path: Path) -> list[Path]:
+    """A video, the videos of a folder, or a folder of frames."""
+    from mmsigma.datasets.video_dataset import find_videos
+    from mmsigma.utils.video import PICTURES
+
+    if not path.exists():
+        raise FileNotFoundError(f'no video at {path}')
+    if path.is_file() or any(item.suffix.lower() in PICTURES for item in path.iterdir()):
+        return [path]
+    return find_videos(path)
+
+
+def read_clip(path: Path, shape: tuple[int, int, int], interval: int) -> np.ndarray:
+    """A clip (T, H, W, 3) from the middle of a video, its centre cut out."""
+    from mmsigma.datasets.transforms.spatial import resize_short_side
+    from mmsigma.utils.video import FrameReader
+
+    length, height, width = shape
+    reader = FrameReader(path)
+    start = max(len(reader) - (length - 1) * interval - 1, 0) // 2
+    numbers = [min(start + step * interval, len(reader) - 1) for step in range(length)]
+    frames = np.stack(resize_short_side([reader.read(number) for number in numbers], max(height, width)))
+    top, left = (frames.shape[1] - height) // 2, (frames.shape[2] - width) // 2
+    return frames[:, top : top + height, left : left + width]
+
+
+@torch.no_grad()
+def encode(model: nn.Module, clip: np.ndarray, level: int) -> tuple[Tensor, Tensor]:
+    """Similarities (N, K) of the clip's tubes to the prototypes, and the encoder's tokens (N, D)."""
+    video = torch.from_numpy(clip).permute(3, 0, 1, 2)
+    inputs = model.data_preprocessor(dict(inputs=[video]), False)['inputs']
+    return model.prototype_scores(inputs, level)[0].cpu(), model.backbone(inputs)[0].cpu()
+
+
+def draw(model: nn.Module, path: Path, args: argparse.Namespace) -> list[int]:
+    """Write the pictures of one video, and return which prototypes they show."""
+    from mmsigma.utils.video import write_mp4
+    from mmsigma.visualization.masked_video import mosaic, write_picture
+    from mmsigma.visualization.prototypes import choose_prototypes, draw_prototypes_of, pca_colours
+
+    grid = model.backbone.grid
+    clip = read_clip(path, model.backbone.input_shape[1:], args.interval)
+    scores, tokens = encode(model, clip, args.level)
+    chosen = args.prototypes or choose_prototypes(scores, args.number, args.top)
+    if beyond := [number for number in chosen if not 0 <= number < scores.shape[1]]:
+        raise ValueError(f'there is no prototype {beyond[0]}: there are {scores.shape[1]}')
+    drawn = draw_prototypes_of(clip, scores, grid, chosen, args.top)
+    tubelet = len(clip) // grid[0]
+    name = args.out / path.stem
+    write_picture(f'{name}_prototypes.png', mosaic([list(frames[::tubelet]) for frames in (clip, *drawn.values())]))
+
+    def panels() -> Iterator[np.ndarray]:
+        for number, frame in enumerate(clip):
+            yield mosaic([[frame, *(frames[number] for frames in drawn.values())]])
+
+    write_mp4(f'{name}_prototypes.mp4', panels(), fps=6)
+    colours = pca_colours(tokens, grid, clip.shape[1:3]).repeat(tubelet, axis=0)
+    write_mp4(f'{name}_features.mp4', (mosaic([list(pair)]) for pair in zip(clip, colours, strict=True)), fps=6)
+    return chosen
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmengine.registry import init_default_scope
+
+    from mmsigma.models import SIGMA
+    from mmsigma.registry import MODELS
+    from mmsigma.utils.checkpoint import load_into_model, load_weights
+    from mmsigma.utils.config import load_config
+    from mmsigma.utils.preflight import check_config
+
+    cfg = load_config(args.config, args.cfg_options)
+    init_default_scope('mmsigma')
+    check_config(cfg)
+    model = MODELS.build(cfg.model)
+    if not isinstance(model, SIGMA) or not hasattr(model.head, 'prototypes'):
+        raise ValueError(f'{args.config} has no prototypes: it takes the config of a pre-training with a PrototypeHead')
+    state = load_weights(args.checkpoint, trust=args.trust_checkpoint)
+    load_into_model(model, state, origin=args.checkpoint, allow_missing=False)
+    model.to(args.device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
+    videos, failed = find_videos_of(args.videos), []
+    for path in track(videos, 'videos', disable=len(videos) == 1):
+        try:
+            chosen = draw(model, path, args)
+        except ValueError as error:
+            if len(videos) == 1:
+                raise
+            failed.append(str(error))
+        else:
+            print(f'{path.name}: prototypes {chosen}')
+    print(f'{len(videos) - len(failed)} videos drawn in {args.out}')
+    if failed:
+        print(f'{len(failed)} could not be:\n' + '\n'.join(failed))
+
+
+def main() -> None:
+    args = parse_args()
+    from mmsigma.apis.launch import errors_in_one_line
+
+    with errors_in_one_line(args.config, verbose=args.verbose):
+        run(args)
+
+
+if __name__ == '__main__':
+    main()
