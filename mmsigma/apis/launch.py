@@ -25,7 +25,7 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
     """
     cfg.launcher = args.launcher
     cfg.verbose = args.verbose or cfg.get('verbose', False)
-    cfg.trust_checkpoints = args.trust_checkpoint or cfg.get('trust_checkpoints', False)
+    cfg.trust_checkpoints = args.trust_checkpoint  # whatever the config says: it may be somebody else's
     if args.seed is not None:
         cfg.randomness = {**cfg.get('randomness', {}), 'seed': args.seed}
     if getattr(args, 'resume', None) == 'auto':

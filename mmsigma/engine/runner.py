@@ -1,5 +1,6 @@
 """mmengine's Runner, made to work on the CPU, quiet on the console and careful with checkpoints."""
 
+import copy
 import logging
 import os
 from collections.abc import Sequence
@@ -26,16 +27,17 @@ class VideoRunner(Runner):
 
     * N processes without a GPU train with gloo.
     * Checkpoints are written atomically and hold nothing but tensors and plain containers, so that they load with
-      ``weights_only=True``; so do all others unless ``trust_checkpoints`` is set in the config.
+      ``weights_only=True``; so do all others unless ``--trust-checkpoint`` or a program set ``trust_checkpoints`` in
+      the config, which the config of the run then does not show.
     * A checkpoint that does not fit is an error, not a line in the log.
     * The console shows warnings and what hooks print; the log file has everything. ``verbose=True`` in the config
       brings the rest back.
     """
 
     def __init__(self, *args, cfg: dict | None = None, **kwargs) -> None:
-        cfg = Config() if cfg is None else cfg
+        cfg = Config() if cfg is None else copy.deepcopy(cfg)
         self._verbose = cfg.get('verbose', False)
-        self._trust = cfg.get('trust_checkpoints', False)
+        self._trust = cfg.pop('trust_checkpoints', False)
         super().__init__(*args, cfg=cfg, **kwargs)
 
     _testing = False

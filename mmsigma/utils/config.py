@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmsigma import compat
-from mmsigma.utils.preflight import check_option
+from mmsigma.utils.preflight import ConfigError, check_option
 
 
 def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
@@ -23,7 +23,8 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     Raises:
         FileNotFoundError: If there is no such file or package.
         mmsigma.utils.preflight.ConfigError: If an option without a dot is no variable that a file assigns, and means
-            nothing to the Runner.
+            nothing to the Runner; or if file or options set ``trust_checkpoints``, which is not for those who write or
+            hand on configs to decide.
     """
     path = find_config(path)
     options = dict(options or {})
@@ -34,6 +35,11 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         if '.' not in key and key not in found:
             check_option(key, cfg, is_variable=key in variables)
     cfg.merge_from_dict({key: value for key, value in options.items() if key not in found})
+    if cfg.get('trust_checkpoints'):
+        raise ConfigError(
+            f'{path}: trust_checkpoints lets checkpoints execute code, and a config cannot allow that: leave it out, '
+            'and give --trust-checkpoint on the command line if you trust where the file is from'
+        )
     return cfg
 
 

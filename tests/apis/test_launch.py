@@ -34,4 +34,5 @@ def test_mixed_precision_on_a_gpu(monkeypatch: pytest.MonkeyPatch, cfg: dict, ex
 def test_switches_of_the_config_hold(in_config: bool, argument: bool) -> None:
     cfg = Config(dict(verbose=in_config, trust_checkpoints=in_config))
     apply_arguments(cfg, argparse.Namespace(**{**ARGUMENTS, 'verbose': argument, 'trust_checkpoint': argument}))
-    assert cfg.verbose is cfg.trust_checkpoints is (in_config or argument)
+    assert cfg.verbose is (in_config or argument)
+    assert cfg.trust_checkpoints is argument  # a config that is handed on cannot switch safety off

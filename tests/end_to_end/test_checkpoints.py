@@ -118,5 +118,8 @@ def test_objects_in_an_official_file_name_the_converter(demo_set, official, tmp_
     runner = build_runner(downstream('finetune', demo_set, tmp_path / 'run', load_from=str(file)))
     with pytest.raises(RuntimeError, match=r'convert_sigma\.py .*official\.pth OUT\.pth --trust'):
         runner.load_or_resume()
-    trusting = downstream('finetune', demo_set, tmp_path / 'run', load_from=str(file), trust_checkpoints=True)
+    trusting = downstream('finetune', demo_set, tmp_path / 'run', load_from=str(file))
+    trusting.trust_checkpoints = True
     build_runner(trusting).load_or_resume()
+    (dumped,) = (tmp_path / 'run').glob('*.py')
+    assert 'trust_checkpoints' not in dumped.read_text()  # so that the config can be handed on

@@ -83,10 +83,18 @@ def test_dotted_options_are_merged_at_the_end(config: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    'key', ['resume', 'load_from', 'work_dir', 'compile', 'verbose', 'trust_checkpoints', 'load_backbone_only']
+    'key', ['resume', 'load_from', 'work_dir', 'compile', 'verbose', 'load_backbone_only']
 )
 def test_setting_of_the_runner_becomes_a_key(config: Path, key: str) -> None:
     assert load_config(config, {key: 'x'})[key] == 'x'
+
+
+def test_configs_cannot_let_checkpoints_execute_code(config: Path) -> None:
+    with pytest.raises(ConfigError, match=r'child\.py: trust_checkpoints lets checkpoints execute code.*--trust-check'):
+        load_config(config, {'trust_checkpoints': True})
+    config.write_text('trust_checkpoints = True\n')
+    with pytest.raises(ConfigError, match='a config cannot allow that'):
+        load_config(config)
 
 
 @pytest.mark.parametrize(
