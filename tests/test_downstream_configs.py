@@ -150,8 +150,8 @@ def test_decoder_for_avi_files_with_b_frames(name: str) -> None:
 
 
 def test_subsets_of_severe() -> None:
-    for name in ('severe/vitb_gym1k', 'severe/vitb_ucf1k'):
-        assert load(name).train_dataloader.dataset.subset == dict(num_examples=1000)
+    for name, expected in (('severe/vitb_gym1k', 20_484), ('severe/vitb_ucf1k', 9_537)):
+        assert load(name).train_dataloader.dataset.subset == dict(num_examples=1000, expected=expected)
         assert 'subset' not in load(name).test_dataloader.dataset
     for name, labels in (('severe/vitb_fxs1', (6, 16)), ('severe/vitb_ubs1', (74, 88))):
         cfg = load(name)

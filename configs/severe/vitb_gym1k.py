@@ -2,4 +2,4 @@
 # epochs, 16 clips per step (8 GPUs x 2), learning rate 6.25e-5, 5 x 3 views.
 _base_ = ['vitb_gym99.py']
 
-train_dataloader = dict(dataset=dict(subset=dict(num_examples=1000)))
+train_dataloader = dict(dataset=dict(subset=dict(num_examples=1000, expected=20484)))

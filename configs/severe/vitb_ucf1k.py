@@ -10,7 +10,7 @@ num_classes = 101
 model = dict(head=dict(num_classes=num_classes), data_preprocessor=dict(mixing=dict(num_classes=num_classes)))
 train_pipeline, val_pipeline, test_pipeline = _base_.train_pipeline, _base_.val_pipeline, _base_.test_pipeline
 train_pipeline[0].decoder = val_pipeline[0].decoder = test_pipeline[0].decoder = decoder
-train_set = dict(ann_file=train_list, pipeline=train_pipeline, subset=dict(num_examples=1000))
+train_set = dict(ann_file=train_list, pipeline=train_pipeline, subset=dict(num_examples=1000, expected=9537))
 train_dataloader = dict(dataset=dict(data_root=data_root, **train_set))
 val_dataloader = dict(dataset=dict(data_root=data_root, ann_file=val_list, pipeline=val_pipeline))
 test_dataloader = dict(dataset=dict(data_root=data_root, ann_file=val_list, pipeline=test_pipeline))

@@ -19,12 +19,14 @@ class Split:
         entries: Path, relative to the root, and label of what was found.
         missing: Names of what was not.
         expected: How many there are in the data set as its authors published it, found or not.
+        every: ``entries`` and, by their names instead of paths, ``missing``, in the order of the annotation.
     """
 
     name: str
     entries: list[tuple[str, int]]
     missing: list[str] = field(default_factory=list)
     expected: int | None = None
+    every: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def total(self) -> int:
@@ -58,7 +60,8 @@ def match_files(
     """
     found = [(key, find(key), label) for key, label in wanted]
     entries = [(path, label) for _, path, label in found if path is not None]
-    return Split(name, entries, [key for key, path, _ in found if path is None], expected)
+    missing = [key for key, path, _ in found if path is None]
+    return Split(name, entries, missing, expected, [(path or key, label) for key, path, label in found])
 
 
 def index_videos(root: Path, folder: str = '', key: Callable[[Path], str] = lambda path: path.stem) -> dict[str, str]:
@@ -156,7 +159,13 @@ def read_lines(path: Path) -> list[str]:
 
 
 def write_lists(
-    out: Path, splits: Sequence[Split], classes: Sequence[str] = (), *, strict: bool = False, lists: bool = True
+    out: Path,
+    splits: Sequence[Split],
+    classes: Sequence[str] = (),
+    *,
+    strict: bool = False,
+    lists: bool = True,
+    keep_missing: bool = False,
 ) -> None:
     """Write the lists, ``classes.txt`` with a class name per label, and which files are missing.
 
@@ -166,6 +175,7 @@ def write_lists(
         classes: Class names by label.
         strict: Whether a single missing file is too many.
         lists: Write the lists; without, only the other two.
+        keep_missing: Leave what is missing in the lists, by its name, so that a choice by place is that of the authors.
 
     Raises:
         FileNotFoundError: If nothing of a split was found, or anything is missing and ``strict`` is set. No list is
@@ -184,7 +194,8 @@ def write_lists(
         if wrong:
             raise ValueError(f'{split.name}: {len(classes)} classes, but {wrong[0][0]} has label {wrong[0][1]}')
     for split in splits if lists else ():
-        _write_lines(out / f'{split.name}.txt', [f'{path} {label}' for path, label in split.entries])
+        entries = split.every if keep_missing and split.missing else split.entries
+        _write_lines(out / f'{split.name}.txt', [f'{path} {label}' for path, label in entries])
     if classes:
         _write_lines(out / 'classes.txt', classes)
 
@@ -236,6 +247,10 @@ def run_converter(
     Raises:
         SystemExit: With a message, if anything is not as it should be.
     """
+    if write:
+        parser.add_argument(
+            '--keep-missing', action='store_true', help='list missing files too, at their place: fixed subsets need it'
+        )
     args = parser.parse_args()
     args.annotations = args.annotations or args.root / args.default_annotations
     out: Path = args.out or args.root
@@ -243,7 +258,8 @@ def run_converter(
         splits, classes = convert(args)
         if args.out:
             splits = [_relative_to(out, args.root, split) for split in splits]
-        write_lists(out, splits, classes, strict=args.strict, lists=write)
+        keep = write and args.keep_missing
+        write_lists(out, splits, classes, strict=args.strict, lists=write, keep_missing=keep)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise SystemExit(str(error.args[0] if isinstance(error, KeyError) else error)) from error
     print('\n'.join([*map(str, splits), f'lists in {out}' if write else 'nothing to convert: the data set reads this']))
@@ -251,4 +267,8 @@ def run_converter(
 
 def _relative_to(out: Path, root: Path, split: Split) -> Split:
     way = Path(os.path.relpath(root.resolve(), out.resolve()))
-    return replace(split, entries=[((way / path).as_posix(), label) for path, label in split.entries])
+
+    def move(entries: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        return [((way / path).as_posix(), label) for path, label in entries]
+
+    return replace(split, entries=move(split.entries), every=move(split.every))

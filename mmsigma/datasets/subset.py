@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def fixed_subset(labels: Sequence[int] | np.ndarray, num_examples: int = 1000, seed: int = 99999) -> np.ndarray:
+def fixed_subset(
+    labels: Sequence[int] | np.ndarray, num_examples: int = 1000, seed: int = 99999, expected: int | None = None
+) -> np.ndarray:
     """Choose about ``num_examples`` videos, the same number of each class (SEVERE's 10^3 settings).
 
     Each class contributes ceil(num_examples / number of classes) videos, so that a little more than asked for may be
@@ -16,14 +18,20 @@ def fixed_subset(labels: Sequence[int] | np.ndarray, num_examples: int = 1000, s
         labels: Class of each video (N,), in list order.
         num_examples: Size asked for.
         seed: Of the generator that goes through the classes in rising order.
+        expected: Length N of the list that the subset is to be drawn from; None for any.
 
     Returns:
         Positions in the list (M,), class by class, in the order drawn.
 
     Raises:
-        ValueError: If there is no label, or some are negative, that is, unknown.
+        ValueError: If there is no label, or some are negative, that is, unknown; or if there are not ``expected``.
     """
     labels = np.asarray(labels)
+    if expected is not None and len(labels) != expected:
+        raise ValueError(
+            f'the subset is drawn from a list of {expected:,} videos, this one has {len(labels):,}, so that others '
+            'would be drawn: write it with --keep-missing of the converter, or set dataset.subset.expected=None'
+        )
     if labels.ndim != 1 or not len(labels) or labels.min() < 0:
         raise ValueError('a subset by class needs a list in which every video has a label')
     generator = np.random.RandomState(seed)

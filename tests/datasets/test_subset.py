@@ -32,6 +32,12 @@ def test_global_generator_is_left_alone():
     assert np.random.rand() == expected
 
 
+def test_another_list_is_another_subset():
+    assert len(fixed_subset([0, 0, 1, 1], 2, expected=4)) == 2
+    with pytest.raises(ValueError, match='a list of 5 videos, this one has 4, so .*--keep-missing'):
+        fixed_subset([0, 0, 1, 1], 2, expected=5)
+
+
 @pytest.mark.parametrize('labels', [[], [0, -1, 1]])
 def test_unknown_labels_are_refused(labels):
     with pytest.raises(ValueError, match='every video has a label'):

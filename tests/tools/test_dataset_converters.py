@@ -83,6 +83,21 @@ def test_strict_writes_what_is_missing_and_no_list(ucf101: Path, convert) -> Non
     assert not (ucf101 / 'train_split1_missing.txt').exists() and len(read(ucf101, 'train_split1')) == 3
 
 
+def test_missing_videos_keep_their_places(ucf101: Path, convert, tmp_path: Path) -> None:
+    (ucf101 / 'videos' / 'ApplyEyeMakeup' / 'v_ApplyEyeMakeup_g08_c01.avi').unlink()
+    result = convert('ucf101', '--keep-missing')
+    assert result.status == 0 and '2 of 3 missing, listed in train_split1_missing.txt' in result.output
+    assert lines(ucf101 / 'train_split1.txt') == [
+        'ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi 0',
+        'videos/HandStandPushups/v_HandstandPushups_g08_c01.avi 1',
+        'HandstandPushups/v_HandStandPushups_g09_c01.avi 1',
+    ]
+    assert len(lines(ucf101 / 'train_split1_missing.txt')) == 2
+    assert convert('ucf101', '--keep-missing', '--out', tmp_path / 'out').status == 0
+    moved = lines(tmp_path / 'out' / 'train_split1.txt')
+    assert moved == [f'../{line}' for line in lines(ucf101 / 'train_split1.txt')]
+
+
 def test_no_video_at_all_is_an_error(ucf101: Path, convert) -> None:
     write(ucf101 / 'other' / 'cat.mp4')
     result = convert('ucf101', '--videos', 'other')
@@ -273,7 +288,9 @@ def test_finegym(tmp_path: Path, convert, file: str, ending: str) -> None:
     assert lines(tmp_path / 'gym99_train_missing.txt') == [names[1]]
     assert 'names 3, published are 20,484' in result.output and 'names 1, published are 8,521' in result.output
     assert len(lines(tmp_path / 'classes.txt')) == 99
+    kept = convert('finegym', '--annotations', tmp_path / 'lists', '--keep-missing')
     # a fixed subset depends on the order, which is that of the annotation
+    assert kept.status == 0 and lines(tmp_path / 'gym99_train.txt')[1] == f'{names[1]} 9'
     write(tmp_path / 'lists' / f'gym99_val{file}.txt', f'{names[3]} 99\n')
     assert 'has label 99' in convert('finegym', '--annotations', tmp_path / 'lists').errors
 
