@@ -74,7 +74,7 @@ class FrameGeometry(nn.Module):
 
     def labels_of_cells(self, one_hot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Labels (V, H, W) of a frame's pixels as labels of its cells (h, w, V)."""
-        grid = self._grid(one_hot.shape[-2:])
+        grid = self.grid(one_hot.shape[-2:])
         maps = one_hot[None].to(dtype)
         if not self._resizes:
             # background there would reach the outermost cells, which sample the outermost pixels
@@ -106,6 +106,31 @@ class FrameGeometry(nn.Module):
             maps = F.interpolate(maps, size=size, mode='bilinear', align_corners=corners)
         return maps[0]
 
+    def grid(self, size: Size) -> Size:
+        """Rows and columns of the cells of a frame of this size."""
+        shape = self._resized(size)
+        left, right, top, bottom = self._padding(shape)
+        return (shape[0] + top + bottom) // self.stride, (shape[1] + left + right) // self.stride
+
+    def points_in_cells(self, points: np.ndarray, size: Size) -> np.ndarray:
+        """Points (x, y), (..., 2), in pixels of a frame of this size, as places in its grid of cells.
+
+        Pixel 0 is cell 0, and no half pixel is added anywhere, as in CRW.
+        """
+        scale, shift = self._scale_of_points(size)
+        return (points + shift) * scale
+
+    def points_in_pixels(self, points: np.ndarray, size: Size) -> np.ndarray:
+        """The reverse of :meth:`points_in_cells`."""
+        scale, shift = self._scale_of_points(size)
+        return points / scale - shift
+
+    def _scale_of_points(self, size: Size) -> tuple[np.ndarray, np.ndarray]:
+        shape = self._resized(size)
+        left, _, top, _ = self._padding(shape)
+        resized = np.array([shape[1] / size[1], shape[0] / size[0]])
+        return resized / self.stride, np.array([left, top]) / resized
+
     @property
     def _resizes(self) -> bool:
         return bool(self.short_side or self.size)
@@ -123,11 +148,6 @@ class FrameGeometry(nn.Module):
         """Pixels to add left, right, above and below."""
         rows, columns = (-side % self.stride for side in size)
         return columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
-
-    def _grid(self, size: Size) -> Size:
-        shape = self._resized(size)
-        left, right, top, bottom = self._padding(shape)
-        return (shape[0] + top + bottom) // self.stride, (shape[1] + left + right) // self.stride
 
 
 def _crop(maps: Tensor, top: int, left: int, size: Size) -> Tensor:

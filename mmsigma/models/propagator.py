@@ -1,12 +1,20 @@
 """Labels carried through a video by the similarity of features. The state is here, the network elsewhere."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mmsigma.ops.affinity import propagate, topk_affinity
+from mmsigma.registry import MODELS
+
+
+class Propagator(Protocol):
+    """Carries labels through one video, a frame at a time."""
+
+    def step(self, features: Tensor, given: Tensor | None = None) -> Tensor:
+        """Soft labels (h, w, V) of the next frame from its features (h, w, C) and labels given in it (h, w, V)."""
 
 
 class _Stream(NamedTuple):
@@ -18,6 +26,7 @@ class _Stream(NamedTuple):
     present: Tensor  # (V,), 1 for the channels this stream predicts
 
 
+@MODELS.register_module()
 class LabelPropagator:
     """Propagates soft labels frame by frame from the frame they are given in and the last ``num_context`` frames.
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mmsigma.models.frame_geometry import FrameGeometry
-from mmsigma.models.propagator import LabelPropagator
+from mmsigma.models.propagator import Propagator
 from mmsigma.utils.masks import VOID, mask_ids
 
 
@@ -21,12 +21,19 @@ class VideoSegmenter:
         encode: From a prepared image (1, 3, h, w) to features of its cells (h', w', C).
         geometry: Between pictures and cells.
         propagator: Carries the labels; unused so far: it holds this video's memory.
+        keep_given: Objects are where their masks say in the frames they are given in; False for what is left of those
+            masks at the resolution of the cells.
     """
 
     def __init__(
-        self, encode: Callable[[Tensor], Tensor], geometry: FrameGeometry, propagator: LabelPropagator
+        self,
+        encode: Callable[[Tensor], Tensor],
+        geometry: FrameGeometry,
+        propagator: Propagator,
+        keep_given: bool = True,
     ) -> None:
         self.encode, self.geometry, self.propagator = encode, geometry, propagator
+        self.keep_given = keep_given
         self.ids: list[int] = []
         self.frame = 0
 
@@ -64,12 +71,12 @@ class VideoSegmenter:
         given = self._labels(mask, new).to(features.device) if new else None
         cells = None if given is None else self.geometry.labels_of_cells(given)
         labels = self.propagator.step(features, cells)
-        if first:
+        if first and self.keep_given:
             result = np.zeros(size, np.uint8)
         else:
             channels = self.geometry.labels_of_pixels(labels, size).argmax(dim=0)
             result = np.array([0, *self.ids], np.uint8)[channels.cpu().numpy()]
-        if new:  # they are known to the pixel here
+        if new and self.keep_given:  # they are known to the pixel here
             result[np.isin(result, new)] = 0
             np.copyto(result, mask, where=np.isin(mask, new), casting='unsafe')
         return result

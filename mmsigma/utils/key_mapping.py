@@ -15,6 +15,7 @@ from mmsigma.utils.foreign_names import (
     to_huggingface,
     to_mmaction2,
 )
+from mmsigma.utils.frame_encoder_names import from_frame_encoder, is_frame_encoder
 
 # (official prefix, our prefix); the first that fits wins, so longer official prefixes come first.
 _PRETRAIN = (
@@ -56,6 +57,8 @@ def to_our_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         KeyError: If the names are only in part of a known origin.
     """
+    if is_frame_encoder(state):
+        return from_frame_encoder(state)
     origin = origin_of(state)
     if origin == 'hf':
         return from_huggingface(state)

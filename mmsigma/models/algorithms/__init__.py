@@ -1,7 +1,15 @@
 from mmsigma.models.algorithms.feature_clustering import FeatureClustering
+from mmsigma.models.algorithms.keypoint_propagation import KeypointPropagation
 from mmsigma.models.algorithms.label_propagation import LabelPropagation
 from mmsigma.models.algorithms.repetition_counter import RepetitionCounter
 from mmsigma.models.algorithms.sigma import SIGMA
 from mmsigma.models.algorithms.video_classifier import VideoClassifier
 
-__all__ = ['SIGMA', 'LabelPropagation', 'RepetitionCounter', 'FeatureClustering', 'VideoClassifier']
+__all__ = [
+    'SIGMA',
+    'FeatureClustering',
+    'KeypointPropagation',
+    'LabelPropagation',
+    'RepetitionCounter',
+    'VideoClassifier',
+]

@@ -1,4 +1,5 @@
 from mmsigma.models.backbones.frame_encoders import ColourEncoder, ResNetEncoder, TimmViTEncoder, encode_frames
+from mmsigma.models.backbones.mast_encoder import MASTEncoder
 from mmsigma.models.backbones.video_vit import VideoVisionTransformer
 
-__all__ = ['ColourEncoder', 'ResNetEncoder', 'TimmViTEncoder', 'VideoVisionTransformer', 'encode_frames']
+__all__ = ['ColourEncoder', 'MASTEncoder', 'ResNetEncoder', 'TimmViTEncoder', 'VideoVisionTransformer', 'encode_frames']
