@@ -1,0 +1,227 @@
+"""SmoothDTW against the original programs, the double loop of its definition, and finite differences."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from mmsigma.ops.soft_dtw import contrastive_cost, dtw_path, smooth_dtw, smooth_min
+from tests.golden_gta import case_names, load_case
+
+KINDS = {'dtw_prob': 'smoothmin', 'dtw_minGamma': 'logsumexp'}
+
+
+def double_loop(cost: Tensor, gamma: float, kind: str) -> Tensor:
+    """The table (M, N) as it is defined, one cell after the other."""
+    rows, columns = cost.shape
+    outside = cost.new_tensor(1e10)
+    table = {(i, j): outside for i in range(rows + 1) for j in range(columns + 1) if not i or not j}
+    table[0, 0] = cost.new_zeros(())
+    for i in range(1, rows + 1):
+        for j in range(1, columns + 1):
+            before = torch.stack([table[i, j - 1], table[i - 1, j - 1], table[i - 1, j]])
+            table[i, j] = cost[i - 1, j - 1] + smooth_min(before, gamma, kind)
+    return torch.stack([torch.stack([table[i, j] for j in range(1, columns + 1)]) for i in range(1, rows + 1)])
+
+
+def embeddings(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.nn.functional.normalize(torch.randn(*shape, generator=generator, dtype=dtype), dim=-1)
+
+
+class TestSmoothMin:
+    @pytest.mark.parametrize('name', case_names('smooth_min'))
+    def test_original(self, name: str) -> None:
+        case = load_case('smooth_min', name)
+        for kind, prefix in (('smoothmin', 'smooth_min'), ('logsumexp', 'min_gamma')):
+            for row, gamma in enumerate(case.arrays['gammas'].tolist()):
+                values = case.tensor('a', torch.float64).requires_grad_()
+                found = smooth_min(values, gamma, kind)
+                found.backward()
+                expected, gradient = (case.tensor(f'{prefix}{part}_f64')[row] for part in ('', '_grad'))
+                torch.testing.assert_close(found.detach(), expected, rtol=1e-9, atol=1e-9)
+                torch.testing.assert_close(values.grad, gradient, rtol=1e-7, atol=1e-9)
+                single = smooth_min(case.tensor('a').float(), gamma, kind).double()
+                assert abs(single - expected) <= 2e-6 * (1 + abs(expected))
+
+    def test_bounds(self) -> None:
+        values = torch.randn(100, 3, dtype=torch.float64) * 3
+        least = values.amin(dim=1)
+        smooth, soft = (smooth_min(values, 0.7, kind) for kind in ('smoothmin', 'logsumexp'))
+        assert (smooth >= least).all() and (smooth <= least + 0.4631 * 0.7).all()
+        assert (soft < least).all() and (soft >= least - 0.7 * np.log(3)).all()
+        torch.testing.assert_close(smooth_min(values.T, 0.7, dim=0), smooth)
+
+    def test_what_is_refused(self) -> None:
+        with pytest.raises(ValueError, match='gamma must be positive, got 0'):
+            smooth_min(torch.zeros(3), 0)
+        with pytest.raises(ValueError, match='kind must be one of'):
+            smooth_min(torch.zeros(3), 1, 'hard')
+
+
+class TestSmoothDTW:
+    @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+    @pytest.mark.parametrize('name', [n for n in case_names('smooth_dtw') if 'non-diff' not in n])
+    def test_original(self, name: str, dtype: torch.dtype) -> None:
+        case = load_case('smooth_dtw', name)
+        if case.params['gamma_s'] == 0:
+            pytest.skip('a hard minimum')
+        x, y = (case.tensor(side, dtype).requires_grad_() for side in 'xy')
+        norm, beta = case.params['norm'], case.params['gamma_f']
+        cost = contrastive_cost(x[None], y[None], beta) if norm else (x @ y.T)[None]
+        cost.retain_grad()
+        found = smooth_dtw(cost, case.params['gamma_s'], kind=KINDS[case.params['softening']])
+        exact = dtype == torch.float64
+        if 'dist' in case:
+            torch.testing.assert_close(cost[0].float(), case.tensor('dist').float(), rtol=1e-5, atol=1e-6)
+        if 'table' in case:
+            torch.testing.assert_close(
+                found.table[0].float(), case.tensor('table')[1:, 1:].float(), rtol=1e-5, atol=1e-5
+            )
+        if 'final_f64' in case:
+            expected = case.tensor('final_f64').to(dtype)
+            torch.testing.assert_close(found.value[0], expected, rtol=1e-12 if exact else 1e-5, atol=1e-5 * (not exact))
+        found.value.sum().backward(retain_graph=True)
+        is_long = 'long' in name
+        for label, tensor in (('grad_x', x), ('grad_y', y), ('grad_dist', cost)):
+            if f'{label}_f64' not in case:
+                continue
+            reference = case.tensor(f'{label}_f64').double()
+            largest = max(1.0, float(reference.abs().max()))
+            limit = (1e-5 if is_long else 1e-8) if exact else (2e-3 if is_long else 3e-4)
+            assert (tensor.grad.reshape(reference.shape).double() - reference).abs().max() <= limit * largest, label
+        if 'G' not in case or 'gradT_x_f64' not in case:
+            return
+        gradients = torch.autograd.grad((found.table[0] * case.tensor('G', dtype)).sum(), (x, y))
+        for label, gradient in zip(('gradT_x', 'gradT_y'), gradients, strict=True):
+            reference = case.tensor(f'{label}_f64').double()
+            largest = max(1.0, float(reference.abs().max()))
+            assert (gradient.double() - reference).abs().max() <= (1e-8 if exact else 1e-3) * largest, label
+
+    @pytest.mark.parametrize('kind', ['smoothmin', 'logsumexp'])
+    @pytest.mark.parametrize('shape', [(1, 1), (1, 5), (6, 1), (4, 7), (7, 4)])
+    def test_double_loop(self, shape: tuple[int, int], kind: str) -> None:
+        cost = torch.rand(3, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 4
+        cotangent = torch.randn(3, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+        ours, theirs = cost.clone().requires_grad_(), cost.clone().requires_grad_()
+        table = smooth_dtw(ours, 0.3, kind=kind).table
+        loop = torch.stack([double_loop(pair, 0.3, kind) for pair in theirs])
+        torch.testing.assert_close(table, loop, rtol=1e-12, atol=1e-12)
+        for side in (table, loop):
+            (side * cotangent).sum().backward()
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-10, atol=1e-10)
+
+    @pytest.mark.parametrize('kind', ['smoothmin', 'logsumexp'])
+    def test_gradients(self, kind: str) -> None:
+        cost = torch.rand(2, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(3), requires_grad=True)
+        lengths = torch.tensor([4, 2]), torch.tensor([3, 5])
+        assert torch.autograd.gradcheck(lambda cost: smooth_dtw(cost, 0.2, kind=kind, lengths=lengths).value, cost)
+        assert torch.autograd.gradcheck(lambda cost: smooth_dtw(cost, 0.2, kind=kind).table, cost)
+        x, y = (embeddings(2, size, 3, seed=size).requires_grad_() for size in (4, 5))
+        assert torch.autograd.gradcheck(lambda x, y: contrastive_cost(x, y, 0.5, lengths[0]), (x, y))
+
+    def test_unequal_lengths_are_as_alone(self) -> None:
+        sizes = [(5, 9), (12, 3), (1, 1), (12, 9)]
+        x, y = (embeddings(4, size, 6, seed=size) for size in (12, 9))
+        rows, columns = torch.tensor(sizes).unbind(1)
+        padded_x, padded_y = x.clone().requires_grad_(), y.clone().requires_grad_()
+        together = smooth_dtw(contrastive_cost(padded_x, padded_y, 0.1, rows), 0.1, lengths=(rows, columns))
+        together.value.sum().backward()
+        for number, (m, n) in enumerate(sizes):
+            one, other = x[number, :m].clone().requires_grad_(), y[number, :n].clone().requires_grad_()
+            alone = smooth_dtw(contrastive_cost(one[None], other[None], 0.1), 0.1)
+            torch.testing.assert_close(together.value[number], alone.value[0], rtol=1e-12, atol=1e-12)
+            torch.testing.assert_close(together.table[number, :m, :n], alone.table[0], rtol=1e-12, atol=1e-12)
+            alone.value.sum().backward()
+            torch.testing.assert_close(padded_x.grad[number, :m], one.grad, rtol=1e-9, atol=1e-12)
+            torch.testing.assert_close(padded_y.grad[number, :n], other.grad, rtol=1e-9, atol=1e-12)
+            assert not padded_x.grad[number, m:].any() and not padded_y.grad[number, n:].any()
+
+    def test_no_gradient_is_nan(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        for gamma in (1e-3, 0.1, 1.0, 100.0):
+            x, y = (embeddings(250, size, 8, seed=size, dtype=torch.float32) for size in (11, 14))
+            cost = contrastive_cost(x, y, 0.1).requires_grad_()
+            found = smooth_dtw(cost, gamma)
+            cotangent = torch.randn(found.table.shape, generator=generator) * 3
+            (found.table * cotangent).sum().backward()
+            assert cost.grad.isfinite().all(), gamma
+
+    @pytest.mark.parametrize(('gamma', 'beta'), [(1e-6, 1e-3), (1e4, 1e3), (0.1, 1e-4)])
+    def test_extreme_temperatures(self, gamma: float, beta: float) -> None:
+        x, y = embeddings(2, 15, 4, dtype=torch.float32), embeddings(2, 12, 4, seed=1, dtype=torch.float32)
+        cost = contrastive_cost(x, y, beta).requires_grad_()
+        for kind in ('smoothmin', 'logsumexp'):
+            found = smooth_dtw(cost, gamma, kind=kind)
+            found.value.sum().backward()
+            assert found.table.isfinite().all() and cost.grad.isfinite().all()
+
+    def test_is_the_hard_path_for_small_gamma(self) -> None:
+        cost = torch.rand(1, 9, 13, dtype=torch.float64, generator=torch.Generator().manual_seed(4)).requires_grad_()
+        found = smooth_dtw(cost, 1e-6)
+        found.value.sum().backward()
+        path = dtw_path(cost[0].detach())
+        assert float(found.value) == pytest.approx(path.value)
+        expected = torch.zeros(9, 13, dtype=torch.float64)
+        expected[path.first, path.second] = 1
+        torch.testing.assert_close(cost.grad[0], expected)
+
+    def test_half_precision_is_computed_in_single(self) -> None:
+        cost = torch.rand(1, 5, 6, generator=torch.Generator().manual_seed(5))
+        assert smooth_dtw(cost.bfloat16(), 0.1).table.dtype == torch.float32
+        with torch.autocast('cpu', torch.bfloat16):
+            torch.testing.assert_close(smooth_dtw(cost, 0.1).table, smooth_dtw(cost, 0.1).table.float())
+
+    def test_what_is_refused(self) -> None:
+        cost = torch.rand(2, 3, 4)
+        with pytest.raises(ValueError, match='gamma must be positive, got -1'):
+            smooth_dtw(cost, -1)
+        with pytest.raises(ValueError, match=r'costs must have the shape \(B, M, N\) without a 0, got \(2, 0, 4\)'):
+            smooth_dtw(cost[:, :0], 1)
+        for bad in (torch.tensor([4, 1]), torch.tensor([0, 1]), torch.tensor([1])):
+            with pytest.raises(ValueError, match='lengths of the first sequences must be 2 numbers from 1 to 3'):
+                smooth_dtw(cost, 1, lengths=(bad, torch.tensor([4, 4])))
+        with pytest.raises(ValueError, match='temperature must be positive, got 0'):
+            contrastive_cost(torch.rand(1, 2, 3), torch.rand(1, 2, 3), 0)
+
+
+@pytest.mark.parametrize('name', case_names('hard_dtw'))
+def test_hard_path_is_the_original(name: str) -> None:
+    case = load_case('hard_dtw', name)
+    x, y = case.tensor('x', torch.float64), case.tensor('y', torch.float64)
+    if case.params['metric'] == 'cosine':
+        cost = 1 - torch.nn.functional.normalize(x, dim=1) @ torch.nn.functional.normalize(y, dim=1).T
+    else:
+        cost = (x[:, None] - y).square().sum(dim=2)
+    path = dtw_path(cost)
+    assert path.value == pytest.approx(float(case.arrays['value']), rel=1e-6)
+    torch.testing.assert_close(path.table, case.tensor('acc', torch.float64), rtol=1e-6, atol=1e-6)
+    assert torch.equal(path.first, case.tensor('path_i')) and torch.equal(path.second, case.tensor('path_j'))
+
+
+@pytest.mark.parametrize('name', case_names('soft_dtw'))
+def test_soft_dtw_is_tslearns(name: str) -> None:
+    case = load_case('soft_dtw', name)
+    x, y = case.tensor('x').requires_grad_(), case.tensor('y')
+    gamma = case.params['gamma']
+
+    def value(one: Tensor, other: Tensor) -> Tensor:
+        return smooth_dtw((one[:, None] - other).square().sum(dim=2)[None], gamma, kind='logsumexp').value[0]
+
+    cost = (x[:, None] - y).square().sum(dim=2)[None]
+    cost.retain_grad()
+    found = smooth_dtw(cost, gamma, kind='logsumexp').value[0]
+    found.backward()
+    assert float(found) == pytest.approx(float(case.arrays['value']), rel=1e-9)
+    torch.testing.assert_close(cost.grad[0], case.tensor('E'), rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(x.grad, case.tensor('grad_x'), rtol=1e-6, atol=1e-7)
+    with torch.no_grad():
+        divergence = found - (value(x, x) + value(y, y)) / 2
+    assert float(divergence) == pytest.approx(float(case.arrays['divergence']), rel=1e-6, abs=1e-9)
+
+
+def test_path_of_one_frame() -> None:
+    path = dtw_path(torch.tensor([[1.0, 2.0, 3.0]]))
+    assert path.value == 6 and path.first.tolist() == [0, 0, 0] and path.second.tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match='costs must be finite'):
+        dtw_path(torch.tensor([[1.0, torch.nan]]))
