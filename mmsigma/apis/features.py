@@ -1,7 +1,7 @@
 """Features of many videos from one frozen model."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +10,12 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import barrier, get_rank, get_world_size
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from mmsigma.datasets.transforms.decoding import UnreadableVideoError
+from mmsigma.datasets.readable import ReadableSamples
 from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.checkpoint import load_into_model, load_weights
 from mmsigma.utils.feature_store import FeatureStore
-
-
-class _Readable(Dataset):
-    """Samples of a data set at chosen places; what cannot be read becomes a message instead of an error."""
-
-    def __init__(self, dataset: Dataset, places: Sequence[int]) -> None:
-        self.dataset, self.places = dataset, places
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, index: int) -> tuple[int, str, dict | str]:
-        place = self.places[index]
-        path = self.dataset.get_data_info(place)['filename']
-        try:
-            return place, path, self.dataset[place]
-        except UnreadableVideoError as error:
-            return place, path, error.reason
 
 
 def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool = False) -> nn.Module:
@@ -76,22 +58,22 @@ def extract_features(
     barrier()  # before anything is written, so that all processes see the same shards
     shards = missing[get_rank() :: get_world_size()]
     places = [place for shard in shards for place in store.rows(shard)]
-    loader = DataLoader(_Readable(dataset, places), batch_size, num_workers=num_workers, collate_fn=list)
+    loader = DataLoader(ReadableSamples(dataset, places), batch_size, num_workers=num_workers, collate_fn=list)
     pending: dict[int, tuple[str, Any]] = {}
     waiting, failed, started = 0.0, 0, time.perf_counter()
     shards_left, mark = list(shards), time.perf_counter()
     for batch in loader:
         waiting += time.perf_counter() - mark
-        readable = [item for item in batch if not isinstance(item[2], str)]
+        readable = [item for item in batch if not item.reason]
         if readable:
-            data = pseudo_collate([item[2] for item in readable])
+            data = pseudo_collate([item.sample for item in readable])
             features = features_of(model, data, pooling, amp=amp).to('cpu', dtype)
-            for (place, path, sample), row in zip(readable, features, strict=True):
-                pending[place] = path, (row, _label(sample['data_samples']))
-        for place, path, reason in batch:
-            if isinstance(reason, str):
+            for item, row in zip(readable, features, strict=True):
+                pending[item.place] = item.path, (row, _label(item.sample['data_samples']))
+        for item in batch:
+            if item.reason:
                 failed += 1
-                pending[place] = path, reason
+                pending[item.place] = item.path, item.reason
         while shards_left and all(place in pending for place in store.rows(shards_left[0])):
             _write(store, shards_left.pop(0), pending)
         progress(len(places) - sum(len(store.rows(s)) for s in shards_left) + len(pending), len(places))

@@ -1,8 +1,10 @@
 """Training that can be resumed in the middle of an epoch, and testing by nearest neighbours."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+from mmengine.dataset import pseudo_collate
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.evaluator import Evaluator
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -11,8 +13,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmsigma.datasets import SeededSampler
+from mmsigma.datasets.readable import ReadableSamples, ReadSample
 from mmsigma.evaluation.knn import knn_accuracy
-from mmsigma.registry import LOOPS
+from mmsigma.registry import DATASETS, LOOPS
 from mmsigma.utils.seeding import seed_everything
 
 
@@ -84,13 +87,14 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 class KNNTestLoop(BaseLoop):
     """Classifies test videos by their neighbours among the training videos, in the features of a frozen model.
 
-    The model's ``predict`` has to add ``mean_features`` (D,) to the samples.
+    The model's ``predict`` has to add ``mean_features`` (D,) to the samples. Videos of the bank that cannot be read are
+    left out, counted and named; a video to classify that cannot be read is an error, as in every test.
 
     Args:
         runner: The Runner.
         dataloader: Videos to classify, one view each.
         evaluator: Unused; ``[]`` in the config.
-        bank_dataloader: Labelled videos to compare with: the training set, without augmentation.
+        bank_dataloader: Config of labelled videos to compare with: the training set, without augmentation.
         k: Numbers of neighbours.
         temperature: Divides the cosine similarity in the vote.
     """
@@ -100,14 +104,15 @@ class KNNTestLoop(BaseLoop):
         runner: Runner,
         dataloader: DataLoader | dict,
         evaluator: Evaluator | dict | list,
-        bank_dataloader: DataLoader | dict,
+        bank_dataloader: dict,
         k: Sequence[int] = (10, 20, 100, 200),
         temperature: float = 0.07,
     ) -> None:
         super().__init__(runner, dataloader)
-        if isinstance(bank_dataloader, dict):
-            bank_dataloader = Runner.build_dataloader(bank_dataloader, seed=runner.seed)
-        self.bank_dataloader, self.k, self.temperature = bank_dataloader, tuple(k), temperature
+        dataset = ReadableSamples(DATASETS.build(bank_dataloader['dataset']))
+        bank = {**bank_dataloader, 'dataset': dataset, 'collate_fn': list}
+        self.bank_dataloader = Runner.build_dataloader(bank, seed=runner.seed)
+        self.k, self.temperature = tuple(k), temperature
 
     def run(self) -> dict[str, float]:
         """Return the metrics, as of :func:`mmsigma.evaluation.knn.knn_accuracy`."""
@@ -115,7 +120,7 @@ class KNNTestLoop(BaseLoop):
         runner.call_hook('before_test')
         runner.call_hook('before_test_epoch')
         runner.model.eval()
-        bank, bank_labels = self._features(self.bank_dataloader, silent=True)
+        bank, bank_labels = self._features(self.bank_dataloader, is_bank=True)
         queries, labels = self._features(self.dataloader)
         metrics = knn_accuracy(bank, bank_labels, queries, labels, self.k, temperature=self.temperature)
         runner.call_hook('after_test_epoch', metrics=metrics)
@@ -123,18 +128,35 @@ class KNNTestLoop(BaseLoop):
         return metrics
 
     @torch.no_grad()
-    def _features(self, loader: DataLoader, silent: bool = False) -> tuple[Tensor, Tensor]:
-        rows: list[tuple[Tensor, int]] = []
+    def _features(self, loader: DataLoader, is_bank: bool = False) -> tuple[Tensor, Tensor]:
+        rows: list[tuple[Tensor, int] | str] = []
         for number, batch in enumerate(loader):
-            if not silent:
-                self.runner.call_hook('before_test_iter', batch_idx=number, data_batch=batch)
+            if is_bank:
+                rows += self._bank_rows(batch)
+                continue
+            self.runner.call_hook('before_test_iter', batch_idx=number, data_batch=batch)
             samples = self.runner.model.test_step(batch)
-            unlabelled = [sample.get('filename') for sample in samples if 'gt_label' not in sample]
-            if unlabelled:
-                raise ValueError(f'{unlabelled[0]} has no label: neighbours need lists with labels')
-            rows += [(sample.mean_features.cpu(), int(sample.gt_label)) for sample in samples]
-            if not silent:
-                self.runner.call_hook('after_test_iter', batch_idx=number, data_batch=batch, outputs=samples)
+            rows += map(_labelled, samples)
+            self.runner.call_hook('after_test_iter', batch_idx=number, data_batch=batch, outputs=samples)
         # the sampler deals out the videos in turn and repeats some to give all ranks equally many
         dealt = [row for group in zip(*all_gather_object(rows), strict=True) for row in group][: len(loader.dataset)]
-        return torch.stack([features for features, _ in dealt]), torch.tensor([label for _, label in dealt])
+        failures = [row for row in dealt if isinstance(row, str)]
+        known = [row for row in dealt if not isinstance(row, str)]
+        if failures:
+            message = f'{len(failures)} of {len(dealt)} videos of the bank cannot be read: {"; ".join(failures[:10])}'
+            if not known:
+                raise ValueError(message)
+            self.runner.logger.warning(message)
+        return torch.stack([features for features, _ in known]), torch.tensor([label for _, label in known])
+
+    def _bank_rows(self, batch: list[ReadSample]) -> list[tuple[Tensor, int] | str]:
+        """Features and label of every video of a batch, or which it is and why it cannot be read."""
+        readable = [item.sample for item in batch if not item.reason]
+        samples = iter(self.runner.model.test_step(pseudo_collate(readable)) if readable else [])
+        return [f'{item.path} ({item.reason})' if item.reason else _labelled(next(samples)) for item in batch]
+
+
+def _labelled(sample: Any) -> tuple[Tensor, int]:
+    if 'gt_label' not in sample:
+        raise ValueError(f'{sample.get("filename")} has no label: neighbours need lists with labels')
+    return sample.mean_features.cpu(), int(sample.gt_label)

@@ -111,6 +111,24 @@ def test_neighbours_by_runner_and_by_stored_features(demo_set, pretrained, tmp_p
     assert knn_accuracy(*parts, k=(1, 5, 10, 20)) == metrics
 
 
+def test_damaged_videos_of_the_bank_are_left_out_and_named(demo_set, pretrained, tmp_path, warnings_logged) -> None:
+    lines = (demo_set / 'annotations/train.txt').read_text().splitlines()
+    broken = tmp_path / 'broken.mp4'
+    broken.write_bytes(b'no video')
+    metrics = []
+    for place, listed in enumerate([[*lines[:3], *lines[4:]], [*lines[:3], f'{broken} 1', *lines[4:]]]):
+        train_list = tmp_path / f'{place}.txt'
+        train_list.write_text('\n'.join(listed))
+        cfg = downstream('knn', demo_set, tmp_path / str(place), load_from=pretrained, train_list=str(train_list))
+        metrics.append(build_runner(cfg).test())
+    assert metrics[0] == metrics[1]
+    (message,) = (message for message in warnings_logged if 'of the bank' in message)
+    assert f'1 of {len(lines)} videos of the bank cannot be read: {broken} (' in message
+    train_list.write_text(f'{broken} 1\n')
+    with pytest.raises(ValueError, match='1 of 1 videos of the bank cannot be read'):
+        build_runner(cfg).test()
+
+
 def test_interrupted_extraction_goes_on(demo_set, pretrained, tmp_path) -> None:
     cfg = downstream('knn', demo_set, tmp_path)
     broken = tmp_path / 'broken'
