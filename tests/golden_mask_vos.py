@@ -1,6 +1,8 @@
 """Golden vectors of Mask-VOS, label propagation and the DAVIS metrics; some are made from DAVIS and not kept here."""
 
 import json
+import zlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 FOLDER = Path(__file__).parent / 'golden' / 'mask_vos'
 SHARED = Path(__file__).resolve().parents[2] / 'shared' / 'golden' / 'mask_vos'
@@ -37,3 +40,42 @@ def load_vectors(name: str) -> Vectors:
     if path is None:
         pytest.skip(f'{entry["file"]} is made from DAVIS and not at hand')
     return Vectors(dict(np.load(path)), entry)
+
+
+def hashed(tag: str, name: str, shape: torch.Size) -> torch.Tensor:
+    """A parameter by the rule of the golden vectors: a hash of its name and of the element's number."""
+    numbers = np.arange(int(np.prod(shape)), dtype=np.uint64)
+    mask = np.uint64(0xFFFFFFFF)
+    x = (numbers * np.uint64(0x9E3779B1) + np.uint64(zlib.crc32(f'{tag}:{name}'.encode()))) & mask
+    for factor, shift in ((0x85EBCA6B, 16), (0xC2B2AE35, 13)):
+        x = ((x ^ (x >> np.uint64(shift))) * np.uint64(factor)) & mask
+    u = ((x ^ (x >> np.uint64(16))).astype(np.float64) + 0.5) / 2**32 * 2 - 1
+    if name.endswith('running_var') or (len(shape) <= 1 and name.endswith('weight')):
+        u = 1 + 0.2 * u
+    elif name.endswith('running_mean'):
+        u = 0.1 * u
+    elif len(shape) <= 1:
+        u = 0.1 * u
+    else:
+        u = u * np.sqrt(3 / np.prod(shape[1:]))
+    return torch.from_numpy(u.reshape(shape)).float()
+
+
+def fill(network: nn.Module, tag: str, prefix: str = '', rename: Callable[[str], str] = str) -> nn.Module:
+    """Give a network the parameters of a golden vector, whose names are ``prefix`` and our own, renamed."""
+    state = network.state_dict()
+    network.load_state_dict(
+        {
+            name: value if name.endswith('num_batches_tracked') else hashed(tag, prefix + rename(name), value.shape)
+            for name, value in state.items()
+        }
+    )
+    return network.eval()
+
+
+def assert_probes(vectors: Vectors, name: str, found: torch.Tensor) -> None:
+    """Compare with the values stored of a large tensor."""
+    assert found.shape == tuple(vectors.arrays[f'{name}_shape'])
+    probes = vectors.tensor(f'{name}_probe_val')
+    values = found.flatten()[vectors.tensor(f'{name}_probe_idx')]
+    torch.testing.assert_close(values, probes, rtol=2e-3, atol=2e-5 * float(probes.abs().max()))

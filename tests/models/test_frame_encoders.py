@@ -1,57 +1,15 @@
 """Encoders of frames: parity with the releases' networks, any size, and weights that stay what they were."""
 
-import zlib
-
-import numpy as np
 import pytest
 import timm
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from mmsigma.models import ColourEncoder, LabelPropagation, ResNetEncoder, TimmViTEncoder, VideoVisionTransformer
 from mmsigma.models.backbones import encode_frames
-from tests.golden_mask_vos import Vectors, load_vectors
+from tests.golden_mask_vos import assert_probes, fill, load_vectors
 
 TINY_VIT = dict(embed_dim=24, depth=2, num_heads=2)
-
-
-def hashed(tag: str, name: str, shape: torch.Size) -> torch.Tensor:
-    """A parameter by the rule of the golden vectors: a hash of its name and of the element's number."""
-    numbers = np.arange(int(np.prod(shape)), dtype=np.uint64)
-    mask = np.uint64(0xFFFFFFFF)
-    x = (numbers * np.uint64(0x9E3779B1) + np.uint64(zlib.crc32(f'{tag}:{name}'.encode()))) & mask
-    for factor, shift in ((0x85EBCA6B, 16), (0xC2B2AE35, 13)):
-        x = ((x ^ (x >> np.uint64(shift))) * np.uint64(factor)) & mask
-    u = ((x ^ (x >> np.uint64(16))).astype(np.float64) + 0.5) / 2**32 * 2 - 1
-    if name.endswith('running_var') or (len(shape) <= 1 and name.endswith('weight')):
-        u = 1 + 0.2 * u
-    elif name.endswith('running_mean'):
-        u = 0.1 * u
-    elif len(shape) <= 1:
-        u = 0.1 * u
-    else:
-        u = u * np.sqrt(3 / np.prod(shape[1:]))
-    return torch.from_numpy(u.reshape(shape)).float()
-
-
-def fill(network: nn.Module, tag: str, prefix: str) -> nn.Module:
-    state = network.state_dict()
-    network.load_state_dict(
-        {
-            name: value if name.endswith('num_batches_tracked') else hashed(tag, prefix + name, value.shape)
-            for name, value in state.items()
-        }
-    )
-    return network.eval()
-
-
-def assert_probes(vectors: Vectors, name: str, found: torch.Tensor) -> None:
-    """Compare with the values stored of a large tensor."""
-    assert found.shape == tuple(vectors.arrays[f'{name}_shape'])
-    probes = vectors.tensor(f'{name}_probe_val')
-    values = found.flatten()[vectors.tensor(f'{name}_probe_idx')]
-    torch.testing.assert_close(values, probes, rtol=2e-3, atol=2e-5 * float(probes.abs().max()))
 
 
 @pytest.mark.parametrize('depth', [18, 50])

@@ -27,6 +27,7 @@ class ResNetEncoder(BaseModule):
         out_stage: The last stage, 3 or 4; later ones do not exist. Mask-VOS uses 4 of ResNet-18 and 3 of ResNet-50,
             CRW is tested with 3 of ResNet-18.
         padding_mode: Of convolutions: ``'zeros'``, or ``'reflect'`` (CRW).
+        in_channels: Other than 3, the first convolution has a bias (the frame-mask encoder of Mask-VOS).
         init_cfg: mmengine's initialisation config.
 
     Raises:
@@ -36,13 +37,20 @@ class ResNetEncoder(BaseModule):
     stride = 8
 
     def __init__(
-        self, depth: int = 18, out_stage: int = 4, padding_mode: str = 'zeros', init_cfg: dict | None = None
+        self,
+        depth: int = 18,
+        out_stage: int = 4,
+        padding_mode: str = 'zeros',
+        in_channels: int = 3,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if depth not in _RESNETS or out_stage not in (3, 4):
             raise ValueError(f'depth must be 18 or 50 and out_stage 3 or 4, got {depth} and {out_stage}')
         build, width = _RESNETS[depth]
         network = build(weights=None)
+        if in_channels != 3:
+            network.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3)
         self.out_stage, self.embed_dims = out_stage, width * 2 ** (out_stage - 1)
         self.stem = ('conv1', 'bn1', 'relu', 'maxpool')
         for name in (*self.stem, *(f'layer{stage}' for stage in range(1, out_stage + 1))):
