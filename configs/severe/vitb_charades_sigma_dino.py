@@ -9,9 +9,10 @@ _base_ = [
     '../_base_/finetune_runtime.py',
 ]
 
-# Charades_v1_train.csv and Charades_v1_test.csv, and <id>.mp4 below videos/. For folders of frames: frames=True, fps=24
-# and decoder=dict(open=dict(type='FrameFolderInit'), decode=dict(type='FrameFolderDecode')).
+# Charades_v1_train.csv and Charades_v1_test.csv, and <id>.mp4 below video_folder. For folders of frames:
+# --cfg-options decoder=frames frames=True fps=24 video_folder=Charades_v1_rgb
 data_root = 'data/charades'
+video_folder = 'videos'
 decoder = 'decord'
 frames = False
 fps = None
@@ -36,7 +37,7 @@ val_pipeline[0].sampling = dict(type='SampleCharadesClip', clip_len=16, frame_in
 test_pipeline[0].sampling = dict(type='SampleCharadesClip', clip_len=16, frame_interval=8, num_clips=10)
 test_pipeline[1].num_crops = 1
 
-dataset = dict(type='CharadesDataset', data_root=data_root, data_prefix=dict(video='videos'), frames=frames, fps=fps)
+dataset = dict(type='CharadesDataset', data_root=data_root, data_prefix=dict(video=video_folder), frames=frames, fps=fps)
 test_set = dict(ann_file='Charades_v1_test.csv', strict=True, **dataset)
 train_dataloader = dict(
     batch_size=batch_size, dataset=dict(ann_file='Charades_v1_train.csv', pipeline=train_pipeline, **dataset)

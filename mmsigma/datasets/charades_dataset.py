@@ -16,8 +16,8 @@ _ACTION = re.compile(r'c(\d+) ([\d.]+) ([\d.]+)')
 class CharadesDataset(VideoDataset):
     """Charades with temporal labels, from the CSV files that it is distributed with.
 
-    ``<data_prefix>/<id>`` may be a folder of frames (read it with ``FrameFolderInit`` and ``FrameFolderDecode``) or
-    ``<id>.mp4`` a video. Which classes a sample gets is for
+    ``<data_prefix>/<id>`` may be a folder of frames (read it with ``ReadClip(decoder='frames')``) or ``<id>.mp4`` a
+    video. Which classes a sample gets is for
     :class:`mmsigma.datasets.transforms.charades.SampleCharadesClip` to say.
 
     Args:

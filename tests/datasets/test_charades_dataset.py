@@ -100,8 +100,7 @@ def charades(tmp_path_factory) -> Path:
 
 def build(root: Path, frames: bool = False, **options) -> CharadesDataset:
     sampling = dict(type='SampleCharadesClip', clip_len=4, frame_interval=2, num_clips=3)
-    folder_decoder = dict(open=dict(type='FrameFolderInit'), decode=dict(type='FrameFolderDecode'))
-    decoder = folder_decoder if frames else 'pyav'
+    decoder = 'frames' if frames else 'pyav'
     pipeline = [dict(type='ReadClip', decoder=decoder, sampling=sampling), dict(type='PackVideoInputs')]
     prefix = dict(video='frames' if frames else 'videos')
     options = {'ann_file': 'train.csv', 'data_root': str(root), **options}

@@ -11,6 +11,7 @@ _DECODERS = {
     'decord': dict(open=dict(type='mmaction.DecordInit', num_threads=1), decode=dict(type='mmaction.DecordDecode')),
     'pyav': dict(open=dict(type='PyAVInit'), decode=dict(type='PyAVDecode')),
     'torchcodec': dict(open=dict(type='TorchCodecInit'), decode=dict(type='TorchCodecDecode')),
+    'frames': dict(open=dict(type='FrameFolderInit'), decode=dict(type='FrameFolderDecode')),
 }
 
 
@@ -43,8 +44,8 @@ class ReadClip(BaseTransform):
 
     Args:
         sampling: Config of the transform that sets ``frame_inds`` from ``total_frames``.
-        decoder: ``'decord'``, ``'pyav'`` or ``'torchcodec'``, or a dict with the configs of two transforms, ``open``
-            and ``decode``. All three give identical frames, but for AVI files with B-frames, whose time stamps are not
+        decoder: ``'decord'``, ``'pyav'`` or ``'torchcodec'``, ``'frames'`` for folders of pictures, or a dict with the
+            configs of two transforms, ``open`` and ``decode``. The first three give identical frames, but for AVI files with B-frames, whose time stamps are not
             those of display: use PyAV there, the only one that returns the frames asked for.
     """
 

@@ -15,7 +15,7 @@ _SUFFIXES = {'.jpg', '.jpeg', '.png'}
 class FrameFolderInit(BaseTransform):
     """List the pictures of a folder; their order is that of their names.
 
-    Use it as ``ReadClip(decoder=dict(open=dict(type='FrameFolderInit'), decode=dict(type='FrameFolderDecode')))``.
+    ``ReadClip(decoder='frames')`` reads with it.
 
     Required keys: ``filename``, the folder. Added keys: ``video_reader``, ``total_frames``.
     """
