@@ -33,7 +33,7 @@ def mean_class_accuracy(correct: Tensor, labels: Tensor, num_classes: int) -> fl
         ValueError: If a label is not below ``num_classes``.
     """
     if len(labels) and int(labels.max()) >= num_classes:
-        raise ValueError(f'label {int(labels.max())} does not fit {num_classes} classes')
+        raise ValueError(f'label {int(labels.max())} does not fit {num_classes} classes: labels count from 0')
     counts = torch.bincount(labels, minlength=num_classes)
     hits = torch.bincount(labels, weights=correct.double(), minlength=num_classes)
     return float((hits / counts.clamp(min=1)).mean())

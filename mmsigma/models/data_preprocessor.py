@@ -1,6 +1,7 @@
 """From a list of uint8 clips to one normalised batch on the device."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -23,7 +24,7 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
         std: Per-channel standard deviation on the 0..255 scale.
         erasing: Settings of timm's ``RandomErasing``, for training: one box per clip, filled anew in every frame.
         mixing: Settings of timm's ``Mixup`` (mixup and cutmix of a batch with its reverse), for training; needs
-            ``num_classes`` and an even batch. Labels become shares of classes.
+            ``num_classes``, labels and an even batch. Labels become shares of classes.
         non_blocking: Overlap the transfer to the device with computation (needs pinned memory).
     """
 
@@ -39,6 +40,7 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
         super().__init__(non_blocking)
         self.erase = RandomErasing(**erasing, device='cpu') if erasing else None
         self.mix = Mixup(**{'label_smoothing': 0.0, **mixing}) if mixing else None
+        self.num_classes: int | None = self.mix.num_classes if self.mix else None
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1, 1), persistent=False)
 
@@ -55,9 +57,12 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
             The same keys; ``inputs`` is float32 (B, C, T, H, W) or (B, V, C, T, H, W).
 
         Raises:
-            ValueError: If clips differ in shape or have another number of channels than ``mean``, or if an odd number
-                of clips is to be mixed.
+            ValueError: If clips differ in shape or have another number of channels than ``mean``; in training, if a
+                label is none of the classes, where their number is known, or if an odd number of clips or clips without
+                label are to be mixed.
         """
+        if training and self.num_classes:
+            _check_labels(data.get('data_samples') or [], self.num_classes)  # here they are still on the CPU
         data = self.cast_data(data)
         clips = data['inputs']
         shapes = {tuple(clip.shape) for clip in clips}
@@ -83,7 +88,23 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
     def _mix(self, batch: Tensor, samples: list) -> None:
         if len(batch) % 2:
             raise ValueError(f'mixing pairs the clips of a batch, so their number must be even, got {len(batch)}')
+        unlabelled = [str(sample.get('filename', '?')) for sample in samples if 'gt_label' not in sample]
+        if unlabelled:
+            raise ValueError(
+                f'{len(unlabelled)} samples have no label, {unlabelled[:3]} among them: mixing needs labels'
+            )
         labels = torch.cat([sample.gt_label for sample in samples]).to(batch.device)
         _, targets = self.mix(batch.flatten(1, 2), labels)  # changes the batch in place
         for sample, target in zip(samples, targets, strict=True):
             sample.set_field(target, 'gt_label')
+
+
+def _check_labels(samples: Sequence[Any], num_classes: int) -> None:
+    """Check single labels: out of range, they crash a GPU without saying which video it was."""
+    for sample in samples:
+        label = sample.get('gt_label')
+        if label is not None and label.numel() == 1 and not 0 <= int(label) < num_classes:
+            raise ValueError(
+                f'{sample.get("filename", "a video")} has label {int(label)}, but num_classes is {num_classes}: labels '
+                f'count from 0, so set dataset.label_range=(1, {num_classes}) for one that counts from 1, or num_classes'
+            )

@@ -45,10 +45,22 @@ class VideoClassifier(BaseModel):
         super().__init__(MODELS.build(data_preprocessor or dict(type='VideoDataPreprocessor')), init_cfg)
         self.backbone = MODELS.build(backbone)
         self.head = MODELS.build({'in_channels': self.backbone.embed_dims, **head}) if head else None
+        self._agree_on_classes()
         self.freeze_backbone, self.frozen_backbone_mode = freeze_backbone, frozen_backbone_mode
         self.views_per_forward = views_per_forward
         if freeze_backbone:
             self.backbone.requires_grad_(False)
+
+    def _agree_on_classes(self) -> None:
+        """Let the preprocessor, which has the labels while they are on the CPU, know how many classes there are."""
+        mixed = getattr(self.data_preprocessor, 'num_classes', None)
+        classes = getattr(self.head, 'num_classes', None)
+        if classes and mixed not in (None, classes):
+            raise ValueError(
+                f'model.data_preprocessor.mixing.num_classes is {mixed} and model.head.num_classes {classes}: both are '
+                'the number of classes of the data set'
+            )
+        self.data_preprocessor.num_classes = classes
 
     def train(self, mode: bool = True) -> 'VideoClassifier':
         """Switch modes; a frozen backbone stays in its own."""

@@ -40,10 +40,7 @@ class ViewClassifier(BaseModule):
 
         Args:
             tokens: (B, N, D).
-            targets: Classes (B,), int64, or shares of classes (B, C), or multi-hot (B, C).
-
-        Raises:
-            ValueError: If a class is out of range.
+            targets: Classes (B,), int64, from 0 to C - 1, or shares of classes (B, C), or multi-hot (B, C).
         """
         logits = self(tokens).float()
         if self.multi_label:
@@ -94,7 +91,7 @@ class ClassificationHead(ViewClassifier):
         self.fc_norm = _norm(norm, in_channels)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(in_channels, num_classes)
-        nn.init.trunc_normal_(self.fc.weight, std=0.02, a=-0.02, b=0.02)
+        nn.init.trunc_normal_(self.fc.weight, std=0.02)
         with torch.no_grad():
             self.fc.weight.mul_(init_scale)
             self.fc.bias.zero_()
