@@ -61,12 +61,14 @@ class AccuracyMetric(BaseMetric):
         """Keep what counts of a batch of predictions.
 
         Raises:
-            ValueError: If a sample has no label.
+            ValueError: If a sample has no label, or a score is not a number.
         """
         for sample in data_samples:
             if 'gt_label' not in sample:
                 raise ValueError(f'{sample.get("filename", "a video")} has no label: accuracy needs a list with labels')
             scores, label = sample['pred_score'][None].cpu(), sample['gt_label'].cpu()
+            if scores.isnan().any():  # which would count as the largest
+                raise ValueError(f'{sample.get("filename", "a video")} has a score that is nan: the model has diverged')
             hits = [bool(topk_correct(scores, label, k)) for k in self.topk]
             self.results.append((int(label), scores.shape[1], bool(topk_correct(scores, label, 1)), hits))
 

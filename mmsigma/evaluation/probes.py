@@ -77,7 +77,8 @@ def train_probes(
         lrs: Learning rates, as they are.
         weight_decays: Weight decays, combined with every learning rate.
         epochs: Passes over the training features.
-        batch_size: Features per step; the last, smaller batch is used too.
+        batch_size: Features per step; the last, smaller batch is used too, but a single feature, of which a batch norm
+            can make nothing, with the batch before it.
         warmup_epochs: Linear warm-up from zero.
         num_classes: Number of classes C, for the mean class accuracy; by default the largest label plus one.
         seed: Decides weights and order.
@@ -92,8 +93,9 @@ def train_probes(
     features, labels = train
     if not len(features) or not len(val[0]):
         raise ValueError(f'{len(features)} features to train on and {len(val[0])} to test on: both are needed')
-    if not features.isfinite().all():
-        raise ValueError('some training features are not finite')
+    for name, part in (('training', features), ('validation', val[0])):
+        if not part.isfinite().all():
+            raise ValueError(f'some {name} features are not finite')
     settings = list(itertools.product(lrs, weight_decays))
     probes = []
     for _ in settings:
@@ -104,12 +106,13 @@ def train_probes(
         for probe, (lr, decay) in zip(probes, settings, strict=True)
     ]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8)
-    steps_per_epoch = math.ceil(len(features) / batch_size)
+    sizes = _batch_sizes(len(features), batch_size)
+    steps_per_epoch = len(sizes)
     generator = torch.Generator().manual_seed(seed)
     losses = torch.zeros(len(probes))
     for epoch in range(epochs):
         losses.zero_()
-        for step, rows in enumerate(_batches(len(features), batch_size, generator), epoch * steps_per_epoch):
+        for step, rows in enumerate(_batches(sizes, generator), epoch * steps_per_epoch):
             factor = _cosine(step, epochs * steps_per_epoch, warmup_epochs * steps_per_epoch)
             for group in optimizer.param_groups:
                 group['lr'] = group['base_lr'] * factor
@@ -141,8 +144,15 @@ def evaluate_probe(
     return 100 * float(first.double().mean()), 100 * float(top5.double().mean()), 100 * mean_class
 
 
-def _batches(total: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    yield from torch.randperm(total, generator=generator).split(batch_size)
+def _batch_sizes(total: int, batch_size: int) -> list[int]:
+    whole, rest = divmod(total, batch_size)
+    if whole and rest == 1:
+        return [batch_size] * (whole - 1) + [batch_size + 1]
+    return [batch_size] * whole + [rest] * (rest > 0)
+
+
+def _batches(sizes: list[int], generator: torch.Generator) -> Iterator[Tensor]:
+    yield from torch.randperm(sum(sizes), generator=generator).split(sizes)
 
 
 def _cosine(step: int, total: int, warmup: float) -> float:

@@ -106,5 +106,5 @@ def _check_labels(samples: Sequence[Any], num_classes: int) -> None:
         if label is not None and label.numel() == 1 and not 0 <= int(label) < num_classes:
             raise ValueError(
                 f'{sample.get("filename", "a video")} has label {int(label)}, but num_classes is {num_classes}: labels '
-                f'count from 0, so set dataset.label_range=(1, {num_classes}) for one that counts from 1, or num_classes'
+                f'count from 0, so set dataset.label_range=(1, {num_classes}) for one that counts from 1 or num_classes'
             )

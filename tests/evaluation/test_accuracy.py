@@ -43,6 +43,11 @@ def test_metric_in_percent() -> None:
     assert metrics == pytest.approx({'acc/top1': 100 / 3, 'acc/top2': 200 / 3, 'acc/mean_class': 100 / 6})
 
 
+def test_score_that_is_not_a_number() -> None:
+    with pytest.raises(ValueError, match='a video has a score that is nan'):
+        AccuracyMetric().process({}, [sample([0.5, float('nan')], 1)])
+
+
 def test_video_without_label() -> None:
     with pytest.raises(ValueError, match='has no label'):
         AccuracyMetric().process({}, [sample([1.0], None)])

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmsigma.evaluation.probes import LinearProbe, train_probes
+from mmsigma.evaluation.probes import LinearProbe, _batch_sizes, train_probes
 
 
 def blobs(per_class: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -78,5 +78,22 @@ def test_bad_features() -> None:
         train_probes(lambda: LinearProbe(8, 3), (torch.empty(0, 8), torch.empty(0)), blobs(1, 0))
     broken, labels = blobs(2, 0)
     broken[0, 0] = torch.inf
-    with pytest.raises(ValueError, match='not finite'):
+    with pytest.raises(ValueError, match='some training features are not finite'):
         train_probes(lambda: LinearProbe(8, 3), (broken, labels), blobs(1, 0))
+    with pytest.raises(ValueError, match='some validation features are not finite'):
+        train_probes(lambda: LinearProbe(8, 3), blobs(1, 0), (broken, labels))
+
+
+def test_batch_norm_if_a_single_feature_is_left() -> None:
+    features, labels = (part[:33] for part in blobs(20, 1))
+    (result,) = train_probes(
+        lambda: LinearProbe(8, 3, 'batch'), (features, labels), blobs(10, 2), lrs=(1e-1,), epochs=20, batch_size=16
+    )
+    assert result.top1 > 95
+
+
+@pytest.mark.parametrize(
+    ('total', 'sizes'), [(32, [16, 16]), (33, [16, 17]), (34, [16, 16, 2]), (17, [17]), (16, [16]), (1, [1]), (5, [5])]
+)
+def test_every_feature_is_in_one_batch(total: int, sizes: list[int]) -> None:
+    assert _batch_sizes(total, 16) == sizes

@@ -45,8 +45,9 @@ class ReadClip(BaseTransform):
     Args:
         sampling: Config of the transform that sets ``frame_inds`` from ``total_frames``.
         decoder: ``'decord'``, ``'pyav'`` or ``'torchcodec'``, ``'frames'`` for folders of pictures, or a dict with the
-            configs of two transforms, ``open`` and ``decode``. The first three give identical frames, but for AVI files with B-frames, whose time stamps are not
-            those of display: use PyAV there, the only one that returns the frames asked for.
+            configs of two transforms, ``open`` and ``decode``. The first three give identical frames, but for AVI files
+            with B-frames, whose time stamps are not those of display: use PyAV there, the only one that returns the
+            frames asked for.
     """
 
     def __init__(self, sampling: dict, decoder: str | dict = 'decord') -> None:
