@@ -43,17 +43,22 @@ def gather(runs: list[str], results: Path | None) -> Row:
     """Results in the order of the table, None where there is none; ``runs`` win over the file.
 
     Raises:
-        ValueError: If a setting is unknown, or a value is missing in what was given for it, or is out of range.
+        ValueError: If a setting is unknown or given twice, a folder is given for two settings, or a value is missing in
+            what was given for it, is out of range, or is a fraction where percent are expected.
         OSError: If a file cannot be read.
     """
     values: dict[str, float | None] = {}
     if results:
         numbers = read_file(results)
-        values = {check_key(key): None if value is None else float(value) for key, value in numbers.items()}
+        values = {key: None if value is None else check_percent(key, float(value)) for key, value in numbers.items()}
+    given: set[str] = set()
     for run in runs:
         key, separator, place = run.partition('=')
         if not separator:
             raise ValueError(f'expected SETTING=PLACE, got {run!r}')
+        if key in given or (place in given and Path(place).is_dir()):
+            raise ValueError(f'{run!r}: {key if key in given else place} is given twice')
+        given |= {key, place}
         values[check_key(key)] = read_place(key, place)
     row = [values.get(key) for key in KEYS]
     for key, value in zip(KEYS, row, strict=True):
@@ -74,12 +79,21 @@ def check_key(key: str) -> str:
     return key
 
 
+def check_percent(key: str, value: float) -> float:
+    """The value that was given for a setting, if it can be meant as it is.
+
+    Raises:
+        ValueError: If there is no such setting, or the value looks like a fraction where percent are expected.
+    """
+    if KEYS[check_key(key)] != COUNTING and 0 < value <= 1:
+        raise ValueError(f'{key}={value:g} looks like a fraction: all but the error of ucfrep are in percent')
+    return value
+
+
 def read_place(key: str, place: str) -> float:
     """The result of a setting: a number, or what a file or the newest test of a run's folder says."""
-    try:
-        return float(place)
-    except ValueError:
-        pass
+    if (number := as_number(place)) is not None:
+        return check_percent(key, number)
     path, metric = Path(place), SETTINGS[KEYS[key]][1]
     # a run writes <folder>/<time>/<time>.json when it tests, and may have been tested several times
     files = (
@@ -87,10 +101,19 @@ def read_place(key: str, place: str) -> float:
     )
     for file in reversed(files):
         content = read_file(file)
-        for name in (metric, key):
-            if name in content:
-                return float(content[name])
+        if metric in content:
+            return float(content[metric])  # of a test, so in percent, however small
+        if key in content:
+            return check_percent(key, float(content[key]))
     raise ValueError(f'{key}: no {metric!r} in {place}; has the run been tested with tools/test.py?')
+
+
+def as_number(text: str) -> float | None:
+    """The number that a text is, or None."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def read_file(path: Path) -> dict:

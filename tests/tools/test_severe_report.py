@@ -80,11 +80,30 @@ def test_files_of_numbers_and_written_tables(run_tool, tmp_path, suffix):
         ('ssv2=120', 'ssv2=120 is out of range'),
         ('ucfrep=17.1', 'ucfrep=17.1 is out of range: percent, or a fraction'),
         ('ssv2=nowhere', 'nowhere'),
+        ('ssv2=0.709', 'ssv2=0.709 looks like a fraction'),
+        ('charades=1', 'charades=1 looks like a fraction'),
+        ('ucfrep=0.2 ssv2=50 ucfrep=0.3', "'ucfrep=0.3': ucfrep is given twice"),
     ],
 )
 def test_mistakes_are_named(run_tool, argument, message):
-    result = run_tool(TOOL, argument)
+    result = run_tool(TOOL, *argument.split())
     assert result.status == 1 and message in result.errors
+
+
+def test_small_results_of_a_test_are_in_percent(run_tool, tmp_path):
+    write_test(tmp_path, '20240101_000000', **{'multi_label/mAP': 0.8, 'acc/top1': 50.0})
+    assert cells(run_tool(TOOL, f'charades={tmp_path}').output, 'this model')[8] == '0.8'
+    numbers = tmp_path / 'numbers.json'
+    numbers.write_text('{"charades": 0.8}')
+    for argument in (['--results', numbers], [f'charades={numbers}']):
+        assert 'charades=0.8 looks like a fraction' in run_tool(TOOL, *argument).errors
+
+
+def test_a_run_counts_for_one_setting(run_tool, tmp_path):
+    write_test(tmp_path, '20240101_000000', **{'acc/top1': 50.0})
+    result = run_tool(TOOL, f'ssv2={tmp_path}', f'gym99={tmp_path}')
+    assert result.status == 1 and f'{tmp_path} is given twice' in result.errors
+    assert run_tool(TOOL, 'ssv2=50', 'gym99=50').status == 0
 
 
 def test_a_run_without_test_is_named(run_tool, tmp_path):
