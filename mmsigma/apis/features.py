@@ -132,4 +132,6 @@ def dataset_of(cfg: Config, videos: str | Path | None, split: str = 'test') -> d
             ann_file=videos.name if is_list else '',
             data_prefix=dict(video=''),
         )
+        for key in ('label_range', 'subset'):  # of the config's own list
+            dataset.pop(key, None)
     return dataset

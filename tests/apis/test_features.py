@@ -1,0 +1,35 @@
+"""Which videos features are extracted of."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmsigma.apis.features import dataset_of
+
+
+@pytest.fixture
+def cfg() -> Config:
+    dataset = dict(type='VideoDataset', data_root='data', ann_file='val.txt', data_prefix=dict(video='videos'))
+    chosen = dict(label_range=(6, 16), subset=dict(num_examples=1000))
+    return Config(dict(test_dataloader=dict(dataset={**dataset, **chosen, 'pipeline': []})))
+
+
+def test_videos_of_the_config(cfg: Config) -> None:
+    assert dataset_of(cfg, None) == cfg.test_dataloader.dataset
+
+
+@pytest.mark.parametrize('is_list', [True, False])
+def test_other_videos_are_all_taken(cfg: Config, tmp_path: Path, is_list: bool) -> None:
+    (tmp_path / 'mine.txt').write_text('a.mp4 0\n')
+    dataset = dataset_of(cfg, tmp_path / 'mine.txt' if is_list else tmp_path)
+    place = dict(data_root=str(tmp_path), ann_file='mine.txt' if is_list else '', data_prefix=dict(video=''))
+    assert dataset == dict(type='VideoDataset', pipeline=[], **place)  # no label_range and no subset
+    assert cfg.test_dataloader.dataset.label_range == (6, 16)
+
+
+def test_what_is_not_there(cfg: Config, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match='neither a list nor a folder of videos at .*nowhere'):
+        dataset_of(cfg, tmp_path / 'nowhere')
+    with pytest.raises(ValueError, match='the config has no bank_dataloader'):
+        dataset_of(cfg, None, 'bank')
