@@ -1,0 +1,80 @@
+"""Clusters of videos against a literal reading of the paper."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmsigma.ops.kmeans import kmeans
+from mmsigma.ops.soft_aggregation import aggregate
+from mmsigma.ops.space_time_clustering import cluster_videos, keep_clusters, space_time_code
+from tests.golden_mask_vos import load_vectors
+
+
+@pytest.mark.parametrize('case', range(3))
+def test_literal_reading(case: int) -> None:
+    vectors = load_vectors('kmeans_pe3d')
+    settings = vectors.entry['cases'][case]
+    features = vectors.tensor('in_feats')
+    code = space_time_code(features.shape[:3], features.shape[3])
+    torch.testing.assert_close(code, vectors.tensor('out_pe'), rtol=0, atol=1e-5)
+    points = (features + settings['pe_weight'] * code).double().flatten(0, 2)
+    found = kmeans(points, 5, init=points[vectors.tensor('in_init_index')], num_iters=100)
+    clusters = keep_clusters(found.labels.view(features.shape[:3]), 5)
+    assert (clusters.labels == vectors.tensor(f'out_labels{case}')).float().mean() >= 0.99
+    assert found.inertia == pytest.approx(vectors.arrays[f'out_inertia{case}_f64'].item(), rel=1e-4)
+    torch.testing.assert_close(clusters.shares.double(), vectors.tensor(f'out_fraction{case}_f64'), rtol=0, atol=0.01)
+    assert torch.equal(clusters.kept, vectors.tensor(f'out_kept{case}'))
+
+
+def two_objects(num_videos: int = 2) -> torch.Tensor:
+    """Features (B, T, h, w, D) of backgrounds with two objects in one corner each."""
+    generator = torch.Generator().manual_seed(0)
+    looks = F.normalize(torch.randn(3, 24, generator=generator), dim=1)
+    labels = torch.zeros(num_videos, 3, 8, 8, dtype=torch.int64)
+    labels[:, :, :3, :3], labels[:, :, 5:, 5:] = 1, 2
+    return looks[labels] + 0.02 * torch.randn(num_videos, 3, 8, 8, 24, generator=generator)
+
+
+def test_objects_are_kept_and_the_background_is_not() -> None:
+    for clusters in cluster_videos(two_objects(), 3, num_restarts=5, generator=torch.Generator().manual_seed(1)):
+        assert len(clusters.kept) == 2
+        torch.testing.assert_close(clusters.shares.sort().values, torch.tensor([9, 9, 46]) / 64)
+        first, last = clusters.labels[0, 0, 0], clusters.labels[0, -1, -1]
+        assert {int(first), int(last)} == set(clusters.kept.tolist())
+        assert (clusters.labels[:, :3, :3] == first).all() and (clusters.labels[:, 5:, 5:] == last).all()
+
+
+def test_optimal_transport_gives_all_clusters_as_much() -> None:
+    features = torch.randn(1, 4, 8, 8, 12, generator=torch.Generator().manual_seed(2))
+    shares = {}
+    for method in ('kmeans', 'sinkhorn'):
+        (clusters,) = cluster_videos(features, 4, method=method, generator=torch.Generator().manual_seed(3))
+        shares[method] = clusters.shares
+    assert shares['sinkhorn'].std() < shares['kmeans'].std()
+    assert (shares['sinkhorn'] - 0.25).abs().max() < 0.06
+
+
+def test_clusters_without_cells_are_not_kept() -> None:
+    clusters = keep_clusters(torch.tensor([[[0, 0, 0, 2, 2]]]), 4)
+    assert clusters.kept.tolist() == [2] and clusters.shares.tolist() == pytest.approx([0.6, 0, 0.4, 0])
+
+
+def test_what_is_refused() -> None:
+    features = two_objects()
+    with pytest.raises(ValueError, match="method must be 'kmeans' or 'sinkhorn'"):
+        cluster_videos(features, method='ward')
+    features[1, 0, 0, 0] = torch.nan
+    with pytest.raises(ValueError, match=r'sets \[1\] hold points that are not finite'):
+        cluster_videos(features)
+    with pytest.raises(ValueError, match='three channels or more, got 2'):
+        space_time_code((2, 2, 2), 2)
+
+
+@pytest.mark.parametrize('count', [1, 2, 4])
+def test_aggregation(count: int) -> None:
+    vectors = load_vectors('soft_aggregate')
+    logits = aggregate(vectors.tensor(f'in_prob_{count}'))
+    softmax = logits.softmax(dim=0).float()
+    torch.testing.assert_close(softmax, vectors.tensor(f'out_softmax_{count}'), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(softmax[1:], vectors.tensor(f'out_softmax_fg_{count}'), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(logits.float(), vectors.tensor(f'out_logits_{count}'), rtol=0.02, atol=0.2)
