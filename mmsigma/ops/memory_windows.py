@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmsigma.ops.linear import linear
+from mmsigma.ops.linear import full_float32, linear
 
 _TILE = 12
 
@@ -62,17 +62,18 @@ def propagate_windows(
     far = [index for index, gap in enumerate(gaps) if gap > near]
     centres = [search_windows(query, memory[i], radius, min(max_dilation, gaps[i] // near + 1)) for i in far]
     result = labels.new_zeros(*query.shape[:2], labels.shape[-1], dtype=torch.float32)
-    for rows, columns in _tiles(query):
-        tile = query[rows, columns].flatten(0, 1)
-        parts = [_distant(tile, memory[i], place[rows, columns], radius) for i, place in zip(far, centres, strict=True)]
-        logits = [part.logits for part in parts]
-        if known:
-            logits.append(_windowed_logits(query, around, rows, columns, radius))
-        shares = torch.cat(logits).softmax(dim=0).split([len(part) for part in logits])
-        found = [part.labels(labels[i], w) for i, part, w in zip(far, parts, shares[: len(far)], strict=True)]
-        if known:
-            found.append(shares[-1].T @ _region(values, rows, columns, radius).flatten(0, 2))
-        result[rows, columns] = torch.stack(found).sum(dim=0).view(result[rows, columns].shape)
+    with full_float32(query.device.type):  # similarities are in the hundreds: TF32 would be wrong by 0.1
+        for rows, columns in _tiles(query):
+            tile = query[rows, columns].flatten(0, 1)
+            windows = [_distant(tile, memory[i], at[rows, columns], radius) for i, at in zip(far, centres, strict=True)]
+            logits = [window.logits for window in windows]
+            if known:
+                logits.append(_windowed_logits(query, around, rows, columns, radius))
+            shares = torch.cat(logits).softmax(dim=0).split([len(part) for part in logits])
+            found = [window.labels(labels[i], share) for i, window, share in zip(far, windows, shares, strict=False)]
+            if known:
+                found.append(shares[-1].T @ _region(values, rows, columns, radius).flatten(0, 2))
+            result[rows, columns] = torch.stack(found).sum(dim=0).view(result[rows, columns].shape)
     return result
 
 
@@ -106,10 +107,11 @@ def _mean_places(query: Tensor, frame: Tensor, radius: int) -> Tensor:
     axes = (torch.arange(-radius, side + radius, device=query.device) for side in query.shape[:2])
     grid = torch.stack(torch.meshgrid(*axes, indexing='ij'), dim=-1).float()[None]
     result = torch.empty(*query.shape[:2], 2, device=query.device)
-    for rows, columns in _tiles(query):
-        weights = _windowed_logits(query, around, rows, columns, radius).softmax(dim=0)
-        means = weights.T @ _region(grid, rows, columns, radius).flatten(0, 2)
-        result[rows, columns] = means.view(result[rows, columns].shape)
+    with full_float32(query.device.type):
+        for rows, columns in _tiles(query):
+            weights = _windowed_logits(query, around, rows, columns, radius).softmax(dim=0)
+            means = weights.T @ _region(grid, rows, columns, radius).flatten(0, 2)
+            result[rows, columns] = means.view(result[rows, columns].shape)
     return result
 
 
