@@ -9,19 +9,20 @@ import torch
 from mmengine.config import Config
 
 from mmsigma.apis.launch import build_runner
-from mmsigma.models import LabelPropagation
+from mmsigma.models import MemoryPropagator
+from mmsigma.models.algorithms.frame_propagation import FramePropagation
 from mmsigma.models.frame_geometry import FrameGeometry
 from mmsigma.models.propagator import LabelPropagator
 from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import check_config
-from tests.vos_data import make_davis, make_youtube_vos
+from tests.vos_data import make_davis, make_jhmdb, make_vip, make_youtube_vos
 
 FOLDER = Path(__file__).resolve().parents[1] / 'configs' / 'vos'
 CONFIGS = sorted(FOLDER.glob('*.py'))
 
 
-def build_small(cfg: Config) -> LabelPropagation:
+def build_small(cfg: Config) -> FramePropagation:
     """The model with a network for tests."""
     if cfg.model.backbone.type == 'TimmViTEncoder':
         cfg.model.backbone.update(weights='random', model_kwargs=dict(embed_dim=24, depth=1, num_heads=2))
@@ -33,7 +34,8 @@ def build_small(cfg: Config) -> LabelPropagation:
 def settings_of(cfg: Config) -> tuple[dict, dict]:
     """Arguments of propagator and geometry, defaults included."""
     found = []
-    for owner, given in ((LabelPropagator, cfg.model.propagator), (FrameGeometry, cfg.model.get('geometry', {}))):
+    carrier = MemoryPropagator if cfg.model.propagator.get('type') == 'MemoryPropagator' else LabelPropagator
+    for owner, given in ((carrier, cfg.model.propagator), (FrameGeometry, cfg.model.get('geometry', {}))):
         parameters = inspect.signature(owner).parameters
         found.append({name: given.get(name, value.default) for name, value in parameters.items()})
     return tuple(found)
@@ -45,7 +47,7 @@ def test_every_config(path: Path) -> None:
     check_config(cfg)
     assert path.read_text().startswith('# ')
     assert 'test_dataloader' in cfg and cfg.test_dataloader.batch_size == 1
-    assert isinstance(build_small(cfg), LabelPropagation)
+    assert isinstance(build_small(cfg), FramePropagation)
 
 
 def test_dul_and_mask_vos() -> None:
@@ -75,6 +77,37 @@ def test_dino(name: str) -> None:
     assert (geometry['to_cells'], geometry['to_pixels']) == ('nearest', 'stretched')
 
 
+@pytest.mark.parametrize(('name', 'num_context'), [('r18_vip', 4), ('r18_vip_20frames', 20)])
+def test_crw_on_vip(name: str, num_context: int) -> None:
+    cfg = load_config(FOLDER / f'{name}.py')
+    propagator, geometry = settings_of(cfg)
+    names = ('num_context', 'k', 'temperature', 'radius', 'window', 'first_is_free')
+    assert [propagator[name] for name in names] == [num_context, 10, 0.05, 12, 'circle', True]
+    assert geometry['size'] == (560, 560) and geometry['to_cells'] == 'half_pixel'
+    assert cfg.model.backbone.out_stage == 3 and not cfg.model.keep_given
+    assert cfg.test_evaluator.type == 'VIPMetric' and cfg.test_evaluator.get('count_given', True)
+
+
+def test_crw_on_jhmdb() -> None:
+    cfg = load_config(FOLDER / 'r18_jhmdb.py')
+    propagator, geometry = settings_of(cfg)
+    names = ('num_context', 'k', 'temperature', 'radius', 'window', 'first_is_free')
+    assert [propagator[name] for name in names] == [7, 10, 0.05, 5, 'circle', True]
+    assert (geometry['size'], cfg.model.sigma, cfg.model.k) == ((320, 320), 0.5, 3)
+    assert (cfg.model.type, cfg.model.backbone.out_stage) == ('KeypointPropagation', 3)
+    assert cfg.test_dataloader.dataset.split == 1
+
+
+def test_mast() -> None:
+    cfg = load_config(FOLDER / 'mast_r18_davis17.py')
+    propagator, geometry = settings_of(cfg)
+    assert (propagator['lasting'], propagator['recent']) == ((0, 5), (1, 3, 5))
+    assert [propagator[name] for name in ('radius', 'near', 'max_dilation', 'stride')] == [12, 15, 4, 4]
+    assert (geometry['to_cells'], geometry['to_pixels']) == ('pick', 'half_pixel')
+    assert (geometry['mean'], geometry['std']) == ((0, 0, 0), (255, 255, 255))
+    assert isinstance(MODELS.build(cfg.model).new_segmenter().propagator, MemoryPropagator)
+
+
 def test_data_sets(tmp_path: Path) -> None:
     cases = [
         ('r18_davis16', make_davis(tmp_path / 'davis16', dict(ant=3), year=2016), 3),
@@ -90,21 +123,51 @@ def test_data_sets(tmp_path: Path) -> None:
     assert not cfg.test_evaluator.score and cfg.test_evaluator.archive
 
 
-@pytest.mark.parametrize('name', ['colour_davis17', 'r18_random_davis17', 'dino_vitb16_davis17', 'vitb_davis17'])
-def test_runs(name: str, tmp_path: Path) -> None:
-    root = make_davis(tmp_path / 'davis', dict(ant=4, bee=5))
+def run(name: str, root: Path, tmp_path: Path, **geometry) -> tuple[dict[str, float], Config]:
+    """Test a small model of a config, untrained, and return the metrics."""
     cfg = load_config(FOLDER / f'{name}.py', dict(data_root=str(root)))
     cfg.work_dir, cfg.experiment_name = str(tmp_path / 'run'), f'{tmp_path.name}_{name}'
     if 'short_side' in cfg.model.geometry:
         cfg.model.geometry.update(short_side=144, long_multiple=16)
+    cfg.model.geometry.update(geometry)
     small = build_small(cfg)
+    if cfg.model.backbone.type == 'MASTEncoder':  # untrained features say nothing without a temperature
+        small.backbone.post_convolution.weight.data *= 100
     if not cfg.get('weights_in_config'):
         torch.save(dict(state_dict=small.state_dict()), tmp_path / 'weights.pth')
         cfg.load_from = str(tmp_path / 'weights.pth')
-    metrics = build_runner(cfg).test()
+    return build_runner(cfg).test(), cfg
+
+
+@pytest.mark.parametrize(
+    'name', ['colour_davis17', 'r18_random_davis17', 'mast_r18_davis17', 'dino_vitb16_davis17', 'vitb_davis17']
+)
+def test_runs(name: str, tmp_path: Path) -> None:
+    root = make_davis(tmp_path / 'davis', dict(ant=4, bee=5))
+    metrics, cfg = run(name, root, tmp_path)
     assert 0 < metrics['vos/J&F'] < 100
     out_dir = tmp_path / 'run' / cfg.test_evaluator.out_dir
     with open(out_dir / 'global.csv', newline='') as file:
         (row,) = csv.DictReader(file)
     assert float(row['J&F']) == pytest.approx(metrics['vos/J&F'], abs=1e-3)
     assert len(list(out_dir.glob('*/*.png'))) == 9
+
+
+def test_vip_runs(tmp_path: Path) -> None:
+    root = make_vip(tmp_path / 'vip', dict(ant=4, bee=5))
+    metrics, cfg = run('r18_vip', root, tmp_path, size=(72, 104))
+    assert 0 < metrics['vip/mIoU'] < 100 and 0 < metrics['vip/pixel_accuracy'] < 100
+    out_dir = tmp_path / 'run' / cfg.test_evaluator.out_dir
+    with open(out_dir / 'per_category.csv', newline='') as file:
+        scores = {row['category']: float(row['IoU']) for row in csv.DictReader(file)}
+    assert len(scores) == 20 and scores['hair'] > 0 and scores['face'] > 0
+    assert len(list(out_dir.glob('*/*.png'))) == 9
+
+
+def test_jhmdb_runs(tmp_path: Path) -> None:
+    root = make_jhmdb(tmp_path / 'jhmdb', {'walk/ant': 4, 'walk/bee': 5, 'jump/cow': 3})
+    metrics, cfg = run('r18_jhmdb', root, tmp_path, size=(72, 104))
+    assert 0 < metrics['jhmdb/PCK@0.1'] <= metrics['jhmdb/PCK@0.5'] <= 100 and metrics['jhmdb/lost'] < 50
+    with open(tmp_path / 'run' / cfg.test_evaluator.out_dir / 'per_joint.csv', newline='') as file:
+        rows = {row['joint']: float(row['PCK@0.1']) for row in csv.DictReader(file)}
+    assert len(rows) == 15 and sum(rows.values()) / 15 == pytest.approx(metrics['jhmdb/PCK@0.1'], abs=1e-2)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy.io import savemat
 
 from mmsigma.utils.masks import write_mask
 
@@ -67,4 +68,40 @@ def make_youtube_vos(root: Path, length: int = 11, late: int = 5) -> Path:
         '4': dict(category='dog', frames=[names[number] for number in kept if number >= late]),
     }
     (root / 'valid/meta.json').write_text(json.dumps(dict(videos=dict(ab12=dict(objects=objects)))))
+    return root
+
+
+def make_vip(root: Path, lengths: dict[str, int], published: bool = True) -> Path:
+    """VIP with videos of these lengths as the ``val`` split; as published, or in the folders of the site's archive."""
+    pictures, labels = ('videos', 'Category_ids') if published else ('Images', 'Annotations/Category_ids')
+    for seed, (name, length) in enumerate(lengths.items()):
+        frames, masks = draw_video(length, 2, seed)
+        masks = np.array([0, 2, 13], np.uint8)[masks]  # hair and face
+        masks[:, -2:] = 255
+        names = [f'{25 * number + 1:012d}' for number in range(length)]
+        write_frames(root / pictures / name, frames, names)
+        for frame, mask in zip(names, masks, strict=True):
+            path = root / labels / name / f'{frame}.png'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(path), mask)
+    (root / 'lists').mkdir(parents=True)
+    (root / 'lists/val_videos.txt').write_text('\n'.join(lengths) + '\n')
+    return root
+
+
+def make_jhmdb(root: Path, lengths: dict[str, int]) -> Path:
+    """JHMDB with videos ``<class>/<name>`` of these lengths as the test part of split 1; one more is for training."""
+    for seed, (place, length) in enumerate(lengths.items()):
+        kind, name = place.split('/')
+        frames, _ = draw_video(length, 3, seed)
+        corners = [(8 + x, 4 + y) for y in (2, 7, 16, 21, 30) for x in (2, 6, 10)]  # within the squares
+        joints = np.array([[(x + time, min(y, 31)) for x, y in corners] for time in range(length)], np.float64)
+        write_frames(root / 'Rename_Images' / kind / name, frames, [f'{number:05d}' for number in range(1, length + 1)])
+        folder = root / 'joint_positions' / kind / name
+        folder.mkdir(parents=True)
+        savemat(folder / 'joint_positions.mat', {'pos_img': joints.transpose(2, 1, 0) + 1})
+        path = root / 'splits' / f'{kind}_test_split1.txt'
+        path.parent.mkdir(exist_ok=True)
+        before = path.read_text() if path.exists() else 'left_out.avi 1\n'
+        path.write_text(f'{before}{name}.avi 2\n')
     return root

@@ -1,4 +1,4 @@
-"""Where frames and masks of video segmentation data sets are: DAVIS, YouTube-VOS, or plain folders of their kind."""
+"""Where frames and masks of video segmentation data sets are: DAVIS, YouTube-VOS, VIP, or plain folders."""
 
 import json
 from collections.abc import Iterable
@@ -50,8 +50,8 @@ def find_sequences(layout: str, root: str | Path, **settings) -> list[FrameSeque
     """Find the videos of a data set.
 
     Args:
-        layout: ``'davis'``, ``'youtube_vos'`` or ``'folders'``; what ``settings`` there are is said by
-            :func:`davis`, :func:`youtube_vos` and :func:`folders`.
+        layout: ``'davis'``, ``'youtube_vos'``, ``'vip'`` or ``'folders'``; what ``settings`` there are is said by
+            :func:`davis`, :func:`youtube_vos`, :func:`vip` and :func:`folders`.
         root: Folder of the data set.
 
     Raises:
@@ -124,7 +124,23 @@ def youtube_vos(root: Path, split: str = 'valid', all_frames: bool = True) -> li
     return sequences
 
 
-LAYOUTS = {'davis': davis, 'folders': folders, 'youtube_vos': youtube_vos}
+def vip(root: Path, split: str = 'val') -> list[FrameSequence]:
+    """VIP (Zhou et al. 2018): the videos of ``lists/<split>_videos.txt``, with the parts of people as ids 1 to 19.
+
+    All parts in the first frame are given.
+
+    Args:
+        root: Holds ``lists``; frames in ``videos/<video>`` or ``Images/<video>``; labels in ``Category_ids/<video>`` or
+            ``Annotations/Category_ids/<video>``.
+        split: Name of the list: ``train`` or ``val``.
+    """
+    names = _need(root / 'lists' / f'{split}_videos.txt').read_text().split()
+    pictures = _need_one(root, 'videos', 'Images')
+    labels = _need_one(root, 'Category_ids', 'Annotations/Category_ids')
+    return _first_frame_given({name: (pictures / name, labels / name) for name in names}, root)
+
+
+LAYOUTS = {'davis': davis, 'folders': folders, 'vip': vip, 'youtube_vos': youtube_vos}
 
 
 def _first_frame_given(places: dict[str, tuple[Path, Path]], root: Path, binary: bool = False) -> list[FrameSequence]:
@@ -155,6 +171,13 @@ def _need(path: Path) -> Path:
     if not path.exists():
         raise FileNotFoundError(f'{path} does not exist: set data_root to the folder of the data set')
     return path
+
+
+def _need_one(root: Path, *names: str) -> Path:
+    for name in names:
+        if (root / name).is_dir():
+            return root / name
+    raise FileNotFoundError(f'{root} has no {" or ".join(names)}: set data_root to the folder of the data set')
 
 
 def _complain(missing: list[str], total: int, root: Path) -> None:

@@ -14,7 +14,7 @@ class VOSDataset(Dataset):
     """Whole videos with the masks of their objects; nothing is read before the model asks for it.
 
     Args:
-        layout: How the folder is laid out: ``'davis'``, ``'youtube_vos'``, ``'folders'``; see
+        layout: How the folder is laid out: ``'davis'``, ``'youtube_vos'``, ``'vip'``, ``'folders'``; see
             :func:`mmsigma.datasets.sequences.find_sequences`.
         data_root: Folder of the data set.
         videos: Names of the videos to keep; all by default.

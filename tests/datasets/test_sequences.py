@@ -9,7 +9,7 @@ import pytest
 from mmsigma.datasets import VOSDataset
 from mmsigma.datasets.sequences import find_sequences
 from mmsigma.utils.masks import write_mask
-from tests.vos_data import SIZE, draw_video, make_davis, make_youtube_vos
+from tests.vos_data import SIZE, draw_video, make_davis, make_vip, make_youtube_vos
 
 
 def test_davis_2017(tmp_path: Path) -> None:
@@ -50,6 +50,20 @@ def test_youtube_vos(tmp_path: Path) -> None:
     (fifth,) = find_sequences('youtube_vos', root, all_frames=False)
     assert (len(fifth.frames), fifth.given, fifth.wanted) == (3, (0, 1), (0, 1, 2))
     assert fifth.masks[1].stem == '00005'
+
+
+@pytest.mark.parametrize('published', [True, False])
+def test_vip(published: bool, tmp_path: Path) -> None:
+    root = make_vip(tmp_path, dict(videos7=4, videos2=3), published)
+    seven, two = find_sequences('vip', root)
+    assert (seven.name, two.name) == ('videos7', 'videos2')
+    assert seven.given == (0,) and sorted(seven.masks) == [0, 1, 2, 3] == list(seven.wanted)
+    assert set(np.unique(seven.read_mask(1))) == {0, 2, 13, 255}
+    shutil.rmtree(seven.masks[0].parents[1])
+    with pytest.raises(FileNotFoundError, match='has no Category_ids or Annotations/Category_ids: set data_root'):
+        find_sequences('vip', root)
+    with pytest.raises(FileNotFoundError, match='lists/test_videos.txt does not exist'):
+        find_sequences('vip', root, split='test')
 
 
 def test_plain_folders(tmp_path: Path) -> None:

@@ -5,10 +5,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mmsigma.datasets.keypoint_dataset import JointSequence
 from mmsigma.datasets.sequences import FrameSequence
-from mmsigma.evaluation import AccuracyMetric, CountingErrorMetric, MultiLabelMAP, VOSMetric
+from mmsigma.evaluation import AccuracyMetric, CountingErrorMetric, MultiLabelMAP, PCKMetric, VIPMetric, VOSMetric
 
-METRICS = {'accuracy': AccuracyMetric, 'counting': CountingErrorMetric, 'multi_label': MultiLabelMAP, 'vos': VOSMetric}
+METRICS = {
+    'accuracy': AccuracyMetric,
+    'counting': CountingErrorMetric,
+    'multi_label': MultiLabelMAP,
+    'vos': VOSMetric,
+    'vip': VIPMetric,
+    'pck': PCKMetric,
+}
 
 
 class MadeUpVideo(FrameSequence):
@@ -27,11 +35,26 @@ def make_video(number: int) -> dict:
     return dict(sequence=video, pred_masks=pred)
 
 
+class MadeUpJoints(JointSequence):
+    """A person whose annotation needs no file."""
+
+    def read_joints(self) -> np.ndarray:
+        return np.random.default_rng(len(self.name)).random((len(self.frames), 15, 2)) * 50
+
+
+def make_person(number: int) -> dict:
+    person = MadeUpJoints('p' * (number + 1), tuple(Path(f'{time}.png') for time in range(2 + number % 3)), Path())
+    pred = person.read_joints() + np.random.default_rng([number, 1]).normal(0, 9, (len(person.frames), 15, 2))
+    return dict(sequence=person, pred_joints=pred)
+
+
 def make_samples(kind: str, number: int = 11) -> list[dict]:
     """Predictions as the evaluator sees them, with ties."""
     generator = torch.Generator().manual_seed(2)
-    if kind == 'vos':
+    if kind in ('vos', 'vip'):
         return [make_video(index) for index in range(number)]
+    if kind == 'pck':
+        return [make_person(index) for index in range(number)]
     if kind == 'counting':
         counts = torch.randint(1, 9, (number, 2), generator=generator).tolist()
         return [dict(pred_count=pred, gt_count=true) for pred, true in counts]

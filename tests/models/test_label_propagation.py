@@ -67,6 +67,14 @@ def test_what_is_known_is_not_given_again() -> None:
         np.testing.assert_array_equal(a, b)
 
 
+def test_given_masks_are_kept_or_not() -> None:
+    frames, masks = draw_video(3, num_objects=2)
+    for keep_given in (True, False):
+        first = by_colour(keep_given=keep_given).new_segmenter().step(frames[0], masks[0])
+        assert np.array_equal(first, masks[0]) == keep_given
+        assert overlap(first, masks[0], 1) > 0.8
+
+
 def test_from_files(tmp_path: Path) -> None:
     (video,) = find_sequences('youtube_vos', make_youtube_vos(tmp_path))
     pred = np.stack(list(by_colour().segment(video)))
