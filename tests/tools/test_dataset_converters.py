@@ -15,7 +15,8 @@ from scipy.io import savemat
 from mmsigma.datasets import VideoDataset
 from mmsigma.datasets.lists import index_videos
 from mmsigma.datasets.transforms import ReadImageClip
-from tests.datasets.clips import write_video
+from mmsigma.utils.video import FrameReader
+from tests.datasets.clips import index_of, write_video
 
 
 @pytest.fixture
@@ -293,6 +294,37 @@ def test_finegym(tmp_path: Path, convert, file: str, ending: str) -> None:
     assert kept.status == 0 and lines(tmp_path / 'gym99_train.txt')[1] == f'{names[1]} 9'
     write(tmp_path / 'lists' / f'gym99_val{file}.txt', f'{names[3]} 99\n')
     assert 'has label 99' in convert('finegym', '--annotations', tmp_path / 'lists').errors
+
+
+def test_finegym_cuts_elements_out_of_whole_videos(tmp_path: Path, convert) -> None:
+    root, whole = tmp_path, tmp_path / 'youtube'
+    segments = {f'A_000{n}_000{n + 1}': dict(stages=1, timestamps=[[n / 2, n / 2 + 0.5]]) for n in range(3)}
+    events = {'E_000001_000003': dict(event=1, timestamps=[[1, 3]], segments=segments)}
+    write(root / 'lists' / 'finegym_annotation_info_v1.1.json', json.dumps({'aaa': events, 'bbb': events}))
+    names = [f'{video}_E_000001_000003_A_000{n}_000{n + 1}' for video in ('aaa', 'bbb') for n in range(3)]
+    write(root / 'lists' / 'gym99_train_element_v1.0.txt', ''.join(f'{name} 0\n' for name in (*names[:2], names[3])))
+    write(root / 'lists' / 'gym99_val_element.txt', f'{names[2]} 1\nccc_E_1_2_A_1_2 2\n')
+    write(root / 'videos' / f'{names[0]}.avi')  # is left as it is
+    whole.mkdir()
+    write_video(whole / 'aaa.mp4', 28)
+    result = convert('finegym', '--annotations', root / 'lists', '--full-videos', whole, '--short-side', 24)
+    assert result.status == 0, result.errors
+    assert '1 whole videos are missing, 0 elements could not be cut' in result.output
+    assert 'gym99_val: 1 elements are not in the annotation' in result.output
+    assert lines(root / 'gym99_val_unannotated.txt') == ['ccc_E_1_2_A_1_2']
+    assert read(root, 'gym99_train') == [(f'videos/{names[0]}.avi', 0), (f'videos/{names[1]}.mp4', 0)]
+    assert read(root, 'gym99_val') == [(f'videos/{names[2]}.mp4', 1)]
+    cut = FrameReader(root / 'videos' / f'{names[1]}.mp4')
+    assert [index_of(frame) for frame in cut] == [15, 16, 17, 18, 19] and cut.read(0).shape == (24, 32, 3)
+    assert lines(root / 'gym99_train_cuts.csv')[-1] == f'{names[3]},bbb,1.000,1.500'
+    # an element of which the whole video has nothing, and an annotation without videos to cut
+    (root / 'videos' / f'{names[2]}.mp4').unlink()
+    write_video(whole / 'aaa.mp4', 15)
+    result = convert('finegym', '--annotations', root / 'lists', '--full-videos', whole)
+    assert '1 elements could not be cut' in result.output and 'there is no frame' in result.output
+    (root / 'lists' / 'finegym_annotation_info_v1.1.json').unlink()
+    failed = convert('finegym', '--annotations', root / 'lists', '--full-videos', whole)
+    assert failed.status == 1 and 'no finegym_annotation_info*.json' in failed.errors
 
 
 def test_finegym_does_not_overwrite_its_source(tmp_path: Path, convert) -> None:

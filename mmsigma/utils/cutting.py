@@ -1,0 +1,53 @@
+"""Cutting parts out of video files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mmsigma.utils.video import write_mp4
+
+
+def cut_video(source: str | Path, path: str | Path, start: float, end: float, *, short_side: int | None = None) -> None:
+    """Write the part of a video between two times as MPEG-4, without sound; its frame rate stays.
+
+    Args:
+        source: The video.
+        path: The file to write.
+        start: Seconds from the start of the video.
+        end: Likewise; a frame shown at this time is left out.
+        short_side: Reduce frames whose shorter side is longer to this size.
+
+    Raises:
+        OSError: If ``source`` cannot be read or ``path`` not written.
+        ValueError: If the video has no frame between the times.
+    """
+    import av
+
+    try:
+        with av.open(str(source)) as container:
+            stream = container.streams.video[0]
+            offset = float((stream.start_time or 0) * stream.time_base)
+            container.seek(int((start + offset) / stream.time_base), stream=stream, backward=True)
+            frames = _frames_between(container.decode(stream), start + offset, end + offset)
+            write_mp4(path, (_reduce(frame, short_side) for frame in frames), float(stream.average_rate or 25))
+    except (av.FFmpegError, IndexError) as error:
+        raise OSError(f'{source} cannot be read from {start:.2f} to {end:.2f} s: {error}') from error
+
+
+def _frames_between(frames: Iterator, start: float, end: float) -> Iterator[np.ndarray]:
+    for frame in frames:
+        if frame.time is not None and frame.time >= end:
+            return
+        if frame.time is not None and frame.time >= start:
+            yield frame.to_ndarray(format='rgb24')
+
+
+def _reduce(frame: np.ndarray, short_side: int | None) -> np.ndarray:
+    height, width = frame.shape[:2]
+    if short_side is None or min(height, width) <= short_side:
+        return frame
+    scale = short_side / min(height, width)
+    size = [2 * round(side * scale / 2) for side in (width, height)]  # even, which the encoder wants
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
