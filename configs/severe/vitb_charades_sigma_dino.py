@@ -37,7 +37,9 @@ val_pipeline[0].sampling = dict(type='SampleCharadesClip', clip_len=16, frame_in
 test_pipeline[0].sampling = dict(type='SampleCharadesClip', clip_len=16, frame_interval=8, num_clips=10)
 test_pipeline[1].num_crops = 1
 
-dataset = dict(type='CharadesDataset', data_root=data_root, data_prefix=dict(video=video_folder), frames=frames, fps=fps)
+dataset = dict(
+    type='CharadesDataset', data_root=data_root, data_prefix=dict(video=video_folder), frames=frames, fps=fps
+)
 test_set = dict(ann_file='Charades_v1_test.csv', strict=True, **dataset)
 train_dataloader = dict(
     batch_size=batch_size, dataset=dict(ann_file='Charades_v1_train.csv', pipeline=train_pipeline, **dataset)

@@ -28,11 +28,12 @@ def cut_video(source: str | Path, path: str | Path, start: float, end: float, *,
     try:
         with av.open(str(source)) as container:
             stream = container.streams.video[0]
-            offset = float((stream.start_time or 0) * stream.time_base)
-            container.seek(int((start + offset) / stream.time_base), stream=stream, backward=True)
+            unit = float(stream.time_base or 0)
+            offset = (stream.start_time or 0) * unit
+            container.seek(int((start + offset) / unit), stream=stream, backward=True)
             frames = _frames_between(container.decode(stream), start + offset, end + offset)
             write_mp4(path, (_reduce(frame, short_side) for frame in frames), float(stream.average_rate or 25))
-    except (av.FFmpegError, IndexError) as error:
+    except (av.FFmpegError, IndexError, ZeroDivisionError) as error:
         raise OSError(f'{source} cannot be read from {start:.2f} to {end:.2f} s: {error}') from error
 
 

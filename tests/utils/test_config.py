@@ -82,9 +82,7 @@ def test_dotted_options_are_merged_at_the_end(config: Path) -> None:
     assert cfg.loop == dict(max_epochs=7, warmup=2, interval=8, new=1)
 
 
-@pytest.mark.parametrize(
-    'key', ['resume', 'load_from', 'work_dir', 'compile', 'verbose', 'load_backbone_only']
-)
+@pytest.mark.parametrize('key', ['resume', 'load_from', 'work_dir', 'compile', 'verbose', 'load_backbone_only'])
 def test_setting_of_the_runner_becomes_a_key(config: Path, key: str) -> None:
     assert load_config(config, {key: 'x'})[key] == 'x'
 
