@@ -1,10 +1,14 @@
 """Lloyd's k-means for features on any device, several restarts at a time, over one process or many."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor
+
+from mmsigma.ops.linear import linear
 
 
 class Clustering(NamedTuple):
@@ -100,19 +104,32 @@ def kmeans_many(
 
 def assign(points: Tensor, centroids: Tensor) -> Tensor:
     """Nearest centroid (N,), int64, of points (N, D)."""
-    return _scores(points[None], centroids[None]).argmin(dim=1)[0]
+    return _scores(points[None], centroids[None]).argmin(dim=2)[0]
 
 
 def _scores(points: Tensor, centroids: Tensor) -> Tensor:
-    """Squared distances (B, K, N) of points to centroids (B, K, D), less the squared norms of the points."""
-    squares = centroids.square().sum(dim=2, keepdim=True)
-    return torch.baddbmm(squares, centroids, points.transpose(1, 2), alpha=-2)
+    """Squared distances (B, N, K) of points to centroids (B, K, D), less the squared norms of the points."""
+    squares = centroids.square().sum(dim=2)
+    if points.is_cuda:
+        return torch.baddbmm(squares[:, None], points, centroids.transpose(1, 2), alpha=-2)
+    return torch.stack([linear(*row) for row in zip(points, centroids * -2, squares, strict=True)])
 
 
 def _best_of(
     points: Tensor, starts: list[list[Tensor]], num_iters: int, tolerance: float, distributed: bool = False
 ) -> list[Clustering]:
-    """For each set of points (B, N, D) the result with the least inertia among its starts."""
+    """For each set of points (B, N, D) the result with the least inertia among its starts.
+
+    A GPU works on all sets at once. Each core of a CPU works on a set of its own: these are too small to be shared.
+    """
+    if len(points) > 1 and not points.is_cuda:
+        threads = torch.get_num_threads()
+        single = [(own[None], [init], num_iters, tolerance) for own, init in zip(points, starts, strict=True)]
+        try:
+            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                return [found for (found,) in pool.map(lambda task: _best_of(*task), single)]
+        finally:
+            torch.set_num_threads(threads)
     norms = points.square().sum(dim=2)
     best: list[Clustering] = []
     for inits in zip(*starts, strict=True):
@@ -129,11 +146,12 @@ def _lloyd(
     sets, part, part_norms = torch.arange(len(points)), points, norms
     running = torch.ones(len(points), dtype=torch.bool)
     labels = torch.full(points.shape[:2], -1, device=points.device)
+    sums: Tensor | None = None
     for iteration in range(1, num_iters + 1):
-        scores = _scores(part, centroids)
-        least, nearest = scores.min(dim=1)
+        least, nearest = _scores(part, centroids).min(dim=2)
+        sums = _update_sums(sums, part, labels, nearest, centroids.shape[1])
         changed, labels = (nearest != labels).sum(dim=1), nearest
-        moved, empty = _means(part, scores, labels, least + part_norms, centroids, distributed)
+        moved, empty = _means(part, sums, least + part_norms, centroids, distributed)
         if distributed:
             dist.all_reduce(changed)
         shift = (moved - centroids).square().sum(dim=(1, 2))
@@ -147,30 +165,49 @@ def _lloyd(
             break
         if 2 * int(running.sum()) <= len(running):
             keep = running.to(points.device)
-            part, part_norms, labels, centroids = part[keep], part_norms[keep], labels[keep], centroids[keep]
+            part, part_norms, labels, centroids, sums = (
+                rows[keep] for rows in (part, part_norms, labels, centroids, sums)
+            )
             sets, running = sets[running], running[running]
-    least, labels = _scores(points, final).min(dim=1)
+    least, labels = _scores(points, final).min(dim=2)
     inertia = (least + norms).clamp_(min=0).double().sum(dim=1)
     if distributed:
         dist.all_reduce(inertia)
     return [Clustering(*row) for row in zip(labels, final, inertia.tolist(), iterations, strict=True)]
 
 
+def _update_sums(sums: Tensor | None, points: Tensor, before: Tensor, labels: Tensor, num_clusters: int) -> Tensor:
+    """Sums of each cluster's points and, in the last column, their number, float64 (B, K, D + 1).
+
+    Most iterations move few points: then only those are taken from one sum and added to another.
+    """
+    batch, number, width = points.shape
+    rows, places = (labels != before).nonzero(as_tuple=True)
+    if sums is None or 16 * len(rows) > batch * number:
+        member = points.new_zeros(batch, num_clusters, number).scatter_(1, labels[:, None], 1)
+        # a matrix product is several times faster than adding rows one by one
+        return torch.cat([torch.bmm(member, points), member.sum(dim=2, keepdim=True)], dim=2).double()
+    flat = sums.view(-1, width + 1)
+    moving = F.pad(points[rows, places].double(), (0, 1), value=1)
+    flat.index_add_(0, rows * num_clusters + before[rows, places], moving, alpha=-1)
+    flat.index_add_(0, rows * num_clusters + labels[rows, places], moving)
+    return sums
+
+
 def _means(
-    points: Tensor, scores: Tensor, labels: Tensor, distances: Tensor, centroids: Tensor, distributed: bool
+    points: Tensor, sums: Tensor, distances: Tensor, centroids: Tensor, distributed: bool
 ) -> tuple[Tensor, Tensor]:
-    """New centroids (B, K, D), and which sets had an empty cluster (B,); overwrites the scores (B, K, N)."""
-    # sums by a matrix product: several times faster than adding rows one by one
-    member = scores.zero_().scatter_(1, labels[:, None], 1)
-    sums, counts = torch.bmm(member, points), member.sum(dim=2)
+    """New centroids (B, K, D) from sums of this process's points, and which sets had an empty cluster (B,)."""
     if distributed:
+        sums = sums.clone()
         dist.all_reduce(sums)
-        dist.all_reduce(counts)
-    moved = torch.where(counts[..., None] > 0, sums / counts.clamp(min=1)[..., None], centroids)
-    for row in (counts == 0).any(dim=1).nonzero()[:, 0].tolist():
-        empty = (counts[row] == 0).nonzero()[:, 0]
-        moved[row, empty] = _farthest(points[row], distances[row], len(empty), distributed)
-    return moved, (counts == 0).any(dim=1)
+    totals, counts = sums[..., :-1], sums[..., -1:]
+    moved = torch.where(counts > 0.5, totals / counts.clamp(min=1), centroids).to(centroids.dtype)
+    empty = counts[..., 0] < 0.5
+    for row in empty.any(dim=1).nonzero()[:, 0].tolist():
+        lost = empty[row].nonzero()[:, 0]
+        moved[row, lost] = _farthest(points[row], distances[row], len(lost), distributed)
+    return moved, empty.any(dim=1)
 
 
 def _farthest(points: Tensor, distances: Tensor, number: int, distributed: bool) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from mmsigma.ops.kmeans import assign, kmeans, kmeans_many
+from mmsigma.ops.kmeans import _lloyd, assign, kmeans, kmeans_many
 from tests.golden_mask_vos import load_vectors
 
 
@@ -120,3 +120,23 @@ def test_many_sets_with_empty_clusters() -> None:
         kmeans_many(points, 3)
     with pytest.raises(ValueError, match='11 clusters need sets of as many points'):
         kmeans_many(points, 11)
+
+
+def test_batched_iterations_are_those_of_single_sets() -> None:
+    """What a GPU does; a CPU gives each thread a set."""
+    points = torch.stack([blobs(seed=seed) for seed in range(4)])
+    points[2] = torch.randn(300, 6, generator=torch.Generator().manual_seed(9))
+    init = points[:, :4].clone()
+    norms = points.square().sum(dim=2)
+    together = _lloyd(points, norms, init, 100, 0.0, False)
+    alone = [kmeans(own, 4, init=start) for own, start in zip(points, init, strict=True)]
+    assert len({found.num_iters for found in alone}) > 1
+    for one, other in zip(alone, together, strict=True):
+        assert torch.equal(one.labels, other.labels) and one.num_iters == other.num_iters
+        torch.testing.assert_close(one.centroids, other.centroids)
+
+
+def test_threads_are_as_before() -> None:
+    before = torch.get_num_threads()
+    kmeans_many(torch.randn(3, 50, 2), 2)
+    assert torch.get_num_threads() == before
