@@ -80,8 +80,8 @@ def cluster_videos(
     """
     if method not in ('kmeans', 'sinkhorn'):
         raise ValueError(f"method must be 'kmeans' or 'sinkhorn', got {method!r}")
-    size = features.shape[1:4]
-    code = code_weight * space_time_code(size, features.shape[-1]).to(features)
+    _, *size, dims = features.shape
+    code = code_weight * space_time_code((size[0], size[1], size[2]), dims).to(features)
     points = (F.normalize(features, dim=-1) + code).flatten(1, 3)
     found = kmeans_many(points, num_clusters, num_iters=num_iters, num_restarts=num_restarts, generator=generator)
     labels = [

@@ -57,8 +57,8 @@ def test_training_and_testing(tmp_path):
     cfg = load_config(CONFIG, options)
     cfg.model.backbone.update(arch=dict(embed_dims=24, depth=1, num_heads=2), img_size=32, num_frames=4)
     cfg.optim_wrapper.paramwise_cfg = dict(layer_decay=1.0)
-    cfg.train_cfg.update(max_epochs=25, val_interval=25)
-    cfg.param_scheduler.update(warmup=1, end=25)
+    cfg.train_cfg.update(max_epochs=60, val_interval=60)
+    cfg.param_scheduler.update(warmup=1, end=60)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         read, crop = loader.dataset.pipeline[:2]
         read.sampling.update(clip_len=4, frame_interval=3)
