@@ -1,0 +1,105 @@
+"""What losses between videos of the same action are given, and which pairs of them they compare."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+PAIRS = ('star', 'all')
+
+
+class Sequences(NamedTuple):
+    """Embeddings of the frames of B videos that show the same action, and where these frames were.
+
+    Attributes:
+        embeddings: (B, T, D).
+        lengths: How many of the T frames each video has (B,), int64; None if all have T.
+        steps: Number of each frame in its video (B, T); None for 0, 1, ..., T - 1.
+        num_frames: Frames of each whole video (B,), of which ``steps`` are some; None for the lengths.
+        names: What errors call the videos.
+    """
+
+    embeddings: Tensor
+    lengths: Tensor | None = None
+    steps: Tensor | None = None
+    num_frames: Tensor | None = None
+    names: Sequence[str] | None = None
+
+    def complete(self, at_least: int = 2) -> 'CompleteSequences':
+        """Fill in what was left out, check it, and set what is beyond the lengths to 0.
+
+        Args:
+            at_least: Number of videos that a loss needs.
+
+        Returns:
+            Embeddings in float32, or float64 if they were.
+
+        Raises:
+            ValueError: If there are fewer videos, shapes do not fit, a length is not within 1..T, or embeddings are not
+                finite; such videos are named.
+        """
+        embeddings = self.embeddings
+        if embeddings.ndim != 3 or 0 in embeddings.shape:
+            raise ValueError(f'embeddings must have the shape (B, T, D) without a 0, got {tuple(embeddings.shape)}')
+        (batch, num_steps, _), device = embeddings.shape, embeddings.device
+        if batch < at_least:
+            raise ValueError(f'{batch} video in the group, {at_least} of the same action are needed')
+        lengths = torch.full((batch,), num_steps) if self.lengths is None else self.lengths
+        _check_shape('lengths', lengths, (batch,))
+        if not 1 <= int(lengths.min()) <= int(lengths.max()) <= num_steps:
+            raise ValueError(f'lengths must be from 1 to {num_steps}, got {lengths.tolist()}')
+        lengths = lengths.to(device)
+        steps = torch.arange(num_steps, device=device).expand(batch, -1) if self.steps is None else self.steps
+        _check_shape('steps', steps, (batch, num_steps))
+        num_frames = lengths if self.num_frames is None else self.num_frames.to(device)
+        _check_shape('num_frames', num_frames, (batch,))
+        valid = torch.arange(num_steps, device=device) < lengths[:, None]
+        embeddings = embeddings if embeddings.dtype == torch.float64 else embeddings.float()
+        embeddings = embeddings.masked_fill(~valid[..., None], 0)
+        if not embeddings.isfinite().all():
+            raise ValueError(f'embeddings of {self._not_finite(embeddings)} are not finite: the model has diverged')
+        return CompleteSequences(embeddings, lengths, steps.to(device), num_frames, valid)
+
+    def _not_finite(self, embeddings: Tensor) -> str:
+        broken = (~embeddings.isfinite()).flatten(1).any(dim=1).nonzero().flatten().tolist()
+        return ', '.join(self.names[number] if self.names else f'video {number} of the group' for number in broken)
+
+
+class CompleteSequences(NamedTuple):
+    """:class:`Sequences` with everything there, and checked.
+
+    Attributes:
+        embeddings: (B, T, D), 0 beyond the lengths.
+        lengths: (B,).
+        steps: (B, T).
+        num_frames: (B,).
+        valid: Which frames are within the lengths (B, T), bool.
+    """
+
+    embeddings: Tensor
+    lengths: Tensor
+    steps: Tensor
+    num_frames: Tensor
+    valid: Tensor
+
+
+def pair_indices(batch: int, pairs: str, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+    """First and second videos of the pairs (P,) each.
+
+    ``'star'``: the first video with each other one, B - 1 pairs. ``'all'``: all ordered pairs, B (B - 1).
+
+    Raises:
+        ValueError: If ``pairs`` is neither.
+    """
+    if pairs not in PAIRS:
+        raise ValueError(f'pairs must be one of {PAIRS}, got {pairs!r}')
+    if pairs == 'star':
+        return torch.zeros(batch - 1, dtype=torch.int64, device=device), torch.arange(1, batch, device=device)
+    first, second = (~torch.eye(batch, dtype=torch.bool, device=device)).nonzero().unbind(dim=1)
+    return first, second
+
+
+def _check_shape(name: str, values: Tensor, shape: tuple[int, ...]) -> None:
+    if values.shape != shape:
+        raise ValueError(f'{name} must have the shape {shape}, got {tuple(values.shape)}')
