@@ -59,3 +59,9 @@ def case_names(file: str) -> list[str]:
 def load_case(file: str, name: str) -> Case:
     """One case of a file."""
     return next(case for case in load_cases(file) if case.name == name)
+
+
+@cache
+def checkpoint_map() -> dict[str, dict[str, Any]]:
+    """Name and shape of each variable of the released network, by its key in a TensorFlow checkpoint."""
+    return json.loads((FOLDER / 'checkpoint_map.json').read_text())['keys']

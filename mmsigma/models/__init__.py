@@ -9,42 +9,82 @@ from mmsigma.models.algorithms import (
     RepetitionCounter,
     VideoClassifier,
 )
-from mmsigma.models.backbones import ColourEncoder, MASTEncoder, ResNetEncoder, TimmViTEncoder, VideoVisionTransformer
+from mmsigma.models.backbones import (
+    ColourEncoder,
+    MASTEncoder,
+    ResNet50V2Encoder,
+    ResNetEncoder,
+    TimmViTEncoder,
+    VideoVisionTransformer,
+)
 from mmsigma.models.data_preprocessor import VideoDataPreprocessor
-from mmsigma.models.heads import AttentiveHead, ClassificationHead, CountingHead, PrototypeHead, RegressionHead
+from mmsigma.models.heads import (
+    AlignmentHead,
+    AttentiveHead,
+    ClassificationHead,
+    CombinedHead,
+    CountingHead,
+    OrderHead,
+    PrototypeHead,
+    RegressionHead,
+    SpeedHead,
+)
 from mmsigma.models.inner_steps import InnerStepsDistributedDataParallel
-from mmsigma.models.losses import FeatureMSELoss, SwappedAssignmentLoss
+from mmsigma.models.losses import (
+    D2TWLoss,
+    D3TWStarLoss,
+    FeatureMSELoss,
+    GTALoss,
+    LAVLoss,
+    SoftDTWLoss,
+    SwappedAssignmentLoss,
+    TCCLoss,
+    TCNLoss,
+)
 from mmsigma.models.memory_propagator import MemoryPropagator
-from mmsigma.models.necks import MaskedVideoDecoder
+from mmsigma.models.necks import ContextEmbedder, MaskedVideoDecoder
 from mmsigma.models.propagator import LabelPropagator
 from mmsigma.models.ragged_preprocessor import RaggedVideoPreprocessor
 from mmsigma.models.targets import FrozenEncoderTarget, MLPTarget, PixelTarget
 
 __all__ = [
     'SIGMA',
+    'AlignmentHead',
     'AttentiveHead',
     'ClassificationHead',
     'ColourEncoder',
+    'CombinedHead',
+    'ContextEmbedder',
     'CountingHead',
+    'D2TWLoss',
+    'D3TWStarLoss',
+    'FeatureClustering',
     'FeatureMSELoss',
     'FrozenEncoderTarget',
+    'GTALoss',
     'InnerStepsDistributedDataParallel',
     'KeypointPropagation',
+    'LAVLoss',
     'LabelPropagation',
     'LabelPropagator',
     'MASTEncoder',
     'MLPTarget',
     'MaskedVideoDecoder',
     'MemoryPropagator',
+    'OrderHead',
     'PixelTarget',
     'PrototypeHead',
     'RaggedVideoPreprocessor',
     'RegressionHead',
     'RepetitionCounter',
+    'ResNet50V2Encoder',
     'ResNetEncoder',
+    'SoftDTWLoss',
+    'SpeedHead',
     'SwappedAssignmentLoss',
+    'TCCLoss',
+    'TCNLoss',
     'TimmViTEncoder',
-    'FeatureClustering',
     'VideoClassifier',
     'VideoDataPreprocessor',
     'VideoVisionTransformer',

@@ -1,5 +1,14 @@
 from mmsigma.models.backbones.frame_encoders import ColourEncoder, ResNetEncoder, TimmViTEncoder, encode_frames
 from mmsigma.models.backbones.mast_encoder import MASTEncoder
+from mmsigma.models.backbones.resnet_v2 import ResNet50V2Encoder
 from mmsigma.models.backbones.video_vit import VideoVisionTransformer
 
-__all__ = ['ColourEncoder', 'MASTEncoder', 'ResNetEncoder', 'TimmViTEncoder', 'VideoVisionTransformer', 'encode_frames']
+__all__ = [
+    'ColourEncoder',
+    'MASTEncoder',
+    'ResNet50V2Encoder',
+    'ResNetEncoder',
+    'TimmViTEncoder',
+    'VideoVisionTransformer',
+    'encode_frames',
+]
