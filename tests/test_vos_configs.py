@@ -105,7 +105,7 @@ def test_mast() -> None:
     assert [propagator[name] for name in ('radius', 'near', 'max_dilation', 'stride')] == [12, 15, 4, 4]
     assert (geometry['to_cells'], geometry['to_pixels']) == ('pick', 'half_pixel')
     assert (geometry['mean'], geometry['std']) == ((0, 0, 0), (255, 255, 255))
-    assert isinstance(MODELS.build(cfg.model).new_segmenter().propagator, MemoryPropagator)
+    assert isinstance(MODELS.build(cfg.model).new_propagator(), MemoryPropagator)
 
 
 def test_data_sets(tmp_path: Path) -> None:

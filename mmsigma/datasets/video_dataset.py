@@ -15,6 +15,7 @@ from mmsigma.datasets.subset import fixed_subset
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.registry import DATASETS, TRANSFORMS
 from mmsigma.utils.seeding import seeded_numpy
+from mmsigma.utils.video import PICTURES
 
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.webm', '.mov', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.ts', '.3gp')
 _PATH_COLUMNS = ('path', 'filename', 'file', 'video', 'video_path')
@@ -39,6 +40,7 @@ class VideoDataset(MMActionVideoDataset):
         data_prefix: Folder of the videos, ``dict(video=...)``, relative to ``data_root``.
         optional_list: An ``ann_file`` that need not exist, such as the one that a config has by default: without it,
             all videos of the folder are used, with a warning. Any other list has to be there.
+        folders: Videos are folders of pictures, for ``decoder='frames'``; only without a list.
         label_range: First and last label to keep; labels then count from the first.
         subset: Arguments of :func:`mmsigma.datasets.subset.fixed_subset`, to keep about as many videos of the list as
             ``num_examples`` says, whether or not they can be read.
@@ -53,12 +55,13 @@ class VideoDataset(MMActionVideoDataset):
         data_prefix: dict | None = None,
         *,
         optional_list: str = '',
+        folders: bool = False,
         label_range: tuple[int, int] | None = None,
         subset: dict | None = None,
         max_refetch: int = 20,
         **kwargs,
     ) -> None:
-        self.label_range, self.subset = label_range, subset
+        self.label_range, self.subset, self.folders = label_range, subset, folders
         self.list_is_optional = ann_file == optional_list
         transforms = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         prefix = dict(data_prefix or dict(video=''))
@@ -82,7 +85,7 @@ class VideoDataset(MMActionVideoDataset):
                 f'no video list at {ann_file}. Write one with "path label" lines relative to {folder}, '
                 "or set ann_file='' to use all videos in that folder"
             )
-        videos = find_videos(folder)
+        videos = find_frame_folders(folder) if self.folders else find_videos(folder)
         if ann_file:
             MMLogger.get_current_instance().warning(
                 f'no video list at {ann_file}: using all {len(videos)} videos in {folder}'
@@ -130,6 +133,22 @@ def _check_some_exist(ann_file: Path, folder: Path, paths: Sequence[str]) -> Non
             f'of the {len(paths)} videos in {ann_file} none of the {len(some)} looked for exists, for example '
             f'{folder / some[0]}. Is data_root right? Paths in the list are relative to {folder}'
         )
+
+
+def find_frame_folders(folder: str | Path) -> list[Path]:
+    """All folders below a folder that hold pictures, sorted.
+
+    Raises:
+        FileNotFoundError: If the folder does not exist.
+        ValueError: If there are none.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f'no folder of videos at {folder}; set data_root to where your videos are')
+    found = sorted({path.parent for path in _files(folder) if path.suffix.lower() in PICTURES})
+    if not found:
+        raise ValueError(f'no folder of pictures below {folder} (looked for {" ".join(sorted(PICTURES))})')
+    return found
 
 
 def find_videos(folder: str | Path) -> list[Path]:

@@ -6,6 +6,7 @@ from mmsigma.models.algorithms import (
     FeatureClustering,
     KeypointPropagation,
     LabelPropagation,
+    MaskVOS,
     RepetitionCounter,
     VideoClassifier,
 )
@@ -16,6 +17,12 @@ from mmsigma.models.backbones import (
     ResNetEncoder,
     TimmViTEncoder,
     VideoVisionTransformer,
+)
+from mmsigma.models.clip_views_preprocessor import ClipViewsPreprocessor
+from mmsigma.models.correspondence_schemes import (
+    AnchorCorrespondence,
+    RandomWalkCorrespondence,
+    ShortLongCorrespondence,
 )
 from mmsigma.models.data_preprocessor import VideoDataPreprocessor
 from mmsigma.models.heads import (
@@ -41,6 +48,7 @@ from mmsigma.models.losses import (
     TCCLoss,
     TCNLoss,
 )
+from mmsigma.models.mask_networks import FrameMaskEncoder, KeyEncoder, MaskDecoder
 from mmsigma.models.memory_propagator import MemoryPropagator
 from mmsigma.models.necks import ContextEmbedder, MaskedVideoDecoder
 from mmsigma.models.propagator import LabelPropagator
@@ -50,8 +58,10 @@ from mmsigma.models.targets import FrozenEncoderTarget, MLPTarget, PixelTarget
 __all__ = [
     'SIGMA',
     'AlignmentHead',
+    'AnchorCorrespondence',
     'AttentiveHead',
     'ClassificationHead',
+    'ClipViewsPreprocessor',
     'ColourEncoder',
     'CombinedHead',
     'ContextEmbedder',
@@ -60,25 +70,31 @@ __all__ = [
     'D3TWStarLoss',
     'FeatureClustering',
     'FeatureMSELoss',
+    'FrameMaskEncoder',
     'FrozenEncoderTarget',
     'GTALoss',
     'InnerStepsDistributedDataParallel',
+    'KeyEncoder',
     'KeypointPropagation',
     'LAVLoss',
     'LabelPropagation',
     'LabelPropagator',
     'MASTEncoder',
     'MLPTarget',
+    'MaskDecoder',
+    'MaskVOS',
     'MaskedVideoDecoder',
     'MemoryPropagator',
     'OrderHead',
     'PixelTarget',
     'PrototypeHead',
     'RaggedVideoPreprocessor',
+    'RandomWalkCorrespondence',
     'RegressionHead',
     'RepetitionCounter',
     'ResNet50V2Encoder',
     'ResNetEncoder',
+    'ShortLongCorrespondence',
     'SoftDTWLoss',
     'SpeedHead',
     'SwappedAssignmentLoss',

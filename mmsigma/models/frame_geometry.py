@@ -72,6 +72,21 @@ class FrameGeometry(nn.Module):
         image = torch.from_numpy(picture).to(self.mean.device).movedim(-1, 0).float()
         return F.pad(image.sub_(self.mean).div_(self.std), self._padding(target))[None]
 
+    def labels_of_image(self, one_hot: Tensor) -> Tensor:
+        """Labels (V, H, W) of a frame's pixels as labels of the prepared image's (V, h, w), float32."""
+        maps = one_hot[None].float()
+        target = self._resized(one_hot.shape[-2:])
+        if target != tuple(one_hot.shape[-2:]):
+            maps = F.interpolate(maps, size=target, mode='nearest')
+        return F.pad(maps, self._padding(target), mode='replicate')[0]
+
+    def labels_of_frame(self, labels: Tensor, size: Size) -> Tensor:
+        """The reverse: soft labels (V, h, w) of a prepared image's pixels as (V, H, W) of a frame of this size."""
+        shape = self._resized(size)
+        left, _, top, _ = self._padding(shape)
+        maps = _crop(labels[None], top, left, shape)
+        return maps[0] if shape == tuple(size) else F.interpolate(maps, size=size, mode='bilinear')[0]
+
     def labels_of_cells(self, one_hot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Labels (V, H, W) of a frame's pixels as labels of its cells (h, w, V)."""
         grid = self.grid(one_hot.shape[-2:])

@@ -6,8 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmsigma.models.frame_geometry import FrameGeometry
-from mmsigma.models.propagator import Propagator
 from mmsigma.utils.masks import VOID, mask_ids
 
 
@@ -18,22 +16,15 @@ class VideoSegmenter:
     does not depend on the length of the video.
 
     Args:
-        encode: From a prepared image (1, 3, h, w) to features of its cells (h', w', C).
-        geometry: Between pictures and cells.
-        propagator: Carries the labels; unused so far: it holds this video's memory.
+        carry: From a picture (H, W, 3), uint8, and the masks given with it, background first (V, H, W), bool, or None,
+            to soft labels (V, H, W) of its pixels. Called once a frame from the first mask on, unused so far: what it
+            remembers is this video's.
         keep_given: Objects are where their masks say in the frames they are given in; False for what is left of those
             masks at the resolution of the cells.
     """
 
-    def __init__(
-        self,
-        encode: Callable[[Tensor], Tensor],
-        geometry: FrameGeometry,
-        propagator: Propagator,
-        keep_given: bool = True,
-    ) -> None:
-        self.encode, self.geometry, self.propagator = encode, geometry, propagator
-        self.keep_given = keep_given
+    def __init__(self, carry: Callable[[np.ndarray, Tensor | None], Tensor], keep_given: bool = True) -> None:
+        self.carry, self.keep_given = carry, keep_given
         self.ids: list[int] = []
         self.frame = 0
 
@@ -67,15 +58,11 @@ class VideoSegmenter:
         self.frame += 1
         if not self.ids:
             return np.zeros(size, np.uint8)
-        features = self.encode(self.geometry.prepare(picture))
-        given = self._labels(mask, new).to(features.device) if new else None
-        cells = None if given is None else self.geometry.labels_of_cells(given)
-        labels = self.propagator.step(features, cells)
+        labels = self.carry(picture, self._labels(mask, new) if new else None)
         if first and self.keep_given:
             result = np.zeros(size, np.uint8)
         else:
-            channels = self.geometry.labels_of_pixels(labels, size).argmax(dim=0)
-            result = np.array([0, *self.ids], np.uint8)[channels.cpu().numpy()]
+            result = np.array([0, *self.ids], np.uint8)[labels.argmax(dim=0).cpu().numpy()]
         if new and self.keep_given:  # they are known to the pixel here
             result[np.isin(result, new)] = 0
             np.copyto(result, mask, where=np.isin(mask, new), casting='unsafe')

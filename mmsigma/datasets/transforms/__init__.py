@@ -1,5 +1,12 @@
 from mmsigma.datasets.transforms.augment import FlipClip, RandAugmentClip, RandomResizedCropClip, RepeatAugment
 from mmsigma.datasets.transforms.charades import SampleCharadesClip, ShortSideCrop
+from mmsigma.datasets.transforms.clip_views import (
+    PackClipViews,
+    SampleCorrespondingFrames,
+    ScaleCropFlip,
+    SecondView,
+    ShuffleFrames,
+)
 from mmsigma.datasets.transforms.decoding import (
     PyAVDecode,
     PyAVInit,
@@ -23,6 +30,11 @@ from mmsigma.datasets.transforms.sampling import (
 from mmsigma.datasets.transforms.spatial import CropViews, MultiScaleCrop, ResizeClip
 
 __all__ = [
+    'ShuffleFrames',
+    'SecondView',
+    'ScaleCropFlip',
+    'SampleCorrespondingFrames',
+    'PackClipViews',
     'CropViews',
     'FlipClip',
     'FrameFolderDecode',

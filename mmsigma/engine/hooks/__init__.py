@@ -3,8 +3,17 @@ from mmsigma.engine.hooks.bad_video import BadVideoHook
 from mmsigma.engine.hooks.health import CollapseHook, NonFiniteLossHook
 from mmsigma.engine.hooks.pictures import PicturesHook
 from mmsigma.engine.hooks.progress import ProgressHook
+from mmsigma.engine.hooks.recluster import ReclusterHook
 from mmsigma.registry import HOOKS
 
 HOOKS.register_module(module=CheckpointHook)
 
-__all__ = ['BadVideoHook', 'CheckpointHook', 'CollapseHook', 'NonFiniteLossHook', 'PicturesHook', 'ProgressHook']
+__all__ = [
+    'BadVideoHook',
+    'CheckpointHook',
+    'CollapseHook',
+    'NonFiniteLossHook',
+    'PicturesHook',
+    'ProgressHook',
+    'ReclusterHook',
+]

@@ -1,6 +1,7 @@
 from mmsigma.models.algorithms.feature_clustering import FeatureClustering
 from mmsigma.models.algorithms.keypoint_propagation import KeypointPropagation
 from mmsigma.models.algorithms.label_propagation import LabelPropagation
+from mmsigma.models.algorithms.mask_vos import MaskVOS
 from mmsigma.models.algorithms.repetition_counter import RepetitionCounter
 from mmsigma.models.algorithms.sigma import SIGMA
 from mmsigma.models.algorithms.video_classifier import VideoClassifier
@@ -10,6 +11,7 @@ __all__ = [
     'FeatureClustering',
     'KeypointPropagation',
     'LabelPropagation',
+    'MaskVOS',
     'RepetitionCounter',
     'VideoClassifier',
 ]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from mmsigma.models.algorithms.frame_propagation import FramePropagation
 from mmsigma.models.video_segmenter import VideoSegmenter
@@ -56,11 +57,22 @@ class LabelPropagation(FramePropagation):
 
     def segment(self, sequence: Any) -> Iterator[np.ndarray]:
         """Ids (H, W), uint8, of one frame of a video after the other."""
-        segmenter = self.new_segmenter()
-        for number in range(len(sequence.frames)):
-            mask = sequence.read_mask(number) if number in sequence.given else None
-            yield segmenter.step(sequence.read_frame(number), mask)
+        return segment_video(self.new_segmenter(), sequence)
 
     def new_segmenter(self) -> VideoSegmenter:
         """A segmenter for one video."""
-        return VideoSegmenter(self.encode, self.geometry, self.new_propagator(), self.keep_given)
+        propagator = self.new_propagator()
+
+        def carry(picture: np.ndarray, given: Tensor | None) -> Tensor:
+            features = self.encode(self.geometry.prepare(picture))
+            cells = None if given is None else self.geometry.labels_of_cells(given.to(features.device))
+            return self.geometry.labels_of_pixels(propagator.step(features, cells), picture.shape[:2])
+
+        return VideoSegmenter(carry, self.keep_given)
+
+
+def segment_video(segmenter: VideoSegmenter, sequence: Any) -> Iterator[np.ndarray]:
+    """Ids (H, W), uint8, of one frame of a video after the other; masks are given where the video says so."""
+    for number in range(len(sequence.frames)):
+        mask = sequence.read_mask(number) if number in sequence.given else None
+        yield segmenter.step(sequence.read_frame(number), mask)

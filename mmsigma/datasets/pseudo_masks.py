@@ -1,0 +1,172 @@
+"""Pseudo masks on disk: a folder per round of clustering, complete or not there, and which of them counts."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmsigma.registry import TRANSFORMS
+from mmsigma.utils.checkpoint import write_atomically
+
+_MANIFEST, _CURRENT = 'manifest.json', 'current.json'
+
+
+class PseudoMasks(NamedTuple):
+    """Clusters of one video.
+
+    Attributes:
+        labels: Cluster of every cell of the frames, uint8 (T, h, w).
+        frames: Their numbers in the video (T,), rising.
+        kept: Clusters that may be objects; none where the video is to be left out until the next round.
+    """
+
+    labels: np.ndarray
+    frames: np.ndarray
+    kept: np.ndarray
+
+
+class PseudoMaskRounds:
+    """The rounds of a run.
+
+    Args:
+        folder: Where they are.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def path(self, number: int) -> Path:
+        """Folder of a round."""
+        return self.folder / f'round_{number:03d}'
+
+    def video_path(self, number: int, video: str) -> Path:
+        """File of a video's clusters; named by its path, which may hold anything."""
+        digest = hashlib.sha256(video.encode()).hexdigest()[:16]
+        return self.path(number) / f'{Path(video).stem}_{digest}.npz'
+
+    def write_video(self, number: int, video: str, masks: PseudoMasks) -> None:
+        """Write the clusters of a video."""
+
+        def write(name: str) -> None:
+            with open(name, 'wb') as file:
+                np.savez_compressed(file, **masks._asdict())
+
+        write_atomically(self.video_path(number, video), write)
+
+    def finish(self, number: int, manifest: dict) -> None:
+        """Declare a round complete and make it the one that counts."""
+        text = json.dumps(manifest, indent=1)
+        write_atomically(self.path(number) / _MANIFEST, lambda name: Path(name).write_text(text))
+        self.use(number)
+
+    def use(self, number: int) -> None:
+        """Make a complete round the one that counts."""
+        text = json.dumps(dict(round=number))
+        write_atomically(self.folder / _CURRENT, lambda name: Path(name).write_text(text))
+
+    def is_complete(self, number: int) -> bool:
+        """Whether a round was finished."""
+        return (self.path(number) / _MANIFEST).is_file()
+
+    def current(self) -> int | None:
+        """The round that counts, if there is one."""
+        path = self.folder / _CURRENT
+        return json.loads(path.read_text())['round'] if path.is_file() else None
+
+    def load(self, number: int, video: str) -> PseudoMasks:
+        """Clusters of a video.
+
+        Raises:
+            FileNotFoundError: If they are not there.
+            ValueError: If the file is damaged.
+        """
+        path = self.video_path(number, video)
+        if not path.is_file():
+            raise FileNotFoundError(f'round {number} has no pseudo masks of {video} ({path}): was the list changed?')
+        try:
+            with np.load(path) as file:
+                return PseudoMasks(file['labels'], file['frames'], file['kept'])
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise ValueError(
+                f'the pseudo masks {path} are damaged ({error}): delete the folder {path.parent} and resume from a '
+                'checkpoint of the epoch in which the round began, or copy the round from elsewhere'
+            ) from error
+
+
+@TRANSFORMS.register_module()
+class LoadPseudoMasks(BaseTransform):
+    """Clusters of the frames of a clip, in the round that counts when the clip is drawn.
+
+    Required keys: ``filename``, ``frame_inds``, ``imgs``. Added keys: ``pseudo_mask``, uint8 (T, H, W), the cluster + 1
+    of every pixel if it may be an object and 0 elsewhere; None before the first round and for videos without objects.
+
+    Args:
+        folder: Of the rounds; the hook that makes them fills it in if it is None.
+    """
+
+    def __init__(self, folder: str | None = None) -> None:
+        self.folder = folder
+
+    def transform(self, results: dict) -> dict:
+        """Load the masks.
+
+        Raises:
+            ValueError: If a frame was not clustered.
+        """
+        rounds = PseudoMaskRounds(self.folder) if self.folder else None
+        number = rounds.current() if rounds else None
+        results['pseudo_mask'] = None
+        if number is None:
+            return results
+        masks = rounds.load(number, results['filename'])
+        if not len(masks.kept):
+            return results
+        wanted = np.ravel(results['frame_inds'])
+        places = np.searchsorted(masks.frames, wanted).clip(max=len(masks.frames) - 1)
+        if (masks.frames[places] != wanted).any():
+            raise ValueError(
+                f'{results["filename"]}: frames {wanted.tolist()} are drawn, but every '
+                f'{int(np.diff(masks.frames).min(initial=10**9))}th was clustered: set the same step for sampling and '
+                'reclustering'
+            )
+        table = np.zeros(256, np.uint8)
+        table[masks.kept] = masks.kept + 1
+        height, width = results['imgs'][0].shape[:2]
+        rows, columns = (
+            np.arange(side) * cells // side for side, cells in zip((height, width), masks.labels.shape[1:], strict=True)
+        )
+        results['pseudo_mask'] = table[masks.labels[places]][:, rows[:, None], columns]
+        return results
+
+
+@TRANSFORMS.register_module()
+class ChooseTargets(BaseTransform):
+    """Some of the clusters that are seen in the first frame become objects 1, 2, ..., the rest background.
+
+    Modified keys: ``pseudo_mask``; None if no cluster is seen.
+
+    Args:
+        max_objects: How many at most (2), drawn by chance.
+        min_share: Of the first frame's pixels that a cluster needs to be seen.
+    """
+
+    def __init__(self, max_objects: int = 2, min_share: float = 0.005) -> None:
+        self.max_objects, self.min_share = max_objects, min_share
+
+    def transform(self, results: dict) -> dict:
+        masks = results.get('pseudo_mask')
+        if masks is None:
+            return results
+        shares = np.bincount(masks[0].ravel(), minlength=256)[1:] / masks[0].size
+        seen = np.flatnonzero(shares >= self.min_share) + 1
+        if not len(seen):
+            results['pseudo_mask'] = None
+            return results
+        chosen = np.random.permutation(seen)[: self.max_objects]
+        table = np.zeros(256, np.uint8)
+        table[chosen] = np.arange(1, len(chosen) + 1)
+        results['pseudo_mask'] = table[masks]
+        return results

@@ -1,0 +1,110 @@
+"""When the training videos are clustered anew."""
+
+from pathlib import Path
+
+from mmengine.dist import barrier, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from rich.console import Console
+
+from mmsigma.datasets.pseudo_masks import LoadPseudoMasks, PseudoMaskRounds
+from mmsigma.datasets.transforms.decoding import ReadClip
+from mmsigma.engine.reclustering import ClusterSettings, recluster
+from mmsigma.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ReclusterHook(Hook):
+    """Makes the pseudo masks of Mask-VOS from the features of the model: from an epoch on, every so many epochs.
+
+    Rounds are in ``<work dir>/rounds``. A run that is resumed takes up the round it was in, and does not make it again:
+    it then equals an uninterrupted one.
+
+    Args:
+        start: Epoch before which the first round is made, from 0 (the paper: 300, counted so).
+        interval: Epochs between rounds (the paper: 10).
+        pictures: Videos of each round to draw.
+        settings: Of :class:`mmsigma.engine.reclustering.ClusterSettings`.
+    """
+
+    priority = 'HIGH'
+
+    def __init__(self, start: int = 300, interval: int = 10, pictures: int = 4, settings: dict | None = None) -> None:
+        if start < 0 or interval < 1:
+            raise ValueError(f'start must not be negative and interval positive, got {start} and {interval}')
+        self.start, self.interval, self.pictures = start, interval, pictures
+        self.settings = ClusterSettings(**(settings or {}))
+
+    def before_train(self, runner: Runner) -> None:
+        """Tell the transforms where the rounds are, before processes get copies of them.
+
+        Raises:
+            ValueError: If nothing in the pipeline reads pseudo masks.
+        """
+        self.rounds = PseudoMaskRounds(Path(runner.work_dir, 'rounds').resolve())
+        transforms = runner.train_dataloader.dataset.pipeline.transforms
+        readers = [step for step in transforms if isinstance(step, LoadPseudoMasks)]
+        clips = [step for step in transforms if isinstance(step, ReadClip)]
+        if not readers or not clips:
+            raise ValueError('ReclusterHook needs ReadClip and LoadPseudoMasks in train_dataloader.dataset.pipeline')
+        for step in readers:
+            step.folder = step.folder or str(self.rounds.folder)
+        self.rounds = PseudoMaskRounds(readers[0].folder)
+        self.decoder = clips[0].decoder
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Make a round, or take one up.
+
+        Raises:
+            FileNotFoundError: If a resumed run is in the middle of a round that is not there.
+        """
+        if runner.epoch < self.start:
+            return
+        number, inside = divmod(runner.epoch - self.start, self.interval)
+        begins = inside == 0 and runner.iter == runner.epoch * len(runner.train_dataloader)
+        if self.rounds.is_complete(number):
+            if is_main_process():
+                self.rounds.use(number)
+            barrier()
+            return
+        if not begins:
+            raise FileNotFoundError(
+                f'epoch {runner.epoch} belongs to round {number}, which is not in {self.rounds.folder}: resume in the '
+                f'work dir of the run, or from a checkpoint of epoch {self.start + number * self.interval}'
+            )
+        self._make(runner, number)
+
+    def _make(self, runner: Runner, number: int) -> None:
+        dataset = runner.train_dataloader.dataset
+        videos = [dataset.get_data_info(index)['filename'] for index in range(len(dataset))]
+        model = getattr(runner.model, 'module', runner.model)
+        console = Console(highlight=False)
+
+        def progress(done: int, total: int) -> None:
+            if is_main_process() and (done == total or done % max(total // 10, 1) == 0):
+                console.print(f'clustering {done}/{total}')
+
+        statistics = recluster(
+            model.encoder,
+            videos,
+            self.decoder,
+            self.rounds,
+            number,
+            self.settings,
+            seed=runner.seed,
+            epoch=runner.epoch,
+            progress=progress,
+        )
+        for name in ('clusters_per_video', 'without_objects', 'unreadable', 'largest_share'):
+            runner.message_hub.update_scalar(f'train/recluster/{name}', statistics[name])
+        if is_main_process():
+            text = '  '.join(f'{name} {value:.3g}' for name, value in statistics.items())
+            console.print(f'round {number}  {text}  {self.rounds.path(number)}')
+            self._draw(number, videos)
+        barrier()
+
+    def _draw(self, number: int, videos: list[str]) -> None:
+        from mmsigma.visualization.pseudo_masks import draw_round
+
+        every = max(len(videos) // max(self.pictures, 1), 1)
+        draw_round(self.rounds, number, videos[::every][: self.pictures], self.decoder)

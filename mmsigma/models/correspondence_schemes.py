@@ -1,0 +1,143 @@
+"""Ways to learn correspondence without labels, behind one interface, for Mask-VOS (CVPR 2023, tables 4a and 4f)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mmsigma.models.losses.correspondence import anchor_losses, long_term_loss, short_term_loss
+from mmsigma.models.losses.random_walk import random_walk_loss
+from mmsigma.ops.view_geometry import warp_to_view
+from mmsigma.registry import MODELS
+
+
+class ClipViews(NamedTuple):
+    """Clips of which each frame is there twice: as it is, and flipped, cropped and enlarged.
+
+    Attributes:
+        images: Normalised (B, T, 3, H, W).
+        views: The other view (B, T, 3, H, W).
+        back: From coordinates of the views to those of the images (B, 2, 3).
+    """
+
+    images: Tensor
+    views: Tensor
+    back: Tensor
+
+
+Encode = Callable[[Tensor], Tensor]  # from images (N, 3, H, W) to keys (N, D, h, w) of unit length
+
+
+@MODELS.register_module()
+class ShortLongCorrespondence(nn.Module):
+    """The paper's: neighbouring frames match place by place, distant ones as their views do (equations 11 to 15).
+
+    Frames 0 and 1 of a clip are neighbours, frame 2 is distant.
+
+    Args:
+        short_weight: Of the short-term loss (the paper: 0.1); 0 leaves it out.
+        long_weight: Of the long-term loss (the paper: 0.5); 0 leaves it out.
+        temperature: Divides the cosine similarity; the paper writes none.
+    """
+
+    num_frames = 3
+
+    def __init__(self, short_weight: float = 0.1, long_weight: float = 0.5, temperature: float = 0.05) -> None:
+        super().__init__()
+        self.short_weight, self.long_weight, self.temperature = short_weight, long_weight, temperature
+
+    def loss(self, keys: Tensor, clip: ClipViews, encode: Encode) -> dict[str, Tensor]:
+        """Losses of clips.
+
+        Args:
+            keys: Of the images (B, T, D, h, w).
+            clip: The clips.
+            encode: For the views.
+        """
+        losses = {}
+        if self.short_weight:
+            value = short_term_loss(warp_to_view(keys[:, 1], clip.back), encode(clip.views[:, 0]), self.temperature)
+            losses['loss_short'] = self.short_weight * value
+        if self.long_weight:
+            with torch.no_grad():
+                views = encode(clip.views[:, 2])
+            value = long_term_loss(warp_to_view(keys[:, 2], clip.back), views, keys[:, 0], self.temperature)
+            losses['loss_long'] = self.long_weight * value
+        return losses
+
+
+@MODELS.register_module()
+class AnchorCorrespondence(nn.Module):
+    """That of DUL and of the Mask-VOS release: cells of the first frames of all clips are the classes.
+
+    Args:
+        cross_weight: Of telling views of the first frame apart (0.1).
+        temporal_weight: Of classifying later frames (1).
+        grid: Anchors per side of a clip's first frame (8), on a grid with one random offset.
+        reference_grid: Cells per side that are told apart (4).
+        temperature: Divides similarities.
+    """
+
+    num_frames = 2
+
+    def __init__(
+        self,
+        cross_weight: float = 0.1,
+        temporal_weight: float = 1.0,
+        grid: int = 8,
+        reference_grid: int = 4,
+        temperature: float = 0.05,
+    ) -> None:
+        super().__init__()
+        self.cross_weight, self.temporal_weight = cross_weight, temporal_weight
+        self.grid, self.reference_grid, self.temperature = grid, reference_grid, temperature
+
+    def loss(self, keys: Tensor, clip: ClipViews, encode: Encode) -> dict[str, Tensor]:
+        """Losses of clips; the views have no gradient but in their first frame."""
+        size = keys.shape[-2:]
+        anchors, references = (random_grid(len(keys), size, side) for side in (self.grid, self.reference_grid))
+        with torch.no_grad():
+            later = encode(clip.views[:, 1:].flatten(0, 1)).unflatten(0, (len(keys), -1))
+        views = torch.cat([encode(clip.views[:, 0])[:, None], later], dim=1)
+        found = anchor_losses(
+            keys, views, clip.back, anchors.to(keys.device), references.to(keys.device), self.temperature
+        )
+        return {'loss_temporal': self.temporal_weight * found.temporal, 'loss_cross': self.cross_weight * found.cross}
+
+
+@MODELS.register_module()
+class RandomWalkCorrespondence(nn.Module):
+    """CRW with the cells of the feature maps as nodes; its walks go through all frames of a clip.
+
+    Args:
+        weight: Of the loss.
+        stride: Every so many cells are nodes; a walk multiplies matrices of nodes by nodes.
+        dropout: Share of the edges left out in training (0.1).
+        temperature: Divides similarities.
+    """
+
+    num_frames = 3
+
+    def __init__(self, weight: float = 1.0, stride: int = 4, dropout: float = 0.1, temperature: float = 0.05) -> None:
+        super().__init__()
+        self.weight, self.stride, self.dropout, self.temperature = weight, stride, dropout, temperature
+
+    def loss(self, keys: Tensor, clip: ClipViews, encode: Encode) -> dict[str, Tensor]:
+        """Loss of clips; the views are not needed."""
+        nodes = keys[..., self.stride // 2 :: self.stride, self.stride // 2 :: self.stride].flatten(3).transpose(1, 2)
+        found = random_walk_loss(nodes, self.temperature, self.dropout)
+        return {'loss_walk': self.weight * found.loss, 'walk_accuracy': found.accuracy[-1].detach()}
+
+
+def random_grid(batch: int, size: tuple[int, int], side: int) -> Tensor:
+    """Cells (B, side ** 2), y * w + x, of grids spread over maps, each shifted as a whole by chance.
+
+    Raises:
+        ValueError: If the maps are smaller than the grid.
+    """
+    if min(size) < side:
+        raise ValueError(f'a grid of {side} x {side} does not fit into maps of {size[0]} x {size[1]}')
+    steps = [length // side for length in size]
+    rows, columns = (torch.randint(step, (batch, 1)) + step * torch.arange(side) for step in steps)
+    return (rows[:, :, None] * size[1] + columns[:, None]).flatten(1)

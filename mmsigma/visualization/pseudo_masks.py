@@ -1,0 +1,70 @@
+"""Pictures of pseudo masks (Mask-VOS, supplement, figures S1 to S4)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mmsigma.datasets.pseudo_masks import PseudoMaskRounds
+from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
+from mmsigma.visualization.masked_video import mosaic, write_picture
+from mmsigma.visualization.overlay import draw_masks
+
+
+class _Frames:
+    """Sampling of given frames."""
+
+    def __init__(self, numbers: np.ndarray) -> None:
+        self.numbers = numbers
+
+    def __call__(self, results: dict) -> dict:
+        results['frame_inds'], results['num_clips'], results['clip_len'] = self.numbers, 1, len(self.numbers)
+        return results
+
+
+def draw_round(
+    rounds: PseudoMaskRounds,
+    number: int,
+    videos: Sequence[str],
+    decoder: str | dict,
+    columns: int = 5,
+    height: int = 160,
+) -> list[Path]:
+    """Draw frames of videos: as they are, with all clusters, and with those that may be objects.
+
+    Args:
+        rounds: Of the run.
+        number: The round.
+        videos: Files of the videos.
+        decoder: As of :class:`mmsigma.datasets.transforms.ReadClip`.
+        columns: Frames of a video.
+        height: Of a frame in the picture.
+
+    Returns:
+        The pictures, in the folder of the round; videos that cannot be read have none.
+    """
+    pictures = []
+    for video in videos:
+        masks = rounds.load(number, video)
+        if not len(masks.frames):
+            continue
+        places = np.unique(np.linspace(0, len(masks.frames) - 1, columns).round().astype(int))
+        try:
+            results = ReadClip(dict(type=_Frames, numbers=masks.frames[places]), decoder)(
+                dict(filename=video, start_index=0, modality='RGB')
+            )
+        except UnreadableVideoError:
+            continue
+        rows: list[list[np.ndarray]] = [[], [], []]
+        for frame, labels in zip(results['imgs'], masks.labels[places], strict=True):
+            size = (max(round(frame.shape[1] * height / frame.shape[0]), 1), height)
+            frame = cv2.resize(np.asarray(frame), size, interpolation=cv2.INTER_AREA)
+            clusters = cv2.resize(labels + 1, size, interpolation=cv2.INTER_NEAREST)
+            objects = np.where(np.isin(clusters, masks.kept + 1), clusters, 0).astype(np.uint8)
+            for row, image in zip(rows, (frame, draw_masks(frame, clusters), draw_masks(frame, objects)), strict=True):
+                row.append(image)
+        path = rounds.path(number) / 'pictures' / f'{rounds.video_path(number, video).stem}.png'
+        write_picture(path, mosaic(rows))
+        pictures.append(path)
+    return pictures

@@ -1,0 +1,100 @@
+"""Mask-VOS on one video: the released inference step, late objects, and memory that does not grow."""
+
+import pytest
+import torch
+from torch import nn
+
+from mmsigma.models.mask_memory import MaskMemory
+from mmsigma.models.mask_networks import FrameMaskEncoder, KeyEncoder, MaskDecoder
+from mmsigma.models.mask_reading import MaskReader
+from mmsigma.utils.mask_vos_names import official_name
+from tests.golden_mask_vos import fill, load_vectors
+
+
+@pytest.fixture(scope='module')
+def small() -> tuple[KeyEncoder, MaskReader]:
+    """Untrained networks."""
+    torch.manual_seed(0)
+    networks = KeyEncoder(18).eval(), MaskReader(FrameMaskEncoder(18, fused=False), MaskDecoder()).eval()
+    return networks
+
+
+def images(number: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(number, 1, 3, 32, 40, generator=torch.Generator().manual_seed(seed))
+
+
+def masks(number: int) -> torch.Tensor:
+    """Background and as many objects, in columns of 8 pixels (V, 32, 40)."""
+    place = (torch.arange(40) // 8).expand(32, -1)
+    return torch.stack([(place >= number)] + [place == index for index in range(number)])
+
+
+def test_released_step() -> None:
+    vectors = load_vectors('seg_forward')
+    parts = dict(encoder=KeyEncoder(50), mask_encoder=FrameMaskEncoder(50), decoder=MaskDecoder())
+    networks = fill(nn.ModuleDict(parts), vectors.entry['weight_tag'], rename=official_name)
+    memory = MaskMemory(networks['encoder'], MaskReader(networks['mask_encoder'], networks['decoder']), num_rounds=1)
+    frames, labels = vectors.tensor('in_frames'), vectors.tensor('in_labels')[0]
+    memory.step(frames[:1], labels[0] == torch.arange(3)[:, None, None])
+    with torch.no_grad():
+        logits, coarse = memory.read(frames[1:2], networks['encoder'].encode(frames[1:2]))
+    torch.testing.assert_close(coarse, vectors.tensor('out_infer_coarse')[1:], rtol=5e-3, atol=5e-3)
+    torch.testing.assert_close(logits[0], vectors.tensor('out_infer_logits'), rtol=5e-3, atol=5e-3)
+    labels = memory.step(frames[1:2])
+    torch.testing.assert_close(labels, logits[0].softmax(dim=0))
+
+
+def test_distributions_of_labels(small: tuple) -> None:
+    memory = MaskMemory(*small, num_context=2, radius=3)
+    for number, image in enumerate(images(5)):
+        labels = memory.step(image, masks(2) if number == 0 else None)
+        assert labels.shape == (3, 32, 40)
+        torch.testing.assert_close(labels.sum(dim=0), torch.ones(32, 40))
+
+
+def test_memory_does_not_grow(small: tuple) -> None:
+    memory = MaskMemory(*small, num_context=3, radius=3)
+    sizes = []
+    for number, image in enumerate(images(9)):
+        memory.step(image, masks(1) if number == 0 else None)
+        sizes.append(memory._values.numel())
+    assert len(set(sizes)) == 1
+    assert memory.times[0] == 0 and sorted(memory.times[1:]) == [6, 7, 8]
+
+
+def test_objects_that_come_later(small: tuple) -> None:
+    memory = MaskMemory(*small, num_context=2, radius=3)
+    video = images(7)
+    for number, image in enumerate(video):
+        given = {0: masks(1), 3: torch.cat([torch.zeros(2, 32, 40), masks(3)[3:].float()])}.get(number)
+        labels = memory.step(image, given)
+        assert len(labels) == (2 if number < 3 else 3)
+        if number == 3:
+            assert labels.argmax(dim=0)[:, 16:24].eq(2).all() and not labels[2, :, :16].any()
+    assert [group.start for group in memory.groups] == [0, 3]
+    assert memory.times[:2] == [0, 3] and sorted(memory.times[2:]) == [5, 6]
+    # the first object is not affected by the second but where they compete
+    alone = MaskMemory(*small, num_context=2, radius=3)
+    for number, image in enumerate(video[:4]):
+        first = alone.step(image, masks(1) if number == 0 else None)
+    again = MaskMemory(*small, num_context=2, radius=3)
+    for number, image in enumerate(video[:3]):
+        again.step(image, masks(1) if number == 0 else None)
+    late = again.step(video[3], torch.cat([torch.zeros(2, 32, 40), masks(3)[3:].float()]))
+    torch.testing.assert_close(late[:2, :, 24:], first[:, :, 24:])
+
+
+def test_rounds_and_bad_input(small: tuple) -> None:
+    results = []
+    for rounds in (0, 1, 3):
+        memory = MaskMemory(*small, num_rounds=rounds)
+        first, second = images(2)
+        memory.step(first, masks(1))
+        results.append(memory.step(second))
+    assert not torch.equal(results[0], results[1]) and not torch.equal(results[1], results[2])
+    with pytest.raises(ValueError, match='the first frame needs masks'):
+        MaskMemory(*small).step(images(1)[0])
+    with pytest.raises(ValueError, match='the keys of frame 0 are not finite'):
+        MaskMemory(*small).step(torch.full((1, 3, 32, 40), torch.nan), masks(1))
+    with pytest.raises(ValueError, match='num_context must be positive'):
+        MaskMemory(*small, num_context=0)
