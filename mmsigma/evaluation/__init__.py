@@ -1,6 +1,7 @@
 """Metrics and evaluation protocols; an import registers the metrics."""
 
 from mmsigma.evaluation.accuracy import AccuracyMetric
+from mmsigma.evaluation.alignment import AlignmentMetric
 from mmsigma.evaluation.average_precision import MultiLabelMAP
 from mmsigma.evaluation.counting import CountingErrorMetric
 from mmsigma.evaluation.pck_metric import PCKMetric
@@ -10,6 +11,7 @@ from mmsigma.evaluation.vos_metric import VOSMetric
 
 __all__ = [
     'AccuracyMetric',
+    'AlignmentMetric',
     'CountingErrorMetric',
     'MultiLabelMAP',
     'PCKMetric',

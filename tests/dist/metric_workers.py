@@ -7,10 +7,19 @@ import torch
 
 from mmsigma.datasets.keypoint_dataset import JointSequence
 from mmsigma.datasets.sequences import FrameSequence
-from mmsigma.evaluation import AccuracyMetric, CountingErrorMetric, MultiLabelMAP, PCKMetric, VIPMetric, VOSMetric
+from mmsigma.evaluation import (
+    AccuracyMetric,
+    AlignmentMetric,
+    CountingErrorMetric,
+    MultiLabelMAP,
+    PCKMetric,
+    VIPMetric,
+    VOSMetric,
+)
 
 METRICS = {
     'accuracy': AccuracyMetric,
+    'alignment': AlignmentMetric,
     'counting': CountingErrorMetric,
     'multi_label': MultiLabelMAP,
     'vos': VOSMetric,
@@ -48,11 +57,22 @@ def make_person(number: int) -> dict:
     return dict(sequence=person, pred_joints=pred)
 
 
+def make_labelled_video(number: int) -> dict:
+    """Two actions, each with videos to learn from and to test with."""
+    generator = torch.Generator().manual_seed(number)
+    phases = torch.arange(3).repeat_interleave(4 + number % 3)
+    embeddings = torch.eye(3)[phases] + torch.rand(len(phases), 3, generator=generator)
+    place = dict(action='ab'[number % 2], subset='train' if number % 4 < 2 else 'val', filename=f'{number}.mp4')
+    return dict(embeddings=embeddings, frame_labels=phases, **place)
+
+
 def make_samples(kind: str, number: int = 11) -> list[dict]:
     """Predictions as the evaluator sees them, with ties."""
     generator = torch.Generator().manual_seed(2)
     if kind in ('vos', 'vip'):
         return [make_video(index) for index in range(number)]
+    if kind == 'alignment':
+        return [make_labelled_video(index) for index in range(number)]
     if kind == 'pck':
         return [make_person(index) for index in range(number)]
     if kind == 'counting':

@@ -1,0 +1,234 @@
+"""Evaluation of frame embeddings by the alignment of videos, as one metric; errors of an alignment path."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from torch import Tensor
+
+from mmsigma.evaluation.frame_retrieval import retrieval_precision
+from mmsigma.evaluation.kendall import frame_distances, mean_tau
+from mmsigma.evaluation.phases import fine_grained_accuracy, phase_classification, phase_progression
+from mmsigma.ops.soft_dtw import dtw_path
+from mmsigma.registry import METRICS
+
+MEASURES = ('kendall', 'retrieval', 'classification', 'progression', 'fine_grained', 'path')
+
+
+class PathError(NamedTuple):
+    """Result of :func:`path_error`.
+
+    Attributes:
+        progress: Mean difference of the progress of two aligned frames, as a share of the action.
+        phase: Share of aligned frames that are of different phases.
+    """
+
+    progress: float
+    phase: float
+
+
+def phase_progress(labels: Tensor) -> Tensor:
+    """How far the action is at each frame: the phase, and how much of it is over, (L,), float64, in phases.
+
+    Args:
+        labels: Phases of the frames (L,), int64, from 0.
+    """
+    same = labels[:, None] == labels
+    rank = same.tril().sum(dim=1)
+    return labels + (rank - 0.5) / same.sum(dim=1)
+
+
+def path_error(
+    first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], num_phases: int, metric: str = 'sqeuclidean'
+) -> PathError:
+    """Align two videos by dynamic time warping of their embeddings, and compare the phases of aligned frames.
+
+    Args:
+        first: Embeddings (L, D) and phases (L,) of a video.
+        second: Those of another one.
+        num_phases: Phases of the action, of which progress is a share.
+        metric: See :func:`mmsigma.evaluation.kendall.frame_distances`.
+    """
+    path = dtw_path(frame_distances(first[0], second[0], metric).clamp(min=0))
+    progress = phase_progress(first[1])[path.first] - phase_progress(second[1])[path.second]
+    differs = first[1][path.first] != second[1][path.second]
+    return PathError(float(progress.abs().mean()) / num_phases, float(differs.double().mean()))
+
+
+class _Video(NamedTuple):
+    """What is kept of a video until all are there."""
+
+    action: str
+    name: str
+    subset: str
+    frames: np.ndarray
+    labels: np.ndarray  # empty without
+
+
+@METRICS.register_module()
+class AlignmentMetric(BaseMetric):
+    """Kendall's tau, phase classification, phase progression and retrieval of frame embeddings, all times 100.
+
+    Every score is computed per action and averaged over actions, each counting the same. Reads of a sample:
+    ``embeddings`` (L, D), of all frames of a video; ``action``, its name, one for all without; ``frame_labels`` (L,),
+    phases, without which there is only Kendall's tau; ``subset``, ``'train'`` for videos that classifiers learn from,
+    and ``filename``, which orders the videos.
+
+    Reports ``kendall_tau``, ``AP@K``, ``svm@F`` and ``progression@F`` for fractions F of the training videos, and
+    ``fine_svm`` (``fine_svm/EVENT``), ``path_progress`` and ``path_phase``, errors, where they are asked for.
+
+    Args:
+        measures: Which to compute: ``'kendall'``, ``'retrieval'``, ``'classification'``, ``'progression'``,
+            ``'fine_grained'`` and ``'path'``. Those for which nothing is there are left out, with a warning.
+        stride: Of the frames, for Kendall's tau; official: 5.
+        retrieval_stride: Of the frames, for retrieval.
+        metric: Of frames: ``'sqeuclidean'`` or ``'cosine'``.
+        ks: K of retrieval.
+        fractions: Of the training videos.
+        classifier: ``'svm'`` or ``'linear'``.
+        events: Labels of each event, for ``'fine_grained'``.
+        per_action: Report every action as well.
+        collect_device: Where results of several processes meet.
+        prefix: Prefix of the names.
+
+    Raises:
+        ValueError: If there is no such measure.
+    """
+
+    default_prefix = 'alignment'
+
+    def __init__(
+        self,
+        measures: Sequence[str] = MEASURES[:4],
+        *,
+        stride: int = 5,
+        retrieval_stride: int = 1,
+        metric: str = 'sqeuclidean',
+        ks: Sequence[int] = (5, 10, 15),
+        fractions: Sequence[float] = (0.1, 0.5, 1.0),
+        classifier: str = 'svm',
+        events: Mapping[str, Sequence[int]] | None = None,
+        per_action: bool = False,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix)
+        if unknown := set(measures) - set(MEASURES):
+            raise ValueError(f'measures must be among {MEASURES}, got {sorted(unknown)}')
+        self.measures, self.per_action = tuple(measures), per_action
+        self.stride, self.retrieval_stride, self.metric, self.ks = stride, retrieval_stride, metric, tuple(ks)
+        self.fractions, self.classifier, self.events = tuple(fractions), classifier, events
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Keep the embeddings and labels of a batch of videos.
+
+        Raises:
+            ValueError: If embeddings are not finite, or not one label for each; the video is named.
+        """
+        for sample in data_samples:
+            frames, labels = sample['embeddings'].detach().float().cpu(), sample.get('frame_labels')
+            name = str(sample.get('filename', f'video {len(self.results)}'))
+            if frames.ndim != 2 or not len(frames) or not frames.isfinite().all():
+                raise ValueError(f'{name}: embeddings {tuple(frames.shape)} must be finite, of the shape (L, D)')
+            phases = np.zeros(0, np.int64) if labels is None else torch.as_tensor(labels).cpu().numpy()
+            if labels is not None and phases.shape != frames.shape[:1]:
+                raise ValueError(f'{name} has {len(frames)} embeddings and labels of the shape {phases.shape}')
+            action, subset = str(sample.get('action', 'all')), sample.get('subset', 'val')
+            self.results.append(_Video(action, name, subset, frames.numpy(), phases))
+
+    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
+        """Scores over all videos, those of other processes included."""
+        actions: dict[str, dict[str, list[_Video]]] = defaultdict(lambda: defaultdict(list))
+        # on its way through mmengine a named tuple becomes a plain one
+        for video in sorted(itertools.starmap(_Video, results), key=lambda video: video[:3]):
+            actions[video.action][video.subset].append(video)
+        scores: dict[str, dict[str, float]] = {name: {} for name in actions}
+        for name, subsets in actions.items():
+            for measure in self.measures:
+                if measure != 'fine_grained':
+                    scores[name].update(getattr(self, f'_{measure}')(subsets['train'], subsets['val']))
+        names = list(dict.fromkeys(name for own in scores.values() for name in own))
+        metrics = {name: _mean([own[name] for own in scores.values() if name in own]) for name in names}
+        if 'fine_grained' in self.measures:  # one classifier for all actions
+            every = {part: [v for own in actions.values() for v in own[part]] for part in ('train', 'val')}
+            metrics.update(self._fine_grained(**every))
+        if self.per_action and len(actions) > 1:
+            metrics.update({f'{name}/{action}': v for action, own in scores.items() for name, v in own.items()})
+        self._warn_of_missing(metrics)
+        return {name: 100 * value for name, value in metrics.items()}
+
+    def _kendall(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
+        if len(val) < 2:
+            return {}
+        return {
+            'kendall_tau': mean_tau({'': [torch.from_numpy(video.frames) for video in val]}, self.stride, self.metric)[
+                0
+            ]
+        }
+
+    def _retrieval(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
+        videos = _tensors(val)
+        if len(videos) < 2:
+            return {}
+        found = retrieval_precision(videos, self.ks, stride=self.retrieval_stride, metric=self.metric)
+        return {f'AP@{k}': value for k, value in found.items()}
+
+    def _classification(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
+        known, asked = _labelled(train), _labelled(val)
+        if not known or not asked:
+            return {}
+        return {
+            f'{self.classifier}@{fraction:g}': phase_classification(known, asked, fraction, self.classifier).val
+            for fraction in self.fractions
+        }
+
+    def _progression(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
+        known, asked = _labelled(train), _labelled(val)
+        if not known or not asked or not max(labels.max() for _, labels in known + asked):
+            return {}
+        return {f'progression@{part:g}': phase_progression(known, asked, part).val for part in self.fractions}
+
+    def _fine_grained(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
+        known, asked = _labelled(train), _labelled(val)
+        if not known or not asked:
+            return {}
+        found = fine_grained_accuracy(known, asked, self.events, self.classifier)
+        name = f'fine_{self.classifier}'
+        return {name if event == 'all' else f'{name}/{event}': value for event, value in found.items()}
+
+    def _path(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
+        videos = _tensors(val)
+        if len(videos) < 2:
+            return {}
+        num_phases = int(max(labels.max() for _, labels in videos)) + 1
+        errors = [path_error(*pair, num_phases, self.metric) for pair in itertools.combinations(videos, 2)]
+        return {f'path_{name}': _mean([getattr(error, name) for error in errors]) for name in PathError._fields}
+
+    def _warn_of_missing(self, metrics: dict[str, float]) -> None:
+        starts = ('kendall', 'AP@', f'{self.classifier}@', 'progression', 'fine_', 'path_')
+        there = dict(zip(MEASURES, starts, strict=True))
+        missing = [m for m in self.measures if not any(name.startswith(there[m]) for name in metrics)]
+        if missing:
+            MMLogger.get_current_instance().warning(
+                f'no {", ".join(missing)}: needs two validation videos of an action, labels of their frames but for '
+                "kendall, and labelled videos of the subset 'train' for classifiers"
+            )
+
+
+def _labelled(videos: list[_Video]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Embeddings and labels of the videos that have labels."""
+    return [(video.frames, video.labels) for video in videos if len(video.labels)]
+
+
+def _tensors(videos: list[_Video]) -> list[tuple[Tensor, Tensor]]:
+    return [(torch.from_numpy(frames), torch.from_numpy(labels)) for frames, labels in _labelled(videos)]
+
+
+def _mean(values: list[float]) -> float:
+    finite = [value for value in values if value == value]
+    return float(np.mean(finite)) if finite else float('nan')

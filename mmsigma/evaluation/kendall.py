@@ -1,0 +1,117 @@
+"""Do videos of an action align? Kendall's tau of nearest frames (TCC, CVPR 2019; GTA, CVPR 2021)."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+METRICS = ('sqeuclidean', 'cosine')
+_BLOCK_ELEMENTS = 1 << 23
+# distances that differ less than this, relative to the largest, are the same: products of matrices round
+_TIE = 1e-13
+
+
+def frame_distances(queries: Tensor, frames: Tensor, metric: str = 'sqeuclidean') -> Tensor:
+    """Distances of frames (N, D) and (M, D), float64, (N, M), by one product of matrices.
+
+    Raises:
+        ValueError: If the metric is neither ``'sqeuclidean'`` nor ``'cosine'``.
+    """
+    if metric not in METRICS:
+        raise ValueError(f'metric must be one of {METRICS}, got {metric!r}')
+    queries, frames = queries.double(), frames.double()
+    if metric == 'cosine':
+        return 1 - F.normalize(queries, dim=1) @ F.normalize(frames, dim=1).T
+    return queries.square().sum(dim=1)[:, None] + frames.square().sum(dim=1) - 2 * (queries @ frames.T)
+
+
+@torch.no_grad()
+def nearest_frames(queries: Tensor, videos: Sequence[Tensor], metric: str = 'sqeuclidean') -> Tensor:
+    """Nearest frame of each video for each query, the first of equally near ones.
+
+    Args:
+        queries: Embeddings (N, D).
+        videos: Embeddings (L_v, D) of V videos.
+        metric: ``'sqeuclidean'`` or ``'cosine'``.
+
+    Returns:
+        (V, N), int64.
+    """
+    sizes = [len(video) for video in videos]
+    frames = torch.cat(list(videos))
+    nearest = torch.empty(len(videos), len(queries), dtype=torch.int64, device=queries.device)
+    rows = max(1, _BLOCK_ELEMENTS // len(frames))
+    for start in range(0, len(queries), rows):
+        distances = frame_distances(queries[start : start + rows], frames, metric)
+        slack = _TIE * float(distances.abs().max())
+        for number, part in enumerate(distances.split(sizes, dim=1)):
+            near = part <= part.amin(dim=1, keepdim=True) + slack
+            nearest[number, start : start + rows] = near.to(torch.uint8).argmax(dim=1)
+    return nearest
+
+
+def kendall_tau(order: Tensor) -> Tensor:
+    """Tau-b between 0, 1, ..., N - 1 and each row: does it rise in time?
+
+    ``(concordant - discordant) / sqrt(n0 (n0 - ties))`` over all n0 = N (N - 1) / 2 pairs.
+
+    Args:
+        order: (V, N), whole numbers.
+
+    Returns:
+        (V,), float64, -1..1; NaN for rows that are constant or shorter than two.
+    """
+    num_videos, size = order.shape
+    balance, unequal = (order.new_zeros(num_videos, dtype=torch.float64) for _ in range(2))
+    rows = max(1, _BLOCK_ELEMENTS // max(1, size * size))
+    later = torch.ones(size, size, dtype=torch.bool, device=order.device).triu(1)
+    for start in range(0, num_videos, rows):
+        part = order[start : start + rows]
+        signs = (part[:, None, :] > part[:, :, None]) & later, (part[:, None, :] < part[:, :, None]) & later
+        up, down = (sign.sum(dim=(1, 2)).double() for sign in signs)
+        balance[start : start + rows], unequal[start : start + rows] = up - down, up + down
+    return balance / (unequal * (size * (size - 1) / 2)).sqrt()
+
+
+def tau_matrix(videos: Sequence[Tensor], stride: int = 5, metric: str = 'sqeuclidean') -> Tensor:
+    """Tau of all ordered pairs of videos of one action.
+
+    Args:
+        videos: Embeddings (L, D) of V videos.
+        stride: Take every so manieth frame of both; official: 5. TCC recommends 2 for Penn Action.
+        metric: See :func:`frame_distances`.
+
+    Returns:
+        (V, V), float64: row i are the queries of video i. NaN on the diagonal and where tau is not defined: one frame,
+        or the same nearest one for all.
+
+    Raises:
+        ValueError: If there are fewer than two videos, or the stride is not positive.
+    """
+    if len(videos) < 2:
+        raise ValueError(
+            f"Kendall's tau compares videos of an action, of which there are {len(videos)}: two are needed"
+        )
+    if stride < 1:
+        raise ValueError(f'stride must be positive, got {stride}')
+    strided = [video[::stride] for video in videos]
+    rows = torch.stack([kendall_tau(nearest_frames(query, strided, metric)) for query in strided]).cpu()
+    return rows.fill_diagonal_(torch.nan)
+
+
+def mean_tau(
+    actions: Mapping[str, Sequence[Tensor]], stride: int = 5, metric: str = 'sqeuclidean'
+) -> tuple[float, dict[str, float]]:
+    """Mean over pairs of each action, undefined ones left out, and the mean over actions, each counting the same.
+
+    Args:
+        actions: Embeddings of the videos of each action.
+        stride: See :func:`tau_matrix`.
+        metric: Likewise.
+
+    Returns:
+        The mean over actions in which some pair is defined, NaN if none is, and the score of each action.
+    """
+    scores = {name: float(tau_matrix(videos, stride, metric).nanmean()) for name, videos in actions.items()}
+    return float(torch.tensor(list(scores.values()), dtype=torch.float64).nanmean()), scores
