@@ -43,6 +43,7 @@ class KeyEncoder(BaseModule):
         depth: 18 or 50.
         key_dims: Channels D of the key.
         key_layers: 2 for the head of the release, with a batch norm between; 1 for the paper's single convolution.
+        skips: Have the skips, which only the decoder needs.
         init_cfg: mmengine's initialisation config.
 
     Raises:
@@ -51,14 +52,23 @@ class KeyEncoder(BaseModule):
 
     stride = 8
 
-    def __init__(self, depth: int = 18, key_dims: int = 128, key_layers: int = 2, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        depth: int = 18,
+        key_dims: int = 128,
+        key_layers: int = 2,
+        *,
+        skips: bool = True,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         if key_layers not in (1, 2):
             raise ValueError(f'key_layers must be 1 or 2, got {key_layers}')
         self.backbone = ResNetEncoder(depth, out_stage=4 if depth == 18 else 3)
         widths = [self.backbone.embed_dims // 2 ** (self.backbone.out_stage - stage) for stage in (1, 2)]
         self.reduce = nn.Identity() if depth == 18 else _projection(self.backbone.embed_dims, VALUE_DIMS)
-        self.skip8, self.skip4 = _projection(widths[1], _SKIP8), _projection(widths[0], _SKIP4)
+        if skips:
+            self.skip8, self.skip4 = _projection(widths[1], _SKIP8), _projection(widths[0], _SKIP4)
         last = nn.Conv2d(VALUE_DIMS, key_dims, 1)
         hidden = [nn.Conv2d(VALUE_DIMS, VALUE_DIMS, 1), nn.BatchNorm2d(VALUE_DIMS), nn.ReLU(inplace=True)]
         self.key = nn.Sequential(*hidden, last) if key_layers == 2 else nn.Sequential(last)

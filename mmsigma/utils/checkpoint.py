@@ -172,7 +172,8 @@ def load_into_model(
 
 
 def _check_backbone(needed: Sequence[str], state: dict[str, Tensor], origin: str | Path, optional_norm: bool) -> None:
-    optional = 'backbone.norm.'  # of pre-training; fine-tuned models have none
+    # the norm is of pre-training, and fine-tuned models have none; skips are for the decoder of Mask-VOS
+    optional = ('backbone.norm.', 'backbone.skip')
     missing = [name for name in needed if name not in state and not (optional_norm and name.startswith(optional))]
     if missing:
         raise CheckpointError(f'{origin} lacks {len(missing)} parameters of the backbone: {missing[:5]}')

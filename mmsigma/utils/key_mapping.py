@@ -16,6 +16,7 @@ from mmsigma.utils.foreign_names import (
     to_mmaction2,
 )
 from mmsigma.utils.frame_encoder_names import from_frame_encoder, is_frame_encoder
+from mmsigma.utils.mask_vos_names import from_mask_vos, is_mask_vos
 
 # (official prefix, our prefix); the first that fits wins, so longer official prefixes come first.
 _PRETRAIN = (
@@ -59,6 +60,8 @@ def to_our_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """
     if is_frame_encoder(state):
         return from_frame_encoder(state)
+    if is_mask_vos(state):
+        return from_mask_vos(state)
     origin = origin_of(state)
     if origin == 'hf':
         return from_huggingface(state)

@@ -1,39 +1,48 @@
 """Parameter names of the released Mask-VOS and DUL models, and ours."""
 
-from collections.abc import Iterable
+from torch import Tensor
 
-# ours to theirs; the first prefix that fits counts
-_KEY_ENCODER = {
-    'reduce.': 'backbone.down_dim4.block.',
-    'backbone.': 'backbone.',
-    'skip8.': 'down_dim3.block.',
-    'skip4.': 'down_dim2.block.',
-    'key.0.': 'emb_q.conv1.',
-    'key.1.': 'emb_q.bn1.',
-    'key.3.': 'emb_q.conv2.',
-}
-_MASK_ENCODER = {
-    'reduce.': 'backbone.down_dim.',
-    'backbone.': 'backbone.',
-    'block1.': 'fuser.block1.',
-    'block2.': 'fuser.block2.',
-    'attention.mlp.0.': 'fuser.attention.ChannelGate.mlp.1.',
-    'attention.mlp.2.': 'fuser.attention.ChannelGate.mlp.3.',
-    'attention.spatial.': 'fuser.attention.SpatialGate.spatial.conv.',
-}
-_DECODER = {
-    'compress.': 'compress.',
-    'skip8.': 'up_16_8.skip_conv.',
-    'block8.': 'up_16_8.out_conv.',
-    'skip4.': 'up_8_4.skip_conv.',
-    'block4.': 'up_8_4.out_conv.',
-    'pred.': 'pred.',
-}
-_PARTS = {
-    'encoder.': ('fast_net.', _KEY_ENCODER),
-    'mask_encoder.': ('mask_encoder.', _MASK_ENCODER),
-    'decoder.': ('decoder.', _DECODER),
-}
+from mmsigma.utils.foreign_names import rename, reverse
+
+_WRAPPED = 'module.'  # by DataParallel
+_UNUSED = 'fast_net.emb_v.'  # a head whose output nothing reads
+# (their prefix, ours); the first that fits counts
+_RULES = (
+    ('fast_net.backbone.down_dim4.block.', 'backbone.reduce.'),
+    ('fast_net.backbone.', 'backbone.backbone.'),
+    ('fast_net.down_dim3.block.', 'backbone.skip8.'),
+    ('fast_net.down_dim2.block.', 'backbone.skip4.'),
+    ('fast_net.emb_q.conv1.', 'backbone.key.0.'),
+    ('fast_net.emb_q.bn1.', 'backbone.key.1.'),
+    ('fast_net.emb_q.conv2.', 'backbone.key.3.'),
+    ('mask_encoder.backbone.down_dim.', 'reader.mask_encoder.reduce.'),
+    ('mask_encoder.backbone.', 'reader.mask_encoder.backbone.'),
+    ('mask_encoder.fuser.attention.ChannelGate.mlp.1.', 'reader.mask_encoder.attention.mlp.0.'),
+    ('mask_encoder.fuser.attention.ChannelGate.mlp.3.', 'reader.mask_encoder.attention.mlp.2.'),
+    ('mask_encoder.fuser.attention.SpatialGate.spatial.conv.', 'reader.mask_encoder.attention.spatial.'),
+    ('mask_encoder.fuser.', 'reader.mask_encoder.'),
+    ('decoder.compress.', 'reader.decoder.compress.'),
+    ('decoder.up_16_8.skip_conv.', 'reader.decoder.skip8.'),
+    ('decoder.up_16_8.out_conv.', 'reader.decoder.block8.'),
+    ('decoder.up_8_4.skip_conv.', 'reader.decoder.skip4.'),
+    ('decoder.up_8_4.out_conv.', 'reader.decoder.block4.'),
+    ('decoder.pred.', 'reader.decoder.pred.'),
+)
+
+
+def is_mask_vos(state: dict[str, Tensor]) -> bool:
+    """Whether these are the names of the release, or of DUL, which it began from."""
+    return any(name.removeprefix(_WRAPPED).startswith('fast_net.') for name in state)
+
+
+def from_mask_vos(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the parameters of a released model.
+
+    Raises:
+        KeyError: If a name is of no known part.
+    """
+    named = {name.removeprefix(_WRAPPED): value for name, value in state.items()}
+    return rename({name: value for name, value in named.items() if not name.startswith(_UNUSED)}, _RULES)
 
 
 def official_name(name: str) -> str:
@@ -42,17 +51,5 @@ def official_name(name: str) -> str:
     Raises:
         KeyError: If there is none.
     """
-    for prefix, (theirs, table) in _PARTS.items():
-        if name.startswith(prefix):
-            rest = name.removeprefix(prefix)
-            for ours, official in table.items():
-                if rest.startswith(ours):
-                    return theirs + official + rest.removeprefix(ours)
-    raise KeyError(name)
-
-
-def from_official(names: Iterable[str], own_names: Iterable[str]) -> dict[str, str]:
-    """Which released name each of our parameters has, of those that are in the file."""
-    present = {name.removeprefix('module.'): name for name in names}
-    pairs = ((name, official_name(name)) for name in own_names)
-    return {name: present[official] for name, official in pairs if official in present}
+    (found,) = rename({name: None}, reverse(_RULES))
+    return found

@@ -31,13 +31,14 @@ def masks(number: int) -> torch.Tensor:
 
 def test_released_step() -> None:
     vectors = load_vectors('seg_forward')
-    parts = dict(encoder=KeyEncoder(50), mask_encoder=FrameMaskEncoder(50), decoder=MaskDecoder())
-    networks = fill(nn.ModuleDict(parts), vectors.entry['weight_tag'], rename=official_name)
-    memory = MaskMemory(networks['encoder'], MaskReader(networks['mask_encoder'], networks['decoder']), num_rounds=1)
+    parts = dict(backbone=KeyEncoder(50), reader=MaskReader(FrameMaskEncoder(50), MaskDecoder()))
+    model = nn.ModuleDict(parts)
+    networks = fill(model, vectors.entry['weight_tag'], rename=official_name)
+    memory = MaskMemory(networks['backbone'], networks['reader'], num_rounds=1)
     frames, labels = vectors.tensor('in_frames'), vectors.tensor('in_labels')[0]
     memory.step(frames[:1], labels[0] == torch.arange(3)[:, None, None])
     with torch.no_grad():
-        logits, coarse = memory.read(frames[1:2], networks['encoder'].encode(frames[1:2]))
+        logits, coarse = memory.read(frames[1:2], networks['backbone'].encode(frames[1:2]))
     torch.testing.assert_close(coarse, vectors.tensor('out_infer_coarse')[1:], rtol=5e-3, atol=5e-3)
     torch.testing.assert_close(logits[0], vectors.tensor('out_infer_logits'), rtol=5e-3, atol=5e-3)
     labels = memory.step(frames[1:2])

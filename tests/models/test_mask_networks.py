@@ -5,20 +5,19 @@ import torch
 from torch import nn
 
 from mmsigma.models.mask_networks import FrameMaskEncoder, KeyEncoder, MaskDecoder
-from mmsigma.utils.mask_vos_names import from_official, official_name
+from mmsigma.utils.mask_vos_names import from_mask_vos, official_name
 from tests.golden_mask_vos import assert_probes, fill, load_vectors
 
 
-def fill_part(network: nn.Module, tag: str, part: str) -> nn.Module:
+def fill_part(network: nn.Module, tag: str, part: str, theirs: str) -> nn.Module:
     """Parameters of a part of the model by itself, whose official names lack the part's prefix."""
-    theirs = official_name(f'{part}.backbone.x' if part != 'decoder' else 'decoder.pred.x').split('.')[0] + '.'
     return fill(network, tag, rename=lambda name: official_name(f'{part}.{name}').removeprefix(theirs))
 
 
 @torch.no_grad()
 def test_keys_of_resnet18() -> None:
     vectors = load_vectors('encoder_resnet18_s8')
-    encoder = fill_part(KeyEncoder(18), vectors.entry['weight_tag'], 'encoder')
+    encoder = fill_part(KeyEncoder(18), vectors.entry['weight_tag'], 'backbone', 'fast_net.')
     key = encoder(vectors.tensor('in_image')[None])
     torch.testing.assert_close(key, vectors.tensor('out_key'), rtol=2e-3, atol=2e-5)
     frame = encoder.encode(vectors.tensor('in_image')[None])
@@ -29,7 +28,7 @@ def test_keys_of_resnet18() -> None:
 @torch.no_grad()
 def test_all_outputs_of_resnet50() -> None:
     vectors = load_vectors('encoder_resnet50_s8')
-    encoder = fill_part(KeyEncoder(50), vectors.entry['weight_tag'], 'encoder')
+    encoder = fill_part(KeyEncoder(50), vectors.entry['weight_tag'], 'backbone', 'fast_net.')
     frame = encoder.encode(vectors.tensor('in_image')[None])
     torch.testing.assert_close(frame.key, vectors.tensor('out_key'), rtol=2e-3, atol=2e-5)
     for name, maps in (('res4', frame.features), ('res3', frame.skip8), ('res2', frame.skip4)):
@@ -40,7 +39,7 @@ def test_all_outputs_of_resnet50() -> None:
 @torch.no_grad()
 def test_frame_mask_encoder(depth: int) -> None:
     vectors = load_vectors(f'mask_encoder_r{depth}')
-    encoder = fill_part(FrameMaskEncoder(depth), vectors.entry['weight_tag'], 'mask_encoder')
+    encoder = fill_part(FrameMaskEncoder(depth), vectors.entry['weight_tag'], 'reader.mask_encoder', 'mask_encoder.')
     image, mask, features = (vectors.tensor(f'in_{name}')[None] for name in ('image', 'mask', 'query_res4'))
     assert_probes(vectors, 'out_backbone', encoder.reduce(encoder.backbone(torch.cat([image, mask], dim=1))))
     assert_probes(vectors, 'out_value', encoder(image, mask, features))
@@ -49,7 +48,7 @@ def test_frame_mask_encoder(depth: int) -> None:
 @torch.no_grad()
 def test_decoder() -> None:
     vectors = load_vectors('mask_decoder')
-    decoder = fill_part(MaskDecoder(), vectors.entry['weight_tag'], 'decoder')
+    decoder = fill_part(MaskDecoder(), vectors.entry['weight_tag'], 'reader.decoder', 'decoder.')
     readout, guess = vectors.tensor('in_context')[None].split(512, dim=1)
     logits = decoder(readout, guess, vectors.tensor('in_skip8')[None], vectors.tensor('in_skip4')[None])
     expected = vectors.tensor('out_logit')[None]
@@ -69,14 +68,15 @@ def test_sizes() -> None:
 
 
 def test_released_names() -> None:
-    model = nn.ModuleDict(dict(encoder=KeyEncoder(50), mask_encoder=FrameMaskEncoder(50), decoder=MaskDecoder()))
-    own = list(model.state_dict())
+    reader = nn.ModuleDict(dict(mask_encoder=FrameMaskEncoder(50), decoder=MaskDecoder()))
+    own = nn.ModuleDict(dict(backbone=KeyEncoder(50), reader=reader)).state_dict()
     shapes = load_vectors('seg_forward').entry['state_dict_shapes']
-    found = from_official([f'module.{name}' for name in shapes], own)
-    assert set(found) == set(own)
-    for name, value in model.state_dict().items():
-        assert list(value.shape) == shapes[found[name].removeprefix('module.')], name
-    left = set(shapes) - {name.removeprefix('module.') for name in found.values()}
-    assert all('.emb_v.' in name for name in left)  # a head whose output nothing uses
+    found = from_mask_vos({f'module.{name}': torch.empty(shape) for name, shape in shapes.items()})
+    assert {name: value.shape for name, value in found.items()} == {name: value.shape for name, value in own.items()}
     with pytest.raises(KeyError):
-        official_name('head.weight')
+        from_mask_vos({'fast_net.head.weight': torch.empty(1)})
+
+
+def test_keys_without_skips() -> None:
+    names = set(KeyEncoder(18, skips=False).state_dict())
+    assert set(KeyEncoder(18).state_dict()) - names and not any('skip' in name for name in names)

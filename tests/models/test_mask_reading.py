@@ -14,7 +14,7 @@ from tests.golden_mask_vos import fill, load_vectors
 @pytest.fixture(scope='module')
 def networks() -> nn.ModuleDict:
     """The released ResNet-50 model with the parameters of the golden vectors."""
-    parts = dict(encoder=KeyEncoder(50), mask_encoder=FrameMaskEncoder(50), decoder=MaskDecoder())
+    parts = dict(backbone=KeyEncoder(50), reader=MaskReader(FrameMaskEncoder(50), MaskDecoder()))
     return fill(nn.ModuleDict(parts), load_vectors('seg_forward').entry['weight_tag'], rename=official_name)
 
 
@@ -22,8 +22,8 @@ def networks() -> nn.ModuleDict:
 def test_released_loss(networks: nn.ModuleDict) -> None:
     vectors = load_vectors('seg_forward')
     images, labels = vectors.tensor('in_frames'), vectors.tensor('in_labels').long()
-    frames = [networks['encoder'].encode(image[None]) for image in images]
-    reader = MaskReader(networks['mask_encoder'], networks['decoder'])
+    frames = [networks['backbone'].encode(image[None]) for image in images]
+    reader = networks['reader']
     loss = segmentation_loss(reader, images[None], frames, labels, hard_coarse=True)
     assert float(loss) == pytest.approx(vectors.arrays['out_loss_main'].item(), rel=2e-3)
     first = segmentation_loss(reader, images[None, :2], frames[:2], labels[:, :2], hard_coarse=True)
@@ -51,9 +51,9 @@ def test_affinity_is_over_the_memory() -> None:
 
 def test_objects_do_not_see_each_other(networks: nn.ModuleDict) -> None:
     images = load_vectors('seg_forward').tensor('in_frames')[:1]
-    reader = MaskReader(networks['mask_encoder'], networks['decoder'])
+    reader = networks['reader']
     with torch.no_grad():
-        frame = networks['encoder'].encode(images)
+        frame = networks['backbone'].encode(images)
         masks = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
         together = reader.embed(images, frame, masks)
         alone = torch.cat([reader.embed(images, frame, masks[:, [index]]) for index in range(3)], dim=1)

@@ -2,7 +2,7 @@
 model = dict(
     type='MaskVOS',
     data_preprocessor=dict(type='ClipViewsPreprocessor'),
-    encoder=dict(type='KeyEncoder', depth=18, key_dims=128),
+    backbone=dict(type='KeyEncoder', depth=18, key_dims=128),
     correspondence=dict(type='ShortLongCorrespondence', short_weight=0.1, long_weight=0.5, temperature=0.05),
     mask_encoder=dict(type='FrameMaskEncoder', depth=18, fused=True),
     decoder=dict(type='MaskDecoder'),

@@ -85,7 +85,7 @@ class ReclusterHook(Hook):
                 console.print(f'clustering {done}/{total}')
 
         statistics = recluster(
-            model.encoder,
+            model.backbone,
             videos,
             self.decoder,
             self.rounds,

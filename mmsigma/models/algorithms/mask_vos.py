@@ -22,7 +22,7 @@ class MaskVOS(BaseModel):
 
     ::
 
-        frames  = encoder.encode(images)                                  keys, features, skips
+        frames  = backbone.encode(images)                                 keys, features, skips
         losses  = correspondence.loss(keys, ...)                          from the first epoch on
         losses += segmentation_loss(reader, images, frames, pseudo masks) where there are pseudo masks
 
@@ -30,7 +30,7 @@ class MaskVOS(BaseModel):
     takes no part in the segmentation loss.
 
     Args:
-        encoder: Config of the visual encoder E.
+        backbone: Config of the visual encoder E. Trained, it also is a backbone for :class:`LabelPropagation`.
         correspondence: Config of the scheme; None trains the segmentation alone.
         mask_encoder: Config of the frame-mask encoder V.
         decoder: Config of the mask decoder D.
@@ -46,7 +46,7 @@ class MaskVOS(BaseModel):
 
     def __init__(
         self,
-        encoder: dict,
+        backbone: dict,
         correspondence: dict | None = None,
         mask_encoder: dict | None = None,
         decoder: dict | None = None,
@@ -60,13 +60,13 @@ class MaskVOS(BaseModel):
         super().__init__(MODELS.build(data_preprocessor or dict(type='ClipViewsPreprocessor')), init_cfg)
         if (mask_encoder is None) != (decoder is None):
             raise ValueError('mask_encoder and decoder go together: give both, or none for the correspondence stage')
-        self.encoder = MODELS.build(encoder)
+        self.backbone = MODELS.build(backbone)
         self.correspondence = MODELS.build(correspondence) if correspondence else None
         self.reader = MaskReader(MODELS.build(mask_encoder), MODELS.build(decoder)) if mask_encoder else None
         segmentation = dict(segmentation or {})
         self.weight, self.segmentation = segmentation.pop('weight', 1.0), segmentation
         self.memory = dict(memory or {})
-        self.geometry = FrameGeometry(self.encoder.stride, **{'to_cells': 'corners', **(geometry or {})})
+        self.geometry = FrameGeometry(self.backbone.stride, **{'to_cells': 'corners', **(geometry or {})})
 
     def forward(
         self, inputs: Any, data_samples: list | None = None, mode: str = 'tensor'
@@ -83,7 +83,7 @@ class MaskVOS(BaseModel):
         if mode == 'loss':
             return self.loss(inputs, data_samples)
         if mode == 'tensor':
-            return self.encoder(inputs)
+            return self.backbone(inputs)
         if mode == 'predict':
             for sequence, sample in zip(inputs, data_samples, strict=True):
                 sample.set_field(np.stack(list(segment_video(self.new_segmenter(), sequence))), 'pred_masks')
@@ -94,11 +94,11 @@ class MaskVOS(BaseModel):
         """Losses of clips."""
         labelled = [index for index, sample in enumerate(data_samples) if sample.pseudo_mask.numel()]
         segments = self.reader is not None
-        frames = [self.encoder.encode(images) for images in clip.images.unbind(1)]
+        frames = [self.backbone.encode(images) for images in clip.images.unbind(1)]
         losses = {}
         if self.correspondence is not None:
             keys = torch.stack([frame.key for frame in frames], dim=1)
-            losses |= self.correspondence.loss(keys, clip, self.encoder)
+            losses |= self.correspondence.loss(keys, clip, self.backbone)
         if segments:
             losses['loss_segmentation'] = self.weight * self._segmentation(clip.images, frames, data_samples, labelled)
             losses['labelled_clips'] = clip.images.new_tensor(len(labelled) / len(data_samples))
@@ -119,7 +119,7 @@ class MaskVOS(BaseModel):
         """
         if self.reader is None:
             raise ValueError('the model has no decoder: test its encoder as the backbone of LabelPropagation')
-        memory = MaskMemory(self.encoder, self.reader, **self.memory)
+        memory = MaskMemory(self.backbone, self.reader, **self.memory)
 
         def carry(picture: np.ndarray, given: Tensor | None) -> Tensor:
             image = self.geometry.prepare(picture)

@@ -1,0 +1,28 @@
+"""What the processes of the reclustering test run."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from mmsigma.datasets import PseudoMaskRounds
+from mmsigma.engine.reclustering import ClusterSettings, recluster
+
+
+class PatchEncoder(nn.Module):
+    """A convolution as an encoder."""
+
+    stride = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.proj = nn.Conv2d(3, 12, 8, stride=8)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return nn.functional.normalize(self.proj(images), dim=1)
+
+
+def cluster_worker(rank: int, videos: list[str], folder: str) -> dict[str, Any]:
+    settings = ClusterSettings(num_clusters=3, size=64, step=4, fit_frames=5)
+    return recluster(PatchEncoder(), videos, 'decord', PseudoMaskRounds(folder), 0, settings, seed=3, epoch=7)

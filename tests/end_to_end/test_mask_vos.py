@@ -1,0 +1,132 @@
+"""Mask-VOS from videos without labels to segmented ones: both stages, rounds of clustering, resuming."""
+
+import json
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmsigma.apis.launch import build_runner
+from mmsigma.datasets import PseudoMaskRounds
+from mmsigma.engine.reclustering import ClusterSettings, cluster_frames
+from mmsigma.utils.config import load_config
+from tests.end_to_end.conftest import ROOT
+from tests.vos_data import make_davis
+
+
+def small(demo_set: Path, work_dir: Path, **options) -> Config:
+    """20 videos in batches of 8: 2 steps per epoch, an epoch of correspondence and three with a round each."""
+    given = {'data_root': str(demo_set / 'videos'), 'batch_size': 8, 'num_workers': 0, **options}
+    cfg = load_config(ROOT / 'configs' / 'demo' / 'mask_vos_tiny_demo.py', given)
+    cfg.work_dir, cfg.experiment_name = str(work_dir), uuid.uuid4().hex
+    read, _, crop, *_ = cfg.train_dataloader.dataset.pipeline
+    crop.update(size=32, short_side=(32, 40))
+    cfg.custom_hooks[-1].update(start=1, interval=2, pictures=1)
+    cfg.custom_hooks[-1].settings.update(size=32, fit_frames=6)
+    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=1, max_keep_ckpts=-1)
+    cfg.train_cfg.max_epochs = 4
+    return cfg
+
+
+def weights(work_dir: Path) -> dict[str, torch.Tensor]:
+    return torch.load(work_dir / 'iter_8.pth', weights_only=True)['state_dict']
+
+
+@pytest.fixture(scope='module')
+def trained(demo_set, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp('mask_vos')
+    build_runner(small(demo_set, folder)).train()
+    return folder
+
+
+def test_rounds(trained: Path) -> None:
+    rounds = PseudoMaskRounds(trained / 'rounds')
+    assert rounds.is_complete(0) and rounds.is_complete(1) and not rounds.is_complete(2)
+    assert rounds.current() == 1
+    manifest = json.loads((rounds.path(1) / 'manifest.json').read_text())
+    assert (manifest['epoch'], manifest['videos'], manifest['failed']) == (3, 20, [])
+    assert 0 < manifest['clusters_per_video'] <= 5 and 0.2 <= manifest['largest_share'] <= 1
+    assert len(list(rounds.path(1).glob('*.npz'))) == 20 and len(list(rounds.path(1).glob('pictures/*.png'))) == 1
+    log = next(trained.glob('*/vis_data/scalars.json')).read_text()
+    assert 'loss_short' in log and 'loss_segmentation' in log
+
+
+@pytest.mark.parametrize('at', [3, 4, 7])
+def test_resumed_is_as_uninterrupted(demo_set, trained: Path, tmp_path: Path, at: int) -> None:
+    """Cut in the middle of the first epoch with masks, at its end, and in the last epoch."""
+    for name in ('rounds', f'iter_{at}.pth'):
+        source = trained / name
+        (tmp_path / name).symlink_to(source) if source.is_file() else _copy(source, tmp_path / name)
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / f'iter_{at}.pth'))
+    cfg = small(demo_set, tmp_path)
+    cfg.resume = True
+    build_runner(cfg).train()
+    resumed, whole = weights(tmp_path), weights(trained)
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
+
+
+def _copy(source: Path, target: Path) -> None:
+    import shutil
+
+    shutil.copytree(source, target)
+
+
+def test_a_round_that_is_gone_is_not_made_up(demo_set, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / 'iter_3.pth').symlink_to(trained / 'iter_3.pth')
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'iter_3.pth'))
+    cfg = small(demo_set, tmp_path)
+    cfg.resume = True
+    with pytest.raises(
+        FileNotFoundError, match='epoch 1 belongs to round 0, which is not in .*: resume in the work dir'
+    ):
+        build_runner(cfg).train()
+
+
+def test_segments_videos(demo_set, trained: Path, tmp_path: Path) -> None:
+    cfg = small(demo_set, tmp_path, test_root=str(make_davis(tmp_path / 'davis', dict(ant=4))))
+    cfg.load_from = str(trained / 'iter_8.pth')
+    metrics = build_runner(cfg).test()
+    assert 0 <= metrics['vos/J&F'] <= 100
+    assert len(list((tmp_path / 'davis2017_val' / 'ant').glob('*.png'))) == 4
+
+
+def test_videos_without_objects_are_left_out(demo_set, tmp_path: Path) -> None:
+    cfg = small(demo_set, tmp_path)
+    cfg.custom_hooks[-1].update(start=0, interval=4)
+    cfg.custom_hooks[-1].settings.update(max_share=0.01)
+    cfg.train_cfg.max_epochs = 1
+    build_runner(cfg).train()
+    manifest = json.loads((tmp_path / 'rounds/round_000/manifest.json').read_text())
+    assert manifest['without_objects'] == 20
+    rows = [json.loads(line) for line in next(tmp_path.glob('*/vis_data/scalars.json')).read_text().splitlines()]
+    assert all(row['labelled_clips'] == 0 and row['loss_segmentation'] == 0 for row in rows if 'loss' in row)
+
+
+def test_frames_beyond_those_clustered() -> None:
+    generator = torch.Generator().manual_seed(0)
+    looks = torch.nn.functional.normalize(torch.randn(3, 12, generator=generator), dim=1)
+    truth = torch.zeros(9, 6, 6, dtype=torch.int64)
+    truth[:, :2, :2], truth[:, 4:, 4:] = 1, 2
+    features = looks[truth] + 0.01 * torch.randn(9, 6, 6, 12, generator=generator)
+    settings = ClusterSettings(num_clusters=3, fit_frames=4, num_restarts=4)
+    labels, kept, shares = cluster_frames(features, settings, torch.Generator().manual_seed(1))
+    assert labels.shape == (9, 6, 6) and len(kept) == 2 and shares.max() == pytest.approx(28 / 36)
+    pairs = {(int(a), int(b)) for a, b in zip(labels.flatten(), truth.flatten(), strict=True)}
+    assert len(pairs) == 3
+
+
+def test_hook_needs_masks_in_the_pipeline(demo_set, tmp_path: Path) -> None:
+    cfg = small(demo_set, tmp_path)
+    del cfg.train_dataloader.dataset.pipeline[1]
+    with pytest.raises(ValueError, match='ReclusterHook needs ReadClip and LoadPseudoMasks'):
+        build_runner(cfg).train()
+
+
+def test_same_seed_same_round(trained: Path, demo_set, tmp_path: Path) -> None:
+    build_runner(small(demo_set, tmp_path)).train()
+    for path in (trained / 'rounds' / 'round_001').glob('*.npz'):
+        with np.load(path) as one, np.load(tmp_path / 'rounds' / 'round_001' / path.name) as other:
+            assert all(np.array_equal(one[key], other[key]) for key in ('labels', 'frames', 'kept'))
