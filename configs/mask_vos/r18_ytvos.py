@@ -1,5 +1,5 @@
-# Mask-VOS, ResNet-18, YouTube-VOS: 300 epochs of correspondence alone, learning rate 1e-4 and half of it every 100 epochs,
-# then 100 epochs of all losses at 1e-5, videos clustered anew every 10 epochs. 16 clips of 3 frames per step.
+# Mask-VOS, ResNet-18, YouTube-VOS: 300 epochs of correspondence alone, learning rate 1e-4 and half of it every 100
+# epochs, then 100 epochs of all losses at 1e-5, videos clustered anew every 10 epochs. 16 clips of 3 frames per step.
 _base_ = [
     '../_base_/models/mask_vos_r18.py',
     '../_base_/datasets/clip_views.py',
