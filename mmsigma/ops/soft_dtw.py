@@ -121,32 +121,33 @@ class _SmoothDTW(torch.autograd.Function):
         (scaled,) = ctx.saved_tensors
         weights = _weights(scaled, ctx.kind)
         flow = F.pad(_skew(grad), (1, 0, 0, 0, 2, 0))  # what reaches a cell from the cells after it
-        num_rows = grad.shape[1]
+        own, above = flow[:, :, 1:].unbind(0), flow[:, :, :-1].unbind(0)
+        left, both, up = (part.unbind(0) for part in weights.unbind(0))
         for number in range(len(flow) - 1, 1, -1):
-            low, high = max(1, number - ctx.columns), min(num_rows, number - 1) + 1
-            cells, here, before = flow[number, :, low:high], slice(low, high), slice(low - 1, high - 1)
-            left, both, up = weights[:, number - 2, :, before].unbind(0)
-            flow[number - 1, :, here].addcmul_(left, cells)
-            flow[number - 1, :, before].addcmul_(up, cells)
-            flow[number - 2, :, before].addcmul_(both, cells)
+            own[number - 1].addcmul_(left[number - 2], own[number])
+            above[number - 1].addcmul_(up[number - 2], own[number])
+            above[number - 2].addcmul_(both[number - 2], own[number])
         return _unskew(flow[2:, :, 1:], ctx.columns), None, None
 
 
 def _fill(cost: Tensor, kind: str) -> Tensor:
-    """The table over -gamma, skewed and with its border (M + N + 1, B, M + 1), from costs (M + N - 1, B, M) over it."""
+    """The table over -gamma, skewed and with its border (M + N + 1, B, M + 1), from costs (M + N - 1, B, M) over it.
+
+    Whole diagonals are computed, with cells on both sides of the table: slices would cost more time than these. No cell
+    of the table depends on those beyond its last column, and those before its first column stay as they begin, since
+    all their predecessors are outside, too.
+    """
     num_diagonals, batch, num_rows = cost.shape
-    num_columns = num_diagonals - num_rows + 1
     table = cost.new_full((num_diagonals + 2, batch, num_rows + 1), _OUTSIDE)
     table[0, :, 0] = 0
-    for number in range(2, num_diagonals + 2):
-        low, high = max(1, number - num_columns), min(num_rows, number - 1) + 1
-        one, two = table[number - 1], table[number - 2]
-        before = torch.stack([one[:, low:high], two[:, low - 1 : high - 1], one[:, low - 1 : high - 1]])
+    own, above = table[:, :, 1:].unbind(0), table[:, :, :-1].unbind(0)
+    for number, diagonal in enumerate(cost.unbind(0), 2):
+        before = torch.stack([own[number - 1], above[number - 2], above[number - 1]])
         if kind == 'smoothmin':
             least = before.softmax(dim=0).mul_(before).sum(dim=0)
         else:
             least = before.logsumexp(dim=0)
-        torch.add(least, cost[number - 2, :, low - 1 : high - 1], out=table[number, :, low:high])
+        torch.add(least, diagonal, out=own[number])
     return table
 
 
