@@ -154,6 +154,7 @@ def _fill(cost: Tensor, kind: str) -> Tensor:
 def _weights(table: Tensor, kind: str) -> Tensor:
     """Derivatives of each cell's minimum by its predecessors left, both and up, (3, M + N - 1, B, M)."""
     before = torch.stack([table[1:-1, :, 1:], table[:-2, :, :-1], table[1:-1, :, :-1]])
+    before.sub_(before.amax(dim=0))  # differences lose fewer digits near 0
     share = before.softmax(dim=0)
     if kind == 'logsumexp':
         return share
