@@ -35,6 +35,9 @@ def main() -> None:
             raise SystemExit(f'{args.config} has no test_dataloader: it only describes pre-training')
         cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
         cfg.load_from = args.checkpoint
+        if args.checkpoint and cfg.model.get('backbone', {}).get('type') == 'TimmViTEncoder':
+            # their names are timm's or DINO's, which the encoder itself reads
+            cfg.model.backbone.weights, cfg.load_from = args.checkpoint, None
         if not args.checkpoint and not cfg.get('weights_in_config', False):
             raise SystemExit(f'{args.config} needs a checkpoint: tools/test.py {args.config} CHECKPOINT')
         apply_arguments(cfg, args)

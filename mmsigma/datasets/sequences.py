@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsigma.utils.masks import read_mask
+from mmsigma.utils.masks import mask_ids, read_mask
 from mmsigma.utils.video import PICTURES, read_picture
 
 
@@ -80,7 +80,7 @@ def davis(root: Path, year: int | str = 2017, split: str = 'val', resolution: st
     places = {
         name: (root / 'JPEGImages' / resolution / name, root / 'Annotations' / resolution / name) for name in names
     }
-    return _first_frame_given(places, root, binary=str(year) == '2016')
+    return _first_frame_given(places, root, binary=str(year) == '2016', dense=True)
 
 
 def folders(root: Path, frames: str = 'JPEGImages', masks: str = 'Annotations') -> list[FrameSequence]:
@@ -110,11 +110,11 @@ def youtube_vos(root: Path, split: str = 'valid', all_frames: bool = True) -> li
     for name, video in sorted(meta.items()):
         frames = _list_pictures(pictures / name)
         numbers = {path.stem: number for number, path in enumerate(frames)}
-        masks = {
-            numbers[path.stem]: path for path in _list_pictures(root / split / 'Annotations' / name, numbers.keys())
-        }
+        annotated = _list_pictures(root / split / 'Annotations' / name)
+        masks = {numbers[path.stem]: path for path in annotated if path.stem in numbers}
         listed = {frame for item in video['objects'].values() for frame in item.get('frames', ())}
-        if not masks or listed - numbers.keys():
+        whole = len(masks) == len(annotated) and not listed - numbers.keys()
+        if not masks or not whole or (split != 'train' and not _all_objects(video, masks)):
             missing.append(name)
             continue
         wanted = tuple(sorted(numbers[frame] for frame in listed)) or tuple(range(len(frames)))
@@ -143,13 +143,24 @@ def vip(root: Path, split: str = 'val') -> list[FrameSequence]:
 LAYOUTS = {'davis': davis, 'folders': folders, 'vip': vip, 'youtube_vos': youtube_vos}
 
 
-def _first_frame_given(places: dict[str, tuple[Path, Path]], root: Path, binary: bool = False) -> list[FrameSequence]:
+def _all_objects(video: dict, masks: dict[int, Path]) -> bool:
+    """Whether each object of a video of YouTube-VOS is in one of the masks."""
+    present = {number for path in masks.values() for number in mask_ids(read_mask(path))}
+    return {int(number) for number in video['objects']} <= present
+
+
+def _first_frame_given(
+    places: dict[str, tuple[Path, Path]], root: Path, binary: bool = False, dense: bool = False
+) -> list[FrameSequence]:
+    """Videos by their folders of frames and masks; ``dense`` ones have the first mask, or one for every frame."""
     sequences, missing = [], []
     for name, (pictures, annotations) in places.items():
         frames = _list_pictures(pictures)
         numbers = {path.stem: number for number, path in enumerate(frames)}
-        masks = {numbers[path.stem]: path for path in _list_pictures(annotations, numbers.keys())}
-        if 0 in masks:
+        annotated = _list_pictures(annotations)
+        masks = {numbers[path.stem]: path for path in annotated if path.stem in numbers}
+        whole = not dense or len(annotated) in (1, len(frames)) and len(masks) == len(annotated)
+        if 0 in masks and whole:
             sequences.append(FrameSequence(name, frames, masks, (0,), tuple(range(len(frames))), binary))
         else:
             missing.append(name)
@@ -184,7 +195,7 @@ def _complain(missing: list[str], total: int, root: Path) -> None:
     if missing:
         shown = ', '.join(missing[:5]) + (', ...' if len(missing) > 5 else '')
         raise FileNotFoundError(
-            f'{len(missing)} of {total} videos below {root} lack frames or the mask of the first one: {shown}'
+            f'{len(missing)} of {total} videos below {root} lack frames or masks, the first one for example: {shown}'
         )
     if not total:
         raise FileNotFoundError(f'there are no videos below {root}')

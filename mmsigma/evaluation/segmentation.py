@@ -137,7 +137,7 @@ def clustering_miou(
 
 def background_floor(gt: Sequence[Array]) -> float:
     """Mean IoU of calling every pixel of every clip background: what any score has to be compared with."""
-    return float(np.mean([match_clusters(np.zeros_like(clip), clip, 'precision').miou for clip in gt]))
+    return float(np.mean([match_clusters(np.zeros_like(clip), clip, 'none').miou for clip in gt]))
 
 
 def category_ids(instances: Array, instance_ids: Sequence[int], categories: Sequence[int]) -> Array:

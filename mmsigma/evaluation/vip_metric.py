@@ -83,6 +83,8 @@ class VIPMetric(BaseMetric):
                 and frame are named.
         """
         for sample in data_samples:
+            if sample.get('failure'):
+                raise ValueError(f'{sample["sequence"].name} could not be segmented: {sample["failure"]}')
             sequence, masks = sample['sequence'], sample['pred_masks']
             if self.out_dir:
                 for number in sequence.wanted:

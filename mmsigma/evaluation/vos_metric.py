@@ -80,20 +80,25 @@ class VOSMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Write and score the masks of videos; a video that cannot be scored is named, and counted at the end."""
         for sample in data_samples:
-            sequence, masks = sample['sequence'], sample['pred_masks']
-            if self.out_dir:
-                for number in sequence.wanted:
-                    write_mask(mask_path(self.out_dir, sequence, number), masks[number])
-                write_strip(self.out_dir, sequence, masks)
-            rows: list[ObjectScores] | None = []
-            if self.score:
-                try:
-                    rows = self._score(sequence, masks)
-                except ValueError as error:
-                    MMLogger.get_current_instance().warning(f'{sequence.name} is not scored: {error}')
-                    rows = None
-            files = [(sequence.name, sequence.frames[number].stem) for number in sequence.wanted]
+            sequence, failure, rows, files = sample['sequence'], sample.get('failure'), [], []
+            try:
+                if failure:
+                    raise ValueError(failure)
+                if self.out_dir:
+                    files = self._write(sequence, sample['pred_masks'])
+                if self.score:
+                    rows = self._score(sequence, sample['pred_masks'])
+            except ValueError as error:
+                MMLogger.get_current_instance().warning(f'{sequence.name} is left out: {error}')
+                rows = None
             self.results.append((sequence.name, rows, files))
+
+    def _write(self, sequence: Any, masks: np.ndarray) -> list[tuple[str, str]]:
+        """Write the masks that are wanted, and return their names; then the picture of the report."""
+        for number in sequence.wanted:
+            write_mask(mask_path(self.out_dir, sequence, number), masks[number])
+        write_strip(self.out_dir, sequence, masks)
+        return [(sequence.name, sequence.frames[number].stem) for number in sequence.wanted]
 
     @staticmethod
     def _score(sequence: Any, masks: np.ndarray) -> list[ObjectScores]:
@@ -106,6 +111,8 @@ class VOSMetric(BaseMetric):
         results = sorted({name: (name, rows, files) for name, rows, files in results}.values())
         metrics: dict[str, float] = {}
         if self.archive and self.out_dir:
+            if failed := [name for name, part, _ in results if part is None]:
+                raise ValueError(f'there is no archive, as {len(failed)} videos were left out: {failed[:5]}')
             files = [file for *_, part in results for file in part]
             metrics['archived_masks'] = write_archive(self.out_dir, files, self.top_folder)
         videos = [name for name, *_ in results]

@@ -90,10 +90,12 @@ class FrameGeometry(nn.Module):
     def labels_of_cells(self, one_hot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Labels (V, H, W) of a frame's pixels as labels of its cells (h, w, V)."""
         grid = self.grid(one_hot.shape[-2:])
-        maps = one_hot[None].to(dtype)
-        if not self._resizes:
-            # background there would reach the outermost cells, which sample the outermost pixels
-            maps = F.pad(maps, self._padding(one_hot.shape[-2:]), mode='replicate')
+        target = self._resized(one_hot.shape[-2:])
+        if any(self._padding(target)):
+            # labels go the way of the frame; background in the padding would reach the outermost cells
+            maps = self.labels_of_image(one_hot)[None].to(dtype)
+        else:
+            maps = one_hot[None].to(dtype)
         if self.to_cells == 'pick':
             if self._resizes:
                 raise ValueError("to_cells='pick' does not go with resized frames")

@@ -8,6 +8,7 @@ import math
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmsigma.ops.linear import linear
@@ -54,12 +55,14 @@ def topk_affinity(
         Weights and indices, most similar first.
 
     Raises:
-        ValueError: If shapes do not fit, or ``window`` is unknown.
+        ValueError: If shapes do not fit, ``window`` is unknown, or ``radius`` is not positive.
     """
     if query.shape != memory.shape[1:]:
         raise ValueError(f'query {tuple(query.shape)} and frames {tuple(memory.shape[1:])} differ in shape (h, w, C)')
     if window not in ('circle', 'square'):
         raise ValueError(f"window must be 'circle' or 'square', got {window!r}")
+    if radius is not None and radius <= 0:
+        raise ValueError(f'radius must be positive, or None for no window, got {radius}')
     num_free = len(memory) if radius is None else min(num_free, len(memory))
     height, width, _ = query.shape
     free, near = memory[:num_free].flatten(0, 2), memory[num_free:]
@@ -79,7 +82,10 @@ def topk_affinity(
                 found, index = _largest_in_window(tile, near, (y, x), radius, window, k)
                 values.append(found)
                 cells.append(index + len(free))
-            best, order = torch.cat(values).topk(k, dim=0)
+            everything = torch.cat(values)
+            best, order = everything.topk(min(k, len(everything)), dim=0)
+            missing = (0, 0, 0, k - len(best))  # in a small window, rows below
+            best, order = F.pad(best, missing, value=-torch.inf), F.pad(order, missing)
             shape = (*tile.shape[:2], k)
             weights[y : y + _TILE, x : x + _TILE] = (best.to(exact) / temperature).softmax(dim=0).T.reshape(shape)
             indices[y : y + _TILE, x : x + _TILE] = torch.cat(cells).gather(0, order).T.reshape(shape)

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from mmsigma.utils.frame_encoder_names import keys_to_resnet
 from mmsigma.utils.key_mapping import to_our_names
 
 _WRAPPERS = re.compile(r'^(?:module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.')  # added to names by DDP and torch.compile
@@ -60,7 +61,7 @@ def _starts_like_torch_save(path: Path) -> bool:
 
 
 def load_weights(
-    path: str | Path, keys: Sequence[str] = ('state_dict', 'model', 'module'), *, trust: bool = False
+    path: str | Path, keys: Sequence[str] = ('state_dict', 'model', 'module', 'teacher'), *, trust: bool = False
 ) -> dict[str, Tensor]:
     """Read the parameters of a checkpoint, whichever of ``keys`` it keeps them under.
 
@@ -77,7 +78,7 @@ def load_weights(
 
 
 def find_weights(
-    content: Any, path: str | Path, keys: Sequence[str] = ('state_dict', 'model', 'module')
+    content: Any, path: str | Path, keys: Sequence[str] = ('state_dict', 'model', 'module', 'teacher')
 ) -> dict[str, Tensor]:
     """The parameters in the content of a checkpoint, without what DDP and ``torch.compile`` add to names.
 
@@ -160,6 +161,7 @@ def load_into_model(
     except KeyError as error:
         raise CheckpointError(f'{origin}: {error.args[0]}') from error
     own = model.state_dict()
+    state = keys_to_resnet(state, own)
     pretrained = any(name.startswith('neck.') for name in state) and not any(name.startswith('neck.') for name in own)
     needed = [name for name in own if name.startswith('backbone.')]
     take_backbone = backbone_only or pretrained
@@ -172,13 +174,16 @@ def load_into_model(
 
 
 def _check_backbone(needed: Sequence[str], state: dict[str, Tensor], origin: str | Path, optional_norm: bool) -> None:
-    # the norm is of pre-training, and fine-tuned models have none; skips are for the decoder of Mask-VOS
-    optional = ('backbone.norm.', 'backbone.skip')
+    # the norm is of pre-training, and fine-tuned models have none; skips are for the decoder of Mask-VOS, and fc is the
+    # classifier of ResNets
+    optional = ('backbone.norm.', 'backbone.skip', 'backbone.fc.')
     missing = [name for name in needed if name not in state and not (optional_norm and name.startswith(optional))]
     if missing:
         raise CheckpointError(f'{origin} lacks {len(missing)} parameters of the backbone: {missing[:5]}')
     others = sorted(name for name in state.keys() - set(needed) if name.startswith('backbone.'))
-    others = [name for name in others if not name.startswith(optional)]
+    stages = {name.split('.')[1] for name in needed}
+    later = {f'layer{number}' for number in range(2, 5)} - stages if 'layer1' in stages else set()  # of a ResNet
+    others = [name for name in others if not name.startswith(optional) and name.split('.')[1] not in later]
     if needed and others:
         raise CheckpointError(
             f'{origin} was made for another backbone, a deeper one for example: {len(others)} of its parameters are '

@@ -1,21 +1,23 @@
-"""Parameter names of released encoders of frames: CRW's and MAST's."""
+"""Parameter names of published encoders of frames: ResNets as torchvision names them, MoCo, DINO, CRW, MAST."""
 
 import re
 
 from torch import Tensor
 
 _WRAPPED = 'module.'  # by DataParallel
-_CRW = 'encoder.model.'
+_CRW, _MOCO = 'encoder.model.', 'encoder_q.'
 _MAST = ('feature_extraction.', 'post_convolution.')
+_RESNET = re.compile(r'(conv1|bn1|layer\d)\.')
 
 
 def is_frame_encoder(state: dict[str, Tensor]) -> bool:
-    """Whether these are the names of CRW or of MAST."""
-    return any(name.removeprefix(_WRAPPED).startswith((_CRW, *_MAST)) for name in state)
+    """Whether these are the names of one of them."""
+    names = {name.removeprefix(_WRAPPED) for name in state}
+    return any(name.startswith((_CRW, _MOCO, *_MAST)) for name in names) or 'layer1.0.conv1.weight' in names
 
 
 def from_frame_encoder(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the parameters of a checkpoint of CRW (a ResNet and a head) or of MAST.
+    """The encoder in a checkpoint, by our names; heads, queues and momentum copies are left out.
 
     CRW's published file has its reflected padding as a module of its own, before the convolution, in some names.
     """
@@ -24,9 +26,15 @@ def from_frame_encoder(state: dict[str, Tensor]) -> dict[str, Tensor]:
         name = name.removeprefix(_WRAPPED)
         if name.startswith(_CRW):
             name = re.sub(r'\b(conv[12])\.1\.', r'\1.', name.removeprefix(_CRW))
+        name = name.removeprefix(_MOCO)
+        if name.startswith(_MAST) or _RESNET.match(name):
             renamed[f'backbone.{name}'] = value
-        elif name.startswith(_MAST):
-            renamed[f'backbone.{name}'] = value
-        else:
-            renamed[name] = value
     return renamed
+
+
+def keys_to_resnet(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Of a ResNet with a head for keys (Mask-VOS, DUL) the ResNet alone, for models that are no more than that."""
+    inner = 'backbone.backbone.'
+    if any(name.startswith(inner) for name in own) or not any(name.startswith(inner) for name in state):
+        return state
+    return {name.removeprefix('backbone.'): value for name, value in state.items() if name.startswith(inner)}

@@ -80,7 +80,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     root = make_davis(tmp_path / 'davis', dict(ant=3, bee=3, cow=3))
     (root / 'Annotations/480p/bee/00000.png').unlink()
     shutil.rmtree(root / 'JPEGImages/480p/cow')
-    with pytest.raises(FileNotFoundError, match='2 of 3 videos .* lack frames or the mask of the first one: bee, cow'):
+    with pytest.raises(FileNotFoundError, match='2 of 3 videos .* lack frames or masks, .*: bee, cow'):
         find_sequences('davis', root)
     root = make_youtube_vos(tmp_path / 'ytvos')
     (root / 'valid_all_frames/JPEGImages/ab12/00010.png').unlink()
@@ -122,3 +122,15 @@ class TestDataset:
             VOSDataset('davis', str(root))[0]['inputs'].read_mask(0)
         write_mask(path, np.ones(SIZE, np.uint8))
         assert VOSDataset('davis', str(root))[0]['inputs'].read_mask(0).all()
+
+
+def test_parts_that_are_missing_are_not_overlooked(tmp_path: Path) -> None:
+    root = make_davis(tmp_path / 'davis', dict(ant=4, bee=4, cow=4))
+    (root / 'JPEGImages/480p/ant/00002.png').unlink()
+    (root / 'Annotations/480p/bee/00003.png').unlink()
+    with pytest.raises(FileNotFoundError, match='2 of 3 videos .*: ant, bee'):
+        find_sequences('davis', root)
+    root = make_youtube_vos(tmp_path / 'ytvos')
+    (root / 'valid/Annotations/ab12/00005.png').unlink()  # the only mask of object 4
+    with pytest.raises(FileNotFoundError, match='1 of 1 videos .*: ab12'):
+        find_sequences('youtube_vos', root)

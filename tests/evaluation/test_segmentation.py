@@ -103,3 +103,8 @@ def test_bad_input() -> None:
         match_clusters(np.zeros(3), np.zeros(4))
     with pytest.raises(ValueError, match='level must be'):
         clustering_miou([np.zeros((1, 2, 2))], [np.zeros((1, 2, 2))], level='video')
+
+
+def test_floor_is_the_background_even_where_it_is_the_smaller_part() -> None:
+    truth = np.array([[0, 0, 1, 1, 1, 1, 1, 1, 2, 2]])
+    assert background_floor([truth]) == pytest.approx(0.2 / 3)

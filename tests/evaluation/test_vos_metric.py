@@ -100,3 +100,15 @@ def test_an_archive_is_whole_or_not_there(tmp_path: Path) -> None:
     assert not (tmp_path / 'out.zip').exists()
     with pytest.raises(ValueError, match='an archive needs out_dir'):
         VOSMetric(archive=True)
+
+
+def test_a_failure_is_named_and_the_others_are_not_lost(tmp_path: Path) -> None:
+    videos = find_sequences('davis', make_davis(tmp_path / 'davis', dict(ant=6, bee=6)))
+    write_mask(videos[1].masks[2], np.zeros((10, 10), np.uint8))
+    metrics = evaluate(VOSMetric(str(tmp_path / 'out')), videos)
+    assert metrics['vos/unscored_videos'] == 1
+    metric = VOSMetric(str(tmp_path / 'zip'), score=False, archive=True)
+    metric.process({}, [dict(sequence=videos[0], pred_masks=predictions(videos[0]))])
+    metric.process({}, [dict(sequence=videos[1], failure='its mask is no mask')])
+    with pytest.raises(ValueError, match=r"no archive, as 1 videos were left out: \['bee'\]"):
+        metric.evaluate(2)

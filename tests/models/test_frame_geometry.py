@@ -85,3 +85,18 @@ def test_refuses_what_it_does_not_know() -> None:
         FrameGeometry(8, short_side=480, size=(240, 424))
     with pytest.raises(ValueError, match='does not go with resized frames'):
         FrameGeometry(4, size=(8, 8), to_cells='pick').labels_of_cells(stripes(16, 16))
+
+
+@pytest.mark.parametrize(('stride', 'settings'), [(16, dict(size=(120, 208))), (16, dict(short_side=360)), (8, {})])
+@pytest.mark.parametrize('way', ['half_pixel', 'corners', 'nearest'])
+def test_resized_and_padded_labels_stay_in_place(stride: int, settings: dict, way: str) -> None:
+    to_pixels = 'corners' if way == 'corners' else 'half_pixel'
+    geometry = FrameGeometry(stride, to_cells=way, to_pixels=to_pixels, **settings)
+    rows = torch.arange(470).expand(854, -1).T
+    for border in (94, 376):  # a fifth from above and from below
+        labels = torch.stack([rows < border, rows >= border])
+        back = geometry.labels_of_pixels(geometry.labels_of_cells(labels), (470, 854)).argmax(dim=0)
+        found = (back[:, 400] == 0).sum()
+        # the nearest way takes the first pixel of a cell, as DINO does
+        cell = stride * 470 / geometry.prepare(np.zeros((470, 854, 3), np.uint8)).shape[2]
+        assert abs(int(found) - border) <= (1.0 * cell if way == 'nearest' else 0.3 * cell), border

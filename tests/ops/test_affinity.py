@@ -111,3 +111,15 @@ def test_bad_input() -> None:
         topk_affinity(unit(4, 4, 8), unit(1, 4, 5, 8))
     with pytest.raises(ValueError, match="window must be 'circle' or 'square'"):
         topk_affinity(unit(4, 4, 8), unit(1, 4, 4, 8), window='disc')
+
+
+@pytest.mark.parametrize(('k', 'frames', 'radius'), [(5, 1, 2), (9, 3, 1), (20, 2, 2.5)])
+def test_windows_with_fewer_cells_than_asked_for(k: int, frames: int, radius: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    query, memory = torch.randn(13, 13, 4, generator=generator), torch.randn(frames, 13, 13, 4, generator=generator)
+    found = topk_affinity(query, memory, k=k, radius=radius, num_free=0)
+    assert found.weights.shape == (169, k)
+    torch.testing.assert_close(found.weights.sum(dim=1), torch.ones(169))
+    assert (found.weights == 0).any()
+    with pytest.raises(ValueError, match='radius must be positive'):
+        topk_affinity(query, memory, k=k, radius=0)

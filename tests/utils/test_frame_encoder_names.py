@@ -1,24 +1,85 @@
-"""Names of CRW's and MAST's checkpoints become ours."""
+"""Published encoders of frames load into models of label propagation."""
 
+from pathlib import Path
+
+import pytest
 import torch
+from torchvision.models import resnet18, resnet50
 
-from mmsigma.models import ResNetEncoder
+from mmsigma.models import KeyEncoder, LabelPropagation
+from mmsigma.utils.checkpoint import CheckpointError, load_into_model, load_weights
 from mmsigma.utils.key_mapping import to_our_names
+from mmsigma.utils.mask_vos_names import official_name
 
 
-def test_crw() -> None:
-    own = {f'backbone.{name}': value for name, value in ResNetEncoder(18, out_stage=3).state_dict().items()}
-    theirs = {f'encoder.model.{name.removeprefix("backbone.")}': value for name, value in own.items()}
-    head = {'selfsim_fc.0.weight': torch.zeros(128, 512), 'encoder.model.layer4.0.conv1.weight': torch.zeros(1)}
-    # the published file wraps 3 x 3 and 7 x 7 convolutions, but not those of shortcuts
-    wrapped = {
-        name.replace('conv1.weight', 'conv1.1.weight').replace('conv2.weight', 'conv2.1.weight'): value
-        for name, value in theirs.items()
+def load(content: dict, tmp_path: Path, **backbone) -> LabelPropagation:
+    torch.save(content, tmp_path / 'file.pth')
+    model = LabelPropagation(dict(type='ResNetEncoder', **backbone))
+    load_into_model(
+        model, load_weights(tmp_path / 'file.pth'), origin='file.pth', allow_missing=False, backbone_only=True
+    )
+    return model
+
+
+def same(model: LabelPropagation, network: torch.nn.Module) -> bool:
+    theirs = network.state_dict()
+    return all(torch.equal(value, theirs[name]) for name, value in model.backbone.state_dict().items())
+
+
+def prefixed(state: dict, prefix: str) -> dict:
+    return {prefix + name: value for name, value in state.items()}
+
+
+@pytest.mark.parametrize('prefix', ['', 'module.', 'module.encoder_q.', 'backbone.'])
+def test_resnets(prefix: str, tmp_path: Path) -> None:
+    network = resnet18()
+    state = prefixed(network.state_dict(), prefix)
+    if 'encoder_q' in prefix:
+        state |= prefixed(resnet18().state_dict(), 'module.encoder_k.') | {'module.queue': torch.zeros(3)}
+        content = dict(epoch=3, state_dict=state)
+    else:
+        content = state
+    assert same(load(content, tmp_path), network)
+    assert same(load(content, tmp_path, out_stage=3, padding_mode='reflect'), network)
+
+
+def test_dino_resnet50(tmp_path: Path) -> None:
+    student, teacher = resnet50(), resnet50()
+    content = {
+        'student': prefixed(student.state_dict(), 'module.backbone.'),
+        'teacher': prefixed(teacher.state_dict(), 'backbone.') | {'head.mlp.0.weight': torch.zeros(2)},
+        'epoch': 1,
     }
-    for state in (theirs, wrapped):
-        renamed = to_our_names({**state, **head})
-        assert renamed.keys() - own.keys() == {'selfsim_fc.0.weight', 'backbone.layer4.0.conv1.weight'}
-        assert all(renamed[name] is value for name, value in own.items())
+    assert same(load(content, tmp_path, depth=50, out_stage=3), teacher)
+
+
+@pytest.mark.parametrize('wrapped', [False, True])
+def test_crw(wrapped: bool, tmp_path: Path) -> None:
+    network = resnet18()
+    state = {f'encoder.model.{name}': value for name, value in network.state_dict().items() if 'fc' not in name}
+    if wrapped:  # the published file wraps 3 x 3 and 7 x 7 convolutions, but not those of shortcuts
+        names = {'conv1.weight': 'conv1.1.weight', 'conv2.weight': 'conv2.1.weight'}
+        for old, new in names.items():
+            state = {name.replace(old, new): value for name, value in state.items()}
+    content = dict(model={**state, 'selfsim_fc.0.weight': torch.zeros(128, 512)}, epoch=24)
+    assert same(load(content, tmp_path, out_stage=3, padding_mode='reflect'), network)
+
+
+def test_dul_and_mask_vos(tmp_path: Path) -> None:
+    keys = KeyEncoder(18, skips=False)
+    state = {official_name(f'backbone.{name}'): value for name, value in keys.state_dict().items()}
+    content = dict(model=prefixed(state, 'module.'), epoch=120, score=0.675)
+    assert same(load(content, tmp_path), keys.backbone)
+    model = LabelPropagation(dict(type='KeyEncoder', skips=False))
+    load_into_model(
+        model, load_weights(tmp_path / 'file.pth'), origin='file.pth', allow_missing=False, backbone_only=True
+    )
+    assert all(torch.equal(value, keys.state_dict()[name]) for name, value in model.backbone.state_dict().items())
+
+
+def test_another_depth_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError):
+        load(resnet50().state_dict(), tmp_path)
 
 
 def test_mast() -> None:

@@ -46,14 +46,14 @@ class LabelPropagation(FramePropagation):
         self.keep_given = keep_given
 
     def predict_video(self, sequence: Any, sample: Any) -> None:
-        """Set ``pred_masks``, uint8 (T, H, W), of a video.
+        """Set ``pred_masks``, uint8 (T, H, W), of a video, or ``failure``, if it cannot be segmented.
 
         Args:
             sequence: Has ``frames``, ``given``, ``read_frame`` and ``read_mask``, as
                 :class:`mmsigma.datasets.sequences.FrameSequence` does.
             sample: Of the video.
         """
-        sample.set_field(np.stack(list(self.segment(sequence))), 'pred_masks')
+        predict_masks(self.new_segmenter(), sequence, sample)
 
     def segment(self, sequence: Any) -> Iterator[np.ndarray]:
         """Ids (H, W), uint8, of one frame of a video after the other."""
@@ -76,3 +76,11 @@ def segment_video(segmenter: VideoSegmenter, sequence: Any) -> Iterator[np.ndarr
     for number in range(len(sequence.frames)):
         mask = sequence.read_mask(number) if number in sequence.given else None
         yield segmenter.step(sequence.read_frame(number), mask)
+
+
+def predict_masks(segmenter: VideoSegmenter, sequence: Any, sample: Any) -> None:
+    """Set ``pred_masks``, uint8 (T, H, W), of a video's sample, or ``failure``, why it could not be segmented."""
+    try:
+        sample.set_field(np.stack(list(segment_video(segmenter, sequence))), 'pred_masks')
+    except ValueError as error:  # of a frame or a mask; the other videos are not to be lost
+        sample.set_field(str(error), 'failure')

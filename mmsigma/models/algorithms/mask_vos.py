@@ -7,7 +7,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from mmsigma.models.algorithms.label_propagation import segment_video
+from mmsigma.models.algorithms.label_propagation import predict_masks
 from mmsigma.models.correspondence_schemes import ClipViews
 from mmsigma.models.frame_geometry import FrameGeometry
 from mmsigma.models.mask_memory import MaskMemory
@@ -86,7 +86,7 @@ class MaskVOS(BaseModel):
             return self.backbone(inputs)
         if mode == 'predict':
             for sequence, sample in zip(inputs, data_samples, strict=True):
-                sample.set_field(np.stack(list(segment_video(self.new_segmenter(), sequence))), 'pred_masks')
+                predict_masks(self.new_segmenter(), sequence, sample)
             return data_samples
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
