@@ -11,7 +11,7 @@ import torch
 from mmsigma.apis.features import build_frozen_model
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
-from mmsigma.utils.masks import VOID, mask_ids, read_mask, write_mask
+from mmsigma.utils.masks import VOID, ids_of, mask_ids, read_stored, write_mask
 from mmsigma.utils.preflight import check_config
 from mmsigma.utils.video import FrameReader, write_mp4
 from mmsigma.visualization.overlay import draw_masks
@@ -85,17 +85,19 @@ class VOSInferencer:
         Args:
             video: A video file, or a folder of frames.
             masks: Mask of the first frame, or masks by frame number, the later ones with objects that are new. PNG with
-                a palette or with 0 and 255, ``.npy``, or an array of ids.
+                a palette or black and white, ``.npy``, or an array of ids. One that is black and white has a single
+                object: number 1 in the first mask, the next free id in a later one.
 
         Raises:
             FileNotFoundError: If video or mask do not exist.
-            ValueError: If a mask is none, is empty, does not fit its frame, or belongs to no frame.
+            ValueError: If a mask is none, is empty, brings no new object, does not fit its frame, or belongs to no
+                frame.
         """
         frames = video if isinstance(video, FrameReader) else FrameReader(video)
-        given = {number: load_mask(mask) for number, mask in _by_frame(masks).items()}
-        if beyond := [number for number in given if not 0 <= number < len(frames)]:
+        masks = _by_frame(masks)
+        if beyond := [number for number in masks if not 0 <= number < len(frames)]:
             raise ValueError(f'there is a mask for frame {beyond[0]}, but the video has {len(frames)} frames')
-        return self._segment(frames, given)
+        return self._segment(frames, load_masks(masks))
 
     def _segment(self, frames: FrameReader, given: Mapping[int, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         segmenter = self.model.new_segmenter()
@@ -138,20 +140,48 @@ def _by_frame(masks: Mask | Mapping[int, Mask]) -> Mapping[int, Mask]:
     return masks if isinstance(masks, Mapping) else {0: masks}
 
 
-def load_mask(mask: Mask) -> np.ndarray:
-    """Ids (H, W), uint8, of a file or an array; one that holds nothing but 0 and 255 is binary.
+def load_masks(masks: Mapping[int, Mask]) -> dict[int, np.ndarray]:
+    """Ids (H, W), uint8, of the masks of a video by frame number, in the order of frames.
+
+    Black and white masks get ids here: the first mask of all has object 1, every later one the lowest id that no other
+    mask has.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If one is no mask, has no object, or has none that is not in an earlier one.
+    """
+    loaded = {number: load_mask(masks[number]) for number in sorted(masks)}
+    objects = {number: set(mask_ids(ids)) - {0, VOID} for number, (ids, _) in loaded.items()}
+    taken = set[int]().union(*(objects[number] for number, (_, binary) in loaded.items() if not binary))
+    known, given = set[int](), {}
+    for number, (ids, binary) in loaded.items():
+        if binary and known:
+            own = min(set(range(1, VOID)) - taken - known)
+            ids, objects[number] = ids * np.uint8(own), {own}
+        if not objects[number] - known:
+            raise ValueError(
+                f'the mask of frame {number} has no new object: {sorted(objects[number])} were given before. Give each '
+                'object an id of its own, or one black and white mask'
+            )
+        known |= objects[number]
+        given[number] = ids
+    return given
+
+
+def load_mask(mask: Mask) -> tuple[np.ndarray, bool]:
+    """Ids (H, W), uint8, of a file or an array, and whether it is black and white.
+
+    That are those of one bit, and those that hold nothing but 0 and 255; what is not 0 is then 1.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no mask, or has no object.
     """
-    if isinstance(mask, np.ndarray):
-        if mask.ndim != 2 or mask.dtype.kind not in 'biu' or mask.size and (mask.min() < 0 or mask.max() > VOID):
-            raise ValueError(f'the mask is {mask.dtype} {mask.shape}: expected ids from 0 to 255 of the shape (H, W)')
-        name, ids = 'the mask', mask.astype(np.uint8)
-    else:
-        name, ids = str(mask), read_mask(mask)
+    name = 'the mask' if isinstance(mask, np.ndarray) else str(mask)
+    values, has_palette = (mask, False) if isinstance(mask, np.ndarray) else read_stored(mask)
+    ids = ids_of(values, name, has_palette=has_palette)
     present = set(mask_ids(ids)) - {0}
     if not present:
         raise ValueError(f'{name} has no object: all of it is background')
-    return (ids > 0).astype(np.uint8) if present == {VOID} else ids
+    binary = values.dtype == bool or present == {VOID}
+    return (ids > 0).astype(np.uint8) if binary else ids, binary

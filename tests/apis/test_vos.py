@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from mmsigma.apis import VOSInferencer
+from mmsigma.apis.vos import load_masks
 from mmsigma.utils.masks import read_mask, write_mask
 from mmsigma.utils.video import FrameReader, write_mp4
 from mmsigma.visualization.overlay import draw_masks
@@ -82,7 +84,7 @@ def test_masks_that_are_none(inferencer: VOSInferencer, folder: Path) -> None:
         inferencer(frames, folder / 'soft.png')
     with pytest.raises(ValueError, match='the mask has no object: all of it is background'):
         inferencer(frames, np.zeros((36, 52), np.uint8))
-    with pytest.raises(ValueError, match=r'the mask is float64 \(36, 52\)'):
+    with pytest.raises(ValueError, match=r'the mask holds float64 \(36, 52\)'):
         inferencer(frames, np.zeros((36, 52)))
     with pytest.raises(ValueError, match='there is a mask for frame 6, but the video has 6 frames'):
         inferencer(frames, {0: folder / 'mask.png', 6: folder / 'mask.png'})
@@ -92,6 +94,45 @@ def test_masks_that_are_none(inferencer: VOSInferencer, folder: Path) -> None:
         list(inferencer(frames, np.ones((20, 52), np.uint8)))
     with pytest.raises(ValueError, match='vitb_davis17.py needs a checkpoint'):
         VOSInferencer(ROOT / 'configs' / 'vos' / 'vitb_davis17.py')
+
+
+@pytest.mark.parametrize('kind', ['255', 'bit', 'bool'])
+def test_black_and_white_masks_of_later_objects(inferencer: VOSInferencer, folder: Path, kind: str) -> None:
+    _, masks = draw_video(6, num_objects=2)
+    given: dict[int, Path | np.ndarray] = {}
+    for frame, number in ((3, 2), (0, 1)):
+        mask = masks[frame] == number
+        given[frame] = mask if kind == 'bool' else folder / f'{frame}.png'
+        if kind != 'bool':
+            Image.fromarray(255 * mask.astype(np.uint8)).convert('1' if kind == 'bit' else 'L').save(given[frame])
+    pred = [ids for _, ids in inferencer(folder / 'frames', given)]
+    assert set(np.unique(pred[2])) == {0, 1} and set(np.unique(pred[-1])) == {0, 1, 2}
+    np.testing.assert_array_equal(pred[3] == 2, masks[3] == 2)
+
+
+def test_ids_of_black_and_white_masks_are_free() -> None:
+    mask, two = np.zeros((8, 9), bool), np.full((8, 9), 2, np.uint8)
+    mask[2:5] = True
+    found = load_masks({5: two, 3: mask, 0: mask, 7: mask})
+    assert {number: int(ids.max()) for number, ids in found.items()} == {0: 1, 3: 3, 5: 2, 7: 4}
+    assert all(ids.dtype == np.uint8 for ids in found.values())
+
+
+def test_masks_without_a_new_object(inferencer: VOSInferencer, folder: Path) -> None:
+    with pytest.raises(ValueError, match=r'the mask of frame 3 has no new object: \[1, 2\] were given before'):
+        inferencer(folder / 'frames', {0: folder / 'mask.png', 3: folder / 'mask.png'})
+
+
+@pytest.mark.parametrize('kind', ['png', 'npy', 'array'])
+def test_antialiased_masks(inferencer: VOSInferencer, folder: Path, kind: str) -> None:
+    smooth = cv2.resize(np.kron(read_mask(folder / 'mask.png') > 0, np.ones((2, 2))).astype(np.uint8) * 255, (70, 50))
+    mask: Path | np.ndarray = smooth if kind == 'array' else folder / f'smooth.{kind}'
+    if kind == 'png':
+        Image.fromarray(smooth).save(mask)
+    elif kind == 'npy':
+        np.save(mask, smooth)
+    with pytest.raises(ValueError, match='only along its edge: it looks anti-aliased'):
+        inferencer(folder / 'frames', mask)
 
 
 def test_from_the_command_line(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Masks on disk: what is written is read, and what is no mask is refused with the remedy."""
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -55,6 +56,43 @@ def test_what_is_no_mask(tmp_path) -> None:
         read_mask(tmp_path / 'missing.png')
     with pytest.raises(ValueError, match='a mask has ids from 0 to 255'):
         write_mask(tmp_path / 'b.png', np.full((2, 2), 300))
+
+
+def ellipse(factor: int, axes: tuple[int, int] = (30, 18)) -> np.ndarray:
+    """A filled ellipse, drawn larger by a factor and averaged."""
+    large = np.zeros((60 * factor, 90 * factor), np.uint8)
+    centre = (45 * factor, 30 * factor)
+    cv2.ellipse(large, centre, (axes[0] * factor, axes[1] * factor), 20, 0, 360, 255, -1)
+    return cv2.resize(large, (90, 60), interpolation=cv2.INTER_AREA)
+
+
+@pytest.mark.parametrize('axes', [(30, 18), (6, 4)])
+@pytest.mark.parametrize('factor', [2, 4, 8])
+def test_antialiased_masks_are_refused(tmp_path, factor: int, axes: tuple[int, int]) -> None:
+    mask = ellipse(factor, axes)
+    assert 3 < len(mask_ids(mask)) < 65
+    Image.fromarray(mask).save(tmp_path / 'a.png')
+    np.save(tmp_path / 'a.npy', mask // 2)
+    for name, largest in (('a.png', 255), ('a.npy', 127)):
+        with pytest.raises(ValueError, match=f'has {largest} all over an object.*anti-aliased.*palette PNG'):
+            read_mask(tmp_path / name)
+    assert set(mask_ids(read_mask(tmp_path / 'a.png', binary=True))) == {0, 1}
+    hard = ellipse(1, axes)
+    Image.fromarray(hard).save(tmp_path / 'b.png')
+    np.testing.assert_array_equal(read_mask(tmp_path / 'b.png'), hard)
+
+
+def test_id_maps_are_not_taken_for_antialiased(tmp_path) -> None:
+    mask = np.zeros((60, 90), np.uint8)
+    mask[10:13, 10:13], mask[30:32, 2:60], mask[32:50, 40:80] = 1, 2, 3  # a stick that lies on an object
+    rim = np.where(cv2.dilate(ellipse(1), np.ones((3, 3))) > ellipse(1), 255, ellipse(1) // 255).astype(np.uint8)
+    tiny = np.zeros((60, 90), np.uint8)
+    tiny[5:7, 5:7], tiny[7:10, 5:8] = 1, 2
+    for name, values in dict(ids=mask, void=rim, tiny=tiny, reversed=np.array([0, 3, 2, 1], np.uint8)[mask]).items():
+        Image.fromarray(values).save(tmp_path / f'{name}.png')
+        np.testing.assert_array_equal(read_mask(tmp_path / f'{name}.png'), values)
+    write_mask(tmp_path / 'palette.png', ellipse(2))  # a palette says that they are ids
+    np.testing.assert_array_equal(read_mask(tmp_path / 'palette.png'), ellipse(2))
 
 
 @pytest.mark.parametrize('dtype', [np.uint8, np.int64, bool])
