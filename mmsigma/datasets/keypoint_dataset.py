@@ -9,7 +9,7 @@ from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
 from mmsigma.registry import DATASETS
-from mmsigma.utils.video import PICTURES, read_picture
+from mmsigma.utils.video import list_pictures, read_picture
 
 # in the order of the annotation; right and left are the person's
 JHMDB_JOINTS = (
@@ -174,6 +174,4 @@ def _listed(folder: Path, split: int, subset: str) -> list[tuple[str, str]]:
 
 
 def _pictures(folder: Path) -> tuple[Path, ...]:
-    if not folder.is_dir():
-        return ()
-    return tuple(sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES))
+    return tuple(list_pictures(folder)) if folder.is_dir() else ()

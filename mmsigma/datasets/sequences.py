@@ -1,14 +1,14 @@
 """Where frames and masks of video segmentation data sets are: DAVIS, YouTube-VOS, VIP, or plain folders."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from mmsigma.utils.masks import mask_ids, read_mask
-from mmsigma.utils.video import PICTURES, read_picture
+from mmsigma.utils.video import list_pictures, read_picture
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def find_sequences(layout: str, root: str | Path, **settings) -> list[FrameSeque
     Raises:
         FileNotFoundError: If the folder is not laid out like that, or videos or first masks are missing; they are
             named.
-        ValueError: If the layout is unknown.
+        ValueError: If the layout is unknown, or a folder has two pictures of one name.
     """
     if layout not in LAYOUTS:
         raise ValueError(f'layout must be one of {sorted(LAYOUTS)}, got {layout!r}')
@@ -168,14 +168,8 @@ def _first_frame_given(
     return sequences
 
 
-def _list_pictures(folder: Path, stems: Iterable[str] | None = None) -> tuple[Path, ...]:
-    if not folder.is_dir():
-        return ()
-    return tuple(
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in PICTURES and (stems is None or path.stem in stems)
-    )
+def _list_pictures(folder: Path, stems: Container[str] | None = None) -> tuple[Path, ...]:
+    return tuple(list_pictures(folder, stems)) if folder.is_dir() else ()
 
 
 def _need(path: Path) -> Path:

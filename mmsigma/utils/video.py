@@ -1,7 +1,8 @@
 """Video files, frame by frame: reading them without holding them, and writing them."""
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
+import re
+from collections.abc import Container, Iterable, Iterator
+from itertools import chain, pairwise
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,7 @@ class FrameReader:
     """Frames of a video file, or of a folder of pictures, one after the other; no more than one is held.
 
     Args:
-        path: The video; pictures of a folder come in the order of their names.
+        path: The video; pictures of a folder come in the order of :func:`list_pictures`.
         fps: Frames a second of a folder, which does not say.
 
     Attributes:
@@ -26,7 +27,7 @@ class FrameReader:
 
     Raises:
         FileNotFoundError: If there is nothing at ``path``.
-        ValueError: If it is no video, or has no frames.
+        ValueError: If it is no video, has no frames, or two pictures of one name.
     """
 
     def __init__(self, path: str | Path, fps: float = 24.0) -> None:
@@ -35,7 +36,7 @@ class FrameReader:
             raise FileNotFoundError(f'no video at {path}')
         self._video = None
         if self.path.is_dir():
-            self._pictures = sorted(item for item in self.path.iterdir() if item.suffix.lower() in PICTURES)
+            self._pictures = list_pictures(self.path)
             self.names, self.fps = [item.stem for item in self._pictures], fps
         else:
             try:
@@ -68,6 +69,30 @@ class FrameReader:
                     f'frame {number} of {self.path} cannot be read: {str(error).splitlines()[0]}'
                 ) from error
         return read_picture(self._pictures[number])
+
+
+def list_pictures(folder: str | Path, stems: Container[str] | None = None) -> list[Path]:
+    """The pictures in a folder in the order of their names, in which numbers count as numbers: 2 is before 10.
+
+    Args:
+        folder: A folder.
+        stems: Names without suffix; others are left out.
+
+    Raises:
+        ValueError: If two pictures differ only in their suffix, as they would be the same frame twice.
+    """
+    pictures = [path for path in Path(folder).iterdir() if path.suffix.lower() in PICTURES]
+    pictures = [path for path in pictures if stems is None or path.stem in stems]
+    pictures.sort(key=lambda path: (*natural_order(path.stem), path.name))
+    for one, other in pairwise(pictures):
+        if one.stem == other.stem:
+            raise ValueError(f'{folder} has both {one.name} and {other.name}: keep one picture of each frame')
+    return pictures
+
+
+def natural_order(name: str) -> tuple[list[str | int], str]:
+    """What to sort names by, so that the numbers in them are compared as numbers."""
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split('([0-9]+)', name))], name
 
 
 def read_picture(path: str | Path) -> np.ndarray:

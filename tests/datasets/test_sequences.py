@@ -9,7 +9,7 @@ import pytest
 from mmsigma.datasets import VOSDataset
 from mmsigma.datasets.sequences import find_sequences
 from mmsigma.utils.masks import write_mask
-from tests.vos_data import SIZE, draw_video, make_davis, make_vip, make_youtube_vos
+from tests.vos_data import SIZE, draw_video, make_davis, make_vip, make_youtube_vos, write_frames
 
 
 def test_davis_2017(tmp_path: Path) -> None:
@@ -41,6 +41,14 @@ def test_first_mask_alone_is_enough(tmp_path: Path) -> None:
         path.unlink()
     (video,) = find_sequences('davis', root)
     assert sorted(video.masks) == [0] and len(video.frames) == 4
+
+
+def test_frames_with_unpadded_numbers(tmp_path: Path) -> None:
+    frames, masks = draw_video(12)
+    write_frames(tmp_path / 'JPEGImages/ant', frames, [str(number) for number in range(12)])
+    write_mask(tmp_path / 'Annotations/ant/0.png', masks[0])
+    (video,) = find_sequences('folders', tmp_path)
+    assert [path.stem for path in video.frames] == [str(number) for number in range(12)]
 
 
 def test_youtube_vos(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmsigma.utils.video import FrameReader, write_mp4
+from mmsigma.datasets.transforms.frame_folder import FrameFolderInit
+from mmsigma.utils.video import FrameReader, list_pictures, write_mp4
 
 
 def gradient(number: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
@@ -35,6 +36,24 @@ def test_folder_of_pictures(tmp_path: Path) -> None:
     (tmp_path / 'f1.png').write_bytes(b'damaged')
     with pytest.raises(ValueError, match='f1.png cannot be read as a picture'):
         list(reader)
+
+
+def test_numbers_in_names_count_as_numbers(tmp_path: Path) -> None:
+    names = ['0', '1', '2', '10', '11', 'b1_9', 'b1_10', 'b02_1']
+    for name in names[::-1]:
+        cv2.imwrite(str(tmp_path / f'{name}.png'), gradient(1))
+    assert FrameReader(tmp_path).names == names
+    reader = FrameFolderInit().transform(dict(filename=str(tmp_path)))['video_reader']
+    assert [path.stem for path in reader] == names
+    assert [path.stem for path in list_pictures(tmp_path, {'10', '2'})] == ['2', '10']
+
+
+def test_a_frame_that_is_there_twice(tmp_path: Path) -> None:
+    for name in ('00000.jpg', '00000.png', '00001.jpg'):
+        cv2.imwrite(str(tmp_path / name), gradient(1))
+    with pytest.raises(ValueError, match='has both 00000.jpg and 00000.png: keep one picture of each frame'):
+        FrameReader(tmp_path)
+    assert [path.name for path in list_pictures(tmp_path, {'00001'})] == ['00001.jpg']
 
 
 def test_what_is_no_video(tmp_path: Path) -> None:

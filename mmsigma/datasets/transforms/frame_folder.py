@@ -7,13 +7,12 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmsigma.registry import TRANSFORMS
-
-_SUFFIXES = {'.jpg', '.jpeg', '.png'}
+from mmsigma.utils.video import list_pictures
 
 
 @TRANSFORMS.register_module()
 class FrameFolderInit(BaseTransform):
-    """List the pictures of a folder; their order is that of their names.
+    """List the pictures of a folder in the order of :func:`mmsigma.utils.video.list_pictures`.
 
     ``ReadClip(decoder='frames')`` reads with it.
 
@@ -21,7 +20,7 @@ class FrameFolderInit(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        frames = sorted(path for path in Path(results['filename']).iterdir() if path.suffix.lower() in _SUFFIXES)
+        frames = list_pictures(results['filename'])
         results['video_reader'], results['total_frames'] = frames, len(frames)
         return results
 
