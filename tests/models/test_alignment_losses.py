@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from mmsigma.evaluation.kendall import tau_matrix
 from mmsigma.models.losses.alignment import D2TWLoss, GTALoss, align_pairs, cycle_consistency
 from mmsigma.models.losses.sequences import Sequences, pair_indices
 from mmsigma.ops.soft_dtw import contrastive_cost, smooth_dtw
@@ -152,6 +153,22 @@ def test_autocast_changes_nothing() -> None:
     with torch.autocast('cpu', torch.bfloat16):
         found = GTALoss()(Sequences(embs))
     assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
+@pytest.mark.parametrize('loss', [GTALoss(), GTALoss(cycle='probability'), GTALoss(revcons=False), D2TWLoss()])
+def test_training_aligns(loss: torch.nn.Module) -> None:
+    """Embeddings that are free to move put frames in an order that all videos share."""
+    lengths, embs = torch.tensor([16, 12, 8, 16]), torch.nn.Parameter(torch.randn(4, 16, 8))
+    optimizer, scores = torch.optim.Adam([embs], 0.05), []
+    for step in range(121):
+        videos = torch.nn.functional.normalize(embs, dim=2)
+        if step % 120 == 0:
+            whole = [video[:length].detach() for video, length in zip(videos, lengths.tolist(), strict=True)]
+            scores.append(float(tau_matrix(whole, stride=1).nanmean()))
+        optimizer.zero_grad()
+        sum(loss(Sequences(videos, lengths)).values()).backward()
+        optimizer.step()
+    assert scores[0] < 0.3 and scores[1] > 0.6
 
 
 def test_what_is_refused() -> None:

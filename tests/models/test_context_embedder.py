@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mmsigma.models.backbones.frame_encoders import ResNetEncoder
 from mmsigma.models.backbones.resnet_v2 import ResNet50V2Encoder, set_train_mode
 from mmsigma.models.losses.alignment import GTALoss
 from mmsigma.models.losses.sequences import Sequences
@@ -157,6 +158,16 @@ def test_context_stays_together() -> None:
     torch.testing.assert_close(neck(maps[:3]), both.embeddings[:1], rtol=1e-5, atol=1e-6)
     longer = ContextEmbedder(4, 3, conv_channels=(6,), pool='mean', normalize=False).eval()(maps)
     assert (longer.norm(dim=1) - 1).abs().min() > 1e-3
+
+
+def test_any_frame_encoder() -> None:
+    encoder = ResNetEncoder(18, out_stage=3)
+    neck = ContextEmbedder(encoder.embed_dims, conv_channels=(16,), fc_channels=(16,), out_channels=8)
+    assert neck(encoder(torch.randn(6, 3, 32, 32))).shape == (3, 8)
+    set_train_mode(encoder, 'only_bn')
+    assert {name for name, value in encoder.named_parameters() if value.requires_grad} == {
+        name for name, _ in encoder.named_parameters() if 'bn' in name or 'downsample.1' in name
+    }
 
 
 def test_what_is_refused() -> None:

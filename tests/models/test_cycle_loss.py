@@ -14,7 +14,7 @@ KINDS = ('classification', 'regression_mse', 'regression_mse_var', 'regression_h
 def build(case: Case) -> TCCLoss:
     names = ('similarity', 'temperature', 'label_smoothing', 'variance_lambda', 'huber_delta', 'normalize_indices')
     settings = {name: case.params[name] for name in names if name in case.params}
-    return TCCLoss(case.params['loss_type'], variance_floor=0, **settings)
+    return TCCLoss(case.params['loss_type'], **settings)
 
 
 def given(case: Case, embs: Tensor) -> Sequences:
