@@ -17,7 +17,7 @@ from rich.table import Table
 from mmsigma.evaluation.davis import Statistics, score_sequence, summarize
 from mmsigma.registry import METRICS
 from mmsigma.utils.checkpoint import write_atomically
-from mmsigma.utils.masks import write_mask
+from mmsigma.utils.masks import VOID, mask_ids, read_stored, write_mask
 from mmsigma.visualization.vos_report import write_report, write_strip
 
 
@@ -39,6 +39,23 @@ class ObjectScores:
     def mean(self) -> float:
         """J&F, a fraction."""
         return (self.region.mean + self.contour.mean) / 2
+
+
+@dataclass(frozen=True)
+class WrittenMask:
+    """A mask that was written, and what it has to be like.
+
+    Attributes:
+        video: Name of the video.
+        frame: Name of the frame, without suffix.
+        size: Rows and columns of the frame.
+        ids: The ids that were given in the video.
+    """
+
+    video: str
+    frame: str
+    size: tuple[int, int]
+    ids: frozenset[int]
 
 
 @METRICS.register_module()
@@ -80,12 +97,14 @@ class VOSMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Write and score the masks of videos; a video that cannot be scored is named, and counted at the end."""
         for sample in data_samples:
-            sequence, failure, rows, files = sample['sequence'], sample.get('failure'), [], []
+            sequence, failure = sample['sequence'], sample.get('failure')
+            rows: list[ObjectScores] | None = []
+            files: list[WrittenMask] = []
             try:
                 if failure:
                     raise ValueError(failure)
                 if self.out_dir:
-                    files = self._write(sequence, sample['pred_masks'])
+                    files = self._write(self.out_dir, sequence, sample['pred_masks'])
                 if self.score:
                     rows = self._score(sequence, sample['pred_masks'])
             except ValueError as error:
@@ -93,12 +112,16 @@ class VOSMetric(BaseMetric):
                 rows = None
             self.results.append((sequence.name, rows, files))
 
-    def _write(self, sequence: Any, masks: np.ndarray) -> list[tuple[str, str]]:
-        """Write the masks that are wanted, and return their names; then the picture of the report."""
+    def _write(self, out_dir: str, sequence: Any, masks: np.ndarray) -> list[WrittenMask]:
+        """Write the masks that are wanted, then the picture of the report, and return what an archive is made of."""
         for number in sequence.wanted:
-            write_mask(mask_path(self.out_dir, sequence, number), masks[number])
-        write_strip(self.out_dir, sequence, masks)
-        return [(sequence.name, sequence.frames[number].stem) for number in sequence.wanted]
+            write_mask(mask_path(out_dir, sequence, number), masks[number])
+        write_strip(out_dir, sequence, masks)
+        if not self.archive:
+            return []
+        size = sequence.read_frame(0).shape[:2]
+        ids = frozenset(number for frame in sequence.given for number in mask_ids(sequence.read_mask(frame))) - {VOID}
+        return [WrittenMask(sequence.name, sequence.frames[n].stem, size, ids) for n in sequence.wanted]
 
     @staticmethod
     def _score(sequence: Any, masks: np.ndarray) -> list[ObjectScores]:
@@ -184,21 +207,33 @@ def _write_csv(path: Path, lines: Sequence[Sequence]) -> None:
     write_atomically(path, write)
 
 
-def write_archive(out_dir: str | Path, files: Sequence[tuple[str, str]], top_folder: str = '') -> int:
-    """Write ``<out_dir>.zip`` with the masks of the frames (video, name) listed, and return their number.
+def write_archive(out_dir: str | Path, masks: Sequence[WrittenMask], top_folder: str = '') -> int:
+    """Write ``<out_dir>.zip`` with the masks listed, and return their number.
 
     Raises:
         FileNotFoundError: If one of the masks is not there.
+        ValueError: If one is not what a server takes: a palette PNG of the frame's size with ids that were given.
     """
     out_dir = Path(out_dir)
-    paths = [out_dir / video / f'{frame}.png' for video, frame in files]
+    paths = [out_dir / mask.video / f'{mask.frame}.png' for mask in masks]
     if missing := [path for path in paths if not path.is_file()]:
         raise FileNotFoundError(f'{len(missing)} of {len(paths)} masks to archive are missing, {missing[0]} for one')
 
     def write(name: str) -> None:
         with zipfile.ZipFile(name, 'w', zipfile.ZIP_DEFLATED) as archive:
-            for path in paths:
+            for path, mask in zip(paths, masks, strict=True):
+                _check_written(path, mask)
                 archive.write(path, str(Path(top_folder, path.relative_to(out_dir))))
 
     write_atomically(out_dir.with_name(f'{out_dir.name}.zip'), write)
     return len(paths)
+
+
+def _check_written(path: Path, mask: WrittenMask) -> None:
+    values, has_palette = read_stored(path)
+    if not has_palette:
+        raise ValueError(f'{path} has no palette: it was not written by this evaluation')
+    if values.shape != mask.size:
+        raise ValueError(f'{path} is {values.shape[0]} x {values.shape[1]}, its frame {mask.size[0]} x {mask.size[1]}')
+    if unknown := set(mask_ids(values)) - {0, *mask.ids}:
+        raise ValueError(f'{path} has the ids {sorted(unknown)}, but given in {mask.video} were {sorted(mask.ids)}')

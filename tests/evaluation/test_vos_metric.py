@@ -102,6 +102,26 @@ def test_an_archive_is_whole_or_not_there(tmp_path: Path) -> None:
         VOSMetric(archive=True)
 
 
+def test_masks_are_checked_while_they_are_archived(tmp_path: Path) -> None:
+    videos = find_sequences('youtube_vos', make_youtube_vos(tmp_path / 'ytvos'))
+    metric = VOSMetric(str(tmp_path / 'out'), score=False, archive=True)
+    metric.process({}, [dict(sequence=videos[0], pred_masks=np.full((11, 36, 52), 4, np.uint8))])
+    path = tmp_path / 'out/ab12/00005.png'
+    (results,) = metric.results
+    for values, message in (
+        (np.full((36, 52), 2), r'00005.png has the ids \[2\], but given in ab12 were \[0, 1, 4\]'),
+        (np.full((36, 52), 255), r'00005.png has the ids \[255\]'),
+        (np.full((10, 52), 4), '00005.png is 10 x 52, its frame 36 x 52'),
+    ):
+        write_mask(path, values)
+        with pytest.raises(ValueError, match=message):
+            metric.compute_metrics([results])
+    Image.fromarray(np.full((36, 52), 4, np.uint8)).save(path)
+    with pytest.raises(ValueError, match='00005.png has no palette'):
+        metric.compute_metrics([results])
+    assert not (tmp_path / 'out.zip').exists()
+
+
 def test_a_failure_is_named_and_the_others_are_not_lost(tmp_path: Path) -> None:
     videos = find_sequences('davis', make_davis(tmp_path / 'davis', dict(ant=6, bee=6)))
     write_mask(videos[1].masks[2], np.zeros((10, 10), np.uint8))
