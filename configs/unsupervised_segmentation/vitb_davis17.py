@@ -43,6 +43,8 @@ model = dict(
     ),
 )
 load_backbone_only = True
+# for encoders that bring their own weights
+weights_in_config = False
 
 test_dataloader = dict(
     # one at a time, so that no result depends on how clips are batched

@@ -56,14 +56,16 @@ class UnsupervisedSegmenter:
 
     Args:
         config: Config of an unsupervised segmentation, a file or ``package::path``.
-        checkpoint: Weights of the encoder, official files included; None for encoders that bring their own.
+        checkpoint: Weights of the encoder, official files included; None where the config has ``weights_in_config``.
         num_clusters: K.
         seed: Of k-means.
         device: Where to run; a GPU if there is one.
         options: Changes of the config, as of ``--cfg-options``.
+        trust: Allow the checkpoint to execute code on loading.
 
     Raises:
         FileNotFoundError: If config or checkpoint do not exist.
+        ValueError: If the config needs a checkpoint and there is none.
         mmsigma.utils.checkpoint.CheckpointError: If the checkpoint does not fit.
     """
 
@@ -76,15 +78,18 @@ class UnsupervisedSegmenter:
         seed: int = 0,
         device: str | None = None,
         options: dict[str, Any] | None = None,
+        trust: bool = False,
     ) -> None:
         cfg = load_config(config, options)
         check_config(cfg)
         cfg.model.clustering.update(num_clusters=(num_clusters,), seeds=(seed,), level='clip')
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        if checkpoint is None:
+        if checkpoint is not None:
+            self.model = build_frozen_model(cfg, str(checkpoint), device, trust=trust)
+        elif cfg.get('weights_in_config', False):
             self.model = MODELS.build(cfg.model).to(device).eval()
         else:
-            self.model = build_frozen_model(cfg, str(checkpoint), device)
+            raise ValueError(f'{config} needs a checkpoint')
         self.num_clusters, self.num_frames, self.img_size = num_clusters, cfg.num_frames, cfg.img_size
 
     def __call__(self, video: str | Path) -> ClusterMaps:
