@@ -24,6 +24,8 @@ figure { margin: 1.5em 0 } img { max-width: 100% } figcaption { margin-bottom: .
 def draw_strip(sequence: Any, masks: np.ndarray, num_frames: int = 5, height: int = 160) -> np.ndarray:
     """Frames spread evenly over a video with the predicted masks, and below with the annotated ones, if there are any.
 
+    Frames that are not annotated are shown as they are.
+
     Args:
         sequence: The video, a :class:`mmsigma.datasets.sequences.FrameSequence`.
         masks: Predicted ids (T, H, W).
@@ -37,8 +39,8 @@ def draw_strip(sequence: Any, masks: np.ndarray, num_frames: int = 5, height: in
     frames = {number: sequence.read_frame(number) for number in numbers}
     rows = [[draw_masks(frames[number], masks[number]) for number in numbers]]
     if len(sequence.masks) > 1:
-        truth = [number for number in numbers if number in sequence.masks]
-        rows.append([draw_masks(frames[number], sequence.read_mask(number)) for number in truth])
+        truth = {number: sequence.read_mask(number) for number in numbers if number in sequence.masks}
+        rows.append([draw_masks(frames[n], truth[n]) if n in truth else frames[n] for n in numbers])
     scale = height / masks.shape[1]
     size = (max(round(masks.shape[2] * scale), 1), height)
     return mosaic([[cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in row] for row in rows])
