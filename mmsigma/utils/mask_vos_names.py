@@ -1,5 +1,6 @@
 """Parameter names of the released Mask-VOS and DUL models, and ours."""
 
+import torch
 from torch import Tensor
 
 from mmsigma.utils.foreign_names import rename, reverse
@@ -51,5 +52,5 @@ def official_name(name: str) -> str:
     Raises:
         KeyError: If there is none.
     """
-    (found,) = rename({name: None}, reverse(_RULES))
+    (found,) = rename({name: torch.empty(0)}, reverse(_RULES))
     return found
