@@ -53,6 +53,13 @@ def find_videos_of(path: Path) -> list[Path]:
     return find_videos(path)
 
 
+def names_of(videos: list[Path], root: Path) -> list[str]:
+    """What the files of each video begin with: its place below the folder, with the suffix only where it is needed."""
+    places = [path.relative_to(root) if path != root else Path(path.resolve().name) for path in videos]
+    names = [str(place if path.is_dir() else place.with_suffix('')) for path, place in zip(videos, places, strict=True)]
+    return [name if names.count(name) == 1 else str(place) for name, place in zip(names, places, strict=True)]
+
+
 def read_clip(path: Path, shape: tuple[int, int, int], interval: int) -> np.ndarray:
     """A clip (T, H, W, 3) from the middle of a video, its centre cut out."""
     from mmsigma.datasets.transforms.spatial import resize_short_side
@@ -75,8 +82,8 @@ def encode(model: nn.Module, clip: np.ndarray, level: int) -> tuple[Tensor, Tens
     return model.prototype_scores(inputs, level)[0].cpu(), model.backbone(inputs)[0].cpu()
 
 
-def draw(model: nn.Module, path: Path, args: argparse.Namespace) -> list[int]:
-    """Write the pictures of one video, and return which prototypes they show."""
+def draw(model: nn.Module, path: Path, name: Path, args: argparse.Namespace) -> list[int]:
+    """Write the pictures of one video to files that begin with ``name``, and return which prototypes they show."""
     from mmsigma.utils.video import write_mp4
     from mmsigma.visualization.masked_video import mosaic, write_picture
     from mmsigma.visualization.prototypes import choose_prototypes, draw_prototypes_of, pca_colours
@@ -89,7 +96,6 @@ def draw(model: nn.Module, path: Path, args: argparse.Namespace) -> list[int]:
         raise ValueError(f'there is no prototype {beyond[0]}: there are {scores.shape[1]}')
     drawn = draw_prototypes_of(clip, scores, grid, chosen, args.top)
     tubelet = len(clip) // grid[0]
-    name = args.out / path.stem
     write_picture(f'{name}_prototypes.png', mosaic([list(frames[::tubelet]) for frames in (clip, *drawn.values())]))
 
     def panels() -> Iterator[np.ndarray]:
@@ -117,19 +123,23 @@ def run(args: argparse.Namespace) -> None:
     model = MODELS.build(cfg.model)
     if not isinstance(model, SIGMA) or not hasattr(model.head, 'prototypes'):
         raise ValueError(f'{args.config} has no prototypes: it takes the config of a pre-training with a PrototypeHead')
+    levels = len(model.head.prototypes)
+    if not 0 <= args.level < levels:
+        raise ValueError(f'there is no level {args.level}: there are {levels}, from 0 on')
     state = load_weights(args.checkpoint, trust=args.trust_checkpoint)
     load_into_model(model, state, origin=args.checkpoint, allow_missing=False)
     model.to(args.device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
     videos, failed = find_videos_of(args.videos), []
-    for path in track(videos, 'videos', disable=len(videos) == 1):
+    names = dict(zip(videos, names_of(videos, args.videos), strict=True))
+    for path, name in track(names.items(), 'videos', disable=len(videos) == 1):
         try:
-            chosen = draw(model, path, args)
+            chosen = draw(model, path, args.out / name, args)
         except ValueError as error:
             if len(videos) == 1:
                 raise
             failed.append(str(error))
         else:
-            print(f'{path.name}: prototypes {chosen}')
+            print(f'{name}: prototypes {chosen}')
     print(f'{len(videos) - len(failed)} videos drawn in {args.out}')
     if failed:
         print(f'{len(failed)} could not be:\n' + '\n'.join(failed))

@@ -24,7 +24,12 @@ def choose_prototypes(scores: Tensor, number: int, top: int = 25, max_overlap: f
 
     Returns:
         Indices, the one that stands out most first.
+
+    Raises:
+        ValueError: If none is to be chosen.
     """
+    if number < 1:
+        raise ValueError(f'one prototype or more can be chosen, not {number}')
     best = scores.topk(min(top, len(scores)), dim=0)
     contrast = best.values.mean(dim=0) - scores.mean(dim=0)
     chosen: list[int] = []

@@ -1,5 +1,6 @@
 """tools/visualize_prototypes.py on small videos."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,9 +48,22 @@ def test_a_folder_of_videos(folder: Path) -> None:
 def test_named_prototypes_and_bad_input(folder: Path) -> None:
     video = str(folder / 'videos/v0.mp4')
     done = run(folder, str(CONFIG), str(folder / 'sigma.pth'), video, '--prototypes', '7', '63')
-    assert 'v0.mp4: prototypes [7, 63]' in done.stdout
+    assert 'v0: prototypes [7, 63]' in done.stdout
     failed = run(folder, str(CONFIG), str(folder / 'sigma.pth'), video, '--prototypes', '64', check=False)
     assert failed.returncode == 1 and 'there is no prototype 64: there are 64' in failed.stderr
+    for level in ('1', '-1'):
+        failed = run(folder, str(CONFIG), str(folder / 'sigma.pth'), video, '--level', level, check=False)
+        assert failed.returncode == 1 and f'there is no level {level}: there are 1' in failed.stderr
     pixels = CONFIG.with_name('sigma_tiny_demo_pixel.py')
     failed = run(folder, str(pixels), str(folder / 'sigma.pth'), video, check=False)
     assert failed.returncode == 1 and 'has no prototypes' in failed.stderr
+
+
+def test_videos_of_one_name(folder: Path, tmp_path: Path) -> None:
+    for place in ('x/dog.mp4', 'y/dog.mp4', 'y/dog.avi'):
+        (tmp_path / 'videos' / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / 'videos/v0.mp4', tmp_path / 'videos' / place)
+    done = run(tmp_path, str(CONFIG), str(folder / 'sigma.pth'), str(tmp_path / 'videos'), '--number', '1')
+    assert '3 videos drawn' in done.stdout
+    for name in ('x/dog', 'y/dog.mp4', 'y/dog.avi'):
+        assert (tmp_path / f'out/{name}_prototypes.png').is_file() and f'{name}: prototypes' in done.stdout

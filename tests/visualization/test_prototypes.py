@@ -1,6 +1,7 @@
 """Pictures of prototypes and of features."""
 
 import numpy as np
+import pytest
 import torch
 
 from mmsigma.visualization.prototypes import choose_prototypes, draw_prototypes_of, draw_tubes, pca_colours
@@ -17,6 +18,8 @@ def test_those_that_stand_out_are_chosen() -> None:
     assert choose_prototypes(scores, 2, top=6) == [1, 3]
     assert choose_prototypes(scores, 1, top=6) == [1]
     assert set(choose_prototypes(scores, 9, top=6, max_overlap=1.0)) == set(range(5))
+    with pytest.raises(ValueError, match='one prototype or more can be chosen, not 0'):
+        choose_prototypes(scores, 0)
 
 
 def test_tubes_are_lit_and_outlined() -> None:
