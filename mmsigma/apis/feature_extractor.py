@@ -54,6 +54,7 @@ class FeatureExtractor:
 
         Raises:
             mmsigma.datasets.transforms.UnreadableVideoError: If the video cannot be read.
+            ValueError: If there is no such pooling.
         """
         sample = self.pipeline(dict(filename=str(video), label=-1, start_index=0, modality='RGB'))
         return features_of(self.model, pseudo_collate([sample]), pooling)[0].cpu()

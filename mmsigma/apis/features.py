@@ -52,7 +52,11 @@ def extract_features(
 
     Returns:
         ``videos``, ``failed``, ``seconds`` and ``data_wait``, the share of time spent waiting for videos.
+
+    Raises:
+        ValueError: If there is no such pooling.
     """
+    _check_pooling(pooling)
     dataset = DATASETS.build({**dataset_cfg, 'test_mode': True})
     missing = store.missing_shards()
     barrier()  # before anything is written, so that all processes see the same shards
@@ -85,7 +89,12 @@ def extract_features(
 
 @torch.no_grad()
 def features_of(model: nn.Module, data: dict, pooling: str = 'mean', *, amp: bool = False) -> Tensor:
-    """Features of a batch of samples: (B, D), means over tokens and views, or all of them (B, N, D)."""
+    """Features of a batch of samples: for ``'mean'`` over tokens and views (B, D), for ``'tokens'`` all (B, N, D).
+
+    Raises:
+        ValueError: If there is no such pooling.
+    """
+    _check_pooling(pooling)
     inputs = model.data_preprocessor(data, training=False)['inputs']
     num_views = inputs.shape[1] if inputs.ndim == 6 else 1
     clips = inputs.flatten(0, 1) if inputs.ndim == 6 else inputs
@@ -93,6 +102,11 @@ def features_of(model: nn.Module, data: dict, pooling: str = 'mean', *, amp: boo
         tokens = model.backbone(clips)
     tokens = tokens.float().unflatten(0, (-1, num_views))
     return tokens.mean(dim=(1, 2)) if pooling == 'mean' else tokens.flatten(1, 2)
+
+
+def _check_pooling(pooling: str) -> None:
+    if pooling not in ('mean', 'tokens'):
+        raise ValueError(f"pooling must be 'mean' or 'tokens', got {pooling!r}")
 
 
 def _label(sample: Any) -> int:

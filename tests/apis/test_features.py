@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmsigma.apis.features import dataset_of
+from mmsigma.apis.features import dataset_of, extract_features, features_of
 
 
 @pytest.fixture
@@ -33,3 +33,9 @@ def test_what_is_not_there(cfg: Config, tmp_path: Path) -> None:
         dataset_of(cfg, tmp_path / 'nowhere')
     with pytest.raises(ValueError, match='the config has no bank_dataloader'):
         dataset_of(cfg, None, 'bank')
+
+
+def test_unknown_pooling() -> None:
+    for call in (lambda: features_of(None, {}, 'max'), lambda: extract_features(None, {}, None, pooling='max')):
+        with pytest.raises(ValueError, match="pooling must be 'mean' or 'tokens', got 'max'"):
+            call()
