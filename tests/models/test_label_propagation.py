@@ -82,6 +82,20 @@ def test_from_files(tmp_path: Path) -> None:
     assert set(np.unique(pred[4])) == {0, 1} and set(np.unique(pred[5])) == set(np.unique(pred[-1])) == {0, 1, 4}
 
 
+def test_objects_too_small_for_the_cells_are_named(warnings_logged: list[str]) -> None:
+    frames, masks = draw_video(4, num_objects=2)
+    mask = np.array([0, 5, 0], np.uint8)[masks[0]]
+    mask[21, 41] = 9
+    late = mask.copy()
+    late[30, 3] = 12
+    model = LabelPropagation(COLOURS, UNIT | dict(to_cells='nearest'), dict(num_context=3, k=3, radius=4))
+    segmenter = model.new_segmenter()
+    pred = [segmenter.step(frame, {0: mask, 1: mask, 2: late}.get(i)) for i, frame in enumerate(frames)]
+    assert set(np.unique(pred[0])) == {0, 5, 9} and set(np.unique(pred[3])) == {0, 5}
+    first, second = warnings_logged
+    assert 'frame 0: no cell has a part of object 9,' in first and 'frame 2: no cell has a part of object 12,' in second
+
+
 def test_bad_input() -> None:
     frames, masks = draw_video(2)
     segmenter = by_colour().new_segmenter()

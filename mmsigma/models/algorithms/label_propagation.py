@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from mmengine.logging import MMLogger
 from torch import Tensor
 
 from mmsigma.models.algorithms.frame_propagation import FramePropagation
@@ -66,9 +67,23 @@ class LabelPropagation(FramePropagation):
         def carry(picture: np.ndarray, given: Tensor | None) -> Tensor:
             features = self.encode(self.geometry.prepare(picture))
             cells = None if given is None else self.geometry.labels_of_cells(given.to(features.device))
+            if cells is not None:
+                _warn_of_lost(segmenter, given, cells)
             return self.geometry.labels_of_pixels(propagator.step(features, cells), picture.shape[:2])
 
-        return VideoSegmenter(carry, self.keep_given)
+        segmenter = VideoSegmenter(carry, self.keep_given)
+        return segmenter
+
+
+def _warn_of_lost(segmenter: VideoSegmenter, given: Tensor, cells: Tensor) -> None:
+    """Name the objects of masks (V, H, W), background first, that have no part of any cell (h, w, V)."""
+    is_lost = given[1:].flatten(1).any(dim=1) & (cells[..., 1:].flatten(0, 1).amax(dim=0) == 0).to(given.device)
+    if lost := [number for number, gone in zip(segmenter.ids, is_lost.tolist(), strict=True) if gone]:
+        names = f'{"objects" if len(lost) > 1 else "object"} {", ".join(map(str, lost))}'
+        MMLogger.get_current_instance().warning(
+            f'frame {segmenter.frame - 1}: no cell has a part of {names}, too small for {cells.shape[0]} x '
+            f'{cells.shape[1]} cells: later frames will be without'
+        )
 
 
 def segment_video(segmenter: VideoSegmenter, sequence: Any) -> Iterator[np.ndarray]:
