@@ -71,7 +71,7 @@ def test_crw() -> None:
     assert (cfg.model.backbone.out_stage, cfg.model.backbone.padding_mode) == (3, 'reflect')
 
 
-@pytest.mark.parametrize('name', ['dino_vits8', 'dino_vitb16', 'vitb'])
+@pytest.mark.parametrize('name', ['dino_vits8', 'dino_vitb16', 'vitb', 'vits'])
 def test_dino(name: str) -> None:
     propagator, geometry = settings_of(load_config(FOLDER / f'{name}_davis17.py'))
     names = ('num_context', 'k', 'temperature', 'radius', 'window', 'first_is_free')
@@ -89,6 +89,15 @@ def test_crw_on_vip(name: str, num_context: int) -> None:
     assert geometry['size'] == (560, 560) and geometry['to_cells'] == 'half_pixel'
     assert cfg.model.backbone.out_stage == 3 and not cfg.model.keep_given
     assert cfg.test_evaluator.type == 'VIPMetric' and cfg.test_evaluator.get('count_given', True)
+
+
+@pytest.mark.parametrize('name', ['dino_vits8_vip', 'vitb_vip'])
+def test_dino_on_vip(name: str) -> None:
+    cfg = load_config(FOLDER / f'{name}.py')
+    propagator, geometry = settings_of(cfg)
+    assert [propagator[key] for key in ('num_context', 'k', 'radius', 'window')] == [7, 5, 12, 'square']
+    assert geometry['size'] == (560, 560) and geometry['short_side'] is None
+    assert cfg.test_evaluator.type == 'VIPMetric' and not cfg.model.keep_given
 
 
 def test_crw_on_jhmdb() -> None:
@@ -116,6 +125,8 @@ def test_data_sets(tmp_path: Path) -> None:
         ('r18_davis16', make_davis(tmp_path / 'davis16', dict(ant=3), year=2016), 3),
         ('r18_ytvos18', make_youtube_vos(tmp_path / 'ytvos'), 11),
         ('r18_ytvos19', tmp_path / 'ytvos', 11),
+        ('dino_vits8_ytvos19', tmp_path / 'ytvos', 11),
+        ('vitb_ytvos19', tmp_path / 'ytvos', 11),
     ]
     for name, root, length in cases:
         cfg = load_config(FOLDER / f'{name}.py', dict(data_root=str(root)))
@@ -130,7 +141,7 @@ def run(name: str, root: Path, tmp_path: Path, **geometry) -> tuple[dict[str, fl
     """Test a small model of a config, untrained, and return the metrics."""
     cfg = load_config(FOLDER / f'{name}.py', dict(data_root=str(root)))
     cfg.work_dir, cfg.experiment_name = str(tmp_path / 'run'), f'{tmp_path.name}_{name}'
-    if 'short_side' in cfg.model.geometry:
+    if cfg.model.geometry.get('short_side'):
         cfg.model.geometry.update(short_side=144, long_multiple=16)
     cfg.model.geometry.update(geometry)
     small = build_small(cfg)
@@ -156,9 +167,10 @@ def test_runs(name: str, tmp_path: Path) -> None:
     assert len(list(out_dir.glob('*/*.png'))) == 9
 
 
-def test_vip_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize('name', ['r18_vip', 'vitb_vip'])
+def test_vip_runs(name: str, tmp_path: Path) -> None:
     root = make_vip(tmp_path / 'vip', dict(ant=4, bee=5))
-    metrics, cfg = run('r18_vip', root, tmp_path, size=(72, 104))
+    metrics, cfg = run(name, root, tmp_path, size=(80, 112))
     assert 0 < metrics['vip/mIoU'] < 100 and 0 < metrics['vip/pixel_accuracy'] < 100
     out_dir = tmp_path / 'run' / cfg.test_evaluator.out_dir
     with open(out_dir / 'per_category.csv', newline='') as file:
