@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
+import numpy as np
 from mmengine.dataset import DefaultSampler
+from mmengine.logging import MMLogger
 
 from mmsigma.registry import DATA_SAMPLERS
 
@@ -37,3 +40,54 @@ class SeededSampler(DefaultSampler):
         start, self._skip = self._skip, 0
         for index in islice(super().__iter__(), start, None):
             yield SeededIndex.of(index, (self.seed, self.epoch, index))
+
+
+@DATA_SAMPLERS.register_module()
+class ClassGroupSampler(SeededSampler):
+    """Groups of videos of one class each, every class as often as any other (GTA, TCC).
+
+    A class gives its videos in a random order, and then again in another, so that a group may straddle both and hold a
+    video twice. Classes with a single video have none to compare it with and are left out. An epoch has as many groups
+    as fit into the number of videos.
+
+    Args:
+        dataset: Has ``get_data_info`` with a ``label``.
+        group_size: Videos of a group; the loader's ``batch_size``.
+        seed: Of the run; the same on all processes.
+        **kwargs: Ignored: order and number of what is drawn are as said above.
+
+    Raises:
+        ValueError: If no class has two videos.
+    """
+
+    def __init__(self, dataset: Any, group_size: int = 4, seed: int | None = None, **kwargs) -> None:
+        super().__init__(dataset, shuffle=True, seed=seed)
+        self.group_size = group_size
+        classes: dict[int, list[int]] = {}
+        for index in range(len(dataset)):
+            classes.setdefault(dataset.get_data_info(index)['label'], []).append(index)
+        self.classes = {label: members for label, members in sorted(classes.items()) if len(members) > 1}
+        if not self.classes:
+            raise ValueError('no class has two videos: groups of one action cannot be made')
+        if single := sorted(classes.keys() - self.classes.keys()):
+            MMLogger.get_current_instance().warning(f'{len(single)} classes with one video are left out: {single[:10]}')
+        self.num_groups = max(len(dataset) // group_size // self.world_size, 1)
+
+    def __len__(self) -> int:
+        return self.num_groups * self.group_size
+
+    def __iter__(self) -> Iterator[int]:
+        start, self._skip = self._skip, 0
+        rng = np.random.default_rng([self.seed, self.epoch])
+        queues: dict[int, list[int]] = {label: [] for label in self.classes}
+        drawn: list[int] = []
+        for _ in range(self.num_groups * self.world_size):
+            label = int(rng.choice(list(self.classes)))
+            while len(queues[label]) < self.group_size:
+                queues[label] += rng.permutation(self.classes[label]).tolist()
+            drawn += queues[label][: self.group_size]
+            queues[label] = queues[label][self.group_size :]
+        groups = np.array(drawn).reshape(-1, self.group_size)[self.rank :: self.world_size]
+        for place, index in islice(enumerate(groups.ravel().tolist()), start, None):
+            # a video that comes twice in an epoch is not sampled alike
+            yield SeededIndex.of(index, (self.seed, self.epoch, index, place * self.world_size + self.rank))

@@ -2,6 +2,7 @@
 
 from mmsigma import compat  # noqa: F401  before anything imports timm
 from mmsigma.models.algorithms import (
+    GTA,
     SIGMA,
     FeatureClustering,
     KeypointPropagation,
@@ -10,6 +11,7 @@ from mmsigma.models.algorithms import (
     RepetitionCounter,
     VideoClassifier,
 )
+from mmsigma.models.alignment_preprocessor import AlignmentPreprocessor
 from mmsigma.models.backbones import (
     ColourEncoder,
     MASTEncoder,
@@ -56,6 +58,8 @@ from mmsigma.models.ragged_preprocessor import RaggedVideoPreprocessor
 from mmsigma.models.targets import FrozenEncoderTarget, MLPTarget, PixelTarget
 
 __all__ = [
+    'AlignmentPreprocessor',
+    'GTA',
     'SIGMA',
     'AlignmentHead',
     'AnchorCorrespondence',

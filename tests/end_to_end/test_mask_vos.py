@@ -4,7 +4,6 @@ import json
 import uuid
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -54,9 +53,9 @@ def test_rounds(trained: Path) -> None:
     assert 'loss_short' in log and 'loss_segmentation' in log
 
 
-@pytest.mark.parametrize('at', [3, 4, 7])
+@pytest.mark.parametrize('at', [3, 6])
 def test_resumed_is_as_uninterrupted(demo_set, trained: Path, tmp_path: Path, at: int) -> None:
-    """Cut in the middle of the first epoch with masks, at its end, and in the last epoch."""
+    """Cut in the middle of the first epoch with masks, and at the end of one, before a round is made."""
     for name in ('rounds', f'iter_{at}.pth'):
         source = trained / name
         (tmp_path / name).symlink_to(source) if source.is_file() else _copy(source, tmp_path / name)
@@ -123,10 +122,3 @@ def test_hook_needs_masks_in_the_pipeline(demo_set, tmp_path: Path) -> None:
     del cfg.train_dataloader.dataset.pipeline[1]
     with pytest.raises(ValueError, match='ReclusterHook needs ReadClip and LoadPseudoMasks'):
         build_runner(cfg).train()
-
-
-def test_same_seed_same_round(trained: Path, demo_set, tmp_path: Path) -> None:
-    build_runner(small(demo_set, tmp_path)).train()
-    for path in (trained / 'rounds' / 'round_001').glob('*.npz'):
-        with np.load(path) as one, np.load(tmp_path / 'rounds' / 'round_001' / path.name) as other:
-            assert all(np.array_equal(one[key], other[key]) for key in ('labels', 'frames', 'kept'))

@@ -1,3 +1,4 @@
+from mmsigma.datasets.transforms.alignment import PackAlignmentInputs, SampleAlignmentSteps, SampleAllFrames
 from mmsigma.datasets.transforms.augment import FlipClip, RandAugmentClip, RandomResizedCropClip, RepeatAugment
 from mmsigma.datasets.transforms.charades import SampleCharadesClip, ShortSideCrop
 from mmsigma.datasets.transforms.clip_views import (
@@ -30,6 +31,9 @@ from mmsigma.datasets.transforms.sampling import (
 from mmsigma.datasets.transforms.spatial import CropViews, MultiScaleCrop, ResizeClip
 
 __all__ = [
+    'SampleAllFrames',
+    'SampleAlignmentSteps',
+    'PackAlignmentInputs',
     'ShuffleFrames',
     'SecondView',
     'ScaleCropFlip',

@@ -1,4 +1,5 @@
 from mmsigma.models.algorithms.feature_clustering import FeatureClustering
+from mmsigma.models.algorithms.gta import GTA
 from mmsigma.models.algorithms.keypoint_propagation import KeypointPropagation
 from mmsigma.models.algorithms.label_propagation import LabelPropagation
 from mmsigma.models.algorithms.mask_vos import MaskVOS
@@ -7,6 +8,7 @@ from mmsigma.models.algorithms.sigma import SIGMA
 from mmsigma.models.algorithms.video_classifier import VideoClassifier
 
 __all__ = [
+    'GTA',
     'SIGMA',
     'FeatureClustering',
     'KeypointPropagation',

@@ -1,0 +1,88 @@
+"""Steps of a video to be embedded, each with the frames before it (GTA, CVPR 2021)."""
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.structures import BaseDataElement
+
+from mmsigma.registry import TRANSFORMS
+
+
+def context_frames(steps: np.ndarray, num_context: int, stride: int, num_frames: int) -> np.ndarray:
+    """Frames t - (n - 1) * stride, ..., t - stride, t of steps t, clamped to the video: (len(steps) * n,)."""
+    offsets = np.arange(-(num_context - 1) * stride, 1, stride) if num_context > 1 else np.zeros(1, np.int64)
+    return (np.asarray(steps)[:, None] + offsets).clip(0, num_frames - 1).ravel()
+
+
+@TRANSFORMS.register_module()
+class SampleAlignmentSteps(BaseTransform):
+    """Steps of a video in the order of time, with their context.
+
+    Required keys: ``total_frames``. Added keys: ``steps`` (T,), ``frame_inds`` (T * num_context,), ``num_clips``,
+    ``clip_len``.
+
+    Args:
+        num_steps: T; a video with no more frames than that gives its frames in order, the last one repeated.
+        num_context: Frames per step, the step's own included.
+        context_stride: Frames between them.
+        sampling: ``'random'``: without replacement, from frame 1 on (TCC's ``offset_uniform``); or ``'stride'``: at
+            equal distances from frame 1 on.
+        positives: Largest distance of a positive, which comes after each step and lies before it (TCN: 5); 0 for none.
+    """
+
+    def __init__(
+        self,
+        num_steps: int = 20,
+        num_context: int = 2,
+        context_stride: int = 15,
+        sampling: str = 'random',
+        positives: int = 0,
+    ) -> None:
+        if sampling not in ('random', 'stride'):
+            raise ValueError(f"sampling must be 'random' or 'stride', got {sampling!r}")
+        self.num_steps, self.num_context, self.context_stride = num_steps, num_context, context_stride
+        self.sampling, self.positives = sampling, positives
+
+    def transform(self, results: dict) -> dict:
+        total = results['total_frames']
+        if total < self.num_steps + 1:
+            steps = np.arange(self.num_steps).clip(max=total - 1)
+        elif self.sampling == 'random':
+            steps = np.sort(np.random.choice(np.arange(1, total), self.num_steps, replace=False))
+        else:
+            steps = (1 + np.arange(self.num_steps) * (total // self.num_steps)).clip(max=total - 1)
+        if self.positives:
+            earlier = steps - np.random.randint(1, self.positives + 1, size=len(steps))
+            steps = np.stack([steps, earlier.clip(min=0)], axis=1).ravel()
+        results['steps'] = steps
+        results['frame_inds'] = context_frames(steps, self.num_context, self.context_stride, total)
+        results['num_clips'], results['clip_len'] = 1, len(results['frame_inds'])
+        return results
+
+
+@TRANSFORMS.register_module()
+class SampleAllFrames(BaseTransform):
+    """Every frame, for testing. Required keys: ``total_frames``. Added keys: ``frame_inds`` and its companions."""
+
+    def transform(self, results: dict) -> dict:
+        results['frame_inds'] = np.arange(results['total_frames'])
+        results['num_clips'], results['clip_len'] = 1, results['total_frames']
+        return results
+
+
+@TRANSFORMS.register_module()
+class PackAlignmentInputs(BaseTransform):
+    """Pack ``inputs``, uint8 (N, 3, H, W), and a sample with ``steps``, ``num_frames``, ``action`` and what is known.
+
+    The sample also has ``frame_labels`` (L,) of the whole video and ``subset``, if the data set knows them.
+    """
+
+    def transform(self, results: dict) -> dict:
+        frames = torch.from_numpy(np.stack(results['imgs'])).movedim(-1, 1).contiguous()
+        steps = results.get('steps', results['frame_inds'])
+        sample = BaseDataElement(steps=torch.as_tensor(steps, dtype=torch.int64))
+        known = {key: results[key] for key in ('filename', 'action', 'subset', 'failures') if key in results}
+        sample.set_metainfo(dict(num_frames=int(results['total_frames']), **known))
+        if 'frame_labels' in results:
+            sample.set_field(torch.as_tensor(results['frame_labels']), 'frame_labels')
+        return {'inputs': frames, 'data_samples': sample}

@@ -1,0 +1,72 @@
+"""GTA from frames to losses and embeddings."""
+
+import pytest
+import torch
+from mmengine.structures import BaseDataElement
+
+from mmsigma.models import GTA, AlignmentPreprocessor
+from mmsigma.models.alignment_preprocessor import augment_frames
+from tests.golden_gta import case_names, load_case
+
+SMALL = dict(conv_channels=(8,), fc_channels=(8,), out_channels=6)
+
+
+@pytest.mark.parametrize('name', case_names('preprocess'))
+def test_preprocessing_of_the_original(name: str) -> None:
+    case = load_case('preprocess', name)
+    params = case.params
+    frames = case.tensor('frames').movedim(-1, 1)
+    (found,) = AlignmentPreprocessor(params['size'])(dict(inputs=[frames], data_samples=[None]))['inputs']
+    if params['brightness'] is not None:
+        plain = (found + 1) / 2
+        found = augment_frames(plain, params['flip'], params['brightness'], params['contrast']).clamp(0, 1) * 2 - 1
+    torch.testing.assert_close(found.movedim(1, -1), case.tensor('out'), atol=2e-5, rtol=0)
+
+
+def small(**settings) -> GTA:
+    torch.manual_seed(0)
+    return GTA(dict(type='ResNetEncoder', out_stage=3), SMALL, **settings)
+
+
+def samples(actions: str, steps: int = 6) -> list[BaseDataElement]:
+    return [
+        BaseDataElement(steps=torch.arange(steps), metainfo=dict(action=action, num_frames=steps, filename=f'v{i}'))
+        for i, action in enumerate(actions)
+    ]
+
+
+def test_a_group_has_a_loss() -> None:
+    model = small(train_mode='train_all')
+    videos = [torch.randn(12, 3, 32, 32) for _ in range(3)]
+    losses = model.loss(videos, samples('aaa'))
+    assert {'loss_weights'} < losses.keys()
+    sum(value for name, value in losses.items() if 'loss' in name).backward()
+    assert model.backbone.conv1.weight.grad.any() and all(p.grad is not None for p in model.neck.parameters())
+    with pytest.raises(ValueError, match=r"videos of \['a', 'b'\] in one batch"):
+        model.loss(videos, samples('aba'))
+
+
+def test_what_is_trained() -> None:
+    trained = {
+        mode: {name for name, value in small(train_mode=mode).backbone.named_parameters() if value.requires_grad}
+        for mode in ('train_all', 'only_bn', 'frozen')
+    }
+    assert trained['frozen'] == set() and 'conv1.weight' in trained['train_all']
+    assert trained['only_bn'] and all('bn' in name or 'downsample.1' in name for name in trained['only_bn'])
+    frozen = small(train_mode='frozen').train()
+    assert frozen.training and not frozen.backbone.training and frozen.neck.training
+
+
+@torch.no_grad()
+def test_whole_videos_are_embedded_in_chunks() -> None:
+    model = small(context_stride=4, chunk=5).eval()
+    frames = torch.randn(13, 3, 32, 32)
+    (embeddings,) = model([frames], samples('a', 13), mode='tensor')
+    assert embeddings.shape == (13, 6)
+    torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(13))
+    # step 7 is frames 3 and 7, and step 2 is frames 0 and 2
+    for step, earlier in ((7, 3), (2, 0)):
+        alone = model.neck(model.backbone(frames[[earlier, step]]))[0]
+        torch.testing.assert_close(embeddings[step], alone, rtol=1e-4, atol=1e-5)
+    (sample,) = model([frames], samples('a', 13), mode='predict')
+    assert torch.equal(sample.embeddings, embeddings)
