@@ -123,6 +123,18 @@ class CheckpointHook(hooks.CheckpointHook):
                 oldest.unlink(missing_ok=True)
 
 
+class LoggerHook(hooks.LoggerHook):
+    """mmengine's hook, but one process alone writes the results of a test.
+
+    In mmengine all write the same file at once (seen in 0.10.7), which now and then leaves parts of two results in it.
+    Remove when it no longer does.
+    """
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        if is_main_process():
+            super().after_test_epoch(runner, metrics)
+
+
 @contextmanager
 def overridden_variables(values: dict[str, object]) -> Iterator[set[str]]:
     """While config files are read, let top-level variables have other values; yields the names that were found.

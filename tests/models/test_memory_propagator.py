@@ -80,11 +80,13 @@ def test_objects_may_come_late(monkeypatch: pytest.MonkeyPatch) -> None:
     encode = model.encode
     # colours have to differ more for a softmax without temperature
     monkeypatch.setattr(model, 'encode', lambda image: 12 * F.normalize(encode(image), dim=-1))
+    propagator = model.new_propagator()
+    monkeypatch.setattr(model, 'new_propagator', lambda: propagator)
     segmenter = model.new_segmenter()
     given = {0: masks[0] % 2, 4: masks[4]}
     pred = [segmenter.step(frame, given.get(number)) for number, frame in enumerate(frames)]
-    assert [start for start, _ in segmenter.propagator.streams] == [0, 4]
-    assert {0, 4, 5, 9} <= segmenter.propagator._memory.keys()
+    assert [start for start, _ in propagator.streams] == [0, 4]
+    assert {0, 4, 5, 9} <= propagator._memory.keys()
     assert all(overlap(pred[-1], masks[-1], number) > 0.6 for number in (1, 2))
     assert 2 not in pred[3] and overlap(pred[4], masks[4], 2) == 1
 

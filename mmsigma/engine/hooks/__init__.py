@@ -1,4 +1,4 @@
-from mmsigma.compat import CheckpointHook
+from mmsigma.compat import CheckpointHook, LoggerHook
 from mmsigma.engine.hooks.bad_video import BadVideoHook
 from mmsigma.engine.hooks.health import CollapseHook, NonFiniteLossHook
 from mmsigma.engine.hooks.pictures import PicturesHook
@@ -7,11 +7,13 @@ from mmsigma.engine.hooks.recluster import ReclusterHook
 from mmsigma.registry import HOOKS
 
 HOOKS.register_module(module=CheckpointHook)
+HOOKS.register_module(module=LoggerHook)
 
 __all__ = [
     'BadVideoHook',
     'CheckpointHook',
     'CollapseHook',
+    'LoggerHook',
     'NonFiniteLossHook',
     'PicturesHook',
     'ProgressHook',
