@@ -63,7 +63,8 @@ def kmeans(
     needed = num_clusters if not distributed or (init is None and dist.get_rank() == 0) else 0
     if points.ndim != 2 or len(points) < needed:
         raise ValueError(f'{num_clusters} clusters need as many points (N, D), got {tuple(points.shape)}')
-    if not points.isfinite().all():
+    # a sum shows most quickly that there is nothing to look for
+    if not points.sum().isfinite() and not points.isfinite().all():
         raise ValueError(f'{int((~points.isfinite()).any(dim=1).sum())} points are not finite')
     if init is not None and init.shape != (num_clusters, points.shape[1]):
         raise ValueError(f'init must have the shape {(num_clusters, points.shape[1])}, got {tuple(init.shape)}')
@@ -96,7 +97,8 @@ def kmeans_many(
     """
     if points.ndim != 3 or points.shape[1] < num_clusters:
         raise ValueError(f'{num_clusters} clusters need sets of as many points (B, N, D), got {tuple(points.shape)}')
-    if bad := (~points.isfinite()).flatten(1).any(dim=1).nonzero()[:, 0].tolist():
+    finite = bool(points.sum().isfinite())
+    if not finite and (bad := (~points.isfinite()).flatten(1).any(dim=1).nonzero()[:, 0].tolist()):
         raise ValueError(f'sets {bad} hold points that are not finite')
     starts = [_draw(own, num_clusters, num_restarts, generator) for own in points]
     return _best_of(points, starts, num_iters, tolerance)
@@ -112,7 +114,8 @@ def _scores(points: Tensor, centroids: Tensor) -> Tensor:
     squares = centroids.square().sum(dim=2)
     if points.is_cuda:
         return torch.baddbmm(squares[:, None], points, centroids.transpose(1, 2), alpha=-2)
-    return torch.stack([linear(*row) for row in zip(points, centroids * -2, squares, strict=True)])
+    scores = [linear(*row)[None] for row in zip(points, centroids * -2, squares, strict=True)]
+    return scores[0] if len(scores) == 1 else torch.cat(scores)
 
 
 def _best_of(
@@ -147,6 +150,7 @@ def _lloyd(
     running = torch.ones(len(points), dtype=torch.bool)
     labels = torch.full(points.shape[:2], -1, device=points.device)
     sums: Tensor | None = None
+    settled = False
     for iteration in range(1, num_iters + 1):
         least, nearest = _scores(part, centroids).min(dim=2)
         sums = _update_sums(sums, part, labels, nearest, centroids.shape[1])
@@ -162,6 +166,7 @@ def _lloyd(
             iterations[int(sets[row])] = iteration
         running &= ~ends
         if not running.any():
+            settled = len(sets) == len(points) == 1 and not int(changed)
             break
         if 2 * int(running.sum()) <= len(running):
             keep = running.to(points.device)
@@ -169,7 +174,8 @@ def _lloyd(
                 rows[keep] for rows in (part, part_norms, labels, centroids, sums)
             )
             sets, running = sets[running], running[running]
-    least, labels = _scores(points, final).min(dim=2)
+    if not settled:  # else the centroids are those that the last labels were found with
+        least, labels = _scores(points, final).min(dim=2)
     inertia = (least + norms).clamp_(min=0).double().sum(dim=1)
     if distributed:
         dist.all_reduce(inertia)
@@ -183,14 +189,17 @@ def _update_sums(sums: Tensor | None, points: Tensor, before: Tensor, labels: Te
     """
     batch, number, width = points.shape
     rows, places = (labels != before).nonzero(as_tuple=True)
-    if sums is None or 16 * len(rows) > batch * number:
+    if sums is None or (4 if batch == 1 else 16) * len(rows) > batch * number:
         member = points.new_zeros(batch, num_clusters, number).scatter_(1, labels[:, None], 1)
         # a matrix product is several times faster than adding rows one by one
         return torch.cat([torch.bmm(member, points), member.sum(dim=2, keepdim=True)], dim=2).double()
+    moving = F.pad(points[rows, places], (0, 1), value=1)
+    leaves, joins = (rows * num_clusters + side[rows, places] for side in (before, labels))
+    if batch == 1:
+        signs = points.new_zeros(num_clusters, len(rows)).scatter_(0, joins[None], 1).scatter_(0, leaves[None], -1)
+        return sums + (signs @ moving).double()
     flat = sums.view(-1, width + 1)
-    moving = F.pad(points[rows, places].double(), (0, 1), value=1)
-    flat.index_add_(0, rows * num_clusters + before[rows, places], moving, alpha=-1)
-    flat.index_add_(0, rows * num_clusters + labels[rows, places], moving)
+    flat.index_add_(0, leaves, moving.double(), alpha=-1).index_add_(0, joins, moving.double())
     return sums
 
 
