@@ -153,15 +153,17 @@ def _lloyd(
     settled = False
     for iteration in range(1, num_iters + 1):
         least, nearest = _scores(part, centroids).min(dim=2)
-        sums = _update_sums(sums, part, labels, nearest, centroids.shape[1])
-        changed, labels = (nearest != labels).sum(dim=1), nearest
+        sums, changed = _update_sums(sums, part, labels, nearest, centroids.shape[1])
+        labels = nearest
         moved, empty = _means(part, sums, least + part_norms, centroids, distributed)
         if distributed:
             dist.all_reduce(changed)
-        shift = (moved - centroids).square().sum(dim=(1, 2))
+        still = changed == 0
+        if tolerance > 0:
+            still |= (moved - centroids).square().sum(dim=(1, 2)) <= tolerance
         centroids = moved
         final[sets[running]] = centroids[running.to(centroids.device)]
-        ends = running & ~empty.cpu() & ((changed == 0) | (shift <= tolerance)).cpu()
+        ends = running & ~empty.cpu() & still.cpu()
         for row in ends.nonzero()[:, 0].tolist():
             iterations[int(sets[row])] = iteration
         running &= ~ends
@@ -182,25 +184,29 @@ def _lloyd(
     return [Clustering(*row) for row in zip(labels, final, inertia.tolist(), iterations, strict=True)]
 
 
-def _update_sums(sums: Tensor | None, points: Tensor, before: Tensor, labels: Tensor, num_clusters: int) -> Tensor:
-    """Sums of each cluster's points and, in the last column, their number, float64 (B, K, D + 1).
+def _update_sums(
+    sums: Tensor | None, points: Tensor, before: Tensor, labels: Tensor, num_clusters: int
+) -> tuple[Tensor, Tensor]:
+    """Sums of each cluster's points and, in the last column, their number, float64 (B, K, D + 1); changed labels (B,).
 
     Most iterations move few points: then only those are taken from one sum and added to another.
     """
     batch, number, width = points.shape
     rows, places = (labels != before).nonzero(as_tuple=True)
+    changed = torch.bincount(rows, minlength=batch)
     if sums is None or (4 if batch == 1 else 16) * len(rows) > batch * number:
         member = points.new_zeros(batch, num_clusters, number).scatter_(1, labels[:, None], 1)
         # a matrix product is several times faster than adding rows one by one
-        return torch.cat([torch.bmm(member, points), member.sum(dim=2, keepdim=True)], dim=2).double()
+        sums = torch.cat([torch.bmm(member, points), member.sum(dim=2, keepdim=True)], dim=2).double()
+        return sums, changed
     moving = F.pad(points[rows, places], (0, 1), value=1)
     leaves, joins = (rows * num_clusters + side[rows, places] for side in (before, labels))
     if batch == 1:
         signs = points.new_zeros(num_clusters, len(rows)).scatter_(0, joins[None], 1).scatter_(0, leaves[None], -1)
-        return sums + (signs @ moving).double()
+        return sums + (signs @ moving).double(), changed
     flat = sums.view(-1, width + 1)
     flat.index_add_(0, leaves, moving.double(), alpha=-1).index_add_(0, joins, moving.double())
-    return sums
+    return sums, changed
 
 
 def _means(
