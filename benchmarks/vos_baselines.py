@@ -56,6 +56,27 @@ def build(config: str | Path, options: dict, checkpoint: str | None, native: boo
     return model.to('cuda' if torch.cuda.is_available() else 'cpu').segment
 
 
+def print_scores(methods: dict[str, Callable[[], Segment]], sequences: list[FrameSequence], conditions: str) -> None:
+    """Score methods, each built when it is its turn, and print a table of all sequences."""
+    frames = sum(len(one.frames) for one in sequences)
+    print(f'{len(sequences)} videos, {frames} frames, {conditions}')
+    print('| method | ' + ' | '.join(one.name for one in sequences) + ' | J&F | J | F | s/frame |')
+    print('|---' * (len(sequences) + 5) + '|')
+    for name, prepare in methods.items():
+        segment, started, cells, everything = prepare(), time.perf_counter(), [], []
+        for sequence in sequences:
+            gt = (sequence.read_mask(number) for number in range(len(sequence.frames)))
+            statistics = score_sequence(segment(sequence), gt).statistics()
+            cells.append(summarize(statistics)['J&F'])
+            everything += statistics
+        total = summarize(everything)
+        numbers = [*cells, total['J&F'], total['J_mean'], total['F_mean']]
+        seconds = (time.perf_counter() - started) / frames
+        print(
+            f'| {name} | ' + ' | '.join(f'{100 * value:.1f}' for value in numbers) + f' | {seconds:.2f} |', flush=True
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('davis', type=Path, help='folder of the data set')
@@ -82,23 +103,7 @@ def main() -> None:
         methods[f'{Path(config).stem}, {Path(checkpoint).name}'] = lambda config=config, checkpoint=checkpoint: build(
             config, {}, checkpoint, args.native
         )
-    frames = sum(len(one.frames) for one in sequences)
-    print(f'{len(sequences)} videos, {frames} frames, {"480p" if args.native else "240 x 424"}, {machine()}')
-    print('| method | ' + ' | '.join(one.name for one in sequences) + ' | J&F | J | F | s/frame |')
-    print('|---' * (len(sequences) + 5) + '|')
-    for name, prepare in methods.items():
-        segment, started, cells, everything = prepare(), time.perf_counter(), [], []
-        for sequence in sequences:
-            gt = (sequence.read_mask(number) for number in range(len(sequence.frames)))
-            statistics = score_sequence(segment(sequence), gt).statistics()
-            cells.append(summarize(statistics)['J&F'])
-            everything += statistics
-        total = summarize(everything)
-        numbers = [*cells, total['J&F'], total['J_mean'], total['F_mean']]
-        seconds = (time.perf_counter() - started) / frames
-        print(
-            f'| {name} | ' + ' | '.join(f'{100 * value:.1f}' for value in numbers) + f' | {seconds:.2f} |', flush=True
-        )
+    print_scores(methods, sequences, f'{"480p" if args.native else "240 x 424"}, {machine()}')
 
 
 if __name__ == '__main__':

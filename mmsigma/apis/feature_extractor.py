@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.dataset import Compose, pseudo_collate
 from torch import Tensor
 
-from mmsigma.apis.features import build_frozen_model, dataset_of, features_of
+from mmsigma.apis.features import build_inference_model, dataset_of, features_of
 from mmsigma.registry import TRANSFORMS
 from mmsigma.utils.config import load_config
-from mmsigma.utils.preflight import check_config
 
 
 class FeatureExtractor:
@@ -44,9 +42,7 @@ class FeatureExtractor:
         trust: bool = False,
     ) -> None:
         cfg = load_config(config, options)
-        check_config(cfg)
-        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        self.model = build_frozen_model(cfg, str(checkpoint), device, trust=trust)
+        self.model = build_inference_model(cfg, checkpoint, device, trust=trust)
         self.pipeline = Compose([TRANSFORMS.build(step) for step in dataset_of(cfg, None)['pipeline']])
 
     def __call__(self, video: str | Path, pooling: str = 'mean') -> Tensor:

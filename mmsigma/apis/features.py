@@ -16,6 +16,7 @@ from mmsigma.datasets.readable import ReadableSamples
 from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.checkpoint import load_into_model, load_weights
 from mmsigma.utils.feature_store import FeatureStore
+from mmsigma.utils.preflight import check_config
 
 
 def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool = False) -> nn.Module:
@@ -23,6 +24,31 @@ def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool
     model = MODELS.build(cfg.model)
     load_into_model(model, load_weights(checkpoint, trust=trust), origin=checkpoint, backbone_only=True)
     return model.to(device).requires_grad_(False).eval()
+
+
+def build_inference_model(
+    cfg: Config, checkpoint: str | Path | None, device: str | None = None, *, trust: bool = False
+) -> nn.Module:
+    """The frozen model of an inferencer, on a GPU if there is one and ``device`` is None.
+
+    Args:
+        cfg: A config; it is checked.
+        checkpoint: Weights; None where the config has ``weights_in_config``.
+        device: Where to run.
+        trust: Allow the checkpoint to execute code on loading.
+
+    Raises:
+        FileNotFoundError: If the checkpoint does not exist.
+        ValueError: If the config needs a checkpoint and there is none.
+        mmsigma.utils.checkpoint.CheckpointError: If the checkpoint does not fit.
+    """
+    check_config(cfg)
+    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    if checkpoint is not None:
+        return build_frozen_model(cfg, str(checkpoint), device, trust=trust)
+    if not cfg.get('weights_in_config', False):
+        raise ValueError(f'{cfg.filename} needs a checkpoint')
+    return MODELS.build(cfg.model).to(device).requires_grad_(False).eval()
 
 
 def extract_features(

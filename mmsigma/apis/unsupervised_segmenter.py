@@ -8,11 +8,9 @@ import numpy as np
 import torch
 from mmengine.structures import BaseDataElement
 
-from mmsigma.apis.features import build_frozen_model
+from mmsigma.apis.features import build_inference_model
 from mmsigma.datasets.segmentation_clips import choose_frames, resize_picture
-from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
-from mmsigma.utils.preflight import check_config
 from mmsigma.utils.video import FrameReader, write_mp4
 from mmsigma.visualization.overlay import draw_masks
 
@@ -81,15 +79,8 @@ class UnsupervisedSegmenter:
         trust: bool = False,
     ) -> None:
         cfg = load_config(config, options)
-        check_config(cfg)
         cfg.model.clustering.update(num_clusters=(num_clusters,), seeds=(seed,), level='clip')
-        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        if checkpoint is not None:
-            self.model = build_frozen_model(cfg, str(checkpoint), device, trust=trust)
-        elif cfg.get('weights_in_config', False):
-            self.model = MODELS.build(cfg.model).to(device).eval()
-        else:
-            raise ValueError(f'{config} needs a checkpoint')
+        self.model = build_inference_model(cfg, checkpoint, device, trust=trust)
         self.num_clusters, self.num_frames, self.img_size = num_clusters, cfg.num_frames, cfg.img_size
 
     def __call__(self, video: str | Path) -> ClusterMaps:

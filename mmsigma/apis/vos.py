@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
-from mmsigma.apis.features import build_frozen_model
-from mmsigma.registry import MODELS
+from mmsigma.apis.features import build_inference_model
 from mmsigma.utils.config import load_config
 from mmsigma.utils.masks import VOID, ids_of, mask_ids, read_stored, write_mask
-from mmsigma.utils.preflight import check_config
 from mmsigma.utils.video import FrameReader, write_mp4
 from mmsigma.visualization.overlay import draw_masks
 
@@ -67,15 +64,7 @@ class VOSInferencer:
         options: dict[str, Any] | None = None,
         trust: bool = False,
     ) -> None:
-        cfg = load_config(config, options)
-        check_config(cfg)
-        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        if checkpoint is not None:
-            self.model = build_frozen_model(cfg, str(checkpoint), device, trust=trust)
-        elif cfg.get('weights_in_config', False):
-            self.model = MODELS.build(cfg.model).to(device).eval()
-        else:
-            raise ValueError(f'{config} needs a checkpoint')
+        self.model = build_inference_model(load_config(config, options), checkpoint, device, trust=trust)
 
     def __call__(
         self, video: str | Path | FrameReader, masks: Mask | Mapping[int, Mask]

@@ -15,8 +15,8 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from mmsigma.datasets.sequences import FrameSequence, find_sequences
-from mmsigma.evaluation.segmentation import category_ids
 from mmsigma.registry import DATASETS
+from mmsigma.utils.masks import category_ids
 
 FRAME_CHOICES = ('even', 'random', 'consecutive')
 

@@ -138,13 +138,3 @@ def clustering_miou(
 def background_floor(gt: Sequence[Array]) -> float:
     """Mean IoU of calling every pixel of every clip background: what any score has to be compared with."""
     return float(np.mean([match_clusters(np.zeros_like(clip), clip, 'none').miou for clip in gt]))
-
-
-def category_ids(instances: Array, instance_ids: Sequence[int], categories: Sequence[int]) -> Array:
-    """Replace instance ids by category ids, all at once (YouTube-VOS); ids that are not listed become 0.
-
-    Relabelling in place, one id after the other, would merge an instance with one whose id it was just given.
-    """
-    table = np.zeros(int(max(instances.max(initial=0), *instance_ids, 0)) + 1, instances.dtype)
-    table[list(instance_ids)] = list(categories)
-    return table[instances]

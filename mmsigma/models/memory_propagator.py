@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmsigma.models.propagator import check_frame
 from mmsigma.ops.memory_windows import propagate_windows
 from mmsigma.registry import MODELS
 
@@ -69,17 +70,11 @@ class MemoryPropagator:
         Raises:
             ValueError: If the first frame has no labels, shapes change, or features are not finite.
         """
-        if not features.isfinite().all():
-            raise ValueError(f'the features of frame {self.frame} are not finite')
+        check_frame(self.frame, features, self._memory[0][0] if self._memory else None, given)
         if not self._memory:
-            if given is None:
-                raise ValueError('the first frame needs labels')
             self._begin(given)
             self._remember(features, given)
             return given
-        known, _ = self._memory[0]
-        if features.shape != known.shape:
-            raise ValueError(f'features {tuple(features.shape)} after {tuple(known.shape)}')
         labels = torch.zeros_like(self._memory[0][1])
         for start, present in self.streams:
             labels = _lay_over(labels, self._predict(features, start) * present)

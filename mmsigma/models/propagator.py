@@ -86,16 +86,11 @@ class LabelPropagator:
         Raises:
             ValueError: If the first frame has no labels, shapes change, or features are not finite.
         """
-        if not features.isfinite().all():
-            raise ValueError(f'the features of frame {self.frame} are not finite')
         query, key = self._query_and_key(features)
+        check_frame(self.frame, key, self._features[0] if self.streams else None, given)
         if not self.streams:
-            if given is None:
-                raise ValueError('the first frame needs labels')
             self._begin(key, given)
             return given
-        if key.shape != self._features.shape[1:]:
-            raise ValueError(f'features {tuple(key.shape)} after {tuple(self._features.shape[1:])}')
         if given is not None:
             self._widen(given.shape[-1])
         labels = torch.stack([self._predict(stream, query) * stream.present for stream in self.streams]).sum(dim=0)
@@ -162,6 +157,26 @@ class LabelPropagator:
         memory = torch.cat([torch.stack([pair[0] for pair in first]), self._features[slots]])
         labels = torch.cat([torch.stack([pair[1] for pair in first]), self._labels[slots]])
         return memory, labels
+
+
+def check_frame(number: int, features: Tensor, known: Tensor | None, given: Tensor | None) -> None:
+    """Check what a propagator is given.
+
+    Args:
+        number: Of the frame.
+        features: Its own.
+        known: Those of another frame; None before the first one.
+        given: Labels given in it.
+
+    Raises:
+        ValueError: If the first frame has no labels, shapes change, or features are not finite.
+    """
+    if not features.isfinite().all():
+        raise ValueError(f'the features of frame {number} are not finite')
+    if known is None and given is None:
+        raise ValueError('the first frame needs labels')
+    if known is not None and features.shape != known.shape:
+        raise ValueError(f'features {tuple(features.shape)} after {tuple(known.shape)}')
 
 
 def _present(labels: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Masks of objects as images: palette PNGs in, palette PNGs out, everything that is no mask refused."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -151,3 +152,13 @@ def write_mask(path: str | Path, mask: np.ndarray, palette: np.ndarray | None = 
     image = Image.fromarray(mask.astype(np.uint8))
     image.putpalette((davis_palette() if palette is None else palette).tobytes())
     write_atomically(path, lambda name: image.save(name, format='PNG'))
+
+
+def category_ids(instances: np.ndarray, instance_ids: Sequence[int], categories: Sequence[int]) -> np.ndarray:
+    """Replace instance ids by category ids, all at once (YouTube-VOS); ids that are not listed become 0.
+
+    Relabelling in place, one id after the other, would merge an instance with one whose id it was just given.
+    """
+    table = np.zeros(int(max(instances.max(initial=0), *instance_ids, 0)) + 1, instances.dtype)
+    table[list(instance_ids)] = list(categories)
+    return table[instances]

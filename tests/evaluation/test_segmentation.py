@@ -5,7 +5,6 @@ import pytest
 
 from mmsigma.evaluation.segmentation import (
     background_floor,
-    category_ids,
     clustering_miou,
     match_clusters,
 )
@@ -87,13 +86,6 @@ def test_real_masks_at_every_level() -> None:
 def test_calling_everything_background() -> None:
     gt = [np.array([[[0, 0], [0, 1]]]), np.array([[[0, 0], [0, 0]]])]
     assert background_floor(gt) == pytest.approx((0.75 / 2 + 1) / 2)
-
-
-def test_categories_of_instances() -> None:
-    arrays = load_case('seg_ytvos_category_ids').arrays
-    ours = category_ids(arrays['in_instances'], arrays['in_instance_ids'], arrays['in_category_ids'])
-    np.testing.assert_array_equal(ours, arrays['out_lookup'])
-    assert (ours != arrays['out_reference_in_place']).any()
 
 
 def test_bad_input() -> None:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmsigma.utils.masks import davis_palette, mask_ids, read_mask, write_mask
+from mmsigma.utils.masks import category_ids, davis_palette, mask_ids, read_mask, write_mask
+from tests.golden_evaluation import load_case
 from tests.golden_mask_vos import load_vectors
 
 
@@ -101,3 +102,10 @@ def test_ids(dtype: type) -> None:
     mask[3, 4:6] = (7, 255)
     assert mask_ids(mask[:, ::2]) == np.unique(mask[:, ::2]).tolist()
     assert mask_ids(mask) == ([0, 1] if dtype is bool else [0, 1, 7, 255])
+
+
+def test_categories_of_instances() -> None:
+    arrays = load_case('seg_ytvos_category_ids').arrays
+    ours = category_ids(arrays['in_instances'], arrays['in_instance_ids'], arrays['in_category_ids'])
+    np.testing.assert_array_equal(ours, arrays['out_lookup'])
+    assert (ours != arrays['out_reference_in_place']).any()

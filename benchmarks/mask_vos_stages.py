@@ -1,0 +1,137 @@
+"""What each stage of Mask-VOS adds, trained from scratch on a folder of videos and tested on another set.
+
+    python benchmarks/mask_vos_stages.py VIDEOS DAVIS --out work_dirs/mask_vos_stages [--year 2016]
+
+Frames are taken from the videos, 6 a second, 160 pixels on the short side. ``configs/demo/mask_vos_small_videos.py``
+trains on them twice: as it is, correspondence and then all losses; and from the end of the correspondence stage with as
+many more steps of correspondence alone, which the joint stage has to be compared with. Keys are tested by label
+propagation, the whole model by its decoder; frames of 240 x 424, window halved. A run that was interrupted goes on.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import torch
+from common import machine
+from mmengine.registry import init_default_scope
+from rich.progress import track
+from vos_baselines import Segment, print_scores, static
+
+from mmsigma.apis.launch import build_runner, enable_mixed_precision
+from mmsigma.datasets.sequences import find_sequences
+from mmsigma.models.algorithms.label_propagation import segment_video
+from mmsigma.registry import MODELS
+from mmsigma.utils.checkpoint import load_into_model, load_weights, write_atomically
+from mmsigma.utils.config import load_config
+from mmsigma.utils.video import FrameReader
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+STAGED = CONFIGS / 'demo' / 'mask_vos_small_videos.py'
+KEYS = CONFIGS / 'mask_vos' / 'r18_ytvos_keys_davis17.py'
+RANDOM = CONFIGS / 'vos' / 'r18_random_davis17.py'
+SHORT_SIDE, FRAMES_A_SECOND = 160, 6
+
+
+def take_frames(videos: Path, out: Path) -> int:
+    """Write some frames of every video, reduced, to a folder of its own; how many there are."""
+    for video in track(sorted(videos.iterdir()), 'frames'):
+        folder, reader = out / video.name.replace('.', '_'), FrameReader(video)
+        if folder.is_dir():
+            continue
+        partial = folder.with_name(f'.{folder.name}')
+        partial.mkdir(parents=True, exist_ok=True)
+        for number in range(0, len(reader), max(round(reader.fps / FRAMES_A_SECOND), 1)):
+            frame = reader.read(number)
+            scale = SHORT_SIDE / min(frame.shape[:2])
+            size = [max(round(side * scale), SHORT_SIDE) for side in frame.shape[1::-1]]
+            reduced = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+            cv2.imwrite(str(partial / f'{number:05d}.jpg'), reduced[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+        partial.rename(folder)
+    return sum(1 for _ in out.glob('*/*.jpg'))
+
+
+def train(frames: Path, work_dir: Path, epochs: int | None = None, start: Path | None = None) -> float:
+    """Train, or go on training; the minutes that it took so far.
+
+    Args:
+        frames: Folder of folders of frames.
+        work_dir: Of the run.
+        epochs: To train to; None for the config's.
+        start: Checkpoint to go on from with correspondence alone.
+    """
+    cfg = load_config(STAGED, {'data_root': str(frames)})
+    cfg.work_dir, cfg.launcher, cfg.resume = str(work_dir), 'none', True
+    cfg.default_hooks.checkpoint.update(interval=cfg.correspondence_epochs // 6, max_keep_ckpts=-1)
+    if epochs:
+        cfg.train_cfg.max_epochs = epochs
+    if start:
+        cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != 'ReclusterHook']
+        if not (work_dir / 'last_checkpoint').exists():
+            cfg.load_from = str(start)
+    enable_mixed_precision(cfg)
+    started, record = time.perf_counter(), work_dir / 'minutes.json'
+    minutes = json.loads(record.read_text()) if record.exists() else 0.0
+    build_runner(cfg).train()
+    minutes += (time.perf_counter() - started) / 60
+    write_atomically(record, lambda name: Path(name).write_text(json.dumps(minutes)))
+    return minutes
+
+
+def keys(config: Path, checkpoint: Path | None) -> Segment:
+    """Label propagation with an encoder's keys."""
+    cfg = load_config(config, {'model.geometry.size': (240, 424), 'model.propagator.radius': 6})
+    return _build(cfg.model, checkpoint)
+
+
+def decoder(checkpoint: Path) -> Segment:
+    """The whole model."""
+    cfg = load_config(STAGED, {'model.geometry': dict(size=(240, 424)), 'model.memory.radius': 6})
+    return _build(cfg.model, checkpoint)
+
+
+def _build(model: dict, checkpoint: Path | None) -> Segment:
+    torch.manual_seed(0)
+    built = MODELS.build(model).eval()
+    if checkpoint:
+        # the run's own file
+        load_into_model(built, load_weights(checkpoint, trust=True), origin=str(checkpoint), backbone_only=True)
+    built.to('cuda' if torch.cuda.is_available() else 'cpu')
+    return lambda sequence: segment_video(built.new_segmenter(), sequence)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('videos', type=Path, help='folder of videos to learn from')
+    parser.add_argument('davis', type=Path, help='folder of the data set to test on')
+    parser.add_argument('--year', type=int, default=2016)
+    parser.add_argument('--split', default='val')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/mask_vos_stages'))
+    args = parser.parse_args()
+    init_default_scope('mmsigma')
+    frames, joint, alone = args.out / 'frames', args.out / 'joint', args.out / 'alone'
+    print(f'{take_frames(args.videos, frames)} frames to learn from')
+    cfg = load_config(STAGED)
+    first, last = cfg.correspondence_epochs, cfg.train_cfg.max_epochs
+    minutes = [train(frames, joint, first), train(frames, joint)]
+    after_first, after_joint = joint / f'epoch_{first}.pth', joint / f'epoch_{last}.pth'
+    minutes.append(minutes[0] + train(frames, alone, start=after_first))
+    later = alone / f'epoch_{last}.pth'
+    methods: dict[str, Callable[[], Segment]] = {
+        'static copy of the first mask': lambda: static,
+        'random ResNet-18, 512 channels': lambda: keys(RANDOM, None),
+        'random keys': lambda: keys(KEYS, None),
+        f'keys, {first} epochs of correspondence ({minutes[0]:.0f} min)': lambda: keys(KEYS, after_first),
+        f'keys, {last} epochs of correspondence ({minutes[2]:.0f} min)': lambda: keys(KEYS, later),
+        f'keys, the last {last - first} with segmentation ({minutes[1]:.0f} min)': lambda: keys(KEYS, after_joint),
+        'decoder of the same': lambda: decoder(after_joint),
+    }
+    sequences = find_sequences('davis', args.davis, year=args.year, split=args.split)
+    print_scores(methods, sequences, f'240 x 424, {machine()}')
+
+
+if __name__ == '__main__':
+    main()
