@@ -1,7 +1,7 @@
 """Names of GTA's TensorFlow checkpoints, and ours.
 
-The release saves an object graph. Its variables can be read without its code, and without TensorFlow's graph, by
-``tf.train.load_checkpoint(path)`` and ``reader.get_tensor(key)``; what is done here needs only names and arrays.
+The release saves an object graph, whose variables :func:`mmsigma.utils.tensor_bundle.read_bundle` reads; what is done
+here needs only names and arrays.
 """
 
 import re
@@ -85,7 +85,7 @@ def from_tensorflow(variables: Mapping[str, ArrayLike]) -> dict[str, Tensor]:
         A state of ``ResNet50V2Encoder`` as ``backbone.`` and ``ContextEmbedder`` as ``neck.``, tensors of their own.
 
     Raises:
-        KeyError: If there is a variable of the network that we do not know.
+        KeyError: If there is a variable of the network that we do not know, or a kernel of another kind.
     """
     state = {}
     for key, value in variables.items():
@@ -94,6 +94,8 @@ def from_tensorflow(variables: Mapping[str, ArrayLike]) -> dict[str, Tensor]:
         tensor = torch.as_tensor(value).clone()
         name = our_name(key)
         if key.removesuffix(_SUFFIX).endswith('/kernel'):
+            if tensor.ndim not in _AXES:
+                raise KeyError(f'{key} has {tensor.ndim} axes, which no kernel of the network has')
             tensor = tensor.permute(_AXES[tensor.ndim]).contiguous()
         state[name] = tensor
         if name.endswith('running_mean'):
