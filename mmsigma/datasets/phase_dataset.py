@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import MMLogger
 
-from mmsigma.datasets.video_dataset import VideoDataset
+from mmsigma.datasets.pieces import read_index
+from mmsigma.datasets.video_dataset import VideoDataset, check_some_exist
 from mmsigma.registry import DATASETS
 
 
@@ -14,39 +16,83 @@ from mmsigma.registry import DATASETS
 class PhaseVideoDataset(VideoDataset):
     """Videos whose label is the action; adds ``action``, ``subset``, and ``frame_labels`` where there are phases.
 
+    A list that ends in ``.json`` is an index of pieces, see :mod:`mmsigma.datasets.pieces`: its videos come with labels
+    of their frames, and with ``name`` and ``piece_frames``, which :class:`ReadClip` reads instead of whole files.
+
     Args:
         phases: Folder with the phases of each video, ``<name>.npy`` (L,) or ``<name>.json`` with a list ``phases``,
             relative to ``data_root``; empty for none, which is all that training needs.
         part: ``'train'`` or ``'val'``, for the evaluation: classifiers are trained on the first.
+        optional_phases: Videos without phases have none, and are counted; otherwise they are an error.
         **kwargs: Arguments of :class:`VideoDataset`.
     """
 
-    def __init__(self, *args, phases: str = '', part: str = 'val', **kwargs) -> None:
-        self.phases, self.part = phases, part
+    def __init__(self, *args, phases: str = '', part: str = 'val', optional_phases: bool = False, **kwargs) -> None:
+        self.phases, self.part, self.optional_phases = phases, part, optional_phases
         super().__init__(*args, **kwargs)
 
-    def get_data_info(self, idx: int) -> dict[str, Any]:
-        """What the pipeline starts from.
+    def load_data_list(self) -> list[dict]:
+        """Read the list, the index, or scan the folder.
 
         Raises:
-            FileNotFoundError: If a video has no phases.
+            FileNotFoundError: If there is nothing to read, or videos lack phases.
+            ValueError: If a line or an entry is not understood; it is named.
         """
+        if str(self.ann_file).endswith('.json') and Path(self.ann_file).is_file():
+            folder = Path(self.data_prefix.get('video') or '.')
+            chosen = self._choose([(video, video.label) for video in read_index(self.ann_file)])
+            check_some_exist(Path(self.ann_file), folder, [video.path for video, _ in chosen])
+            return [{'filename': str(folder / video.path), 'label': label, 'video': video} for video, label in chosen]
+        entries = super().load_data_list()
+        if self.phases:
+            self._check_phases([Path(entry['filename']).stem for entry in entries])
+        return entries
+
+    def _check_phases(self, names: list[str]) -> None:
+        folder = self._phase_folder()
+        missing = [name for name in names if find_phases(folder, name) is None]
+        if not missing:
+            return
+        some = ', '.join(missing[:5])
+        if not self.optional_phases:
+            raise FileNotFoundError(
+                f'no phases of {len(missing)} of {len(names)} videos in {folder}, {some} among them (looked for .npy '
+                'and .json); set optional_phases=True to do without them there'
+            )
+        MMLogger.get_current_instance().warning(f'{len(missing)} of {len(names)} videos have no phases: {some}')
+
+    def _phase_folder(self) -> Path:
+        return Path(self.data_root or '', self.phases)
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """What the pipeline starts from."""
         info = super().get_data_info(idx)
         info.update(action=str(info['label']), subset=self.part)
-        if self.phases:
-            info['frame_labels'] = read_phases(Path(self.data_root or '', self.phases), Path(info['filename']).stem)
+        if video := info.pop('video', None):
+            info.update(name=video.name, piece_frames=video.frames(), frame_labels=video.labels())
+        elif self.phases and (path := find_phases(self._phase_folder(), Path(info['filename']).stem)):
+            info['frame_labels'] = read_phases(path)
         return info
 
 
-def read_phases(folder: Path, name: str) -> np.ndarray:
+def find_phases(folder: Path, name: str) -> Path | None:
+    """The file with the phases of a video, ``.npy`` or ``.json``, or None."""
+    return next((path for path in (folder / f'{name}.npy', folder / f'{name}.json') if path.is_file()), None)
+
+
+def read_phases(path: Path) -> np.ndarray:
     """Phases (L,), int64, of the frames of a video.
 
     Raises:
-        FileNotFoundError: If there are none.
+        ValueError: If the file has something else.
     """
-    array, record = folder / f'{name}.npy', folder / f'{name}.json'
-    if array.is_file():
-        return np.load(array, allow_pickle=False).astype(np.int64)
-    if record.is_file():
-        return np.array(json.loads(record.read_text())['phases'], np.int64)
-    raise FileNotFoundError(f'no phases of {name} in {folder} (looked for {array.name} and {record.name})')
+    try:
+        if path.suffix == '.npy':
+            phases = np.load(path, allow_pickle=False)
+        else:
+            phases = np.array(json.loads(path.read_text())['phases'])
+        if phases.ndim != 1 or not len(phases) or not np.array_equal(phases, phases.astype(np.int64)):
+            raise ValueError(f'values {phases.dtype} of the shape {phases.shape}')
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f'{path} has no phases, a whole number for each frame: {error}') from error
+    return phases.astype(np.int64)

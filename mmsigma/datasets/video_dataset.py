@@ -78,7 +78,7 @@ class VideoDataset(MMActionVideoDataset):
         ann_file = Path(self.ann_file) if self.ann_file else None
         if ann_file and ann_file.is_file():
             entries = self._choose(read_video_list(ann_file))
-            _check_some_exist(ann_file, folder, [path for path, _ in entries])
+            check_some_exist(ann_file, folder, [path for path, _ in entries])
             return [{'filename': str(folder / path), 'label': label} for path, label in entries]
         if ann_file and not self.list_is_optional:
             raise FileNotFoundError(
@@ -126,7 +126,12 @@ class VideoDataset(MMActionVideoDataset):
                     index = int(np.random.randint(len(self)))
 
 
-def _check_some_exist(ann_file: Path, folder: Path, paths: Sequence[str]) -> None:
+def check_some_exist(ann_file: Path, folder: Path, paths: Sequence[str]) -> None:
+    """Look at up to a hundred files of a list.
+
+    Raises:
+        FileNotFoundError: If none of them is there.
+    """
     some = paths[:: max(1, len(paths) // 100)]  # a look at every file could take minutes on network storage
     if not any((folder / path).exists() for path in some):
         raise FileNotFoundError(

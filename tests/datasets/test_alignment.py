@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from mmsigma.datasets import ClassGroupSampler, PhaseVideoDataset
+from mmsigma.datasets.pieces import PieceVideo, read_index, write_index
 from mmsigma.datasets.transforms import PackAlignmentInputs, SampleAlignmentSteps, SampleAllFrames
-from mmsigma.datasets.transforms.alignment import context_frames
+from mmsigma.datasets.transforms.alignment import context_frames, resample_phases
+from mmsigma.datasets.transforms.decoding import UnreadableVideoError
+from tests.datasets.clips import index_of, write_video
 from tests.golden_gta import case_names, load_case
 
 
@@ -113,9 +116,101 @@ def test_phases(tmp_path: Path) -> None:
         (tmp_path / f'{name}.mp4').write_text('')
     np.save(tmp_path / 'phases/a.npy', np.array([0, 1, 1]))
     (tmp_path / 'phases/b.json').write_text(json.dumps(dict(phases=[0, 2])))
-    dataset = PhaseVideoDataset([], 'list.txt', data_root=str(tmp_path), phases='phases', part='train')
+    settings = dict(data_root=str(tmp_path), phases='phases', part='train')
+    with pytest.raises(FileNotFoundError, match='no phases of 1 of 3 videos in .*phases, c among them'):
+        PhaseVideoDataset([], 'list.txt', **settings)
+    dataset = PhaseVideoDataset([], 'list.txt', **settings, optional_phases=True)
+    assert 'frame_labels' not in dataset.get_data_info(2)
     infos = [dataset.get_data_info(index) for index in range(2)]
     assert [info['frame_labels'].tolist() for info in infos] == [[0, 1, 1], [0, 2]]
     assert [(info['action'], info['subset']) for info in infos] == [('1', 'train'), ('0', 'train')]
-    with pytest.raises(FileNotFoundError, match='no phases of c in .*phases'):
-        dataset.get_data_info(2)
+
+
+@pytest.mark.parametrize('content', [np.array([[0, 1]]), np.array([0.5, 1]), np.zeros(0, np.int64), None])
+def test_files_that_hold_no_phases(tmp_path: Path, content: np.ndarray | None) -> None:
+    (tmp_path / 'list.txt').write_text('a.mp4 1\n')
+    (tmp_path / 'a.mp4').write_text('')
+    (tmp_path / 'a.npy').write_bytes(b'no array') if content is None else np.save(tmp_path / 'a.npy', content)
+    dataset = PhaseVideoDataset([], 'list.txt', data_root=str(tmp_path), phases='.')
+    with pytest.raises(ValueError, match=r'a\.npy has no phases'):
+        dataset.get_data_info(0)
+
+
+def test_phases_of_another_frame_rate() -> None:
+    phases = np.arange(9) // 3
+    assert resample_phases(phases, 9).tolist() == phases.tolist()
+    assert resample_phases(phases, 4).tolist() == phases[[0, 2, 4, 6]].tolist()
+    longer = resample_phases(phases, 20)
+    kept = np.arange(9) * 20 // 9  # the frames that CARL keeps
+    assert longer[kept].tolist() == phases.tolist() and (np.diff(longer) >= 0).all() and len(longer) == 20
+    results = dict(total_frames=4, filename='a', frame_inds=np.arange(4), frame_labels=phases)
+    results['imgs'] = [np.zeros((4, 6, 3), np.uint8)] * 4
+    with pytest.raises(ValueError, match='a has 4 frames and labels of 9: set resample_phases=True'):
+        PackAlignmentInputs()(dict(results))
+    assert PackAlignmentInputs(resample_phases=True)(results)['data_samples'].frame_labels.tolist() == [0, 0, 1, 2]
+
+
+class TestPieces:
+    """Videos put together from pieces of files."""
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        write_video(tmp_path / 'clip.mp4')
+        videos = [
+            PieceVideo('clip.mp4', 'late first', 3, ((20, 24, 7), (2, 5, 4), (9, 10, -1))),
+            PieceVideo('clip.mp4', 'whole', 1, ((0, 28, 2),)),
+        ]
+        write_index(tmp_path / 'index.json', videos, dict(order='as \u00e9 given'))
+        assert read_index(tmp_path / 'index.json') == videos
+        return tmp_path
+
+    def test_read_as_one_video(self, root: Path) -> None:
+        pipeline = [dict(type='ReadClip', sampling=dict(type='SampleAllFrames')), dict(type='PackAlignmentInputs')]
+        dataset = PhaseVideoDataset(pipeline, 'index.json', data_root=str(root), test_mode=True)
+        sample = dataset[0]
+        assert [index_of(frame) for frame in sample['inputs'].numpy()] == [20, 21, 22, 23, 2, 3, 4, 9]
+        packed = sample['data_samples']
+        assert packed.frame_labels.tolist() == [7, 7, 7, 7, 4, 4, 4, -1] and packed.steps.tolist() == list(range(8))
+        assert (packed.filename, packed.action, packed.num_frames) == ('late first', '3', 8)
+        assert dataset[1]['data_samples'].num_frames == 28
+
+    def test_context_goes_over_the_seams(self, root: Path) -> None:
+        sampling = dict(type='SampleAlignmentSteps', num_steps=2, num_context=2, context_stride=2, sampling='stride')
+        pipeline = [dict(type='ReadClip', sampling=sampling), dict(type='PackAlignmentInputs')]
+        dataset = PhaseVideoDataset(pipeline, 'index.json', data_root=str(root))
+        sample = dataset[0]
+        assert sample['data_samples'].steps.tolist() == [1, 5]
+        assert [index_of(frame) for frame in sample['inputs'].numpy()] == [20, 21, 23, 3]
+
+    def test_classes_of_a_list(self, root: Path) -> None:
+        dataset = PhaseVideoDataset([], 'index.json', data_root=str(root), label_range=(3, 4))
+        assert [(info['name'], info['label']) for info in map(dataset.get_data_info, range(len(dataset)))] == [
+            ('late first', 0)
+        ]
+
+    def test_files_that_changed(self, root: Path) -> None:
+        write_video(root / 'clip.mp4', 22)
+        read = dict(type='ReadClip', sampling=dict(type='SampleAllFrames'))
+        dataset = PhaseVideoDataset([read], 'index.json', data_root=str(root), test_mode=True)
+        with pytest.raises(UnreadableVideoError, match='the index has frame 23, the file 22 frames'):
+            dataset[0]
+        (root / 'clip.mp4').unlink()
+        with pytest.raises(FileNotFoundError, match='none of the 2 looked for exists'):
+            PhaseVideoDataset([read], 'index.json', data_root=str(root))
+
+    @pytest.mark.parametrize(
+        ('content', 'message'),
+        [
+            ('{', 'index.json is no index'),
+            ('[]', 'index.json is no index'),
+            ('{"videos": []}', 'has no videos'),
+            ('{"videos": [{"path": "a", "name": "b", "label": 1, "pieces": []}]}', 'video b is no index .*one frame'),
+            ('{"videos": [{"path": "a", "name": "b", "label": 1, "pieces": [[3, 3, 1]]}]}', 'video b is no index'),
+            ('{"videos": [{"path": "a", "name": "b", "label": 1, "pieces": [[3, 4]]}]}', 'video b is no index'),
+            ('{"videos": [{"path": "a", "name": "b"}]}', 'video b is no index'),
+        ],
+    )
+    def test_other_files(self, tmp_path: Path, content: str, message: str) -> None:
+        (tmp_path / 'index.json').write_text(content)
+        with pytest.raises(ValueError, match=message):
+            read_index(tmp_path / 'index.json')

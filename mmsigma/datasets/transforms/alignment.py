@@ -62,12 +62,32 @@ class SampleAlignmentSteps(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SampleAllFrames(BaseTransform):
-    """Every frame, for testing. Required keys: ``total_frames``. Added keys: ``frame_inds`` and its companions."""
+    """Every frame, for testing. Required keys: ``total_frames``. Added keys: ``steps``, ``frame_inds`` and others."""
 
     def transform(self, results: dict) -> dict:
-        results['frame_inds'] = np.arange(results['total_frames'])
+        results['steps'] = results['frame_inds'] = np.arange(results['total_frames'])
         results['num_clips'], results['clip_len'] = 1, results['total_frames']
         return results
+
+
+def resample_phases(phases: np.ndarray, num_frames: int) -> np.ndarray:
+    """Phases of a video that were annotated at another frame rate.
+
+    Of L phases and F frames, the longer is thinned out as CARL does, entry floor(j * long / short) for each j of the
+    shorter. If these are frames, those between, which CARL drops, have the phase of the one before.
+
+    Args:
+        phases: (L,).
+        num_frames: F.
+
+    Returns:
+        (F,).
+    """
+    count = len(phases)
+    if count >= num_frames:
+        return phases[np.arange(num_frames) * count // num_frames]
+    kept = np.arange(count) * num_frames // count
+    return phases[np.searchsorted(kept, np.arange(num_frames), side='right') - 1]
 
 
 @TRANSFORMS.register_module()
@@ -75,14 +95,35 @@ class PackAlignmentInputs(BaseTransform):
     """Pack ``inputs``, uint8 (N, 3, H, W), and a sample with ``steps``, ``num_frames``, ``action`` and what is known.
 
     The sample also has ``frame_labels`` (L,) of the whole video and ``subset``, if the data set knows them.
+
+    Args:
+        resample_phases: Labels of another number than that of the frames are those of another frame rate, see
+            :func:`resample_phases`; otherwise they are an error.
     """
 
+    def __init__(self, resample_phases: bool = False) -> None:
+        self.resample_phases = resample_phases
+
     def transform(self, results: dict) -> dict:
+        """Pack a video.
+
+        Raises:
+            ValueError: If it has another number of labels than frames; it is named.
+        """
         frames = torch.from_numpy(np.stack(results['imgs'])).movedim(-1, 1).contiguous()
-        steps = results.get('steps', results['frame_inds'])
-        sample = BaseDataElement(steps=torch.as_tensor(steps, dtype=torch.int64))
+        sample = BaseDataElement(steps=torch.as_tensor(results.get('steps', results['frame_inds']), dtype=torch.int64))
         known = {key: results[key] for key in ('filename', 'action', 'subset', 'failures') if key in results}
+        known['filename'] = results.get('name', results.get('filename'))  # of several videos of one file
         sample.set_metainfo(dict(num_frames=int(results['total_frames']), **known))
         if 'frame_labels' in results:
-            sample.set_field(torch.as_tensor(results['frame_labels']), 'frame_labels')
+            sample.set_field(torch.as_tensor(self._labels(results)), 'frame_labels')
         return {'inputs': frames, 'data_samples': sample}
+
+    def _labels(self, results: dict) -> np.ndarray:
+        labels, total = results['frame_labels'], results['total_frames']
+        if len(labels) != total and not self.resample_phases:
+            raise ValueError(
+                f'{results["filename"]} has {total} frames and labels of {len(labels)}: set resample_phases=True if '
+                'they were annotated at another frame rate'
+            )
+        return labels if len(labels) == total else resample_phases(labels, total)

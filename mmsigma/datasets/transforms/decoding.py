@@ -39,8 +39,9 @@ class ReadClip(BaseTransform):
     that a data set can skip it; faults of other transforms stay what they are. Readers are released at once instead of
     being left to the garbage collector.
 
-    Required keys: ``filename``. Added keys: ``imgs``, ``total_frames``, ``frame_inds``, ``img_shape``,
-    ``original_shape``.
+    Required keys: ``filename``. Optional: ``piece_frames`` (L,), the frames of the file that make up the video, of
+    which ``sampling`` then chooses. Added keys: ``imgs``, ``total_frames``, ``frame_inds``, numbers in the file,
+    ``img_shape``, ``original_shape``.
 
     Args:
         sampling: Config of the transform that sets ``frame_inds`` from ``total_frames``.
@@ -63,12 +64,20 @@ class ReadClip(BaseTransform):
         """Add the frames, a list of uint8 arrays (H, W, 3), to ``results``.
 
         Raises:
-            UnreadableVideoError: If the file is missing, damaged or empty.
+            UnreadableVideoError: If the file is missing, damaged, empty, or shorter than its pieces.
         """
         results = self._guard(self.open, results)
         if not results['total_frames']:
             raise UnreadableVideoError(results['filename'], 'it has no frames')
+        pieces = results.get('piece_frames')
+        if pieces is not None:
+            if pieces.max() >= results['total_frames']:
+                reason = f'the index has frame {pieces.max()}, the file {results["total_frames"]} frames: make it anew'
+                raise UnreadableVideoError(results['filename'], reason)
+            results['total_frames'] = len(pieces)
         results = self.sampling(results)
+        if pieces is not None:
+            results['frame_inds'] = pieces[results['frame_inds']]
         results = self._guard(self.decode, results)
         results.pop('video_reader', None)
         return results

@@ -1,0 +1,224 @@
+"""Converters of the data sets for alignment, on small look-alikes."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from mmsigma.datasets import PhaseVideoDataset
+from mmsigma.datasets.penn_action import COUNTS, NUM_PHASES, action_name, published_counts
+from tests.datasets.clips import index_of
+from tests.tensorflow_files import sequence_example, write_records
+
+READ = [
+    dict(type='ReadClip', decoder='frames', sampling=dict(type='SampleAllFrames')),
+    dict(type='PackAlignmentInputs'),
+]
+
+
+@pytest.fixture
+def convert(run_tool: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
+    """Runs a converter, given by its name, on the data set in ``tmp_path``."""
+    return lambda name, *args: run_tool(f'tools/dataset_converters/{name}.py', tmp_path, *args)
+
+
+def picture(index: int) -> bytes:
+    """A JPEG that tells its index, see :func:`tests.datasets.clips.index_of`."""
+    return cv2.imencode('.jpg', np.full((24, 32, 3), 20 + 8 * index, np.uint8))[1].tobytes()
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
+class TestPennAction:
+    VIDEOS = (
+        ('0001', 'golf_swing', 1, 9),
+        ('0002', 'golf_swing', 1, 4),
+        ('0003', 'golf_swing', -1, 5),
+        ('0004', 'bowl', 1, 3),
+        ('0005', 'bowl', -1, 4),
+        ('0006', 'jump_rope', 1, 3),
+        ('0007', 'squat', -1, 6),
+    )
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        for name, action, train, length in self.VIDEOS:
+            (tmp_path / 'labels').mkdir(exist_ok=True)
+            content = dict(action=action, train=train, nframes=length, bbox=np.zeros((length, 4)))
+            savemat(tmp_path / 'labels' / f'{name}.mat', content)
+            (tmp_path / 'frames' / name).mkdir(parents=True)
+            for number in range(length):
+                (tmp_path / 'frames' / name / f'{number + 1:06d}.jpg').write_bytes(picture(number))
+        (tmp_path / 'frames' / '0007' / '000006.jpg').unlink()
+        return tmp_path
+
+    @pytest.fixture
+    def phases(self, tmp_path: Path) -> Path:
+        """Of another length for two videos, and of a part that the annotation does not name for one."""
+        folder = tmp_path / 'third_party'
+        for place, values in {
+            'train/golf_swing/0001_phases': [0, 1, 2],
+            'train/golf_swing/0002': [0, 0, 0, 1, 1, 1, 2, 2],
+            'val/golf_swing/0003-x': [0, 0, 1, 1, 2],
+            'train/bowling/0005': [0, 1, 1, 2],
+        }.items():
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            np.save(folder / f'{place}.npy', np.array(values))
+        return folder
+
+    def test_lists(self, root: Path, convert) -> None:
+        result = convert('penn_action')
+        assert result.status == 0, result.errors
+        assert lines(root / 'train.txt') == ['frames/0001 5', 'frames/0002 5', 'frames/0004 3']
+        assert lines(root / 'val.txt') == ['frames/0003 5', 'frames/0005 3']
+        assert lines(root / 'val_missing.txt') == ['0007'] and '0007 has not the 6 pictures' in result.output
+        assert lines(root / 'train_golf_swing.txt') == ['frames/0001 5', 'frames/0002 5']
+        assert lines(root / 'classes.txt') == list(NUM_PHASES)
+        assert not (root / 'val_squat.txt').exists() and not (root / 'phases').exists()
+        assert '6 of 6 videos have no phases' in result.output
+        assert 'train: 3 files, 2 classes; the annotation names 3, published are 1,172' in result.output
+        row = next(line for line in result.output.splitlines() if line.startswith('golf_swing'))
+        assert row.split() == ['golf_swing', '2/1', '89/77*', '87/77*', '87/77*']
+
+    def test_phases(self, root: Path, convert, phases: Path) -> None:
+        result = convert('penn_action', '--phases', phases)
+        assert result.status == 0, result.errors
+        assert '2 of 6 videos have no phases 0004 0007' in result.output
+        assert '0005.npy is among those of train; 0005 is in the list of val' in result.output
+        dataset = PhaseVideoDataset(
+            READ, 'train.txt', data_root=str(root), phases='phases', optional_phases=True, test_mode=True
+        )
+        samples = [dataset[index]['data_samples'] for index in range(3)]
+        # 3 phases of 9 frames, 8 of 4
+        assert samples[0].frame_labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+        assert samples[1].frame_labels.tolist() == [0, 0, 1, 2] and 'frame_labels' not in samples[2]
+        frames = dataset[0]['inputs'].numpy().transpose(0, 2, 3, 1)
+        assert [index_of(frame) for frame in frames] == list(range(9))
+
+    def test_only_labelled(self, root: Path, convert, phases: Path) -> None:
+        result = convert('penn_action', '--phases', phases, '--only-labelled')
+        assert result.status == 0, result.errors
+        assert lines(root / 'train.txt') == ['frames/0001 5', 'frames/0002 5']
+        assert lines(root / 'val.txt') == ['frames/0003 5', 'frames/0005 3'] and 'published' not in result.output
+
+    def test_what_is_refused(self, root: Path, convert, phases: Path) -> None:
+        assert 'no .mat file' in convert('penn_action', '--annotations', root / 'frames').errors
+        assert 'no phases in' in convert('penn_action', '--phases', root / 'frames').errors
+        np.save(phases / 'val/golf_swing/0001.npy', np.zeros(3, np.int64))
+        assert 'are both of video 0001' in convert('penn_action', '--phases', phases).errors
+        (phases / 'val/golf_swing/0001.npy').unlink()
+        np.save(phases / 'val/golf_swing/0003-x.npy', np.array([0, 1, 3]))
+        errors = convert('penn_action', '--phases', phases).errors
+        assert '0003-x.npy has the phases [0, 1, 3], those of golf_swing are 0 to 2' in errors
+        (phases / 'val/golf_swing/0003-x.npy').rename(phases / 'val/golf_swing/0005.npy')
+        (phases / 'train/bowling/0005.npy').unlink()
+        assert '0005 shows bowl, not golf_swing' in convert('penn_action', '--phases', phases).errors
+        (phases / 'val/golf_swing').rename(phases / 'val/dancing')
+        assert "'dancing' is none of the 13 actions" in convert('penn_action', '--phases', phases).errors
+        savemat(root / 'labels' / '0004.mat', dict(action='bowl', train=0, nframes=3))
+        assert '0004.mat is no annotation of Penn Action' in convert('penn_action').errors
+        (root / 'labels' / '0004.mat').write_bytes(b'x' * 200)
+        assert '0004.mat is no annotation of Penn Action' in convert('penn_action').errors
+
+    def test_published_counts(self) -> None:
+        totals = {
+            source: [sum(pair[part] for pair in published_counts(source).values()) for part in ('train', 'val')]
+            for source in COUNTS
+        }
+        assert totals['GTA'] == [1172, 978] and totals['CARL'] == [1140, 966]
+        assert [action_name(name) for name in ('bowling', 'pushups', 'squats', 'situp')] == [
+            'bowl', 'pushup', 'squat', 'situp'
+        ]  # fmt: skip
+
+    def test_records(self, tmp_path: Path, convert) -> None:
+        folder = tmp_path / 'records'
+        for part, count in (('train', 3), ('val', 2)):
+            records = [
+                sequence_example(
+                    dict(name=[f'../video {number}'.encode()], len=[3]),
+                    dict(video=[[picture(number + step)] for step in range(3)])
+                    | (dict(frame_labels=[[0], [1], [1]]) if number != 1 else {}),
+                )
+                for number in range(count)
+            ]
+            write_records(folder / 'pushups_tfrecords' / f'pushups_{part}_0.tfrecord', records)
+        result = convert('penn_action', '--tfrecords', folder)
+        assert result.status == 0, result.errors
+        names = [f'frames/pushup_video_{number} 8' for number in range(3)]
+        assert lines(tmp_path / 'train.txt') == lines(tmp_path / 'train_pushup.txt') == names
+        assert '2 of 5 videos have no phases' in result.output
+        assert np.load(tmp_path / 'phases' / 'pushup_video_2.npy').tolist() == [0, 1, 1]
+        dataset = PhaseVideoDataset(READ, 'train.txt', data_root=str(tmp_path), test_mode=True)
+        frames = dataset[2]['inputs'].numpy().transpose(0, 2, 3, 1)
+        assert [index_of(frame) for frame in frames] == [2, 3, 4]
+
+    def test_records_are_unpacked_once(self, tmp_path: Path, convert) -> None:
+        record = sequence_example(dict(name=[b'a']), dict(video=[[picture(1)], [picture(2)]]))
+        path = write_records(tmp_path / 'r' / 'squats_tfrecords' / 'squats_train', [record])
+        assert convert('penn_action', '--tfrecords', tmp_path / 'r').status == 0
+        first = tmp_path / 'frames' / 'squat_a' / '000001.jpg'
+        first.write_bytes(b'kept')
+        assert convert('penn_action', '--tfrecords', tmp_path / 'r').status == 0 and first.read_bytes() == b'kept'
+        (first.parent / '000002.jpg').unlink()  # of an interrupted run
+        assert convert('penn_action', '--tfrecords', tmp_path / 'r').status == 0 and first.read_bytes() == picture(1)
+        for records, message in [
+            ([record, record], 'record 1: a second video called squat_a'),
+            ([sequence_example(dict(name=[b'a']), dict(frames=[[b'']]))], 'record 0 is no video of TCC'),
+            ([sequence_example(dict(name=[b'a']), dict(video=[[b'GIF']]))], 'no JPEG or PNG'),
+            ([sequence_example({}, dict(video=[[picture(1)]], frame_labels=[[0], [1]]))], '1 frames and 2 labels'),
+        ]:
+            write_records(path, records)
+            assert message in convert('penn_action', '--tfrecords', tmp_path / 'r').errors
+
+    def test_carl(self, tmp_path: Path, convert) -> None:
+        folder = tmp_path / 'carl'
+        (folder / 'videos').mkdir(parents=True)
+        for part, count in (('train', 2), ('val', 1)):
+            videos = [
+                dict(
+                    id=number,
+                    name=f'{part}{number}',
+                    video_file=f'videos/{part}{number}.mp4',
+                    seq_len=4,
+                    frame_label=np.array([0, 1]) if number == 0 else None,
+                )
+                for number in range(count)
+            ]
+            (folder / f'{part}.pkl').write_bytes(pickle.dumps((videos, dict(bowling=[0], golf_swing=[1][: count - 1]))))
+            for video in videos:
+                (folder / video['video_file']).write_bytes(b'')
+        assert 'give --trust' in convert('penn_action', '--carl', folder).errors
+        result = convert('penn_action', '--carl', folder, '--trust')
+        assert result.status == 0, result.errors
+        assert lines(tmp_path / 'train.txt') == ['carl/videos/train0.mp4 3', 'carl/videos/train1.mp4 5']
+        assert np.load(tmp_path / 'phases' / 'train0.npy').tolist() == [0, 0, 1, 1]
+        (folder / 'val.pkl').write_bytes(pickle.dumps(([dict(id=3)], {})))
+        assert "is not CARL's list" in convert('penn_action', '--carl', folder, '--trust').errors
+
+
+def test_pouring(tmp_path: Path, convert) -> None:
+    def record(name: str, last: int = 4) -> bytes:
+        lists = dict(video=[[picture(step)] for step in range(5)], frame_labels=[[0], [1], [2], [3], [last]])
+        return sequence_example(dict(name=[name.encode()], len=[5]), lists)
+
+    folder = tmp_path / 'tfrecords'
+    write_records(folder / 'pouring_train-0.tfrecord', [record('a'), record('b')])
+    write_records(folder / 'pouring_train-1.tfrecord', [record('a')])
+    assert 'no records *val*' in convert('pouring').errors
+    write_records(folder / 'pouring_val-0.tfrecord', [record('a')])
+    result = convert('pouring')
+    assert result.status == 0, result.errors
+    assert lines(tmp_path / 'train.txt') == [f'frames/train_{name} 0' for name in ('0_a', '0_b', '1_a')]
+    assert lines(tmp_path / 'val.txt') == ['frames/val_a 0'] and not (tmp_path / 'test.txt').exists()
+    assert 'names 3, published are 70' in result.output
+    dataset = PhaseVideoDataset(READ, 'val.txt', data_root=str(tmp_path), phases='phases', test_mode=True)
+    assert dataset[0]['data_samples'].frame_labels.tolist() == [0, 1, 2, 3, 4]
+    write_records(folder / 'pouring_val-0.tfrecord', [record('a', last=5)])
+    assert 'val_a has phases other than 0 to 4' in convert('pouring').errors
