@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmsigma.models import MaskVOS
+from mmsigma.datasets import LoadPseudoMasks
+from mmsigma.datasets.transforms import SecondView
+from mmsigma.models import AnchorCorrespondence, MaskVOS, ShortLongCorrespondence
 from mmsigma.registry import MODELS, PARAM_SCHEDULERS, TRANSFORMS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import check_config
@@ -20,18 +22,28 @@ def test_every_config(path: Path) -> None:
     cfg = load_config(path)
     check_config(cfg)
     assert path.read_text().startswith('# ')
-    assert len(path.read_text().splitlines()) <= 12 or path.stem == 'r18_ytvos'
+    assert len(path.read_text().splitlines()) <= 25 or path.stem in ('r18_ytvos', 'crw_r18_k400')
 
 
-@pytest.mark.parametrize('name', ['r18_ytvos', 'r50_ytvos', 'anchor_r18_ytvos', 'r18_ytvos_corr', 'r18_ytvos_seg'])
+SCHEMES = ('r18_ytvos', 'r50_ytvos', 'anchor_r18_ytvos', 'mast_r18_ytvos', 'crw_r18_k400')
+OTHERS = ('r18_ytvos_seg', 'crw_r18_k400_cells', 'vits8_ytvos', 'sigma_vitb_ytvos')
+
+
+@pytest.mark.parametrize('name', [*SCHEMES, *(f'{name}_corr' for name in SCHEMES), *OTHERS])
 def test_builds(name: str) -> None:
     cfg = load_config(FOLDER / f'{name}.py')
+    if name == 'vits8_ytvos':
+        cfg.model.backbone.encoder.weights = 'random'
+    if name == 'sigma_vitb_ytvos':  # a smaller one is as good
+        cfg.model.backbone.encoder.arch = dict(embed_dims=24, depth=1, num_heads=2)
     model = MODELS.build(cfg.model)
     assert isinstance(model, MaskVOS)
     assert (model.reader is None) == name.endswith('_corr') and (model.correspondence is None) == name.endswith('_seg')
-    for step in cfg.train_dataloader.dataset.pipeline:
-        TRANSFORMS.build(step)
+    steps = [TRANSFORMS.build(step) for step in cfg.train_dataloader.dataset.pipeline]
+    needs_views = isinstance(model.correspondence, ShortLongCorrespondence | AnchorCorrespondence)
+    assert any(isinstance(step, SecondView) for step in steps) or not needs_views
     assert any(hook.type == 'ReclusterHook' for hook in cfg.custom_hooks) == (not name.endswith('_corr'))
+    assert any(isinstance(step, LoadPseudoMasks) for step in steps) or name.endswith('_corr')
 
 
 def test_recipe_of_the_paper() -> None:
@@ -69,8 +81,9 @@ def test_step_reaches_sampling_and_clustering() -> None:
     assert cfg.train_dataloader.dataset.pipeline[0].sampling.step == cfg.custom_hooks[-1].settings.step == 5
 
 
-def test_learning_rates_over_the_epochs() -> None:
-    cfg = load_config(FOLDER / 'r18_ytvos.py')
+def rates_of(name: str) -> list[float]:
+    """Learning rate of each epoch."""
+    cfg = load_config(FOLDER / f'{name}.py')
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=cfg.optim_wrapper.optimizer.lr)
     schedulers = [PARAM_SCHEDULERS.build(dict(item, optimizer=optimizer)) for item in cfg.param_scheduler]
     rates = []
@@ -78,4 +91,38 @@ def test_learning_rates_over_the_epochs() -> None:
         rates.append(optimizer.param_groups[0]['lr'])
         for scheduler in schedulers:
             scheduler.step()
-    assert rates == pytest.approx([1e-4] * 100 + [5e-5] * 100 + [2.5e-5] * 100 + [1e-5] * 100)
+    return rates
+
+
+def test_learning_rates_over_the_epochs() -> None:
+    assert rates_of('r18_ytvos') == pytest.approx([1e-4] * 100 + [5e-5] * 100 + [2.5e-5] * 100 + [1e-5] * 100)
+    assert rates_of('mast_r18_ytvos') == pytest.approx([1e-3] * 100 + [5e-4] * 100 + [2.5e-4] * 100 + [1e-5] * 100)
+    assert rates_of('crw_r18_k400') == pytest.approx([1e-4] * 20 + [3e-5] * 5 + [1e-5] * 8)
+    assert rates_of('crw_r18_k400_corr') == pytest.approx([1e-4] * 20 + [3e-5] * 5)
+
+
+def test_recipe_of_mast() -> None:
+    cfg = load_config(FOLDER / 'mast_r18_ytvos_corr.py', dict(step=5))
+    sampling = TRANSFORMS.build(cfg.train_dataloader.dataset.pipeline[0].sampling)
+    assert (sampling.num_frames, sampling.step) == (2, 5)
+    assert (tuple(sampling.gaps), tuple(sampling.probabilities)) == ((2, 5, 8), (0.4, 0.4, 0.2))
+    assert (cfg.train_dataloader.batch_size, cfg.model.correspondence.radius) == (12, 6)
+    assert (cfg.optim_wrapper.optimizer.type, cfg.optim_wrapper.optimizer.lr) == ('Adam', 1e-3)
+    (halving,) = cfg.param_scheduler
+    millions = [step * 12 / 1e6 for step in halving.milestones]
+    assert millions == pytest.approx([0.4, 0.6, 0.8, 1.0], abs=1e-5) and not halving.by_epoch and halving.gamma == 0.5
+    assert cfg.train_cfg.max_epochs * 3471 == pytest.approx(20 * 94588, rel=1e-3)
+
+
+def test_recipe_of_crw() -> None:
+    cfg = load_config(FOLDER / 'crw_r18_k400.py', dict(data_root='elsewhere', fps=6))
+    dataset, hook = cfg.train_dataloader.dataset, cfg.custom_hooks[-1]
+    assert (dataset.data_root, dataset.ann_file, dataset.folders) == ('elsewhere', 'train.txt', False)
+    assert dataset.pipeline[0].sampling == dict(type='SampleClipAtRate', num_frames=4, fps=6)
+    assert (hook.start, hook.interval, hook.settings) == (25, 4, dict(fps=6))
+    crop = next(step for step in dataset.pipeline if step.type == 'CropEachFrame')
+    assert (crop.size, tuple(crop.scale), tuple(crop.ratio)) == (256, (0.8, 0.95), (0.7, 1.3))
+    scheme = cfg.model.correspondence
+    assert (scheme.nodes, scheme.patch_size, scheme.patch_stride) == ('patches', 64, 32)
+    assert (scheme.temperature, scheme.dropout, cfg.train_dataloader.batch_size) == (0.05, 0.1, 20)
+    assert load_config(FOLDER / 'crw_r18_k400.py').train_dataloader.dataset.pipeline[0].sampling.fps == 8

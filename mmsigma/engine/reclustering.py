@@ -10,6 +10,7 @@ from mmengine.dist import all_gather_object, barrier, get_rank, get_world_size, 
 from torch import Tensor, nn
 
 from mmsigma.datasets.pseudo_masks import PseudoMaskRounds, PseudoMasks
+from mmsigma.datasets.transforms.clip_sampling import step_of_rate
 from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
 from mmsigma.models.frame_geometry import FrameGeometry
 from mmsigma.ops.kmeans import assign
@@ -27,6 +28,7 @@ class ClusterSettings(NamedTuple):
         num_iters: Most iterations.
         num_restarts: Starts.
         step: Every so many frames of a video are clustered; the same as in sampling.
+        fps: So many frames a second in place of every ``step``-th; the same as in sampling.
         fit_frames: The clusters are found in so many of them, evenly spaced; the others are assigned to them.
         size: Frames are resized to this side, whatever their shape.
         batch_size: Frames encoded at once.
@@ -39,19 +41,21 @@ class ClusterSettings(NamedTuple):
     num_iters: int = 100
     num_restarts: int = 1
     step: int = 1
+    fps: float | None = None
     fit_frames: int = 20
     size: int = 256
     batch_size: int = 8
 
 
 class _Everything:
-    """Sampling of all frames at a step."""
+    """Sampling of all frames at a step, or at a rate."""
 
-    def __init__(self, step: int) -> None:
-        self.step = step
+    def __init__(self, step: int, fps: float | None) -> None:
+        self.step, self.fps = step, fps
 
     def __call__(self, results: dict) -> dict:
-        results['frame_inds'] = np.arange(0, results['total_frames'], self.step)
+        step = step_of_rate(results, self.fps) if self.fps else self.step
+        results['frame_inds'] = np.arange(0, results['total_frames'], step)
         results['num_clips'], results['clip_len'] = 1, len(results['frame_inds'])
         return results
 
@@ -118,12 +122,13 @@ def _cluster_video(
 ) -> tuple[str, str, int, float]:
     """Cluster and write one video; returns its name, why it failed, how many clusters are kept, the largest share."""
     try:
-        results = ReadClip(dict(type=_Everything, step=settings.step), decoder)(
+        results = ReadClip(dict(type=_Everything, step=settings.step, fps=settings.fps), decoder)(
             dict(filename=video, start_index=0, modality='RGB')
         )
         features = _encode(encoder, geometry, results['imgs'], settings.batch_size)
         if len(features) < 2:
-            raise UnreadableVideoError(video, f'{len(features)} frames at a step of {settings.step}, 2 are needed')
+            rate = f'{settings.fps:g} a second' if settings.fps else f'a step of {settings.step}'
+            raise UnreadableVideoError(video, f'{len(features)} frames at {rate}, 2 are needed')
     except UnreadableVideoError as error:
         # never drawn in training either, but looked for
         empty = PseudoMasks(np.zeros((0, 1, 1), np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64))

@@ -21,11 +21,7 @@ from mmsigma.models.backbones import (
     VideoVisionTransformer,
 )
 from mmsigma.models.clip_views_preprocessor import ClipViewsPreprocessor
-from mmsigma.models.correspondence_schemes import (
-    AnchorCorrespondence,
-    RandomWalkCorrespondence,
-    ShortLongCorrespondence,
-)
+from mmsigma.models.correspondence_schemes import AnchorCorrespondence, ShortLongCorrespondence
 from mmsigma.models.data_preprocessor import VideoDataPreprocessor
 from mmsigma.models.heads import (
     AlignmentHead,
@@ -39,6 +35,7 @@ from mmsigma.models.heads import (
     SpeedHead,
 )
 from mmsigma.models.inner_steps import InnerStepsDistributedDataParallel
+from mmsigma.models.key_encoders import MASTKeyEncoder, ViTKeyEncoder
 from mmsigma.models.losses import (
     D2TWLoss,
     D3TWStarLoss,
@@ -53,8 +50,10 @@ from mmsigma.models.losses import (
 from mmsigma.models.mask_networks import FrameMaskEncoder, KeyEncoder, MaskDecoder
 from mmsigma.models.memory_propagator import MemoryPropagator
 from mmsigma.models.necks import ContextEmbedder, MaskedVideoDecoder
+from mmsigma.models.photometric_scheme import PhotometricCorrespondence
 from mmsigma.models.propagator import LabelPropagator
 from mmsigma.models.ragged_preprocessor import RaggedVideoPreprocessor
+from mmsigma.models.random_walk_scheme import RandomWalkCorrespondence
 from mmsigma.models.targets import FrozenEncoderTarget, MLPTarget, PixelTarget
 
 __all__ = [
@@ -84,12 +83,14 @@ __all__ = [
     'LabelPropagation',
     'LabelPropagator',
     'MASTEncoder',
+    'MASTKeyEncoder',
     'MLPTarget',
     'MaskDecoder',
     'MaskVOS',
     'MaskedVideoDecoder',
     'MemoryPropagator',
     'OrderHead',
+    'PhotometricCorrespondence',
     'PixelTarget',
     'PrototypeHead',
     'RaggedVideoPreprocessor',
@@ -105,6 +106,7 @@ __all__ = [
     'TCCLoss',
     'TCNLoss',
     'TimmViTEncoder',
+    'ViTKeyEncoder',
     'VideoClassifier',
     'VideoDataPreprocessor',
     'VideoVisionTransformer',

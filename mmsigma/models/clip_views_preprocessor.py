@@ -13,7 +13,7 @@ from mmsigma.registry import MODELS
 
 @MODELS.register_module()
 class ClipViewsPreprocessor(BaseDataPreprocessor):
-    """Stacks and normalises clips and their other views; whole videos, for testing, pass as they are.
+    """Stacks and normalises clips, and their other views if there are any; videos, for testing, pass as they are.
 
     Args:
         mean: Per-channel mean on the 0..255 scale.
@@ -32,10 +32,15 @@ class ClipViewsPreprocessor(BaseDataPreprocessor):
         inputs, samples = data['inputs'], data['data_samples']
         if not isinstance(inputs, dict):
             return data
-        images, views = (torch.stack(inputs[key]).float().sub_(self.mean).div_(self.std) for key in ('images', 'views'))
+        images = self._normalise(inputs['images'])
+        if 'views' not in inputs:
+            return {'inputs': ClipViews(images), 'data_samples': samples}
         centre, zoom, flip = (
             torch.tensor([sample.metainfo[key] for sample in samples], device=images.device)
             for key in ('view_centre', 'view_zoom', 'view_flip')
         )
         _, back = view_affine(centre.float(), zoom.float(), flip, images.shape[-1])
-        return {'inputs': ClipViews(images, views, back), 'data_samples': samples}
+        return {'inputs': ClipViews(images, self._normalise(inputs['views']), back), 'data_samples': samples}
+
+    def _normalise(self, clips: list[torch.Tensor]) -> torch.Tensor:
+        return torch.stack(clips).float().sub_(self.mean).div_(self.std)

@@ -1,4 +1,9 @@
-"""Ways to learn correspondence without labels, behind one interface, for Mask-VOS (CVPR 2023, tables 4a and 4f)."""
+"""Ways to learn correspondence without labels, behind one interface, for Mask-VOS (CVPR 2023, tables 4a and 4f).
+
+A scheme has ``loss(keys, clip, encoder)``; ``uses_keys`` says whether it needs the keys of the images, which are None
+otherwise. Here are the paper's and the release's; those of MAST and CRW are in :mod:`.photometric_scheme` and
+:mod:`.random_walk_scheme`.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,26 +12,36 @@ import torch
 from torch import Tensor, nn
 
 from mmsigma.models.losses.correspondence import anchor_losses, long_term_loss, short_term_loss
-from mmsigma.models.losses.random_walk import random_walk_loss
 from mmsigma.ops.view_geometry import warp_to_view
 from mmsigma.registry import MODELS
 
 
 class ClipViews(NamedTuple):
-    """Clips of which each frame is there twice: as it is, and flipped, cropped and enlarged.
+    """Clips of which each frame may be there twice: as it is, and flipped, cropped and enlarged.
 
     Attributes:
         images: Normalised (B, T, 3, H, W).
-        views: The other view (B, T, 3, H, W).
-        back: From coordinates of the views to those of the images (B, 2, 3).
+        views: The other view (B, T, 3, H, W); None if the pipeline makes none.
+        back: From coordinates of the views to those of the images (B, 2, 3); None without views.
     """
 
     images: Tensor
-    views: Tensor
-    back: Tensor
+    views: Tensor | None = None
+    back: Tensor | None = None
 
 
 Encode = Callable[[Tensor], Tensor]  # from images (N, 3, H, W) to keys (N, D, h, w) of unit length
+
+
+def second_views(clip: ClipViews) -> tuple[Tensor, Tensor]:
+    """Views, and the way back from them.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    if clip.views is None or clip.back is None:
+        raise ValueError('the scheme of correspondence needs each frame twice: put SecondView into the pipeline')
+    return clip.views, clip.back
 
 
 @MODELS.register_module()
@@ -41,7 +56,7 @@ class ShortLongCorrespondence(nn.Module):
         temperature: Divides the cosine similarity; the paper writes none.
     """
 
-    num_frames = 3
+    uses_keys = True
 
     def __init__(self, short_weight: float = 0.1, long_weight: float = 0.5, temperature: float = 0.05) -> None:
         super().__init__()
@@ -56,13 +71,14 @@ class ShortLongCorrespondence(nn.Module):
             encode: For the views.
         """
         losses = {}
+        views, back = second_views(clip)
         if self.short_weight:
-            value = short_term_loss(warp_to_view(keys[:, 1], clip.back), encode(clip.views[:, 0]), self.temperature)
+            value = short_term_loss(warp_to_view(keys[:, 1], back), encode(views[:, 0]), self.temperature)
             losses['loss_short'] = self.short_weight * value
         if self.long_weight:
             with torch.no_grad():
-                views = encode(clip.views[:, 2])
-            value = long_term_loss(warp_to_view(keys[:, 2], clip.back), views, keys[:, 0], self.temperature)
+                distant = encode(views[:, 2])
+            value = long_term_loss(warp_to_view(keys[:, 2], back), distant, keys[:, 0], self.temperature)
             losses['loss_long'] = self.long_weight * value
         return losses
 
@@ -79,7 +95,7 @@ class AnchorCorrespondence(nn.Module):
         temperature: Divides similarities.
     """
 
-    num_frames = 2
+    uses_keys = True
 
     def __init__(
         self,
@@ -95,39 +111,13 @@ class AnchorCorrespondence(nn.Module):
 
     def loss(self, keys: Tensor, clip: ClipViews, encode: Encode) -> dict[str, Tensor]:
         """Losses of clips; the views have no gradient but in their first frame."""
-        size = keys.shape[-2:]
+        size, (images, back) = keys.shape[-2:], second_views(clip)
         anchors, references = (random_grid(len(keys), size, side) for side in (self.grid, self.reference_grid))
         with torch.no_grad():
-            later = encode(clip.views[:, 1:].flatten(0, 1)).unflatten(0, (len(keys), -1))
-        views = torch.cat([encode(clip.views[:, 0])[:, None], later], dim=1)
-        found = anchor_losses(
-            keys, views, clip.back, anchors.to(keys.device), references.to(keys.device), self.temperature
-        )
+            later = encode(images[:, 1:].flatten(0, 1)).unflatten(0, (len(keys), -1))
+        views = torch.cat([encode(images[:, 0])[:, None], later], dim=1)
+        found = anchor_losses(keys, views, back, anchors.to(keys.device), references.to(keys.device), self.temperature)
         return {'loss_temporal': self.temporal_weight * found.temporal, 'loss_cross': self.cross_weight * found.cross}
-
-
-@MODELS.register_module()
-class RandomWalkCorrespondence(nn.Module):
-    """CRW with the cells of the feature maps as nodes; its walks go through all frames of a clip.
-
-    Args:
-        weight: Of the loss.
-        stride: Every so many cells are nodes; a walk multiplies matrices of nodes by nodes.
-        dropout: Share of the edges left out in training (0.1).
-        temperature: Divides similarities.
-    """
-
-    num_frames = 3
-
-    def __init__(self, weight: float = 1.0, stride: int = 4, dropout: float = 0.1, temperature: float = 0.05) -> None:
-        super().__init__()
-        self.weight, self.stride, self.dropout, self.temperature = weight, stride, dropout, temperature
-
-    def loss(self, keys: Tensor, clip: ClipViews, encode: Encode) -> dict[str, Tensor]:
-        """Loss of clips; the views are not needed."""
-        nodes = keys[..., self.stride // 2 :: self.stride, self.stride // 2 :: self.stride].flatten(3).transpose(1, 2)
-        found = random_walk_loss(nodes, self.temperature, self.dropout)
-        return {'loss_walk': self.weight * found.loss, 'walk_accuracy': found.accuracy[-1].detach()}
 
 
 def random_grid(batch: int, size: tuple[int, int], side: int) -> Tensor:

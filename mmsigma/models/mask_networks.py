@@ -14,7 +14,7 @@ from mmsigma.models.backbones import ResNetEncoder
 from mmsigma.registry import MODELS
 
 VALUE_DIMS = 512
-_SKIP8, _SKIP4 = 512, 256
+SKIP8_DIMS, SKIP4_DIMS = 512, 256
 
 
 class EncodedFrame(NamedTuple):
@@ -44,6 +44,7 @@ class KeyEncoder(BaseModule):
         key_dims: Channels D of the key.
         key_layers: 2 for the head of the release, with a batch norm between; 1 for the paper's single convolution.
         skips: Have the skips, which only the decoder needs.
+        padding_mode: Of the ResNet's convolutions: ``'zeros'``, or ``'reflect'`` (CRW).
         init_cfg: mmengine's initialisation config.
 
     Raises:
@@ -59,24 +60,25 @@ class KeyEncoder(BaseModule):
         key_layers: int = 2,
         *,
         skips: bool = True,
+        padding_mode: str = 'zeros',
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if key_layers not in (1, 2):
-            raise ValueError(f'key_layers must be 1 or 2, got {key_layers}')
-        self.backbone = ResNetEncoder(depth, out_stage=4 if depth == 18 else 3)
+        self.backbone = ResNetEncoder(depth, out_stage=4 if depth == 18 else 3, padding_mode=padding_mode)
         widths = [self.backbone.embed_dims // 2 ** (self.backbone.out_stage - stage) for stage in (1, 2)]
-        self.reduce = nn.Identity() if depth == 18 else _projection(self.backbone.embed_dims, VALUE_DIMS)
+        self.reduce = nn.Identity() if depth == 18 else projection(self.backbone.embed_dims, VALUE_DIMS)
         if skips:
-            self.skip8, self.skip4 = _projection(widths[1], _SKIP8), _projection(widths[0], _SKIP4)
-        last = nn.Conv2d(VALUE_DIMS, key_dims, 1)
-        hidden = [nn.Conv2d(VALUE_DIMS, VALUE_DIMS, 1), nn.BatchNorm2d(VALUE_DIMS), nn.ReLU(inplace=True)]
-        self.key = nn.Sequential(*hidden, last) if key_layers == 2 else nn.Sequential(last)
-        self.embed_dims = key_dims
+            self.skip8, self.skip4 = projection(widths[1], SKIP8_DIMS), projection(widths[0], SKIP4_DIMS)
+        self.key, self.embed_dims = key_head(key_dims, key_layers), key_dims
 
     def forward(self, images: Tensor) -> Tensor:
         """Keys (B, D, h, w) of normalised images (B, 3, H, W)."""
         return F.normalize(self.key(self.reduce(self.backbone(images))), dim=1)
+
+    def pooled_keys(self, images: Tensor) -> Tensor:
+        """One key each (B, D), of the mean of their features, of normalised images (B, 3, H, W)."""
+        features = self.reduce(self.backbone(images)).mean(dim=(2, 3), keepdim=True)
+        return F.normalize(self.key(features)[..., 0, 0], dim=1)
 
     def encode(self, images: Tensor) -> EncodedFrame:
         """All there is of normalised images (B, 3, H, W)."""
@@ -134,8 +136,8 @@ class MaskDecoder(BaseModule):
     def __init__(self, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.compress = ResidualBlock(2 * VALUE_DIMS, 512)
-        self.skip8, self.block8 = nn.Conv2d(_SKIP8, 512, 3, padding=1), ResidualBlock(512, 256)
-        self.skip4, self.block4 = nn.Conv2d(_SKIP4, 256, 3, padding=1), ResidualBlock(256, 128)
+        self.skip8, self.block8 = nn.Conv2d(SKIP8_DIMS, 512, 3, padding=1), ResidualBlock(512, 256)
+        self.skip4, self.block4 = nn.Conv2d(SKIP4_DIMS, 256, 3, padding=1), ResidualBlock(256, 128)
         self.pred = nn.Conv2d(128, 1, 3, padding=1)
 
     def forward(self, readout: Tensor, guess: Tensor, skip8: Tensor, skip4: Tensor) -> Tensor:
@@ -188,7 +190,20 @@ class ConvolutionalAttention(nn.Module):
         return maps * self.spatial(places).sigmoid()
 
 
-def _projection(in_channels: int, out_channels: int) -> nn.Sequential:
+def key_head(key_dims: int, key_layers: int) -> nn.Sequential:
+    """From features to keys: one convolution of 1x1, or two with a batch norm between.
+
+    Raises:
+        ValueError: If there are neither one nor two.
+    """
+    if key_layers not in (1, 2):
+        raise ValueError(f'key_layers must be 1 or 2, got {key_layers}')
+    last = nn.Conv2d(VALUE_DIMS, key_dims, 1)
+    return nn.Sequential(*projection(VALUE_DIMS, VALUE_DIMS), last) if key_layers == 2 else nn.Sequential(last)
+
+
+def projection(in_channels: int, out_channels: int) -> nn.Sequential:
+    """To other channels, cell by cell: a 1x1 convolution, batch norm and ReLU."""
     return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1), nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
 
 

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mmsigma.utils.frame_encoder_names import keys_to_resnet
+from mmsigma.utils.frame_encoder_names import INNER, fit_key_encoder, is_network_alone
 from mmsigma.utils.key_mapping import to_our_names
 
 _WRAPPERS = re.compile(r'^(?:module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.')  # added to names by DDP and torch.compile
@@ -161,29 +161,35 @@ def load_into_model(
     except KeyError as error:
         raise CheckpointError(f'{origin}: {error.args[0]}') from error
     own = model.state_dict()
-    state = keys_to_resnet(state, own)
+    state = fit_key_encoder(state, own)
     pretrained = any(name.startswith('neck.') for name in state) and not any(name.startswith('neck.') for name in own)
-    needed = [name for name in own if name.startswith('backbone.')]
+    # training may begin with a network that has no keys yet
+    root = INNER if allow_missing and is_network_alone(state, own) else 'backbone.'
+    needed = [name for name in own if name.startswith(root)]
     take_backbone = backbone_only or pretrained
     if take_backbone or allow_missing:
-        _check_backbone(needed, state, origin, optional_norm=not take_backbone)
+        _check_backbone(needed, state, origin, root, optional_norm=not take_backbone)
     if take_backbone:
         state = {name: state[name] for name in needed}
         allow_missing = allow_missing or backbone_only
     load_state_strictly(model, state, origin=origin, allow_missing=allow_missing)
 
 
-def _check_backbone(needed: Sequence[str], state: dict[str, Tensor], origin: str | Path, optional_norm: bool) -> None:
+def _check_backbone(
+    needed: Sequence[str], state: dict[str, Tensor], origin: str | Path, root: str, optional_norm: bool
+) -> None:
     # the norm is of pre-training, and fine-tuned models have none; skips are for the decoder of Mask-VOS, and fc is the
     # classifier of ResNets
-    optional = ('backbone.norm.', 'backbone.skip', 'backbone.fc.')
+    optional = (f'{root}norm.', 'backbone.skip', f'{root}fc.')
     missing = [name for name in needed if name not in state and not (optional_norm and name.startswith(optional))]
     if missing:
         raise CheckpointError(f'{origin} lacks {len(missing)} parameters of the backbone: {missing[:5]}')
     others = sorted(name for name in state.keys() - set(needed) if name.startswith('backbone.'))
-    stages = {name.split('.')[1] for name in needed}
+    stages = {name.removeprefix(root).split('.')[0] for name in needed}
     later = {f'layer{number}' for number in range(2, 5)} - stages if 'layer1' in stages else set()  # of a ResNet
-    others = [name for name in others if not name.startswith(optional) and name.split('.')[1] not in later]
+    others = [
+        name for name in others if not name.startswith(optional) and name.removeprefix(root).split('.')[0] not in later
+    ]
     if needed and others:
         raise CheckpointError(
             f'{origin} was made for another backbone, a deeper one for example: {len(others)} of its parameters are '

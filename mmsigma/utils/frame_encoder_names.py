@@ -7,6 +7,8 @@ from torch import Tensor
 _WRAPPED = 'module.'  # by DataParallel
 _CRW, _MOCO = 'encoder.model.', 'encoder_q.'
 _MAST = ('feature_extraction.', 'post_convolution.')
+INNER = 'backbone.backbone.'
+"""Where encoders of keys (Mask-VOS, DUL) have the network that they are made of."""
 _RESNET = re.compile(r'(conv1|bn1|layer\d)\.')
 
 
@@ -32,9 +34,17 @@ def from_frame_encoder(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
-def keys_to_resnet(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of a ResNet with a head for keys (Mask-VOS, DUL) the ResNet alone, for models that are no more than that."""
-    inner = 'backbone.backbone.'
-    if any(name.startswith(inner) for name in own) or not any(name.startswith(inner) for name in state):
+def fit_key_encoder(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Of an encoder of keys the network alone, for models that are no more than that, and the reverse."""
+    inside, given = (any(name.startswith(INNER) for name in names) for names in (own, state))
+    if inside == given:
         return state
-    return {name.removeprefix('backbone.'): value for name, value in state.items() if name.startswith(inner)}
+    if given:
+        return {name.removeprefix('backbone.'): value for name, value in state.items() if name.startswith(INNER)}
+    return {re.sub(r'^backbone\.', INNER, name): value for name, value in state.items()}
+
+
+def is_network_alone(state: dict[str, Tensor], own: dict[str, Tensor]) -> bool:
+    """Whether parameters have the network inside an encoder of keys, and nothing else of it."""
+    names = [name for name in state if name.startswith('backbone.')]
+    return any(name.startswith(INNER) for name in own) and all(name.startswith(INNER) for name in names)

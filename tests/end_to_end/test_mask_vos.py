@@ -117,6 +117,34 @@ def test_frames_beyond_those_clustered() -> None:
     assert len(pairs) == 3
 
 
+@pytest.mark.parametrize('scheme', ['photometric', 'walk'])
+def test_other_schemes(demo_set, tmp_path: Path, scheme: str) -> None:
+    """Those of MAST and CRW: an epoch without masks and one with masks."""
+    cfg = small(demo_set, tmp_path, batch_size=4)
+    cfg.train_dataloader.dataset.indices = 4
+    read, load, crop, choose, _, pack = cfg.train_dataloader.dataset.pipeline
+    hook = cfg.custom_hooks[-1]
+    if scheme == 'photometric':
+        cfg.model.backbone = dict(type='MASTKeyEncoder')
+        cfg.model.correspondence = dict(type='PhotometricCorrespondence', radius=2)
+        read.sampling = dict(type='SampleFramesAtGaps', num_frames=3, step=3)
+    else:
+        cfg.model.backbone.update(key_layers=1, padding_mode='reflect')
+        cfg.model.correspondence = dict(type='RandomWalkCorrespondence', patch_size=16, patch_stride=8)
+        read.sampling = dict(type='SampleClipAtRate', num_frames=4, fps=8)
+        crop = dict(type='CropEachFrame', size=32)
+        hook.settings = dict(size=32, fps=8, fit_frames=6)
+    cfg.train_dataloader.dataset.pipeline = [read, load, crop, choose, pack]
+    hook.update(start=1, interval=1)
+    cfg.train_cfg.max_epochs = 2
+    build_runner(cfg).train()
+    manifest = json.loads((tmp_path / 'rounds/round_000/manifest.json').read_text())
+    assert (manifest['videos'], manifest['unreadable']) == (4, 0) and manifest['clusters_per_video'] > 0
+    rows = [json.loads(line) for line in next(tmp_path.glob('*/vis_data/scalars.json')).read_text().splitlines()]
+    losses = [row for row in rows if f'loss_{scheme}' in row]
+    assert losses and losses[-1]['labelled_clips'] > 0 and losses[-1]['loss_segmentation'] > 0
+
+
 def test_hook_needs_masks_in_the_pipeline(demo_set, tmp_path: Path) -> None:
     cfg = small(demo_set, tmp_path)
     del cfg.train_dataloader.dataset.pipeline[1]

@@ -7,6 +7,7 @@ import torch
 from torchvision.models import resnet18, resnet50
 
 from mmsigma.models import KeyEncoder, LabelPropagation
+from mmsigma.registry import MODELS
 from mmsigma.utils.checkpoint import CheckpointError, load_into_model, load_weights
 from mmsigma.utils.key_mapping import to_our_names
 from mmsigma.utils.mask_vos_names import official_name
@@ -75,6 +76,63 @@ def test_dul_and_mask_vos(tmp_path: Path) -> None:
         model, load_weights(tmp_path / 'file.pth'), origin='file.pth', allow_missing=False, backbone_only=True
     )
     assert all(torch.equal(value, keys.state_dict()[name]) for name, value in model.backbone.state_dict().items())
+
+
+@pytest.mark.parametrize('depth', [18, 50])
+def test_training_of_keys_begins_with_a_network_alone(depth: int, tmp_path: Path) -> None:
+    """DINO's pre-training of the encoder, or any other; what it lacks keeps its initial values."""
+    network = {18: resnet18, 50: resnet50}[depth]()
+    torch.save(prefixed(network.state_dict(), 'backbone.'), tmp_path / 'file.pth')
+    model = MODELS.build(dict(type='MaskVOS', backbone=dict(type='KeyEncoder', depth=depth)))
+    before = {name: value.clone() for name, value in model.backbone.key.state_dict().items()}
+    weights = load_weights(tmp_path / 'file.pth')
+    load_into_model(model, weights, origin='file.pth')
+    assert same(model.backbone, network)
+    assert all(torch.equal(value, before[name]) for name, value in model.backbone.key.state_dict().items())
+    with pytest.raises(CheckpointError, match='file.pth lacks .* parameters of the backbone'):  # in testing
+        load_into_model(model, weights, origin='file.pth', allow_missing=False, backbone_only=True)
+    weights.pop('backbone.layer2.0.conv1.weight')
+    with pytest.raises(CheckpointError, match=r"lacks 1 .*\['backbone.backbone.layer2.0.conv1.weight'\]"):
+        load_into_model(model, weights, origin='file.pth')
+    other = {18: resnet50, 50: resnet18}[depth]().state_dict()
+    with pytest.raises(CheckpointError):
+        load_into_model(model, other, origin='other.pth')
+
+
+@pytest.mark.parametrize('final_norm', [True, False])
+def test_training_of_keys_begins_with_sigma(final_norm: bool) -> None:
+    video = dict(
+        type='VideoVisionTransformer',
+        arch=dict(embed_dims=24, depth=1, num_heads=2),
+        img_size=32,
+        num_frames=4,
+        dynamic_size=True,
+    )
+    trained = MODELS.build(video)
+    state = prefixed(trained.state_dict(), 'backbone.') | {'neck.mask_token': torch.zeros(1, 1, 8)}
+    encoder = dict(type='ViTKeyEncoder', encoder=dict(video, final_norm=final_norm))
+    model = MODELS.build(dict(type='MaskVOS', backbone=encoder))
+    load_into_model(model, state, origin='sigma.pth')
+    own = model.backbone.backbone.state_dict()
+    assert all(torch.equal(value, trained.state_dict()[name]) for name, value in own.items())
+
+
+@pytest.mark.parametrize(
+    ('keys', 'network'),
+    [
+        (dict(type='MASTKeyEncoder'), dict(type='MASTEncoder')),
+        (
+            dict(type='KeyEncoder', padding_mode='reflect'),
+            dict(type='ResNetEncoder', padding_mode='reflect', out_stage=3),
+        ),
+    ],
+)
+def test_what_mask_vos_trained_propagates_labels(keys: dict, network: dict) -> None:
+    trained = MODELS.build(dict(type='MaskVOS', backbone=keys))
+    model = LabelPropagation(network)
+    load_into_model(model, trained.state_dict(), origin='epoch_1.pth', allow_missing=False, backbone_only=True)
+    own, theirs = model.backbone.state_dict(), trained.backbone.backbone.state_dict()
+    assert own and all(torch.equal(value, theirs[name]) for name, value in own.items())
 
 
 def test_another_depth_is_an_error(tmp_path: Path) -> None:

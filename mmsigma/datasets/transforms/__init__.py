@@ -1,13 +1,13 @@
 from mmsigma.datasets.transforms.alignment import PackAlignmentInputs, SampleAlignmentSteps, SampleAllFrames
 from mmsigma.datasets.transforms.augment import FlipClip, RandAugmentClip, RandomResizedCropClip, RepeatAugment
 from mmsigma.datasets.transforms.charades import SampleCharadesClip, ShortSideCrop
-from mmsigma.datasets.transforms.clip_views import (
-    PackClipViews,
+from mmsigma.datasets.transforms.clip_sampling import (
+    SampleClipAtRate,
     SampleCorrespondingFrames,
-    ScaleCropFlip,
-    SecondView,
+    SampleFramesAtGaps,
     ShuffleFrames,
 )
+from mmsigma.datasets.transforms.clip_views import CropEachFrame, PackClipViews, ScaleCropFlip, SecondView
 from mmsigma.datasets.transforms.decoding import (
     PyAVDecode,
     PyAVInit,
@@ -37,8 +37,11 @@ __all__ = [
     'ShuffleFrames',
     'SecondView',
     'ScaleCropFlip',
+    'SampleClipAtRate',
     'SampleCorrespondingFrames',
+    'SampleFramesAtGaps',
     'PackClipViews',
+    'CropEachFrame',
     'CropViews',
     'FlipClip',
     'FrameFolderDecode',

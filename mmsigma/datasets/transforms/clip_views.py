@@ -1,4 +1,4 @@
-"""Clips in which correspondence is learnt: few frames of a video, each there twice (DUL; Mask-VOS, CVPR 2023)."""
+"""Clips in which correspondence is learnt: cut, flipped, and each frame there twice (DUL; Mask-VOS, CVPR 2023)."""
 
 import cv2
 import numpy as np
@@ -6,59 +6,8 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmengine.structures import BaseDataElement
 
-from mmsigma.datasets.transforms.decoding import UnreadableVideoError
+from mmsigma.datasets.transforms.augment import RandomResizedCropClip
 from mmsigma.registry import TRANSFORMS
-
-
-@TRANSFORMS.register_module()
-class SampleCorrespondingFrames(BaseTransform):
-    """A frame, the next one, and a distant one, before or after (Mask-VOS, section 3.2).
-
-    Required keys: ``filename``, ``total_frames``. Added keys: ``frame_inds``, ``num_clips``, ``clip_len``.
-
-    Args:
-        step: Frames from one to the next: of videos with 30 frames a second every fifth for one.
-        min_gap: Steps between the first frame and the distant one; in shorter videos it is as distant as can be.
-    """
-
-    def __init__(self, step: int = 1, min_gap: int = 5) -> None:
-        if step < 1 or min_gap < 1:
-            raise ValueError(f'step and min_gap must be positive, got {step} and {min_gap}')
-        self.step, self.min_gap = step, min_gap
-
-    def transform(self, results: dict) -> dict:
-        """Draw the frames.
-
-        Raises:
-            UnreadableVideoError: If the video has a single step.
-        """
-        count = (results['total_frames'] + self.step - 1) // self.step
-        if count < 2:
-            raise UnreadableVideoError(results['filename'], f'{count} frames at a step of {self.step}, 2 are needed')
-        first = int(np.random.randint(count - 1))
-        gaps = np.abs(np.arange(count) - first)
-        distant = int(np.random.choice(np.flatnonzero(gaps >= min(self.min_gap, gaps.max()))))
-        results['frame_inds'] = np.array([first, first + 1, distant]) * self.step
-        results['num_clips'], results['clip_len'] = 1, 3
-        return results
-
-    def __repr__(self) -> str:
-        return f'SampleCorrespondingFrames(step={self.step}, min_gap={self.min_gap})'
-
-
-@TRANSFORMS.register_module()
-class ShuffleFrames(BaseTransform):
-    """Put the frames of a clip into a random order and keep the first few (the release of Mask-VOS: 3 of 5).
-
-    Modified keys: ``frame_inds``.
-    """
-
-    def __init__(self, keep: int = 3) -> None:
-        self.keep = keep
-
-    def transform(self, results: dict) -> dict:
-        results['frame_inds'] = np.random.permutation(results['frame_inds'])[: self.keep]
-        return results
 
 
 @TRANSFORMS.register_module()
@@ -102,6 +51,42 @@ class ScaleCropFlip(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+class CropEachFrame(RandomResizedCropClip):
+    """A crop of its own from each frame of a clip, resized to a square, and its mask with it (CRW).
+
+    Required keys: ``imgs``. Modified keys: ``imgs``, ``pseudo_mask`` (T, H, W) if it is there, ``img_shape``.
+
+    Args:
+        size: Side of the output in pixels.
+        scale: Range of the area relative to the frame.
+        ratio: Range of width / height.
+    """
+
+    def __init__(
+        self, size: int = 256, scale: tuple[float, float] = (0.8, 0.95), ratio: tuple[float, float] = (0.7, 1.3)
+    ) -> None:
+        super().__init__(size, scale, ratio)
+
+    def transform(self, results: dict) -> dict:
+        height, width = results['imgs'][0].shape[:2]
+        boxes = [self.draw_box(width, height) for _ in results['imgs']]
+
+        def cut(picture: np.ndarray, box: tuple[int, int, int, int], interpolation: int) -> np.ndarray:
+            x, y, w, h = box
+            return cv2.resize(picture[y : y + h, x : x + w], (self.size, self.size), interpolation=interpolation)
+
+        results['imgs'] = [cut(*pair, cv2.INTER_LINEAR) for pair in zip(results['imgs'], boxes, strict=True)]
+        if results.get('pseudo_mask') is not None:
+            pairs = zip(results['pseudo_mask'], boxes, strict=True)
+            results['pseudo_mask'] = np.stack([cut(*pair, cv2.INTER_NEAREST) for pair in pairs])
+        results['img_shape'] = (self.size, self.size)
+        return results
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace('RandomResizedCropClip', 'CropEachFrame')
+
+
+@TRANSFORMS.register_module()
 class SecondView(BaseTransform):
     """Each frame once more: flipped or not, cropped, enlarged to its size; one draw for all frames of a clip.
 
@@ -134,19 +119,21 @@ class SecondView(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackClipViews(BaseTransform):
-    """Pack a clip: ``inputs`` with ``images`` and ``views``, uint8 (T, 3, H, W), and ``data_samples``.
+    """Pack a clip: ``inputs`` with ``images`` and perhaps ``views``, uint8 (T, 3, H, W), and ``data_samples``.
 
     The sample has ``pseudo_mask``, uint8 (T, H, W) or empty, and the geometry of the second view.
     """
 
     def transform(self, results: dict) -> dict:
-        images, views = (
-            torch.from_numpy(np.stack(results[key])).movedim(-1, 1).contiguous() for key in ('imgs', 'views')
-        )
+        inputs = {
+            name: torch.from_numpy(np.stack(results[key])).movedim(-1, 1).contiguous()
+            for name, key in (('images', 'imgs'), ('views', 'views'))
+            if key in results
+        }
         masks = results.get('pseudo_mask')
         sample = BaseDataElement(
             pseudo_mask=torch.empty(0, dtype=torch.uint8) if masks is None else torch.from_numpy(masks)
         )
         keys = ('filename', 'frame_inds', 'view_centre', 'view_zoom', 'view_flip', 'failures')
         sample.set_metainfo({key: results[key] for key in keys if key in results})
-        return {'inputs': {'images': images, 'views': views}, 'data_samples': sample}
+        return {'inputs': inputs, 'data_samples': sample}

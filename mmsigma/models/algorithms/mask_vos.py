@@ -93,12 +93,15 @@ class MaskVOS(BaseModel):
     def loss(self, clip: ClipViews, data_samples: list) -> dict[str, Tensor]:
         """Losses of clips."""
         labelled = [index for index, sample in enumerate(data_samples) if sample.pseudo_mask.numel()]
-        segments = self.reader is not None
-        frames = [self.backbone.encode(images) for images in clip.images.unbind(1)]
+        segments, scheme = self.reader is not None, self.correspondence
+        uses_keys = scheme is not None and scheme.uses_keys
+        frames = []
+        if uses_keys or (segments and labelled):
+            frames = [self.backbone.encode(images) for images in clip.images.unbind(1)]
         losses = {}
-        if self.correspondence is not None:
-            keys = torch.stack([frame.key for frame in frames], dim=1)
-            losses |= self.correspondence.loss(keys, clip, self.backbone)
+        if scheme is not None:
+            keys = torch.stack([frame.key for frame in frames], dim=1) if uses_keys else None
+            losses |= scheme.loss(keys, clip, self.backbone)
         if segments:
             losses['loss_segmentation'] = self.weight * self._segmentation(clip.images, frames, data_samples, labelled)
             losses['labelled_clips'] = clip.images.new_tensor(len(labelled) / len(data_samples))

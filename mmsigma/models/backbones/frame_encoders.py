@@ -7,6 +7,7 @@ one cell per ``stride`` pixels. :func:`encode_frames` makes video transformers d
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.func import functional_call
 from torchvision.models import resnet18, resnet50
 
 from mmsigma.models.timm_encoders import create_timm_vit, resize_dino_positions
@@ -97,20 +98,18 @@ class TimmViTEncoder(BaseModule):
         encoder = create_timm_vit(model_name, weights, 'model.backbone.weights', **(model_kwargs or {}))
         self.embed_dims: int = encoder.num_features
         (self.stride, _) = encoder.patch_embed.patch_size
-        prefix = 0 if encoder.no_embed_class else encoder.num_prefix_tokens
-        self.position_prefix, self.positions = prefix, encoder.pos_embed.detach().clone()
+        encoder.patch_embed.strict_img_size = False
         self.shield = _Shield(encoder)
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps (B, embed_dims, H / stride, W / stride)."""
-        encoder, size = self.shield.encoder, tuple(images.shape[-2:])
-        if size != encoder.patch_embed.img_size:
-            grid = (size[0] // self.stride, size[1] // self.stride)
-            encoder.set_input_size(img_size=size)
-            table = resize_dino_positions(self.positions, self.position_prefix, grid)
-            encoder.pos_embed = nn.Parameter(table.to(images), requires_grad=False)
-        tokens = encoder.forward_features(images)[:, encoder.num_prefix_tokens :]
-        return tokens.transpose(1, 2).unflatten(-1, encoder.patch_embed.grid_size)
+        encoder = self.shield.encoder
+        grid = tuple(side // self.stride for side in images.shape[-2:])
+        prefix = 0 if encoder.no_embed_class else encoder.num_prefix_tokens
+        # the module keeps the positions of its own size, which checkpoints hold and training moves
+        positions = resize_dino_positions(encoder.pos_embed, prefix, grid)
+        tokens = functional_call(self.shield, {'encoder.pos_embed': positions}, images)
+        return tokens[:, encoder.num_prefix_tokens :].transpose(1, 2).unflatten(-1, grid)
 
 
 class _Shield(nn.Module):
@@ -119,6 +118,9 @@ class _Shield(nn.Module):
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.encoder.forward_features(images)
 
 
 @MODELS.register_module()

@@ -46,6 +46,14 @@ class MASTEncoder(BaseModule):
         """Maps (B, 64, H / 4, W / 4) of Lab images (B, 3, H, W), scaled as :func:`rgb_to_lab` does."""
         return self.post_convolution(self.feature_extraction(images))
 
+    def stages(self, images: Tensor) -> list[Tensor]:
+        """Maps of the four stages of Lab images (B, 3, H, W): the first has a stride of 2, the others of 4."""
+        maps = []
+        for layer in self.feature_extraction:
+            images = layer(images)
+            maps.append(images)
+        return maps[1:]
+
 
 class _Block(nn.Module):
     """Two convolutions and a shortcut, with the parameters' names of the release."""
