@@ -1,0 +1,31 @@
+# A Mask-VOS that a CPU can train in an hour: frames of 128 x 128, 8 clips per step, from a folder with a folder of frames
+# per video. Reduced in size, length and rates; the losses and the clustering are the paper's, but for the unfused V.
+_base_ = ['../mask_vos/r18_ytvos.py']
+
+data_root = 'data/videos_160px'
+batch_size = 8
+num_workers = 1
+correspondence_epochs, joint_epochs, update_every = 600, 200, 50
+lr = 3e-4
+
+train_pipeline = [
+    dict(type='ReadClip', decoder='frames', sampling=dict(type='SampleCorrespondingFrames', min_gap=5)),
+    dict(type='LoadPseudoMasks'),
+    dict(type='ScaleCropFlip', size=128, short_side=(128, 160), flip=0.5),
+    dict(type='ChooseTargets', max_objects=2),
+    dict(type='SecondView', zoom=(0.5, 1.0), flip=0.5),
+    dict(type='PackClipViews'),
+]
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    dataset=dict(data_root=data_root, data_prefix=dict(video=''), pipeline=train_pipeline),
+)
+model = dict(mask_encoder=dict(fused=False))
+train_cfg = dict(max_epochs=correspondence_epochs + joint_epochs)
+optim_wrapper = dict(optimizer=dict(lr=lr))
+param_scheduler = []
+default_hooks = dict(checkpoint=dict(interval=50, max_keep_ckpts=2))
+custom_hooks = _base_.custom_hooks[:-1] + [
+    dict(type='ReclusterHook', start=correspondence_epochs, interval=update_every, settings=dict(size=256)),
+]
