@@ -1,16 +1,21 @@
 """Configs of Mask-VOS hold the paper's numbers, build, and differ in what they say."""
 
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from mmsigma.apis.launch import build_runner
 from mmsigma.datasets import LoadPseudoMasks
 from mmsigma.datasets.transforms import SecondView
 from mmsigma.models import AnchorCorrespondence, MaskVOS, ShortLongCorrespondence
 from mmsigma.registry import MODELS, PARAM_SCHEDULERS, TRANSFORMS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import check_config
+from tests.vos_data import make_davis, make_vip, make_youtube_vos
 
 FOLDER = Path(__file__).resolve().parents[1] / 'configs' / 'mask_vos'
 CONFIGS = sorted(FOLDER.glob('*.py'))
@@ -126,3 +131,52 @@ def test_recipe_of_crw() -> None:
     assert (scheme.nodes, scheme.patch_size, scheme.patch_stride) == ('patches', 64, 32)
     assert (scheme.temperature, scheme.dropout, cfg.train_dataloader.batch_size) == (0.05, 0.1, 20)
     assert load_config(FOLDER / 'crw_r18_k400.py').train_dataloader.dataset.pipeline[0].sampling.fps == 8
+
+
+def run(name: str, root: Path, tmp_path: Path, **model) -> tuple[dict[str, float], Path]:
+    """Test the untrained model of a config: its metrics, and the folder of the run."""
+    cfg = load_config(FOLDER / f'{name}.py', dict(test_root=str(root)))
+    cfg.work_dir, cfg.experiment_name = str(tmp_path / 'run'), f'{tmp_path.name}_{name}'
+    cfg.merge_from_dict(dict(model=model))
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), tmp_path / 'weights.pth')
+    cfg.load_from = str(tmp_path / 'weights.pth')
+    return build_runner(cfg).test(), tmp_path / 'run'
+
+
+def test_davis16(tmp_path: Path) -> None:
+    metrics, folder = run('r18_ytvos_davis16', make_davis(tmp_path / 'davis', dict(ant=4), year=2016), tmp_path)
+    assert 0 <= metrics['vos/J&F'] < 100
+    masks = [np.array(Image.open(path)) for path in sorted((folder / 'davis2016_val' / 'ant').glob('*.png'))]
+    assert len(masks) == 4 and set(np.unique(masks)) <= {0, 1}
+
+
+def test_youtube_vos(tmp_path: Path) -> None:
+    metrics, folder = run('r18_ytvos_ytvos18', make_youtube_vos(tmp_path / 'ytvos'), tmp_path)
+    assert not any('J&F' in name for name in metrics)
+    with zipfile.ZipFile(folder / 'ytvos_valid.zip') as archive:
+        names = sorted(archive.namelist())
+        assert len(names) == 3 and all(name.startswith('Annotations/') for name in names)
+        first, later, _ = (set(np.unique(np.array(Image.open(archive.open(name))))) for name in names)
+    assert first == {0, 1} and 4 in later and later <= {0, 1, 4}  # ids with a gap; the second object comes late
+    cfg = load_config(FOLDER / 'r18_ytvos_ytvos19.py')
+    assert cfg.test_dataloader.dataset.data_root == 'data/youtube_vos_2019'
+    assert cfg.test_dataloader.dataset.layout == 'youtube_vos'
+
+
+def test_vip(tmp_path: Path) -> None:
+    root = make_vip(tmp_path / 'vip', dict(ant=4, bee=5))
+    metrics, folder = run('r18_ytvos_vip', root, tmp_path, geometry=dict(size=(80, 112)))
+    assert 0 < metrics['vip/mIoU'] < 100 and 0 < metrics['vip/pixel_accuracy'] < 100
+    assert len(list((folder / 'vip_val').glob('*/*.png'))) == 9
+    cfg = load_config(FOLDER / 'r18_ytvos_vip.py')
+    assert tuple(cfg.model.geometry.size) == (560, 560) and cfg.model.memory.num_context == 4
+
+
+@pytest.mark.parametrize('depth', [18, 50])
+def test_servers(depth: int) -> None:
+    cfg = load_config(FOLDER / f'r{depth}_ytvos_davis17_testdev.py')
+    assert cfg.test_dataloader.dataset.split == 'test-dev'
+    assert not cfg.test_evaluator.score and cfg.test_evaluator.archive
+    cfg = load_config(FOLDER / f'r{depth}_ytvos_ytvos18.py', dict(test_root='elsewhere'))
+    assert cfg.model.backbone.depth == depth and cfg.test_dataloader.dataset.data_root == 'elsewhere'
+    assert 'train' not in cfg.test_dataloader.dataset.data_root and cfg.test_evaluator.top_folder == 'Annotations'
