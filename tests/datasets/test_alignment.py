@@ -53,6 +53,22 @@ class TestSteps:
         with pytest.raises(ValueError, match="sampling must be 'random' or 'stride'"):
             SampleAlignmentSteps(sampling='even')
 
+    def test_stride_from_a_random_start(self) -> None:
+        np.random.seed(0)
+        sampling = SampleAlignmentSteps(num_steps=4, sampling='stride', stride=3)
+        drawn = np.stack([sampling(dict(total_frames=15))['steps'] for _ in range(60)])
+        assert (np.diff(drawn) == 3).all() and set(drawn[:, 0]) == {0, 1, 2, 3}
+        assert sampling(dict(total_frames=8))['steps'].tolist() == [0, 3, 6, 7]
+        for wrong in (dict(stride=3), dict(sampling='stride', stride=0), dict(num_steps=0), dict(offset=-1)):
+            with pytest.raises(ValueError, match='positive'):
+                SampleAlignmentSteps(**wrong)
+
+    def test_first_frame(self) -> None:
+        np.random.seed(0)
+        sampling = SampleAlignmentSteps(num_steps=4, num_context=1, offset=0)
+        assert {step for _ in range(50) for step in sampling(dict(total_frames=6))['steps'].tolist()} == set(range(6))
+        assert sampling(dict(total_frames=4))['steps'].tolist() == [0, 1, 2, 3]
+
     def test_positives_come_before(self) -> None:
         np.random.seed(1)
         steps = SampleAlignmentSteps(num_steps=6, num_context=1, positives=5)(dict(total_frames=50))['steps']

@@ -221,6 +221,25 @@ class TestMetric:
         names = {'kendall_tau', 'kendall_tau/jump', 'kendall_tau/sit', 'fine_svm', 'fine_svm/early'}
         assert set(metric.evaluate(len(videos))) == {f'alignment/{name}' for name in names}
 
+    def test_events_of_finegym(self) -> None:
+        """Two events whose embeddings tell their elements, but not the event; background is left out."""
+        rng = np.random.default_rng(0)
+        videos = []
+        for number, (event, labels) in enumerate((('0', [0, 99, -1]), ('1', [6, 7, -1])) * 4):
+            frames = np.repeat(labels, 10)
+            place = torch.tensor(np.stack([frames > min(labels[:2]), frames < 0], 1) * 10.0)
+            sample = dict(filename=f'{number}', action=event, subset='train' if number < 4 else 'val')
+            sample['embeddings'] = place + torch.tensor(rng.normal(0, 0.1, (30, 2)))
+            videos.append({**sample, 'frame_labels': torch.tensor(frames)})
+        events = dict(VT=[*range(6), 99, 100], FX=list(range(6, 41)), BB=list(range(41, 74)))
+        for stride in (1, 7):
+            metric = AlignmentMetric(('fine_grained',), events=events, fine_stride=stride)
+            metric.process({}, videos)
+            found = metric.evaluate(len(videos))
+            assert found.keys() == {'alignment/fine_svm', 'alignment/fine_svm/VT', 'alignment/fine_svm/FX'}
+            assert found['alignment/fine_svm/VT'] == found['alignment/fine_svm/FX'] == 100
+            assert 30 < found['alignment/fine_svm'] < 70
+
     def test_without_labels(self, warnings_logged: list[str]) -> None:
         metric = AlignmentMetric()
         metric.process({}, samples(labelled=False))
@@ -235,6 +254,8 @@ class TestMetric:
     def test_what_is_refused(self) -> None:
         with pytest.raises(ValueError, match='measures must be among'):
             AlignmentMetric(('tau',))
+        with pytest.raises(ValueError, match='strides must be positive, got 5, 1 and 0'):
+            AlignmentMetric(fine_stride=0)
         (video, *_) = samples()
         for wrong, message in (
             (dict(embeddings=torch.full((4, 3), torch.nan)), 'jump/train0: embeddings .* must be finite'),

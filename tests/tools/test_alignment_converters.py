@@ -1,5 +1,6 @@
 """Converters of the data sets for alignment, on small look-alikes."""
 
+import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from scipy.io import savemat
 
 from mmsigma.datasets import PhaseVideoDataset
 from mmsigma.datasets.penn_action import COUNTS, NUM_PHASES, action_name, published_counts
-from tests.datasets.clips import index_of
+from tests.datasets.clips import index_of, write_video
 from tests.tensorflow_files import sequence_example, write_records
 
 READ = [
@@ -222,3 +223,114 @@ def test_pouring(tmp_path: Path, convert) -> None:
     assert dataset[0]['data_samples'].frame_labels.tolist() == [0, 1, 2, 3, 4]
     write_records(folder / 'pouring_val-0.tfrecord', [record('a', last=5)])
     assert 'val_a has phases other than 0 to 4' in convert('pouring').errors
+
+
+class TestFineGym:
+    """Whole videos of 10 frames a second; a vault of three stages, and two routines on the floor."""
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        def segments(**times: list) -> dict:
+            return {f'A_{name}': dict(stages=len(own), timestamps=own) for name, own in times.items()}
+
+        vault = segments(run=[[0.1, 0.3], [0.3, 0.5], [0.5, 0.8]])
+        floor = segments(a=[[0.1, 0.2]], b=[[0.4, 0.6]], c=[[0.8, 1.0]], d=[[1.1, 1.2]])
+        other = segments(a=[[0.2, 0.4]], late=[[5.0, 6.0]])
+        events = {
+            'E_1': dict(event=1, timestamps=[[0.5, 1.5]], segments=vault),
+            'E_2': dict(event=2, timestamps=[[1.0, 2.4]], segments=floor),
+            'E_3': dict(event=2, timestamps=[[0.0, 1.0]], segments=other),
+            'E_4': dict(event=3, timestamps=[[0.0, 1.0]], segments=None),
+        }
+        folder = tmp_path / 'annotations'
+        folder.mkdir()
+        (folder / 'finegym_annotation_info_v1.0.json').write_text(json.dumps(dict(vid=events, gone=events)))
+        train = {'vid_E_1_A_run': 3, 'vid_E_2_A_a': 12, 'vid_E_2_A_b': 7, 'vid_E_2_A_c': 6, 'gone_E_2_A_a': 12}
+        val = {'vid_E_2_A_d': 7, 'vid_E_3_A_a': 6, 'vid_E_3_A_late': 12, 'vid_E_9_A_a': 6}
+        for part, entries in (('train', train), ('val', val)):
+            text = ''.join(f'{name} {label}\n' for name, label in entries.items())
+            (folder / f'gym99_{part}_element_v1.0.txt').write_text(text)
+        (folder / 'order.json').write_text(json.dumps(dict(FX=dict(leaps=[6, 7], turns=[12]), BB=dict(x=[50]))))
+        (tmp_path / 'whole').mkdir()
+        write_video(tmp_path / 'whole' / 'vid.mp4', 24)
+        return tmp_path
+
+    @staticmethod
+    def videos(root: Path, name: str) -> dict[str, tuple[int, list[list[int]]]]:
+        content = json.loads((root / f'{name}.json').read_text())
+        return {video['name']: (video['label'], video['pieces']) for video in content['videos']}
+
+    def test_organised(self, root: Path, convert) -> None:
+        options = ('--frames', 'organised', '--full-videos', root / 'whole', '--order', root / 'annotations/order.json')
+        result = convert('finegym', *options)
+        assert result.status == 0, result.errors
+        # 25 frames a second; the frame at the end of an element is its own
+        expected = {
+            'vid_E_1': (0, [[2, 7, 99], [7, 12, 100], [12, 21, 3]]),
+            'vid_E_2': (1, [[10, 16, 7], [20, 26, 6], [2, 6, 12]]),
+        }
+        assert self.videos(root, 'gym99_train_organised') == expected
+        assert self.videos(root, 'gym99_val_organised') == {
+            'vid_E_2': (1, [[27, 31, 7]]),
+            'vid_E_3': (1, [[5, 11, 6]]),
+        }
+        settings = json.loads((root / 'gym99_train_organised.json').read_text())['settings']
+        assert settings['order'] == {'VT': {'all': [3]}, 'FX': {'leaps': [6, 7], 'turns': [12]}}
+        assert settings['labels'] == {'VT': [3, 99, 100], 'FX': [6, 7, 12]} and settings['missing_sets'] == 'keep'
+        assert lines(root / 'gym99_train_organised_missing.txt') == ['gone_E_2']
+        assert lines(root / 'gym99_val_unannotated.txt') == ['vid_E_9_A_a']
+        assert len(lines(root / 'classes.txt')) == 101
+        pipeline = [dict(READ[0], decoder='decord'), READ[1]]
+        dataset = PhaseVideoDataset(pipeline, 'gym99_train_organised.json', data_root=str(root), test_mode=True)
+        sample = dataset[1]
+        assert sample['inputs'].shape[2:] == (360, 640)
+        frames = sample['inputs'].numpy().transpose(0, 2, 3, 1)
+        shown = [(10 * (25 + number)) // 25 for number in [*range(10, 16), *range(20, 26), *range(2, 6)]]
+        assert [index_of(frame) for frame in frames] == shown
+        assert sample['data_samples'].frame_labels.tolist() == [7] * 6 + [6] * 6 + [12] * 4
+
+    def test_what_is_chosen(self, root: Path, convert) -> None:
+        order = root / 'annotations' / 'order.json'
+        whole = ('--frames', 'organised', '--full-videos', root / 'whole', '--order', order)
+        result = convert('finegym', *whole, '--missing-sets', 'drop', '--vault-stages', 'last')
+        assert result.status == 1 and 'gym99_val_organised.json: no video is left of 2 clips' in result.errors
+        order.write_text(json.dumps(dict(FX=dict(turns=[12], leaps=[6, 7]))))
+        assert convert('finegym', *whole, '--vault-stages', 'last').status == 0
+        found = self.videos(root, 'gym99_train_organised')
+        assert found['vid_E_2'] == (1, [[2, 6, 12], [10, 16, 7], [20, 26, 6]])
+        assert found['vid_E_1'] == (0, [[2, 12, -1], [12, 21, 3]]) and len(lines(root / 'classes.txt')) == 99
+
+    def test_order_of_the_categories(self, root: Path, convert) -> None:
+        whole = ('--frames', 'organised', '--full-videos', root / 'whole')
+        assert 'or give --order' in convert('finegym', *whole).errors
+        categories = root / 'annotations' / 'gym99_categories.txt'
+        text = ''.join(f'Clabel: {n}; set: {s}; Glabel: 1; x\n' for n, s in ((3, 1), (7, 23), (12, 22), (6, 21)))
+        categories.write_text(text)
+        assert convert('finegym', *whole).status == 0
+        assert [label for *_, label in self.videos(root, 'gym99_train_organised')['vid_E_2'][1]] == [6, 12, 7]
+        categories.write_text(text.replace('Clabel: 7', 'Clabel: 8'))
+        assert 'lacks the labels [7] of FX' in convert('finegym', *whole).errors
+        categories.write_text(text.replace('Clabel: 7', 'Clabel: 6'))
+        assert 'labels [6] have two' in convert('finegym', *whole).errors
+
+    def test_events_and_clips(self, root: Path, convert) -> None:
+        assert convert('finegym', '--frames', 'events', '--full-videos', root / 'whole').status == 0
+        found = self.videos(root, 'gym99_train_events')
+        # only the last stage of the vault, as in CARL's labels
+        assert found['vid_E_1'] == (0, [[0, 12, -1], [12, 21, 3], [21, 25, -1]])
+        assert found['vid_E_2'][1][:4] == [[0, 2, -1], [2, 6, 12], [6, 10, -1], [10, 16, 7]]
+        assert len(lines(root / 'classes.txt')) == 99
+        assert convert('finegym', '--frames', 'clips').status == 0
+        found = self.videos(root, 'gym99_train_clips')
+        assert found['vid_E_1_A_run'] == (3, [[2, 21, 3]]) and found['vid_E_2_A_c'] == (6, [[20, 26, 6]])
+        assert 'vid_E_3_A_late' not in self.videos(root, 'gym99_val_clips')  # after the end of its event
+
+    def test_what_is_refused(self, root: Path, convert) -> None:
+        assert 'no video below' in convert('finegym', '--frames', 'events', '--videos', 'annotations').errors
+        annotation = root / 'annotations' / 'finegym_annotation_info_v1.0.json'
+        content = json.loads(annotation.read_text())
+        write_video(root / 'videos.mp4', 3)
+        for code, message in ((4, 'vid_E_1_A_run has the label 3, but its event is UB'), (9, 'vid_E_1 is of event 9')):
+            content['vid']['E_1']['event'] = code
+            annotation.write_text(json.dumps(content))
+            assert message in convert('finegym', '--frames', 'events').errors

@@ -29,6 +29,18 @@ def test_reduced(tmp_path: Path) -> None:
         assert FrameReader(tmp_path / 'b.mp4').read(0).shape[:2] == shape
 
 
+def test_another_rate_and_size(tmp_path: Path) -> None:
+    """Of 10 frames a second, the one that is shown; nothing is made up after the end."""
+    source, cut = write_video(tmp_path / 'a.mp4', 20), tmp_path / 'b.mp4'
+    cut_video(source, cut, 0.2, 0.6, fps=25, size=(128, 96))
+    assert indices(cut) == [2, 2, 2, 3, 3, 4, 4, 4, 5, 5] and FrameReader(cut).read(0).shape == (96, 128, 3)
+    assert FrameReader(cut).fps == 25
+    cut_video(source, cut, 1.0, 1.5, fps=5)
+    assert indices(cut) == [10, 12, 14]
+    cut_video(source, cut, 1.8, 9, fps=25)
+    assert indices(cut) == [18, 18, 18, 19, 19]
+
+
 def test_what_cannot_be_cut(tmp_path: Path) -> None:
     source = write_video(tmp_path / 'a.mp4')
     with pytest.raises(ValueError, match='there is no frame to write to'):

@@ -7,16 +7,43 @@ With finegym_annotation_info_v1.0.json, or a later one, beside the lists, it als
 where in the whole videos the elements are, and <list>_unannotated.txt, if some are not in the JSON file. --full-videos
 cuts those that are not there yet out of whole videos called <youtube id>; after an interruption it goes on.
 
+--frames LAYOUT writes <list>_LAYOUT.json instead, an index of frames with labels for PhaseVideoDataset. Its videos are
+pieces of the clips of events, <youtube id>_E_<start>_<end>.mp4, which --full-videos cuts at 25 frames a second and
+640 x 360. The layouts: clips, the elements; events, whole events, background labelled -1; organised, the elements of
+each event put in one order of sets. The order is that of --order, a JSON file {"FX": {"leaps": [6, 7], ...}, ...} or
+FineGym's gym99_categories.txt, by default the latter among the annotations. What was chosen is in the index.
+
 Examples::
 
     python tools/dataset_converters/finegym.py data/gym --annotations data/gym/annotations
     python tools/dataset_converters/finegym.py data/gym --full-videos data/gym_youtube
+    python tools/dataset_converters/finegym.py data/gym --frames organised --full-videos data/gym_youtube
 """
 
+import os
 from argparse import Namespace
+from collections import Counter
+from functools import partial
 from pathlib import Path
 
-from mmsigma.datasets.finegym import Element, read_finegym, write_cuts
+from rich.progress import track
+
+from mmsigma.datasets.finegym import Element, GymEvent, read_events, read_finegym, write_cuts
+from mmsigma.datasets.finegym_frames import (
+    EVENTS,
+    EXTRA_STAGES,
+    LAYOUTS,
+    GymClip,
+    Order,
+    check_gym99,
+    clip_videos,
+    complete_order,
+    event_of,
+    event_video,
+    group_by_event,
+    organised_video,
+    read_order,
+)
 from mmsigma.datasets.lists import (
     Split,
     converter_parser,
@@ -26,8 +53,10 @@ from mmsigma.datasets.lists import (
     read_lines,
     run_converter,
 )
+from mmsigma.datasets.pieces import PieceVideo, write_index
 from mmsigma.datasets.video_dataset import VIDEO_SUFFIXES
 from mmsigma.utils.cutting import cut_video
+from mmsigma.utils.video import FrameReader
 
 SIZES = {'gym99': {'train': 20_484, 'val': 8_521}, 'gym288': {'train': 22_671, 'val': 9_646}}
 JSON = 'finegym_annotation_info*.json'
@@ -36,6 +65,8 @@ JSON = 'finegym_annotation_info*.json'
 def convert(args: Namespace) -> tuple[list[Split], list[str]]:
     out: Path = args.out or args.root
     wanted = {f'{args.setting}_{part}': read_list(args, f'{args.setting}_{part}') for part in SIZES[args.setting]}
+    if args.frames:
+        return convert_frames(args, wanted)
     if args.full_videos or list(args.annotations.glob(JSON)):
         elements = read_finegym(one_file(args.annotations, JSON))
         out.mkdir(parents=True, exist_ok=True)
@@ -47,9 +78,116 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
     videos = index_videos(args.root, args.videos)
     sizes = SIZES[args.setting].values()
     splits = [match_files(*item, videos.get, size) for item, size in zip(wanted.items(), sizes, strict=True)]
+    return splits, class_names(args)
+
+
+def num_classes(args: Namespace) -> int:
+    return int(args.setting.removeprefix('gym'))
+
+
+def class_names(args: Namespace) -> list[str]:
     if args.class_names:
-        return splits, read_lines(args.class_names)
-    return splits, [str(label) for label in range(int(args.setting.removeprefix('gym')))]
+        return read_lines(args.class_names)
+    extra = EXTRA_STAGES if has_extra_classes(args) else 0
+    return [str(label) for label in range(num_classes(args) + extra)]
+
+
+def has_extra_classes(args: Namespace) -> bool:
+    return args.frames == 'organised' and args.vault_stages == 'classes'
+
+
+def convert_frames(args: Namespace, wanted: dict[str, list[tuple[str, int]]]) -> tuple[list[Split], list[str]]:
+    """Write indices of labelled frames, and lists of the clips of events that these are of."""
+    out: Path = args.out or args.root
+    out.mkdir(parents=True, exist_ok=True)
+    events = read_events(one_file(args.annotations, JSON))
+    groups = {name: group_by_event(entries, events) for name, entries in wanted.items()}
+    order: Order = {}
+    if args.frames == 'organised':
+        every = {f'{name} {part}': own for part, group in groups.items() for name, own in group.items()}
+        known = {key: events[key.partition(' ')[0]] for key in every}
+        order = complete_order(read_order(order_file(args)), every, known)
+    if args.full_videos:
+        names = {name for group in groups.values() for name in group}
+        cut_elements(args, {n: Element(*events[n][:3]) for n in sorted(names)}, fps=25, size=(640, 360))
+    clips = index_videos(args.root, args.videos)
+    splits = []
+    for name, group in groups.items():
+        if args.setting == 'gym99':
+            check_gym99(group, events)
+        found = {key for elements in group.values() for key in elements}
+        report_unannotated(out, name, [key for key, _ in wanted[name] if key not in found])
+        kinds = [(event, EVENTS.index(event_of(event, events[event]))) for event in group]
+        split = match_files(f'{name}_{args.frames}', kinds, clips.get)
+        splits.append(split)
+        write_frames(args, out / f'{split.name}.json', split, {e: (events[e], group[e]) for e in group}, order)
+    return splits, class_names(args)
+
+
+def write_frames(
+    args: Namespace, path: Path, split: Split, events: dict[str, tuple[GymEvent, dict[str, int]]], order: Order
+) -> None:
+    """Write the index of a list, and say what is in it."""
+    missing, videos, counts = set(split.missing), [], Counter[str]()
+    labels: dict[str, set[int]] = {}
+    names = [name for name in events if name not in missing]
+    for name, (place, _) in track(list(zip(names, split.entries, strict=True)), path.name, transient=True):
+        event, elements = events[name]
+        reader = FrameReader(args.root / place)
+        relative = Path(os.path.relpath(args.root / place, path.parent)).as_posix()
+        made = frame_videos(args, name, event, elements, GymClip(relative, reader.fps, len(reader)), order)
+        counts['events'] += bool(made)
+        counts['left out'] += not made
+        labels.setdefault(event_of(name, event), set()).update(label for video in made for *_, label in video.pieces)
+        videos += made
+    if not videos:
+        raise FileNotFoundError(
+            f'{path.name}: no video is left of {len(names):,} clips of events, <youtube id>_E_<start>_<end>.mp4, below '
+            f'{args.root}, and {len(missing):,} that are missing'
+        )
+    settings = dict(
+        setting=args.setting,
+        layout=args.frames,
+        order=order,
+        missing_sets=args.missing_sets,
+        vault_stages=args.vault_stages if args.frames == 'organised' else 'last',
+        labels={event: sorted(own - {-1}) for event, own in labels.items()},
+    )
+    write_index(path, videos, settings)
+    frames = sum(video.num_frames for video in videos)
+    print(f'{path.name}: {len(videos):,} videos of {counts["events"]:,} events, {frames:,} frames', end='')
+    print(f'; {counts["left out"]:,} events left out' if counts['left out'] else '')
+
+
+def frame_videos(
+    args: Namespace, name: str, event: GymEvent, elements: dict[str, int], clip: GymClip, order: Order
+) -> list[PieceVideo]:
+    """Videos of an event in the layout asked for."""
+    if args.frames == 'clips':
+        return list(clip_videos(name, event, elements, clip))
+    if args.frames == 'events':
+        return [event_video(name, event, elements, clip)]
+    kind = event_of(name, event)
+    extra = num_classes(args) if has_extra_classes(args) and kind == 'VT' else None
+    make = partial(organised_video, sets=order[kind], extra=extra, drop_incomplete=args.missing_sets == 'drop')
+    video = make(name, event, elements, clip)
+    return [video] if video else []
+
+
+def order_file(args: Namespace) -> Path:
+    """The file with the order of sets.
+
+    Raises:
+        FileNotFoundError: If none is given or found.
+    """
+    if args.order:
+        return args.order
+    try:
+        return one_file(args.annotations, f'{args.setting}_categories*.txt')
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f'{error}; or give --order, a JSON file with the sets of each event in order: {{"FX": {{"leaps": [6, 7]}}}}'
+        ) from error
 
 
 def read_list(args: Namespace, name: str) -> list[tuple[str, int]]:
@@ -74,18 +212,19 @@ def report_unannotated(out: Path, name: str, names: list[str]) -> None:
     print(f'{name}: {len(names):,} elements are not in the annotation, listed in {path.name}')
 
 
-def cut_elements(args: Namespace, elements: dict[str, Element]) -> None:
-    """Cut elements out of whole videos, into the folder of the videos; those that are there are left as they are."""
+def cut_elements(args: Namespace, elements: dict[str, Element], **form) -> None:
+    """Cut elements or events out of whole videos, into the folder of the videos; what is there is left as it is."""
     folder = args.root / (args.videos or 'videos')
     present = {path.stem for path in folder.rglob('*') if path.suffix.lower() in VIDEO_SUFFIXES}
     whole = index_videos(args.full_videos)
     failed = []
-    for name, element in elements.items():
+    form = form or dict(short_side=args.short_side)
+    for name, element in track(list(elements.items()), 'cutting', transient=True):
         if name in present or element.video not in whole:
             continue
         source = args.full_videos / whole[element.video]
         try:
-            cut_video(source, folder / f'{name}.mp4', element.start, element.end, short_side=args.short_side)
+            cut_video(source, folder / f'{name}.mp4', element.start, element.end, **form)
         except (OSError, ValueError) as error:  # a video that is damaged or shorter than annotated
             failed.append(str(error))
     lost = {element.video for element in elements.values()} - whole.keys()
@@ -117,6 +256,18 @@ def main() -> None:
     parser.add_argument('--full-videos', type=Path, help='folder of whole videos to cut the elements out of')
     parser.add_argument(
         '--short-side', type=int, default=320, help='pixels to reduce what is cut to (default: %(default)s)'
+    )
+    parser.add_argument('--frames', choices=LAYOUTS, help='index of labelled frames, in this layout')
+    parser.add_argument('--order', type=Path, help='order of sets for --frames organised')
+    parser.add_argument(
+        '--missing-sets', choices=('keep', 'drop'), default='keep', help='events that lack a set (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--vault-stages',
+        choices=('classes', 'last'),
+        default='classes',
+        help='--frames organised: two more classes for the stages of vault before the last, or no label for these '
+        '(default: %(default)s)',
     )
     run_converter(parser, convert)
 

@@ -25,8 +25,10 @@ class SampleAlignmentSteps(BaseTransform):
         num_steps: T; a video with no more frames than that gives its frames in order, the last one repeated.
         num_context: Frames per step, the step's own included.
         context_stride: Frames between them.
-        sampling: ``'random'``: without replacement, from frame 1 on (TCC's ``offset_uniform``); or ``'stride'``: at
-            equal distances from frame 1 on.
+        sampling: ``'random'``: without replacement (TCC's ``offset_uniform``); ``'stride'``: at equal distances over
+            the whole video (GTA), or with ``stride``, so many frames apart from a random start (TCC's ``stride``).
+        offset: First frame that is drawn, of ``'random'`` and GTA's ``'stride'``.
+        stride: Frames from one step to the next; steps beyond the end are the last frame.
         positives: Largest distance of a positive, which comes after each step and lies before it (TCN: 5); 0 for none.
     """
 
@@ -37,20 +39,25 @@ class SampleAlignmentSteps(BaseTransform):
         context_stride: int = 15,
         sampling: str = 'random',
         positives: int = 0,
+        *,
+        offset: int = 1,
+        stride: int | None = None,
     ) -> None:
         if sampling not in ('random', 'stride'):
             raise ValueError(f"sampling must be 'random' or 'stride', got {sampling!r}")
+        if min(num_steps, num_context, context_stride) < 1 or min(offset, positives) < 0:
+            raise ValueError(
+                f'steps, context and strides must be positive, got {num_steps=}, {num_context=}, {context_stride=}, '
+                f'{offset=}, {positives=}'
+            )
+        if stride is not None and (sampling != 'stride' or stride < 1):
+            raise ValueError(f"stride is a positive number for sampling='stride', got {stride} with {sampling!r}")
         self.num_steps, self.num_context, self.context_stride = num_steps, num_context, context_stride
-        self.sampling, self.positives = sampling, positives
+        self.sampling, self.positives, self.offset, self.stride = sampling, positives, offset, stride
 
     def transform(self, results: dict) -> dict:
         total = results['total_frames']
-        if total < self.num_steps + 1:
-            steps = np.arange(self.num_steps).clip(max=total - 1)
-        elif self.sampling == 'random':
-            steps = np.sort(np.random.choice(np.arange(1, total), self.num_steps, replace=False))
-        else:
-            steps = (1 + np.arange(self.num_steps) * (total // self.num_steps)).clip(max=total - 1)
+        steps = self.choose(total)
         if self.positives:
             earlier = steps - np.random.randint(1, self.positives + 1, size=len(steps))
             steps = np.stack([steps, earlier.clip(min=0)], axis=1).ravel()
@@ -58,6 +65,18 @@ class SampleAlignmentSteps(BaseTransform):
         results['frame_inds'] = context_frames(steps, self.num_context, self.context_stride, total)
         results['num_clips'], results['clip_len'] = 1, len(results['frame_inds'])
         return results
+
+    def choose(self, total: int) -> np.ndarray:
+        """Steps (T,) of a video of so many frames."""
+        places = np.arange(self.num_steps)
+        if self.stride is not None:
+            start = np.random.randint(max(total - self.num_steps * self.stride, 0) + 1)
+            return (start + places * self.stride).clip(max=total - 1)
+        if total < self.num_steps + self.offset:
+            return places.clip(max=total - 1)
+        if self.sampling == 'random':
+            return np.sort(np.random.choice(np.arange(self.offset, total), self.num_steps, replace=False))
+        return (self.offset + places * (total // self.num_steps)).clip(max=total - 1)
 
 
 @TRANSFORMS.register_module()
