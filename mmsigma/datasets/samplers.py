@@ -47,31 +47,43 @@ class ClassGroupSampler(SeededSampler):
     """Groups of videos of one class each, every class as often as any other (GTA, TCC).
 
     A class gives its videos in a random order, and then again in another, so that a group may straddle both and hold a
-    video twice. Classes with a single video have none to compare it with and are left out. An epoch has as many groups
-    as fit into the number of videos.
+    video twice. Classes with a single video have none to compare it with and are left out.
 
     Args:
         dataset: Has ``get_data_info`` with a ``label``.
         group_size: Videos of a group; the loader's ``batch_size``.
         seed: Of the run; the same on all processes.
+        num_groups: Groups of an epoch on each process; by default as many as fit into the number of videos.
         **kwargs: Ignored: order and number of what is drawn are as said above.
 
     Raises:
-        ValueError: If no class has two videos.
+        ValueError: If no class has two videos, or a group has fewer; the classes are counted.
     """
 
-    def __init__(self, dataset: Any, group_size: int = 4, seed: int | None = None, **kwargs) -> None:
+    def __init__(
+        self,
+        dataset: Any,
+        group_size: int = 4,
+        seed: int | None = None,
+        num_groups: int | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(dataset, shuffle=True, seed=seed)
+        if group_size < 2 or (num_groups is not None and num_groups < 1):
+            raise ValueError(f'a group has two videos or more, an epoch one group: got {group_size=}, {num_groups=}')
         self.group_size = group_size
         classes: dict[int, list[int]] = {}
         for index in range(len(dataset)):
             classes.setdefault(dataset.get_data_info(index)['label'], []).append(index)
         self.classes = {label: members for label, members in sorted(classes.items()) if len(members) > 1}
         if not self.classes:
-            raise ValueError('no class has two videos: groups of one action cannot be made')
+            raise ValueError(
+                f'no class has two videos: groups of one action cannot be made of {len(dataset)} videos of '
+                f'{len(classes)} classes'
+            )
         if single := sorted(classes.keys() - self.classes.keys()):
             MMLogger.get_current_instance().warning(f'{len(single)} classes with one video are left out: {single[:10]}')
-        self.num_groups = max(len(dataset) // group_size // self.world_size, 1)
+        self.num_groups = num_groups or max(len(dataset) // group_size // self.world_size, 1)
 
     def __len__(self) -> int:
         return self.num_groups * self.group_size

@@ -121,8 +121,21 @@ class TestGroups:
         assert [(int(index), index.seed) for index in sampler] == whole[4:]
 
     def test_no_class_with_two_videos(self) -> None:
-        with pytest.raises(ValueError, match='no class has two videos'):
+        with pytest.raises(ValueError, match='no class has two videos: .* of 3 videos of 3 classes'):
             ClassGroupSampler(Labels([0, 1, 2]))
+        for wrong in (dict(group_size=1), dict(num_groups=0)):
+            with pytest.raises(ValueError, match='a group has two videos or more'):
+                ClassGroupSampler(Labels([0, 0]), **wrong)
+
+    def test_a_class_of_one_video_is_named(self, warnings_logged: list[str]) -> None:
+        sampler = ClassGroupSampler(Labels([0, 0, 7, 1, 1]), group_size=2, seed=0)
+        assert 2 not in {int(index) for epoch in range(5) for index in sampler}
+        assert '1 classes with one video are left out: [7]' in warnings_logged[0]
+
+    def test_epochs_of_a_given_length(self) -> None:
+        sampler = ClassGroupSampler(Labels([0] * 5), group_size=4, seed=0, num_groups=30)
+        drawn = [int(index) for index in sampler]
+        assert len(drawn) == len(sampler) == 120 and set(drawn) == set(range(5))
 
 
 def test_phases(tmp_path: Path) -> None:
