@@ -20,9 +20,14 @@ from mmsigma.utils.preflight import check_config
 
 
 def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool = False) -> nn.Module:
-    """Build the model of a config, load its weights and put it into evaluation mode on a device."""
+    """Build the model of a config, load its weights and put it into evaluation mode on a device.
+
+    Heads are left out, but of models that segment with more than their backbone, which have to be there as a whole.
+    """
     model = MODELS.build(cfg.model)
-    load_into_model(model, load_weights(checkpoint, trust=trust), origin=checkpoint, backbone_only=True)
+    segments = hasattr(model, 'new_segmenter') and any(not name.startswith('backbone.') for name in model.state_dict())
+    weights = load_weights(checkpoint, trust=trust)
+    load_into_model(model, weights, origin=checkpoint, allow_missing=not segments, backbone_only=not segments)
     return model.to(device).requires_grad_(False).eval()
 
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import zlib
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -12,6 +14,7 @@ from mmsigma.registry import TRANSFORMS
 from mmsigma.utils.checkpoint import write_atomically
 
 _MANIFEST, _CURRENT = 'manifest.json', 'current.json'
+_REMEDY = 'resume from a checkpoint of the epoch in which the round began, or copy the round from elsewhere'
 
 
 class PseudoMasks(NamedTuple):
@@ -68,13 +71,21 @@ class PseudoMaskRounds:
         write_atomically(self.folder / _CURRENT, lambda name: Path(name).write_text(text))
 
     def is_complete(self, number: int) -> bool:
-        """Whether a round was finished."""
-        return (self.path(number) / _MANIFEST).is_file()
+        """Whether a round was finished.
+
+        Raises:
+            ValueError: If its manifest is damaged, which leaves that open.
+        """
+        folder = self.path(number)
+        return _read_round(folder / _MANIFEST, f'delete the folder {folder} and {_REMEDY}') is not None
 
     def current(self) -> int | None:
-        """The round that counts, if there is one."""
-        path = self.folder / _CURRENT
-        return json.loads(path.read_text())['round'] if path.is_file() else None
+        """The round that counts, if there is one.
+
+        Raises:
+            ValueError: If the file that says so is damaged.
+        """
+        return _read_round(self.folder / _CURRENT, 'delete it and resume the run, which writes it again')
 
     def load(self, number: int, video: str) -> PseudoMasks:
         """Clusters of a video.
@@ -85,15 +96,30 @@ class PseudoMaskRounds:
         """
         path = self.video_path(number, video)
         if not path.is_file():
-            raise FileNotFoundError(f'round {number} has no pseudo masks of {video} ({path}): was the list changed?')
+            raise FileNotFoundError(
+                f'round {number} has no pseudo masks of {video} ({path}): with the list of videos that the round was '
+                f'made of, or, if the file was lost, delete the folder {path.parent} and {_REMEDY}'
+            )
         try:
             with np.load(path) as file:
-                return PseudoMasks(file['labels'], file['frames'], file['kept'])
-        except (OSError, ValueError, KeyError, EOFError) as error:
+                masks = PseudoMasks(file['labels'], file['frames'], file['kept'])
+            if len(masks.labels) != len(masks.frames):
+                raise ValueError(f'labels of {len(masks.labels)} frames, numbers of {len(masks.frames)}')
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
             raise ValueError(
-                f'the pseudo masks {path} are damaged ({error}): delete the folder {path.parent} and resume from a '
-                'checkpoint of the epoch in which the round began, or copy the round from elsewhere'
+                f'the pseudo masks {path} are damaged ({error}): delete the folder {path.parent} and {_REMEDY}'
             ) from error
+        return masks
+
+
+def _read_round(path: Path, remedy: str) -> int | None:
+    """The number of a round in a file of JSON; None if there is no file."""
+    if not path.is_file():
+        return None
+    try:
+        return int(json.loads(path.read_text())['round'])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f'{path} is damaged ({error}): {remedy}') from error
 
 
 @TRANSFORMS.register_module()

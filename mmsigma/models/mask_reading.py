@@ -123,7 +123,15 @@ def segmentation_loss(
 
     Returns:
         Mean over the frames of the cross-entropy of pixels.
+
+    Raises:
+        ValueError: If there are more objects in the labels.
     """
+    if (highest := int(labels.max())) > num_objects:
+        raise ValueError(
+            f'pseudo masks have object {highest}, more than segmentation.num_objects = {num_objects}: set max_objects '
+            'of ChooseTargets to the same number'
+        )
     one_hot = F.one_hot(labels, num_objects + 1).movedim(-1, 2).to(images.dtype)  # (B, T, O + 1, H, W)
     keys = torch.stack([frame.key for frame in frames], dim=1)
     size = keys.shape[-2:]

@@ -123,9 +123,38 @@ class TestPseudoMasks:
             load(rounds, frames=(0, 3))
         with pytest.raises(FileNotFoundError, match='round 1 has no pseudo masks of x.mp4'):
             load(rounds, 'x.mp4')
-        rounds.video_path(1, 'a b/v.mp4').write_bytes(b'damaged')
-        with pytest.raises(ValueError, match=r'v_.*npz are damaged .*resume from a'):
+
+    @pytest.mark.parametrize('share', [0.0, 0.3, 0.7, 0.99])
+    def test_damaged_masks(self, rounds: PseudoMaskRounds, share: float) -> None:
+        path = rounds.video_path(1, 'a b/v.mp4')
+        content = path.read_bytes()
+        path.write_bytes(content[: int(share * len(content))])
+        with pytest.raises(ValueError, match=r'v_.*npz are damaged .*delete the folder .*round_001 and resume from a'):
             load(rounds)
+        middle = len(content) // 4
+        path.write_bytes(
+            content[:middle] + bytes(byte ^ 255 for byte in content[middle : middle + 40]) + content[middle + 40 :]
+        )
+        with pytest.raises(ValueError, match='are damaged'):
+            load(rounds)
+
+    def test_masks_of_other_frames(self, rounds: PseudoMaskRounds) -> None:
+        masks = PseudoMasks(np.zeros((4, 2, 3), np.uint8), np.arange(5), np.array([0]))
+        rounds.write_video(1, 'a b/v.mp4', masks)
+        with pytest.raises(ValueError, match='labels of 4 frames, numbers of 5'):
+            load(rounds)
+
+    @pytest.mark.parametrize('content', ['', '{"round": ', '[]', '{"epoch": 3}', '{"round": null}'])
+    def test_damaged_manifest(self, rounds: PseudoMaskRounds, content: str) -> None:
+        (rounds.path(1) / 'manifest.json').write_text(content)
+        with pytest.raises(ValueError, match=r'round_001/manifest.json is damaged .*: delete the folder .*_001 and'):
+            rounds.is_complete(1)
+        assert rounds.is_complete(0)
+        (rounds.folder / 'current.json').write_text(content)
+        with pytest.raises(ValueError, match='current.json is damaged .*: delete it and resume the run'):
+            load(rounds)
+        (rounds.folder / 'current.json').unlink()
+        assert load(rounds) is None and rounds.current() is None
 
     def test_targets(self) -> None:
         masks = np.zeros((3, 20, 20), np.uint8)

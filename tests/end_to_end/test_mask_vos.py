@@ -4,16 +4,20 @@ import json
 import uuid
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 
+from mmsigma.apis import VOSInferencer
 from mmsigma.apis.launch import build_runner
 from mmsigma.datasets import PseudoMaskRounds
 from mmsigma.engine.reclustering import ClusterSettings, cluster_frames
+from mmsigma.utils.checkpoint import CheckpointError
 from mmsigma.utils.config import load_config
+from mmsigma.utils.video import FrameReader
 from tests.end_to_end.conftest import ROOT
-from tests.vos_data import make_davis
+from tests.vos_data import draw_video, make_davis, write_frames
 
 
 def small(demo_set: Path, work_dir: Path, **options) -> Config:
@@ -90,6 +94,26 @@ def test_segments_videos(demo_set, trained: Path, tmp_path: Path) -> None:
     metrics = build_runner(cfg).test()
     assert 0 <= metrics['vos/J&F'] <= 100
     assert len(list((tmp_path / 'davis2017_val' / 'ant').glob('*.png'))) == 4
+
+
+def test_inferencer_has_the_whole_model(demo_set, trained: Path, tmp_path: Path) -> None:
+    """Not the encoder alone with an untrained decoder."""
+    config = ROOT / 'configs' / 'demo' / 'mask_vos_tiny_demo.py'
+    segment = VOSInferencer(config, trained / 'iter_8.pth', device='cpu')
+    assert all(torch.equal(segment.model.state_dict()[name], value) for name, value in weights(trained).items())
+    frames, masks = draw_video(4, num_objects=2)
+    masks = np.array([0, 3, 200], np.uint8)[masks]
+    found = [mask for _, mask in segment(FrameReader(_video(tmp_path, frames)), masks[0])]
+    assert (found[0] == masks[0]).all() and set(np.unique(np.stack(found))) == {0, 3, 200}  # ids with gaps stay
+    corr = {name: value for name, value in weights(trained).items() if name.startswith('backbone.')}
+    torch.save(corr, tmp_path / 'corr.pth')
+    with pytest.raises(CheckpointError, match='reader'):
+        VOSInferencer(config, tmp_path / 'corr.pth', device='cpu')
+
+
+def _video(folder: Path, frames: np.ndarray) -> Path:
+    write_frames(folder / 'frames', frames, [f'{number:02d}' for number in range(len(frames))])
+    return folder / 'frames'
 
 
 def test_videos_without_objects_are_left_out(demo_set, tmp_path: Path) -> None:

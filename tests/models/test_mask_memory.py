@@ -85,6 +85,18 @@ def test_objects_that_come_later(small: tuple) -> None:
     torch.testing.assert_close(late[:2, :, 24:], first[:, :, 24:])
 
 
+def test_many_objects(small: tuple) -> None:
+    memory = MaskMemory(*small, num_context=1, radius=3)
+    first, second = images(2)
+    # squares of four pixels, some smaller than a cell alone
+    place = (torch.arange(32)[:, None] // 4) * 10 + torch.arange(40) // 4
+    given = torch.stack([place >= 30] + [place == number for number in range(30)])
+    memory.step(first, given)
+    labels = memory.step(second)
+    assert labels.shape == (31, 32, 40)
+    torch.testing.assert_close(labels.sum(dim=0), torch.ones(32, 40))
+
+
 def test_rounds_and_bad_input(small: tuple) -> None:
     results = []
     for rounds in (0, 1, 3):

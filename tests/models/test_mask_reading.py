@@ -71,6 +71,16 @@ def test_gradients_reach_every_part() -> None:
         assert missing == []
 
 
+def test_more_objects_than_there_is_room_for() -> None:
+    encoder, reader = KeyEncoder(18), MaskReader(FrameMaskEncoder(18, fused=False), MaskDecoder())
+    images, labels = torch.zeros(1, 2, 3, 16, 16), torch.zeros(1, 2, 16, 16, dtype=torch.int64)
+    labels[0, 1, 3, 3] = 4
+    frames = [encoder.encode(image) for image in images.unbind(1)]
+    with pytest.raises(ValueError, match='have object 4, more than segmentation.num_objects = 2: set max_objects of'):
+        segmentation_loss(reader, images, frames, labels)
+    assert segmentation_loss(reader, images, frames, labels, num_objects=4).isfinite()
+
+
 def test_masks_on_the_grid() -> None:
     masks = torch.zeros(1, 2, 16, 16)
     masks[:, 1, :, 8:], masks[:, 0, :, :8] = 1, 1

@@ -1,0 +1,79 @@
+"""A round of clustering on videos that are too short or cannot be read, and at a rate."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mmsigma.datasets import PseudoMaskRounds, VideoDataset
+from mmsigma.engine.reclustering import ClusterSettings, recluster
+from mmsigma.utils.video import write_mp4
+from tests.vos_data import draw_video, write_frames
+
+
+class Colours(nn.Module):
+    """Mean colours of cells of 8 pixels."""
+
+    stride = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool, self.scale = nn.AvgPool2d(8), nn.Parameter(torch.ones(()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.pool(images) * self.scale
+
+
+def folders(root: Path, **lengths: int) -> list[str]:
+    for name, length in lengths.items():
+        write_frames(root / name, draw_video(length)[0], [f'{number:03d}' for number in range(length)])
+    return [str(root / name) for name in lengths]
+
+
+def cluster(videos: list[str], decoder: str, tmp_path: Path, **settings) -> tuple[PseudoMaskRounds, dict]:
+    rounds = PseudoMaskRounds(tmp_path / 'rounds')
+    chosen = ClusterSettings(num_clusters=3, size=32, max_share=0.6, num_iters=10, **settings)
+    statistics = recluster(Colours(), videos, decoder, rounds, 0, chosen)
+    return rounds, statistics
+
+
+def test_single_frames_are_named_and_counted(tmp_path: Path) -> None:
+    videos = folders(tmp_path / 'videos', ant=6, bee=1, cow=5)
+    (tmp_path / 'videos' / 'cow' / '002.png').write_bytes(b'no picture')
+    rounds, statistics = cluster(videos, 'frames', tmp_path)
+    assert (statistics['videos'], statistics['unreadable']) == (3, 2)
+    failed = dict(json.loads((rounds.path(0) / 'manifest.json').read_text())['failed'])
+    assert failed == {videos[1]: '1 frames at a step of 1, 2 are needed', videos[2]: '002.png is not a picture'}
+    assert len(rounds.load(0, videos[0]).labels) == 6
+    assert [rounds.load(0, video).kept.tolist() for video in videos[1:]] == [[], []]  # no part in the second loss
+
+
+def test_single_frames_are_replaced_in_training(tmp_path: Path) -> None:
+    folders(tmp_path, ant=6, bee=1)
+    reads = dict(type='ReadClip', decoder='frames', sampling=dict(type='SampleCorrespondingFrames'))
+    pipeline = [reads, dict(type='ScaleCropFlip', size=32, short_side=(32, 36)), dict(type='PackClipViews')]
+    dataset = VideoDataset(pipeline, data_prefix=dict(video=str(tmp_path)), folders=True)
+    np.random.seed(0)
+    sample = dataset[1]['data_samples']
+    assert Path(sample.filename).name == 'ant'
+    (first, *_) = sample.failures
+    assert first == (str(tmp_path / 'bee'), '1 frames at a step of 1, 2 are needed')
+
+
+@pytest.mark.parametrize(('rate', 'expected'), [(24, [0, 3, 6, 9]), (8, list(range(11)))])
+def test_frames_at_a_rate(rate: int, expected: list[int], tmp_path: Path) -> None:
+    video = str(tmp_path / 'video.mp4')
+    write_mp4(video, draw_video(11)[0], fps=rate)
+    rounds, statistics = cluster([video], 'decord', tmp_path, fps=8)
+    assert statistics['unreadable'] == 0 and rounds.load(0, video).frames.tolist() == expected
+
+
+def test_everything_is_background(tmp_path: Path) -> None:
+    videos = folders(tmp_path / 'videos', ant=4)
+    rounds = PseudoMaskRounds(tmp_path / 'rounds')
+    statistics = recluster(Colours(), videos, 'frames', rounds, 0, ClusterSettings(size=32, max_share=0.01))
+    assert (statistics['without_objects'], statistics['unreadable'], statistics['clusters_per_video']) == (1, 0, 0)
+    assert not len(rounds.load(0, videos[0]).kept)
