@@ -9,11 +9,12 @@ from mmengine.config import Config
 from mmsigma.utils.config import load_config
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-FOLDERS = ('sigma', 'finetune', 'linear', 'knn', 'severe', 'demo')
+FOLDERS = ('sigma', 'finetune', 'linear', 'knn', 'severe', 'gta', 'demo')
 FILES = {
     f'{folder}/{path.stem}': path
     for folder in FOLDERS
-    for path in sorted((CONFIGS / folder).glob('*.py'))
+    # the other methods of GTA's table inherit from these as tcn does
+    for path in sorted((CONFIGS / folder).glob('[gt][tc][an]_*.py' if folder == 'gta' else '*.py'))
     if not path.stem.startswith(('unsupervised', 'vos'))
 }
 OPTIONS = dict(

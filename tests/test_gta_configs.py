@@ -1,0 +1,174 @@
+"""Configs of GTA: every row of the paper builds, trains and is described, with the numbers of the published recipe."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from mmengine.config import Config
+
+from mmsigma.datasets.penn_action import NUM_PHASES
+from mmsigma.models import GTA
+from mmsigma.registry import METRICS, MODELS, TRANSFORMS
+from mmsigma.utils.config import load_config
+from mmsigma.utils.preflight import check_config
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / 'configs' / 'gta'
+CONFIGS = {path.stem: path for path in sorted(FOLDER.glob('*.py'))}
+METHODS = dict(gta='GTALoss', tcc='TCCLoss', tcn='TCNLoss', sal='OrderHead', speednet='SpeedHead', d3tw='D3TWStarLoss')
+ROWS = [
+    *((f'{method}_{data}', mode) for method in METHODS for data in ('finegym101', 'finegym290')
+      for mode in ('scratch', 'train_all', 'only_bn')),
+    *((f'{method}_{data}', 'only_bn') for method in METHODS for data in ('finegym99', 'finegym288')),
+    *((f'{method}_penn_action', 'only_bn') for method in ('gta', 'tcc', 'tcn', 'sal')),
+]  # fmt: skip
+MODELS_OF_METAFILE: dict[str, dict[str, Any]] = {
+    entry['Name']: entry for entry in yaml.safe_load((FOLDER / 'metafile.yml').read_text())['Models']
+}
+
+
+def head_of(cfg: Config) -> str:
+    return cfg.model.head.loss.type if cfg.model.head.type == 'AlignmentHead' else cfg.model.head.type
+
+
+def shrunken(cfg: Config) -> GTA:
+    """The model with small networks; loss, context and mode are as configured."""
+    cfg.model.backbone = dict(type='ResNetEncoder', depth=18, out_stage=3)
+    cfg.model.neck.update(conv_channels=(8,), fc_channels=(8,), out_channels=128)
+    cfg.model.data_preprocessor.size = 32
+    return MODELS.build(cfg.model)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_every_config(name: str) -> None:
+    cfg = load_config(CONFIGS[name])
+    check_config(cfg)
+    assert CONFIGS[name].read_text().startswith('# ') and len(CONFIGS[name].read_text().splitlines()) <= 13
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    sizes = [sum(value.numel() for value in part.parameters()) for part in (model.backbone, model.neck)]
+    assert sizes[1] == 21_829_760 - 2 * 2 * 512  # the facts count moving statistics
+    assert model.context_stride == cfg.train_dataloader.dataset.pipeline[0].sampling.context_stride == 15
+    for pipeline in (cfg.train_dataloader.dataset.pipeline, cfg.test_dataloader.dataset.datasets[0].pipeline):
+        assert [type(TRANSFORMS.build(step)).__name__ for step in pipeline] == ['ReadClip', 'PackAlignmentInputs']
+    METRICS.build(cfg.test_evaluator)
+
+
+@pytest.mark.parametrize(('name', 'mode'), ROWS)
+def test_every_row(name: str, mode: str) -> None:
+    cfg = load_config(CONFIGS[name], dict(train_mode=mode))
+    check_config(cfg)
+    assert cfg.model.train_mode == mode and head_of(cfg) == METHODS[name.partition('_')[0]]
+    assert (cfg.load_from is None) == (mode == 'scratch')
+    lists = [cfg.train_dataloader.dataset.ann_file, *(part.ann_file for part in cfg.test_dataloader.dataset.datasets)]
+    kind = name.partition('_')[2]
+    if kind == 'penn_action':
+        assert lists == ['train.txt', 'train.txt', 'val.txt']
+        return
+    start = 'gym99' if kind in ('finegym101', 'finegym99') else 'gym288'
+    layout = 'organised' if kind in ('finegym101', 'finegym290') else 'clips'
+    assert lists == [f'{start}_{part}_{layout}.json' for part in ('train', 'train', 'val')]
+    assert [part.part for part in cfg.test_dataloader.dataset.datasets] == ['train', 'val']
+
+
+@pytest.mark.parametrize('name', [name for name in CONFIGS if name.endswith('penn_action')])
+def test_a_step(name: str) -> None:
+    """What the sampling gives is what the head needs."""
+    torch.manual_seed(0)
+    np.random.seed(0)
+    cfg = load_config(CONFIGS[name], dict(num_steps=6, train_mode='scratch'))
+    sampling = TRANSFORMS.build(cfg.train_dataloader.dataset.pipeline[0].sampling)
+    pack = TRANSFORMS.build(cfg.train_dataloader.dataset.pipeline[1])
+    inputs, samples = [], []
+    for number, total in enumerate((7, 30, 140)):  # twentyfold
+        results = sampling(dict(total_frames=total, filename=f'v{number}', action='1'))
+        frames = [np.full((32, 32, 3), 255 * frame // total, np.uint8) for frame in results['frame_inds']]
+        packed = pack(dict(results, imgs=frames))
+        inputs.append(packed['inputs'])
+        samples.append(packed['data_samples'])
+    model = shrunken(cfg)
+    data = model.data_preprocessor(dict(inputs=inputs, data_samples=samples), training=True)
+    losses = model(**data, mode='loss')
+    total = sum(value for key, value in losses.items() if 'loss' in key)
+    total.backward()
+    assert total.isfinite() and {'loss_weights'} < losses.keys()
+    assert all(value.grad.isfinite().all() for value in model.neck.parameters())
+    assert model.backbone.conv1.weight.grad.any()
+
+
+def test_published_recipe() -> None:
+    cfg = load_config(CONFIGS['gta_penn_action'])
+    sampler = cfg.train_dataloader.sampler
+    assert cfg.train_cfg.max_epochs * sampler.num_groups == 150_000
+    assert cfg.default_hooks.checkpoint.interval * sampler.num_groups == 30_000
+    assert sampler.group_size == cfg.train_dataloader.batch_size == 4
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr, optimizer.betas, optimizer.eps) == ('Adam', 1e-4, (0.9, 0.999), 1e-7)
+    assert not cfg.param_scheduler and 'weight_decay' not in optimizer
+    sampling = cfg.train_dataloader.dataset.pipeline[0].sampling
+    assert (sampling.num_steps, sampling.num_context, sampling.context_stride) == (20, 2, 15)
+    assert cfg.model.train_mode == 'only_bn' and cfg.test_evaluator.stride == 5
+    loss = MODELS.build(cfg.model.head).loss_module
+    assert (loss.alignment_weight, loss.cycle_weight, loss.cycle['label_smoothing']) == (0.1, 1.0, 0.1)
+    preprocessor = cfg.model.data_preprocessor
+    assert (preprocessor.size, preprocessor.flip, preprocessor.contrast) == (224, 0.5, (0.5, 1.5))
+    assert preprocessor.brightness == pytest.approx(32 / 255)
+
+
+@pytest.mark.parametrize('action', NUM_PHASES)
+def test_one_action(action: str) -> None:
+    cfg = load_config(CONFIGS['tcn_penn_action'], dict(action=action))
+    assert cfg.train_dataloader.dataset.ann_file == f'train_{action}.txt'
+    assert [part.ann_file for part in cfg.test_dataloader.dataset.datasets] == [
+        f'train_{action}.txt',
+        f'val_{action}.txt',
+    ]
+
+
+def test_events_of_the_paper() -> None:
+    events = load_config(CONFIGS['tcn_finegym101']).test_evaluator.events
+    assert {name: len(labels) for name, labels in events.items()} == dict(VT=8, FX=35, BB=33, UB=25)
+    assert sorted(label for labels in events.values() for label in labels) == list(range(101))
+    assert load_config(CONFIGS['tcn_finegym290']).test_evaluator.events is None
+
+
+def test_metafile_says_what_the_configs_do() -> None:
+    assert sorted(MODELS_OF_METAFILE) == sorted(CONFIGS)
+    for name, entry in MODELS_OF_METAFILE.items():
+        cfg = load_config(CONFIGS[name])
+        assert entry['Config'] == f'configs/gta/{name}.py'
+        metadata = entry['Metadata']
+        assert metadata['Batch Size'] == cfg.train_dataloader.batch_size
+        assert metadata['Learning Rate'] == cfg.optim_wrapper.optimizer.lr
+        assert metadata['Iterations'] == cfg.train_cfg.max_epochs * cfg.train_dataloader.sampler.num_groups
+        data = metadata['Training Data'].lower().replace(' ', '_')
+        assert name.partition('_')[2] == data and all(
+            result['Dataset'] == metadata['Training Data'] for result in entry.get('Paper Results', ())
+        )
+    rows = {
+        (name, result['Training'].replace('one network per action', 'only_bn'))
+        for name, entry in MODELS_OF_METAFILE.items()
+        for result in entry.get('Paper Results', ())
+    }
+    assert rows == set(ROWS)
+
+
+def test_readme_has_the_numbers_of_the_metafile() -> None:
+    readme = (FOLDER / 'README.md').read_text()
+    rows = {
+        match[1]: [cell.strip() for cell in match[0].split('|')[3:-2]]
+        for match in re.finditer(r'^\| \[(\w+)\]\(\1\.py\) .*$', readme, re.MULTILINE)
+    }
+    assert sorted(rows) == sorted(CONFIGS)
+    for name, entry in MODELS_OF_METAFILE.items():
+        results = entry.get('Paper Results', ())
+        numbers = [f'{next(iter(result["Metrics"].values())):.2f}' for result in results] or ['-']
+        assert rows[name] == numbers, name
+    for method in METHODS:
+        entry = MODELS_OF_METAFILE[f'{method}_finegym101']
+        events = [f'{value:.2f}' for value in entry['Paper Results'][2]['Metrics'].values()][1:]
+        assert f'| {entry["Metadata"]["Method"]} | {" | ".join(events)} | not yet run |' in readme
