@@ -1,11 +1,13 @@
 """Configs of Mask-VOS hold the paper's numbers, build, and differ in what they say."""
 
+import re
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from mmsigma.apis.launch import build_runner
@@ -180,3 +182,65 @@ def test_servers(depth: int) -> None:
     cfg = load_config(FOLDER / f'r{depth}_ytvos_ytvos18.py', dict(test_root='elsewhere'))
     assert cfg.model.backbone.depth == depth and cfg.test_dataloader.dataset.data_root == 'elsewhere'
     assert 'train' not in cfg.test_dataloader.dataset.data_root and cfg.test_evaluator.top_folder == 'Annotations'
+
+
+ARCHITECTURES = {
+    'KeyEncoder': lambda backbone: f'ResNet-{backbone.depth}',
+    'MASTKeyEncoder': lambda backbone: 'ResNet-18 of MAST',
+    'ViTKeyEncoder': lambda backbone: 'ViT-B' if backbone.encoder.get('arch') == 'base' else 'DINO ViT-S/8',
+}
+SCHEME_NAMES = {
+    'AnchorCorrespondence': 'anchors',
+    'PhotometricCorrespondence': 'photometric',
+    'RandomWalkCorrespondence': 'random walk',
+}
+DATA = {'data/youtube_vos_2018/train': 'YouTube-VOS 2018', 'data/kinetics400': 'Kinetics-400'}
+ENTRIES = {entry['Name']: entry for entry in yaml.safe_load((FOLDER / 'metafile.yml').read_text())['Models']}
+TESTS = [name for name in (path.stem for path in CONFIGS) if re.search(r'(davis1|ytvos_ytvos|vip)', name)]
+
+
+def scheme_of(correspondence: dict | None) -> str:
+    if correspondence is None:
+        return 'none'
+    if correspondence.type in SCHEME_NAMES:
+        return SCHEME_NAMES[correspondence.type]
+    parts = [part for part in ('short', 'long') if correspondence[f'{part}_weight']]
+    return f'{" and ".join(parts)} term'
+
+
+def test_every_recipe_is_in_the_metafile() -> None:
+    assert sorted([*ENTRIES, *TESTS]) == [path.stem for path in CONFIGS]
+
+
+@pytest.mark.parametrize('name', ENTRIES)
+def test_metadata_is_what_the_config_says(name: str) -> None:
+    cfg, entry = load_config(FOLDER / f'{name}.py'), ENTRIES[name]
+    assert entry['Config'] == f'configs/mask_vos/{name}.py' and entry['In Collection'] == 'Mask-VOS'
+    assert cfg.auto_scale_lr.base_batch_size == cfg.train_dataloader.batch_size
+    assert entry['Metadata'] == {
+        'Architecture': ARCHITECTURES[cfg.model.backbone.type](cfg.model.backbone),
+        'Training Data': DATA[cfg.data_root],
+        'Correspondence': scheme_of(cfg.model.correspondence),
+        'Masks': cfg.model.decoder is not None,
+        'Batch Size': cfg.train_dataloader.batch_size,
+        'Learning Rate': cfg.optim_wrapper.optimizer.lr,
+        'Epochs': cfg.train_cfg.max_epochs,
+    }
+
+
+def test_readme_names_every_config_and_its_result() -> None:
+    """In a row of the first table, the k-th config has the k-th number."""
+    text = (FOLDER / 'README.md').read_text()
+    assert set(re.findall(r'\]\((\w+)\.py\)', text)) == {path.stem for path in CONFIGS} - {'r18_ytvos_keys_davis17'}
+    results = {
+        name: entry['Paper Results'][0]['Metrics']['J&F'] for name, entry in ENTRIES.items() if 'Paper Results' in entry
+    }
+    stated = {}
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip('|').split('|')]
+        if line.startswith('|') and len(cells) == 3 and (numbers := re.findall(r'\d\d\.\d', cells[1])):
+            stated |= dict(zip(re.findall(r'\((\w+)\.py\)', cells[0]), map(float, numbers), strict=True))
+        if len(cells) == 5 and (numbers := re.findall(r'\d\d\.\d', cells[3])):
+            pair = [re.findall(r'\((\w+)\.py\)', cell)[0] for cell in cells[1:3]]
+            stated |= dict(zip(pair, map(float, numbers), strict=True))
+    assert stated == results
