@@ -5,7 +5,7 @@ _base_ = ['../mask_vos/r18_ytvos.py']
 data_root = 'data/videos_160px'
 batch_size = 8
 num_workers = 1
-correspondence_epochs, joint_epochs, update_every = 600, 200, 50
+correspondence_epochs, joint_epochs, update_every = 400, 200, 50
 lr = 3e-4
 
 train_pipeline = [
