@@ -13,8 +13,8 @@ FOLDERS = ('sigma', 'finetune', 'linear', 'knn', 'severe', 'gta', 'demo')
 FILES = {
     f'{folder}/{path.stem}': path
     for folder in FOLDERS
-    # the other methods of GTA's table inherit from these as tcn does
-    for path in sorted((CONFIGS / folder).glob('[gt][tc][an]_*.py' if folder == 'gta' else '*.py'))
+    # the other methods of GTA's tables inherit from those of gta itself
+    for path in sorted((CONFIGS / folder).glob('gta_*.py' if folder == 'gta' else '*.py'))
     if not path.stem.startswith(('unsupervised', 'vos'))
 }
 OPTIONS = dict(

@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from mmsigma.datasets.penn_action import NUM_PHASES
 from mmsigma.models import GTA
-from mmsigma.registry import METRICS, MODELS, TRANSFORMS
+from mmsigma.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import check_config
 
@@ -127,6 +127,12 @@ def test_one_action(action: str) -> None:
         f'train_{action}.txt',
         f'val_{action}.txt',
     ]
+
+
+def test_an_action_that_is_none(tmp_path: Path) -> None:
+    cfg = load_config(CONFIGS['gta_penn_action'], dict(action='dancing', data_root=str(tmp_path)))
+    with pytest.raises(FileNotFoundError, match=r'no video list at .*train_dancing\.txt'):
+        DATASETS.build(cfg.train_dataloader.dataset)
 
 
 def test_events_of_the_paper() -> None:

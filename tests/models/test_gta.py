@@ -70,3 +70,24 @@ def test_whole_videos_are_embedded_in_chunks() -> None:
         torch.testing.assert_close(embeddings[step], alone, rtol=1e-4, atol=1e-5)
     (sample,) = model([frames], samples('a', 13), mode='predict')
     assert torch.equal(sample.embeddings, embeddings)
+
+
+def test_embeddings_that_are_not_finite_are_named() -> None:
+    model = small()
+    videos = [torch.randn(12, 3, 32, 32) for _ in range(3)]
+    videos[1][3] = torch.nan
+    model.eval()  # in training the norms spread them to all videos
+    with pytest.raises(ValueError, match='embeddings of v1 are not finite'):
+        model.loss(videos, samples('aaa'))
+
+
+@torch.no_grad()
+def test_videos_shorter_than_their_context() -> None:
+    model = small().eval()
+    for length in (1, 3):
+        frames = torch.randn(length, 3, 32, 32)
+        (embeddings,) = model([frames])
+        # all before a step is the first frame
+        first = model.neck(model.backbone(frames[[0, 0]]))
+        torch.testing.assert_close(embeddings[:1], first)
+        assert embeddings.shape == (length, 6) and embeddings.isfinite().all()
