@@ -1,4 +1,6 @@
 # make demo   set up, generate a small data set, pre-train a tiny SIGMA on it, draw pictures
+# make demo-vos   train correspondence on that data set, once, and segment one of its videos with it, or your own:
+#                 make demo-vos VIDEO=dog.mp4 MASK=dog_first_frame.png
 # make test   set up and run the tests (PYTEST_ARGS='-m "not slow"' for the quick ones)
 # make lint   ruff and mypy
 
@@ -7,15 +9,30 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_DATA ?= demo_data
 DEMO_RUN ?= work_dirs/demo
+DEMO_VOS_RUN ?= work_dirs/demo_vos
+VIDEO ?= $(DEMO_DATA)/JPEGImages/480p/clip_0091
+MASK ?= $(DEMO_DATA)/Annotations/480p/clip_0091/00000.png
+VOS_RESULTS ?= vos_results
 PYTEST_ARGS ?=
 
-.PHONY: demo test lint
+.PHONY: demo demo-vos test lint
 
 demo: $(VENV)/.installed
 	$(BIN)/python tools/make_demo_dataset.py --out $(DEMO_DATA) --num-workers 2
 	$(BIN)/python tools/train.py configs/demo/sigma_tiny_demo_mlp.py --work-dir $(DEMO_RUN) \
 		--cfg-options data_root=$(DEMO_DATA)
 	@echo "Pictures of the run: $$(ls -td $(DEMO_RUN)/*/pictures | head -n 1)"
+
+# keys are useful after minutes, the mask decoder after hours: labels are carried by the keys
+demo-vos: $(DEMO_VOS_RUN)/epoch_2.pth
+	$(BIN)/python demo/vos_demo.py '$(VIDEO)' $(DEMO_VOS_RUN)/epoch_2.pth --mask '$(MASK)' --out '$(VOS_RESULTS)' \
+		--config configs/mask_vos/r18_ytvos_keys_davis17.py \
+		--cfg-options model.geometry.short_side=400 model.propagator.radius=8
+
+$(DEMO_VOS_RUN)/epoch_2.pth: | $(VENV)/.installed
+	$(BIN)/python tools/make_demo_dataset.py --out $(DEMO_DATA) --num-workers 2
+	$(BIN)/python tools/train.py configs/demo/mask_vos_tiny_demo.py --work-dir $(DEMO_VOS_RUN) \
+		--cfg-options data_root=$(DEMO_DATA)/videos joint_epochs=0
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
