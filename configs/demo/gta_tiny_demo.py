@@ -16,7 +16,16 @@ model = dict(
     type='GTA',
     data_preprocessor=dict(type='AlignmentPreprocessor', size=64),
     backbone=dict(type='ResNetEncoder', depth=18, out_stage=3),
-    neck=dict(type='ContextEmbedder', num_context=2, conv_channels=(64, 64), fc_channels=(64,), out_channels=32),
+    neck=dict(
+        type='ContextEmbedder',
+        num_context=2,
+        conv_channels=(64, 64),
+        fc_channels=(64,),
+        out_channels=32,
+        # what happens here is a matter of where things are, which the maximum over space of the paper does not tell
+        pool='flatten',
+        map_size=(8, 8),
+    ),
     head=dict(type='AlignmentHead', loss=dict(type='GTALoss')),
     train_mode='scratch',
     context_stride=context_stride,

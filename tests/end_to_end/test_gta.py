@@ -27,7 +27,7 @@ def small(data_root: Path, work_dir: Path, **options) -> Config:
     check_config(cfg)
     cfg.work_dir, cfg.experiment_name = str(work_dir), uuid.uuid4().hex
     cfg.model.data_preprocessor.size = 32
-    cfg.model.neck.update(conv_channels=(16,), fc_channels=(16,), out_channels=8)
+    cfg.model.neck.update(conv_channels=(16,), fc_channels=(16,), out_channels=8, map_size=(4, 4))
     return cfg
 
 

@@ -180,4 +180,23 @@ def test_what_is_refused() -> None:
     with pytest.raises(ValueError, match='no multiple of the 2 of a step'):
         ContextEmbedder(4)(torch.zeros(3, 4, 2, 2))
     with pytest.raises(ValueError, match='pool must be one of'):
+        ContextEmbedder(pool='attention')
+
+
+def test_flattened_maps_know_where_something_is() -> None:
+    torch.manual_seed(0)
+    maps = torch.zeros(2, 1, 3, 4)
+    maps[0, 0, 0, 0] = maps[1, 0, 2, 3] = 1
+    settings = dict(in_channels=1, num_context=1, conv_channels=(), fc_channels=(), out_channels=5, normalize=False)
+    pooled = ContextEmbedder(**settings).eval()(maps)
+    torch.testing.assert_close(pooled[0], pooled[1])
+    neck = ContextEmbedder(pool='flatten', map_size=(3, 4), **settings).eval()
+    flat = neck(maps)
+    torch.testing.assert_close(flat, neck.out.weight.T[[0, 11]] + neck.out.bias)
+    two = ContextEmbedder(pool='flatten', map_size=(1, 1), **{**settings, 'in_channels': 2, 'num_context': 2}).eval()
+    steps = torch.tensor([[1.0, 2.0], [3.0, 4.0]])[:, :, None, None]  # channels of the older, then of the newer frame
+    torch.testing.assert_close(two(steps), two.out(torch.tensor([[1.0, 2.0, 3.0, 4.0]])))
+    with pytest.raises(ValueError, match=r'maps are \(4, 3\)'):
+        neck(maps.transpose(2, 3))
+    with pytest.raises(ValueError, match='needs map_size'):
         ContextEmbedder(pool='flatten')

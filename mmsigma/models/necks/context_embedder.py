@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmsigma.registry import MODELS
 
-POOLS = ('max', 'mean')
+POOLS = ('max', 'mean', 'flatten')
 
 
 def stack_context(maps: Tensor, num_context: int) -> Tensor:
@@ -47,7 +47,7 @@ class Embedded(NamedTuple):
 class ContextEmbedder(BaseModule):
     """3-D convolutions, pooling over time and space, and fully connected layers; embeddings have unit length.
 
-    Works on maps (N, C, h, w) of any frame encoder.
+    Works on maps (N, C, h, w) of any frame encoder, of any size unless they are flattened.
 
     Args:
         in_channels: Width of the maps C.
@@ -55,14 +55,16 @@ class ContextEmbedder(BaseModule):
         conv_channels: Widths of the 3x3x3 convolutions.
         fc_channels: Widths of the hidden layers.
         out_channels: Width of the embeddings.
-        pool: Over time and space, ``'max'`` (release) or ``'mean'``.
+        pool: Over time and space, ``'max'`` (release) or ``'mean'``, neither of which knows where something was, or
+            ``'flatten'``, not at all.
+        map_size: (h, w) of the maps, for ``'flatten'``.
         dropout: Before the hidden layers.
         conv_dropout: Of the maps, before the convolutions.
         normalize: Whether embeddings have unit length; TCC trains without.
         init_cfg: mmengine's initialisation config.
 
     Raises:
-        ValueError: If the pooling is unknown.
+        ValueError: If the pooling is unknown, or flattens maps of unknown size.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class ContextEmbedder(BaseModule):
         fc_channels: tuple[int, ...] = (512, 512),
         out_channels: int = 128,
         pool: str = 'max',
+        map_size: tuple[int, int] | None = None,
         dropout: float = 0.1,
         conv_dropout: float = 0.0,
         normalize: bool = True,
@@ -82,12 +85,16 @@ class ContextEmbedder(BaseModule):
         super().__init__(init_cfg)
         if pool not in POOLS:
             raise ValueError(f'pool must be one of {POOLS}, got {pool!r}')
+        if pool == 'flatten' and map_size is None:
+            raise ValueError("pool='flatten' needs map_size, the (h, w) of the frame encoder's maps")
         self.num_context, self.out_channels, self.pool, self.normalize = num_context, out_channels, pool, normalize
         self.dropout, self.conv_dropout = nn.Dropout(dropout), nn.Dropout(conv_dropout)
         widths = (in_channels, *conv_channels)
         self.convs = nn.ModuleList(nn.Conv3d(*pair, 3, padding=1) for pair in zip(widths, widths[1:], strict=False))
         self.norms = nn.ModuleList(nn.BatchNorm3d(width, eps=1e-3, momentum=0.01) for width in conv_channels)
-        widths = (widths[-1], *fc_channels)
+        cells = num_context * map_size[0] * map_size[1] if pool == 'flatten' and map_size else 1
+        self.map_size = tuple(map_size) if map_size else None
+        widths = (cells * widths[-1], *fc_channels)
         self.fcs = nn.ModuleList(nn.Linear(*pair) for pair in zip(widths, widths[1:], strict=False))
         self.out = nn.Linear(widths[-1], out_channels)
         for conv in self.convs:
@@ -106,13 +113,23 @@ class ContextEmbedder(BaseModule):
         x = self.conv_dropout(stack_context(maps, self.num_context))
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = F.relu(norm(conv(x)))
-        pooled = x.amax(dim=(2, 3, 4)) if self.pool == 'max' else x.mean(dim=(2, 3, 4))
+        pooled = self._pooled(x)
         for layer in self.fcs:
             pooled = F.relu(layer(self.dropout(pooled)))
         embeddings = self.out(pooled)
         if embeddings.dtype != torch.float64:
             embeddings = embeddings.float()
         return Embedded(F.normalize(embeddings, dim=1) if self.normalize else embeddings, x)
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        """(N, C, T, h, w) without time and space; flattened, channels come last, as in the release."""
+        if self.pool == 'max':
+            return x.amax(dim=(2, 3, 4))
+        if self.pool == 'mean':
+            return x.mean(dim=(2, 3, 4))
+        if tuple(x.shape[-2:]) != self.map_size:
+            raise ValueError(f'maps are {tuple(x.shape[-2:])}, map_size says {self.map_size}: videos of another size?')
+        return x.movedim(1, -1).flatten(1)
 
     def weight_penalty(self, weight: float = 1e-5) -> Tensor:
         """Weight decay of the release: the *mean* over its weights and biases of ``weight`` times their sum of squares.
