@@ -229,12 +229,11 @@ def dtw_path(cost: Tensor) -> Path:
 
 
 def _walk_back(table: Tensor) -> tuple[Tensor, Tensor]:
-    values = F.pad(table, (1, 0, 1, 0), value=torch.inf).tolist()
+    values = F.pad(table, (1, 0, 1, 0), value=torch.inf).numpy()
     i, j = table.shape
     steps = [(i, j)]
     while (i, j) != (1, 1):
-        moves = ((i - 1, j - 1), (i - 1, j), (i, j - 1))
-        i, j = min(moves, key=lambda cell: values[cell[0]][cell[1]])
+        i, j = min((i - 1, j - 1), (i - 1, j), (i, j - 1), key=values.__getitem__)
         steps.append((i, j))
     first, second = torch.tensor(steps[::-1]).unbind(1)
     return first - 1, second - 1

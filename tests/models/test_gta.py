@@ -72,6 +72,25 @@ def test_whole_videos_are_embedded_in_chunks() -> None:
     assert torch.equal(sample.embeddings, embeddings)
 
 
+@pytest.mark.parametrize('num_context', [1, 2, 3])
+@torch.no_grad()
+def test_a_stream_is_encoded_once(num_context: int) -> None:
+    torch.manual_seed(0)
+    neck = dict(SMALL, num_context=num_context)
+    model = GTA(dict(type='ResNetEncoder', out_stage=3), neck, context_stride=4).eval()
+    frames, encoded = torch.randn(23, 3, 32, 32), []
+    model.backbone.register_forward_hook(lambda module, given, out: encoded.append(len(given[0])))
+    maps = model.backbone(frames)
+    places = (torch.arange(23)[:, None] + torch.arange(-4 * (num_context - 1), 1, 4)).clamp(min=0)
+    expected = model.neck.embed(maps[places.flatten()])
+    encoded.clear()
+    parts = list(model.embed_stream(iter(frames.split([1, 2, 9, 3, 8]))))
+    assert encoded == [1, 2, 9, 3, 8] == [len(part.maps) for part in parts]
+    for found, whole in zip(zip(*parts, strict=True), expected, strict=True):
+        torch.testing.assert_close(torch.cat(found), whole, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(model.embed_video(frames), expected.embeddings, rtol=1e-4, atol=1e-5)
+
+
 def test_embeddings_that_are_not_finite_are_named() -> None:
     model = small()
     videos = [torch.randn(12, 3, 32, 32) for _ in range(3)]

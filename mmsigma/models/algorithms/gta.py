@@ -1,5 +1,7 @@
 """Embeddings of frames by aligning videos of the same action in time: GTA (CVPR 2021) and what it is compared with."""
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor
@@ -7,6 +9,7 @@ from torch import Tensor
 from mmsigma.models.backbones import encode_frames
 from mmsigma.models.backbones.resnet_v2 import set_train_mode
 from mmsigma.models.losses.sequences import Sequences
+from mmsigma.models.necks.context_embedder import Embedded
 from mmsigma.registry import MODELS
 
 
@@ -103,14 +106,31 @@ class GTA(BaseModel):
             losses['loss_weights'] = penalty()
         return losses
 
-    @torch.no_grad()
     def embed_video(self, frames: Tensor) -> Tensor:
         """Embeddings (L, D) of all frames (L, 3, H, W) of a video, each with those before it."""
-        count, parts = self.neck.num_context, []
-        offsets = torch.arange(-(count - 1), 1, device=frames.device) * self.context_stride
-        for steps in torch.arange(len(frames), device=frames.device).split(self.chunk):
-            wanted = (steps[:, None] + offsets).clamp(min=0)
-            needed, places = wanted.unique(return_inverse=True)  # each frame is encoded once
-            maps = encode_frames(self.backbone, frames[needed])
-            parts.append(self.neck(maps[places.flatten()]))
-        return torch.cat(parts)
+        return torch.cat([part.embeddings for part in self.embed_stream(frames.split(self.chunk))])
+
+    @torch.no_grad()
+    def embed_stream(self, chunks: Iterable[Tensor]) -> Iterator[Embedded]:
+        """Embed a video of any length piece by piece; each frame is encoded once.
+
+        Of the past the maps are kept that the context of later frames needs.
+
+        Args:
+            chunks: Frames in order, (n, 3, H, W) each.
+
+        Yields:
+            Embeddings (n, D) and last maps (n, C, num_context, h, w) of the frames of each chunk.
+        """
+        count, maps, begin, end = self.neck.num_context, None, 0, 0
+        span = (count - 1) * self.context_stride
+        for frames in chunks:
+            new = encode_frames(self.backbone, frames)
+            maps = new if maps is None else torch.cat([maps, new])  # of frames begin, begin + 1, ...
+            offsets = torch.arange(-span, 1, self.context_stride, device=frames.device)
+            steps = torch.arange(end, end + len(frames), device=frames.device)
+            wanted = (steps[:, None] + offsets).clamp(min=0) - begin
+            yield self.neck.embed(maps[wanted.flatten()])
+            end += len(frames)
+            begin = max(end - span, begin)
+            maps = maps[len(maps) - (end - begin) :]
