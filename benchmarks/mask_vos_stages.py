@@ -65,7 +65,7 @@ def train(frames: Path, work_dir: Path, epochs: int | None = None, start: Path |
     """
     cfg = load_config(STAGED, {'data_root': str(frames)})
     cfg.work_dir, cfg.launcher, cfg.resume = str(work_dir), 'none', True
-    cfg.default_hooks.checkpoint.update(interval=cfg.joint_epochs // 2, max_keep_ckpts=-1)
+    cfg.default_hooks.checkpoint.update(interval=cfg.update_every, max_keep_ckpts=-1)
     if epochs:
         cfg.train_cfg.max_epochs = epochs
     if start:

@@ -3,13 +3,14 @@
 _base_ = ['../mask_vos/r18_ytvos.py']
 
 data_root = 'data/videos_160px'
+decoder = 'frames'
 batch_size = 8
 num_workers = 1
-correspondence_epochs, joint_epochs, update_every = 400, 200, 50
+correspondence_epochs, joint_epochs, update_every = 400, 100, 50
 lr = 3e-4
 
 train_pipeline = [
-    dict(type='ReadClip', decoder='frames', sampling=dict(type='SampleCorrespondingFrames', min_gap=5)),
+    dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleCorrespondingFrames', min_gap=5)),
     dict(type='LoadPseudoMasks'),
     dict(type='ScaleCropFlip', size=128, short_side=(128, 160), flip=0.5),
     dict(type='ChooseTargets', max_objects=2),
@@ -19,7 +20,7 @@ train_pipeline = [
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
-    dataset=dict(data_root=data_root, data_prefix=dict(video=''), pipeline=train_pipeline),
+    dataset=dict(data_root=data_root, data_prefix=dict(video=''), folders=decoder == 'frames', pipeline=train_pipeline),
 )
 model = dict(mask_encoder=dict(fused=False))
 train_cfg = dict(max_epochs=correspondence_epochs + joint_epochs)
