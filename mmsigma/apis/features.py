@@ -22,12 +22,14 @@ from mmsigma.utils.preflight import check_config
 def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool = False) -> nn.Module:
     """Build the model of a config, load its weights and put it into evaluation mode on a device.
 
-    Heads are left out, but of models that segment with more than their backbone, which have to be there as a whole.
+    Heads are left out, but of models that segment or embed frames with more than their backbone, which have to be there
+    as a whole.
     """
     model = MODELS.build(cfg.model)
-    segments = hasattr(model, 'new_segmenter') and any(not name.startswith('backbone.') for name in model.state_dict())
+    works_alone = hasattr(model, 'new_segmenter') or hasattr(model, 'embed_stream')
+    whole = works_alone and any(not name.startswith('backbone.') for name in model.state_dict())
     weights = load_weights(checkpoint, trust=trust)
-    load_into_model(model, weights, origin=checkpoint, allow_missing=not segments, backbone_only=not segments)
+    load_into_model(model, weights, origin=checkpoint, allow_missing=not whole, backbone_only=not whole)
     return model.to(device).requires_grad_(False).eval()
 
 

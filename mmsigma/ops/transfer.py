@@ -69,8 +69,8 @@ def transfer(payload: Payload, first: Tensor, second: Tensor, reduce: str = 'fir
         What ``payload`` is, one for each frame of the first sequence; means of whole numbers are float64.
 
     Raises:
-        ValueError: If there is no such reduction, or the path leaves frames out, or goes beyond the payload.
-        TypeError: If things that are no numbers are to be averaged.
+        ValueError: If there is no such reduction, the path leaves frames out or goes beyond the payload, or things that
+            are no numbers are to be averaged.
     """
     if reduce not in REDUCTIONS:
         raise ValueError(f'reduce must be one of {REDUCTIONS}, got {reduce!r}')
@@ -86,7 +86,7 @@ def transfer(payload: Payload, first: Tensor, second: Tensor, reduce: str = 'fir
     if isinstance(payload, Tensor):
         return _mean(payload, first, second)
     if not isinstance(payload, np.ndarray) or payload.dtype.kind not in 'buif':
-        raise TypeError("means are of tensors or arrays of numbers: use reduce='first'")
+        raise ValueError("means are of tensors or arrays of numbers: use reduce='first'")
     return _mean(torch.from_numpy(payload), first.cpu(), second.cpu()).numpy()
 
 

@@ -1,0 +1,37 @@
+"""Where in a frame a network responds (GTA, CVPR 2021, supplement, figure 2)."""
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+
+def activation_maps(maps: Tensor) -> Tensor:
+    """Mean over channels, stretched to 0..1 in each frame, as class activation maps are.
+
+    Args:
+        maps: After a convolution (N, C, h, w).
+
+    Returns:
+        (N, h, w), float32; 0 where all of a frame is the same.
+    """
+    means = maps.float().mean(dim=1)
+    low, high = means.amin(dim=(1, 2), keepdim=True), means.amax(dim=(1, 2), keepdim=True)
+    return (means - low) / (high - low).clamp(min=1e-12)
+
+
+def draw_activation(frame: np.ndarray, activation: np.ndarray, opacity: float = 0.5) -> np.ndarray:
+    """Lay a map over its frame: blue for 0, red for 1.
+
+    Args:
+        frame: RGB (H, W, 3), uint8.
+        activation: (h, w), 0..1, of the whole frame.
+        opacity: Of the colours.
+
+    Returns:
+        (H, W, 3), uint8.
+    """
+    height, width = frame.shape[:2]
+    enlarged = cv2.resize(np.asarray(activation, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    levels = (enlarged.clip(0, 1) * 255).round().astype(np.uint8)
+    colours = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB)
+    return cv2.addWeighted(frame, 1 - opacity, colours, opacity, 0)
