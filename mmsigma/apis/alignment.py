@@ -13,7 +13,7 @@ from mmsigma.evaluation.kendall import METRICS, frame_distances, nearest_frames
 from mmsigma.models.necks.context_embedder import Embedded
 from mmsigma.ops.soft_dtw import Path as AlignmentPath
 from mmsigma.ops.soft_dtw import contrastive_cost, dtw_path
-from mmsigma.ops.transfer import Payload, expected_alignment, transfer
+from mmsigma.ops.transfer import Payload, expected_alignment, first_matches, transfer
 from mmsigma.utils.config import load_config
 from mmsigma.utils.video import FrameReader
 from mmsigma.visualization.activation import activation_maps
@@ -82,6 +82,14 @@ class Aligned(NamedTuple):
         if how == 'path':
             return self.path.first, self.path.second
         return torch.arange(len(self.nearest)), self.nearest
+
+    def matches(self, how: str = 'path') -> Tensor:
+        """Frame of the second video for each frame of the first (M,); of several on the path it is the first.
+
+        Raises:
+            ValueError: If there is no such way.
+        """
+        return first_matches(*self.pairs(how))
 
     def transfer(self, payload: Payload, how: str = 'path', reduce: str = 'first') -> Payload:
         """Carry what is known about each frame of the second video to the frames of the first.

@@ -1,5 +1,9 @@
 """Aligning a user's own videos, by program and from the command line."""
 
+import csv
+import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -190,3 +194,48 @@ def test_activation_of_each_frame(inferencer: AlignmentInferencer, frames: Path)
     assert len(maps) == 10 and maps[0].shape == (8, 8)
     assert all(one.min() == 0 and one.max() == pytest.approx(1) for one in maps)
     assert any(np.abs(one - maps[0]).max() > 1e-3 for one in maps[1:])
+
+
+def test_from_the_command_line(checkpoint: Path, frames: Path, tmp_path: Path) -> None:
+    write_mp4(tmp_path / 'second.mp4', FrameReader(frames), fps=5)
+    np.save(tmp_path / 'phases.npy', np.arange(10) // 3)
+    command = [sys.executable, str(ROOT / 'demo' / 'align_demo.py'), str(frames), str(tmp_path / 'second.mp4')]
+    command += [str(checkpoint), '--config', str(CONFIG), '--out', str(tmp_path / 'out'), '--device', 'cpu']
+    options = ['--cfg-options', 'context_stride=3', 'model.chunk=4', 'model.neck.conv_channels=[8]']
+    options += ['model.neck.fc_channels=[8]']
+    asked = ['--labels', str(tmp_path / 'phases.npy'), '--cam', '--anomaly', str(frames)]
+    done = subprocess.run([*command, *asked, *options], capture_output=True, text=True, check=True)
+    assert '10 frames aligned with 10, mean cost of a step' in done.stdout
+    names = {'alignment.png', 'alignment.csv', 'side_by_side.mp4', 'labels.npy', 'anomaly.png'}
+    assert {path.name for path in (tmp_path / 'out').iterdir()} == names | {
+        'activation_first.mp4',
+        'activation_second.mp4',
+    }
+    with open(tmp_path / 'out' / 'alignment.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    matches = [int(row['matched_frame']) for row in rows]
+    assert [row['frame'] for row in rows] == [str(number) for number in range(10)] and matches == sorted(matches)
+    assert [float(row['matched_seconds']) for row in rows] == [match / 5 for match in matches]
+    assert [int(row['label']) for row in rows] == [match // 3 for match in matches]
+    assert np.load(tmp_path / 'out' / 'labels.npy').tolist() == [match // 3 for match in matches]
+    assert not any(float(row['anomaly']) for row in rows)
+    assert all(len(FrameReader(path)) == 10 for path in (tmp_path / 'out').glob('*.mp4'))
+
+
+def test_labels_that_are_none(
+    checkpoint: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / 'text.npy').write_text('one two')
+    np.save(tmp_path / 'short.npy', np.arange(9))
+    options = ['context_stride=3', 'model.neck.conv_channels=[8]', 'model.neck.fc_channels=[8]']
+    for name, message in (
+        ('text', 'text.npy has no plain array'),
+        ('short', 'the payload has 9 entries, frames has 10 frames: one for each is needed'),
+        ('missing', 'No such file'),
+    ):
+        labels = ['--labels', str(tmp_path / f'{name}.npy'), '--config', str(CONFIG), '--out', str(tmp_path / 'out')]
+        command = ['align_demo.py', str(frames), str(frames), str(checkpoint), *labels, '--cfg-options', *options]
+        monkeypatch.setattr(sys, 'argv', command)
+        with pytest.raises(SystemExit, match=message):
+            runpy.run_path(str(ROOT / 'demo' / 'align_demo.py'), run_name='__main__')
+    assert not (tmp_path / 'out').exists() and 'aligned with' not in capsys.readouterr().out
