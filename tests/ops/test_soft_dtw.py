@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmsigma.ops.soft_dtw import contrastive_cost, dtw_path, smooth_dtw, smooth_min
 from tests.golden_gta import case_names, load_case
@@ -27,6 +28,16 @@ def double_loop(cost: Tensor, gamma: float, kind: str) -> Tensor:
 def embeddings(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.nn.functional.normalize(torch.randn(*shape, generator=generator, dtype=dtype), dim=-1)
+
+
+class Calls(TorchDispatchMode):
+    """While active, counts the operations on tensors in ``number``; on a GPU each is a launch or more."""
+
+    number = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.number += 1
+        return func(*args, **(kwargs or {}))
 
 
 class TestSmoothMin:
@@ -60,6 +71,16 @@ class TestSmoothMin:
 
 
 class TestSmoothDTW:
+    def test_operations_are_per_diagonal_not_per_cell_or_pair(self) -> None:
+        numbers = {}
+        for pairs, length in ((1, 20), (8, 20), (1, 40)):
+            cost = torch.rand(pairs, length, length, requires_grad=True)
+            with Calls() as calls:
+                smooth_dtw(cost, 0.1).value.sum().backward()
+            numbers[pairs, length] = calls.number
+        assert numbers[8, 20] == numbers[1, 20] < 20 * 39  # diagonals
+        assert numbers[1, 40] < 2.1 * numbers[1, 20]
+
     @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
     @pytest.mark.parametrize('name', [n for n in case_names('smooth_dtw') if 'non-diff' not in n])
     def test_original(self, name: str, dtype: torch.dtype) -> None:
