@@ -5,7 +5,6 @@ python demo/align_demo.py mine.mp4 expert.mp4 gta.pth --labels expert_phases.npy
 """
 
 import argparse
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--config', default=CONFIG, help='one of configs/gta')
     parser.add_argument('--out', default='alignment', help='folder of the results')
     parser.add_argument('--how', default='path', choices=('path', 'nearest'), help='by the path, or nearest frames')
-    parser.add_argument('--labels', metavar='NPY', help='array (N, ...) about the frames of the second, to be carried')
+    parser.add_argument('--labels', help='what is known of each frame of the second: array .npy, or phases .json')
     parser.add_argument('--reduce', default='first', choices=('first', 'mean'), help='of labels of several frames')
     parser.add_argument('--cam', action='store_true', help='videos of what embeddings respond to')
     parser.add_argument(
@@ -42,7 +41,11 @@ def parse_args() -> argparse.Namespace:
 
 
 def read_labels(path: str) -> np.ndarray:
-    """The array of a file that holds no objects."""
+    """The array of a file that holds no objects, or the phases in a JSON file of a data set."""
+    from mmsigma.datasets.phase_dataset import read_phases
+
+    if path.endswith('.json'):
+        return read_phases(Path(path))
     try:
         return np.load(path, allow_pickle=False)
     except ValueError as error:
@@ -51,24 +54,17 @@ def read_labels(path: str) -> np.ndarray:
 
 def write_table(path: Path, aligned: 'Aligned', how: str, columns: dict[str, np.ndarray]) -> None:
     """Write a line for each frame of the first video; what has several numbers for a frame is left out."""
-    from mmsigma.utils.checkpoint import write_atomically
+    from mmsigma.evaluation.vip_metric import write_csv
 
     matches, frames = aligned.matches(how).numpy(), np.arange(len(aligned.first.embeddings))
     table = {
         'frame': frames,
-        'seconds': (frames / aligned.first.fps).round(4),
+        'seconds': frames / aligned.first.fps,
         'matched_frame': matches,
-        'matched_seconds': (matches / aligned.second.fps).round(4),
+        'matched_seconds': matches / aligned.second.fps,
         **{name: values for name, values in columns.items() if values.ndim == 1},
     }
-
-    def write(name: str) -> None:
-        with open(name, 'w', newline='', encoding='utf-8') as file:
-            writer = csv.writer(file)
-            writer.writerow(table)
-            writer.writerows(zip(*(values.tolist() for values in table.values()), strict=True))
-
-    write_atomically(path, write)
+    write_csv(path, [tuple(table), *zip(*(values.tolist() for values in table.values()), strict=True)])
 
 
 def write_results(

@@ -3,6 +3,7 @@
 import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +15,10 @@ from torch import Tensor
 from mmsigma.evaluation.frame_retrieval import retrieval_precision
 from mmsigma.evaluation.kendall import frame_distances, mean_tau
 from mmsigma.evaluation.phases import fine_grained_accuracy, phase_classification, phase_progression
+from mmsigma.evaluation.vip_metric import write_csv
 from mmsigma.ops.soft_dtw import dtw_path
 from mmsigma.registry import METRICS
+from mmsigma.visualization.alignment import draw_alignment
 
 MEASURES = ('kendall', 'retrieval', 'classification', 'progression', 'fine_grained', 'path')
 
@@ -95,6 +98,9 @@ class AlignmentMetric(BaseMetric):
         fine_stride: Of the frames that classifiers of fine labels learn from: the time of a support vector machine
             grows with their square, and 20,000 need minutes.
         per_action: Report every action as well.
+        out_dir: Folder, relative to the work dir, of ``per_action.csv`` and of pictures of alignments,
+            ``<action>/<video>_<video>.png``; nothing is written without.
+        num_pictures: Pairs of validation videos of each action to draw.
         collect_device: Where results of several processes meet.
         prefix: Prefix of the names.
 
@@ -117,6 +123,8 @@ class AlignmentMetric(BaseMetric):
         events: Mapping[str, Sequence[int]] | None = None,
         fine_stride: int = 1,
         per_action: bool = False,
+        out_dir: str | None = None,
+        num_pictures: int = 3,
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
@@ -128,7 +136,7 @@ class AlignmentMetric(BaseMetric):
         self.fractions, self.classifier, self.events = tuple(fractions), classifier, events
         if min(stride, retrieval_stride, fine_stride) < 1:
             raise ValueError(f'strides must be positive, got {stride}, {retrieval_stride} and {fine_stride}')
-        self.fine_stride = fine_stride
+        self.fine_stride, self.out_dir, self.num_pictures = fine_stride, out_dir, num_pictures
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep the embeddings and labels of a batch of videos.
@@ -166,7 +174,21 @@ class AlignmentMetric(BaseMetric):
         if self.per_action and len(actions) > 1:
             metrics.update({f'{name}/{action}': v for action, own in scores.items() for name, v in own.items()})
         self._warn_of_missing(metrics)
+        if self.out_dir:
+            self._write(Path(self.out_dir), scores, {name: subsets['val'] for name, subsets in actions.items()})
         return {name: 100 * value for name, value in metrics.items()}
+
+    def _write(self, folder: Path, scores: dict[str, dict[str, float]], actions: dict[str, list[_Video]]) -> None:
+        names = list(dict.fromkeys(name for own in scores.values() for name in own))
+        rows = [(action, *(100 * own.get(name, float('nan')) for name in names)) for action, own in scores.items()]
+        write_csv(folder / 'per_action.csv', [('action', *names), *rows])
+        for action, videos in actions.items():
+            for one, other in itertools.islice(itertools.combinations(videos, 2), self.num_pictures):
+                frames = torch.from_numpy(one.frames), torch.from_numpy(other.frames)
+                cost = frame_distances(frames[0], frames[1], self.metric).clamp(min=0)
+                path, stems = dtw_path(cost), (Path(one.name).stem, Path(other.name).stem)
+                picture = folder / action.replace('/', '_') / f'{stems[0]}_{stems[1]}.png'
+                draw_alignment(cost, (path.first, path.second), picture, names=stems)
 
     def _kendall(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
         if len(val) < 2:

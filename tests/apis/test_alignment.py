@@ -1,6 +1,7 @@
 """Aligning a user's own videos, by program and from the command line."""
 
 import csv
+import json
 import runpy
 import subprocess
 import sys
@@ -198,12 +199,12 @@ def test_activation_of_each_frame(inferencer: AlignmentInferencer, frames: Path)
 
 def test_from_the_command_line(checkpoint: Path, frames: Path, tmp_path: Path) -> None:
     write_mp4(tmp_path / 'second.mp4', FrameReader(frames), fps=5)
-    np.save(tmp_path / 'phases.npy', np.arange(10) // 3)
+    (tmp_path / 'phases.json').write_text(json.dumps({'phases': [number // 3 for number in range(10)]}))
     command = [sys.executable, str(ROOT / 'demo' / 'align_demo.py'), str(frames), str(tmp_path / 'second.mp4')]
     command += [str(checkpoint), '--config', str(CONFIG), '--out', str(tmp_path / 'out'), '--device', 'cpu']
     options = ['--cfg-options', 'context_stride=3', 'model.chunk=4', 'model.neck.conv_channels=[8]']
     options += ['model.neck.fc_channels=[8]']
-    asked = ['--labels', str(tmp_path / 'phases.npy'), '--cam', '--anomaly', str(frames)]
+    asked = ['--labels', str(tmp_path / 'phases.json'), '--cam', '--anomaly', str(frames)]
     done = subprocess.run([*command, *asked, *options], capture_output=True, text=True, check=True)
     assert '10 frames aligned with 10, mean cost of a step' in done.stdout
     names = {'alignment.png', 'alignment.csv', 'side_by_side.mp4', 'labels.npy', 'anomaly.png'}

@@ -1,6 +1,8 @@
 """Alignment metrics against the originals' functions, SciPy and scikit-learn."""
 
+import csv
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -220,6 +222,24 @@ class TestMetric:
         metric.process({}, videos)
         names = {'kendall_tau', 'kendall_tau/jump', 'kendall_tau/sit', 'fine_svm', 'fine_svm/early'}
         assert set(metric.evaluate(len(videos))) == {f'alignment/{name}' for name in names}
+
+    def test_pictures_and_a_table(self, tmp_path: Path) -> None:
+        videos = [sample for sample in samples() if sample['subset'] == 'val']
+        metric = AlignmentMetric(
+            ('kendall', 'retrieval'), per_action=True, ks=(5,), out_dir=str(tmp_path), num_pictures=2
+        )
+        metric.process({}, videos)
+        found = metric.evaluate(len(videos))
+        with open(tmp_path / 'per_action.csv', newline='') as file:
+            rows = {row.pop('action'): row for row in csv.DictReader(file)}
+        assert rows.keys() == {'jump', 'sit'} == {path.name for path in tmp_path.iterdir() if path.is_dir()}
+        for action, row in rows.items():
+            assert {name: float(value) for name, value in row.items()} == pytest.approx(
+                {name: found[f'alignment/{name}/{action}'] for name in ('kendall_tau', 'AP@5')}, abs=1e-3
+            )
+            stems = sorted(Path(sample['filename']).stem for sample in videos if sample['action'] == action)[:3]
+            names = {f'{stems[0]}_{other}.png' for other in stems[1:]}
+            assert {path.name for path in (tmp_path / action).iterdir()} == names
 
     def test_events_of_finegym(self) -> None:
         """Two events whose embeddings tell their elements, but not the event; background is left out."""
