@@ -1,6 +1,8 @@
 # make demo   set up, generate a small data set, pre-train a tiny SIGMA on it, draw pictures
 # make demo-vos   train correspondence on that data set, once, and segment one of its videos with it, or your own:
 #                 make demo-vos VIDEO=dog.mp4 MASK=dog_first_frame.png
+# make demo-align   learn to align on that data set, once, and align two of its videos with it, or your own:
+#                   make demo-align FIRST=mine.mp4 SECOND=expert.mp4
 # make test   set up and run the tests (PYTEST_ARGS='-m "not slow"' for the quick ones)
 # make lint   ruff and mypy
 
@@ -13,9 +15,13 @@ DEMO_VOS_RUN ?= work_dirs/demo_vos
 VIDEO ?= $(DEMO_DATA)/JPEGImages/480p/clip_0091
 MASK ?= $(DEMO_DATA)/Annotations/480p/clip_0091/00000.png
 VOS_RESULTS ?= vos_results
+DEMO_ALIGN_RUN ?= work_dirs/demo_align
+FIRST ?= $(DEMO_DATA)/videos/clip_0090.mp4
+SECOND ?= $(DEMO_DATA)/videos/clip_0100.mp4
+ALIGN_RESULTS ?= align_results
 PYTEST_ARGS ?=
 
-.PHONY: demo demo-vos test lint
+.PHONY: demo demo-vos demo-align test lint
 
 demo: $(VENV)/.installed
 	$(BIN)/python tools/make_demo_dataset.py --out $(DEMO_DATA) --num-workers 2
@@ -33,6 +39,15 @@ $(DEMO_VOS_RUN)/epoch_2.pth: | $(VENV)/.installed
 	$(BIN)/python tools/make_demo_dataset.py --out $(DEMO_DATA) --num-workers 2
 	$(BIN)/python tools/train.py configs/demo/mask_vos_tiny_demo.py --work-dir $(DEMO_VOS_RUN) \
 		--cfg-options data_root=$(DEMO_DATA)/videos joint_epochs=0
+
+demo-align: $(DEMO_ALIGN_RUN)/epoch_20.pth
+	$(BIN)/python demo/align_demo.py '$(FIRST)' '$(SECOND)' $< --config configs/demo/gta_tiny_demo.py \
+		--out '$(ALIGN_RESULTS)' --cam --anomaly
+
+$(DEMO_ALIGN_RUN)/epoch_20.pth: | $(VENV)/.installed
+	$(BIN)/python tools/make_demo_dataset.py --out $(DEMO_DATA) --num-workers 2
+	$(BIN)/python tools/train.py configs/demo/gta_tiny_demo.py --work-dir $(DEMO_ALIGN_RUN) \
+		--cfg-options data_root=$(DEMO_DATA)
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
