@@ -100,7 +100,8 @@ def write_results(
     for reader, name in zip(readers, ('first', 'second'), strict=True) if args.cam else ():
         maps = bar.track(infer.activation(reader), len(reader), description=f'activation of {reader.path.name}')
         written.append(out / f'activation_{name}.mp4')
-        write_mp4(written[-1], map(draw_activation, reader, maps), reader.fps)
+        drawn = (draw_activation(frame, activation) for activation, frame in zip(maps, reader, strict=True))
+        write_mp4(written[-1], drawn, reader.fps)
     return aligned, written
 
 
