@@ -2,6 +2,7 @@
 
 from mmsigma import compat  # noqa: F401  before anything imports timm
 from mmsigma.models.algorithms import (
+    DINO,
     GTA,
     SIGMA,
     FeatureClustering,
@@ -57,6 +58,7 @@ from mmsigma.models.random_walk_scheme import RandomWalkCorrespondence
 from mmsigma.models.targets import FrozenEncoderTarget, MLPTarget, PixelTarget
 
 __all__ = [
+    'DINO',
     'AlignmentPreprocessor',
     'GTA',
     'SIGMA',

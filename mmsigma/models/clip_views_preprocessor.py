@@ -35,6 +35,8 @@ class ClipViewsPreprocessor(BaseDataPreprocessor):
         images = self._normalise(inputs['images'])
         if 'views' not in inputs:
             return {'inputs': ClipViews(images), 'data_samples': samples}
+        if 'view_centre' not in samples[0].metainfo:  # crops that are not mapped onto each other
+            return {'inputs': ClipViews(images, self._normalise(inputs['views'])), 'data_samples': samples}
         centre, zoom, flip = (
             torch.tensor([sample.metainfo[key] for sample in samples], device=images.device)
             for key in ('view_centre', 'view_zoom', 'view_flip')

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mmsigma.utils.frame_encoder_names import INNER, fit_key_encoder, is_network_alone
+from mmsigma.utils.frame_encoder_names import INNER, fit_key_encoder, is_network_alone, take_teacher
 from mmsigma.utils.key_mapping import to_our_names
 
 _WRAPPERS = re.compile(r'^(?:module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.')  # added to names by DDP and torch.compile
@@ -161,7 +161,7 @@ def load_into_model(
     except KeyError as error:
         raise CheckpointError(f'{origin}: {error.args[0]}') from error
     own = model.state_dict()
-    state = fit_key_encoder(state, own)
+    state = fit_key_encoder(take_teacher(state, own), own)
     pretrained = any(name.startswith('neck.') for name in state) and not any(name.startswith('neck.') for name in own)
     # training may begin with a network that has no keys yet
     root = INNER if allow_missing and is_network_alone(state, own) else 'backbone.'

@@ -7,6 +7,7 @@ from torch import Tensor
 _WRAPPED = 'module.'  # by DataParallel
 _CRW, _MOCO = 'encoder.model.', 'encoder_q.'
 _MAST = ('feature_extraction.', 'post_convolution.')
+_TEACHER = 'teacher.'
 INNER = 'backbone.backbone.'
 """Where encoders of keys (Mask-VOS, DUL) have the network that they are made of."""
 _RESNET = re.compile(r'(conv1|bn1|layer\d)\.')
@@ -32,6 +33,14 @@ def from_frame_encoder(state: dict[str, Tensor]) -> dict[str, Tensor]:
         if name.startswith(_MAST) or _RESNET.match(name):
             renamed[f'backbone.{name}'] = value
     return renamed
+
+
+def take_teacher(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Of our DINO the teacher's network alone, which is the better one, for models that have none."""
+    root = f'{_TEACHER}backbone.'
+    if any(name.startswith(root) for name in own) or not any(name.startswith(root) for name in state):
+        return state
+    return {name.removeprefix(_TEACHER): value for name, value in state.items() if name.startswith(root)}
 
 
 def fit_key_encoder(state: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:

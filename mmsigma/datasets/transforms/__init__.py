@@ -20,6 +20,7 @@ from mmsigma.datasets.transforms.formatting import PackVideoInputs
 from mmsigma.datasets.transforms.frame_folder import FrameFolderDecode, FrameFolderInit
 from mmsigma.datasets.transforms.images import ReadImageClip
 from mmsigma.datasets.transforms.masking import RandomMask, TubeMask
+from mmsigma.datasets.transforms.multi_crop import MultiCrop
 from mmsigma.datasets.transforms.repetition import Letterbox, PackRepetitionInputs, SampleRepetitions
 from mmsigma.datasets.transforms.sampling import (
     SampleDenseClip,
@@ -47,6 +48,7 @@ __all__ = [
     'FrameFolderDecode',
     'FrameFolderInit',
     'Letterbox',
+    'MultiCrop',
     'MultiScaleCrop',
     'PackRepetitionInputs',
     'PackVideoInputs',

@@ -1,6 +1,7 @@
 from mmsigma.compat import CheckpointHook, LoggerHook
 from mmsigma.engine.hooks.bad_video import BadVideoHook
 from mmsigma.engine.hooks.health import CollapseHook, NonFiniteLossHook
+from mmsigma.engine.hooks.momentum_teacher import MomentumTeacherHook
 from mmsigma.engine.hooks.pictures import PicturesHook
 from mmsigma.engine.hooks.progress import ProgressHook
 from mmsigma.engine.hooks.recluster import ReclusterHook
@@ -14,6 +15,7 @@ __all__ = [
     'CheckpointHook',
     'CollapseHook',
     'LoggerHook',
+    'MomentumTeacherHook',
     'NonFiniteLossHook',
     'PicturesHook',
     'ProgressHook',

@@ -1,3 +1,4 @@
+from mmsigma.models.algorithms.dino import DINO
 from mmsigma.models.algorithms.feature_clustering import FeatureClustering
 from mmsigma.models.algorithms.gta import GTA
 from mmsigma.models.algorithms.keypoint_propagation import KeypointPropagation
@@ -8,6 +9,7 @@ from mmsigma.models.algorithms.sigma import SIGMA
 from mmsigma.models.algorithms.video_classifier import VideoClassifier
 
 __all__ = [
+    'DINO',
     'GTA',
     'SIGMA',
     'FeatureClustering',

@@ -1,0 +1,74 @@
+"""Large and small crops of a frame, each in colours of its own (DINO, ICCV 2021)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from torchvision.transforms import v2
+
+from mmsigma.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class MultiCrop(BaseTransform):
+    """Crops of random places, areas and colours.
+
+    Required keys: ``imgs``, of which the first is cropped. Modified keys: ``imgs``, the large crops. Added keys:
+    ``views``, the small ones, if there are any.
+
+    Args:
+        num_large: Large crops.
+        num_small: Small crops.
+        sizes: Sides of both in pixels.
+        large_scale: Range of the area of large crops relative to the frame.
+        small_scale: Of the small ones.
+    """
+
+    def __init__(
+        self,
+        num_large: int = 2,
+        num_small: int = 8,
+        *,
+        sizes: tuple[int, int] = (224, 96),
+        large_scale: Sequence[float] = (0.4, 1.0),
+        small_scale: Sequence[float] = (0.05, 0.4),
+    ) -> None:
+        if num_large < 1 or num_small < 0 or num_large + num_small < 2:
+            raise ValueError(f'a large crop and one more are needed, got {num_large} and {num_small}')
+        self.num_small = num_small
+        chances = [(1.0, 0.0)] + [(0.1, 0.2)] * (num_large - 1)
+        self.large = [_augment(sizes[0], large_scale, *pair) for pair in chances]
+        self.small = _augment(sizes[1], small_scale, 0.5, 0.0)
+
+    def transform(self, results: dict) -> dict:
+        frame = torch.from_numpy(np.ascontiguousarray(results['imgs'][0])).movedim(-1, 0)
+        # torchvision draws from torch's generator
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(np.random.randint(2**31)))
+            results['imgs'] = [_to_array(augment(frame)) for augment in self.large]
+            if self.num_small:
+                results['views'] = [_to_array(self.small(frame)) for _ in range(self.num_small)]
+        return results
+
+
+def _augment(size: int, scale: Sequence[float], blur: float, solarize: float) -> v2.Compose:
+    """The changes of one crop; ``blur`` and ``solarize`` are probabilities."""
+    return v2.Compose(
+        [
+            v2.RandomResizedCrop(size, tuple(scale), interpolation=v2.InterpolationMode.BICUBIC, antialias=True),
+            v2.RandomHorizontalFlip(),
+            v2.RandomApply([v2.ColorJitter(0.4, 0.4, 0.2, 0.1)], p=0.8),
+            v2.RandomGrayscale(p=0.2),
+            v2.RandomApply([v2.GaussianBlur(_odd(size / 10), (0.1, 2.0))], p=blur),
+            v2.RandomSolarize(128, p=solarize),
+        ]
+    )
+
+
+def _odd(length: float) -> int:
+    return max(int(length) // 2 * 2 + 1, 3)
+
+
+def _to_array(crop: torch.Tensor) -> np.ndarray:
+    return crop.movedim(0, -1).numpy()

@@ -1,0 +1,44 @@
+"""Head of DINO: from a feature to its similarities with many prototypes."""
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+
+class DistillationHead(BaseModule):
+    """Three layers, unit length, and cosine similarities with prototypes (DINO, ICCV 2021, appendix C).
+
+    Args:
+        in_channels: Width of the features.
+        num_prototypes: K.
+        hidden_channels: Width of the hidden layers.
+        bottleneck_channels: Width of what is compared with the prototypes.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_prototypes: int = 65536,
+        hidden_channels: int = 2048,
+        bottleneck_channels: int = 256,
+    ) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(in_channels, hidden_channels),
+            nn.GELU(),
+            nn.Linear(hidden_channels, hidden_channels),
+            nn.GELU(),
+            nn.Linear(hidden_channels, bottleneck_channels),
+        )
+        for layer in self.layers[::2]:
+            nn.init.trunc_normal_(layer.weight, std=0.02)
+            nn.init.zeros_(layer.bias)
+        self.prototypes = nn.Parameter(F.normalize(torch.randn(num_prototypes, bottleneck_channels), dim=1))
+        self.hold_prototypes = False
+        self.prototypes.register_hook(lambda grad: torch.zeros_like(grad) if self.hold_prototypes else grad)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (B, K) of features (B, in_channels)."""
+        found = F.normalize(self.layers(features), dim=1)
+        return F.linear(found, F.normalize(self.prototypes, dim=1))
