@@ -1,4 +1,8 @@
-"""Correspondence losses against the original programs and literal readings of the paper."""
+"""Correspondence losses against the original programs and literal readings of the paper.
+
+Of the random walks, case 2 of the golden vectors is left out on purpose: it is an option of CRW's program that
+multiplies the transitions in the wrong order.
+"""
 
 import pytest
 import torch
@@ -7,6 +11,7 @@ import torch.nn.functional as F
 from mmsigma.models.losses.correspondence import anchor_losses, best_match, long_term_loss, short_term_loss
 from mmsigma.models.losses.photometric import photometric_loss, reconstruct
 from mmsigma.models.losses.random_walk import random_walk_loss, transitions
+from mmsigma.ops.view_geometry import warp_to_view
 from tests.golden_mask_vos import load_vectors
 
 
@@ -40,6 +45,18 @@ def test_release() -> None:
     for name, value in (('loss_temp', found.temporal), ('loss_cross_key', found.cross), ('loss_main', loss)):
         assert float(value) == pytest.approx(vectors.arrays[f'out_{name}'].item(), rel=1e-4), name
     assert (found.pseudo == vectors.tensor('out_pseudo')).float().mean() >= 0.995
+    errors = vectors.tensor('out_error_map')  # of every cell, of the first frame too
+    for time in (1, 2):
+        pair = anchor_losses(
+            first[:, [0, time]],
+            second[:, [0, time]],
+            vectors.tensor('in_theta_inv'),
+            vectors.tensor('in_anchor_index'),
+            vectors.tensor('in_ref_index'),
+        )
+        assert float(pair.temporal) == pytest.approx(float(errors[:, time].mean()), rel=1e-4)
+    aligned = warp_to_view(first[:, 0].detach(), vectors.tensor('in_theta_inv'))
+    assert torch.equal(aligned[:, ::4], vectors.tensor('out_view1_aligned_first'))
     loss.backward()
     torch.testing.assert_close(first.grad[:, :, ::4], vectors.tensor('out_grad_view1'), rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(second.grad[:, 0, ::4], vectors.tensor('out_grad_view2_first'), rtol=1e-3, atol=1e-5)
@@ -86,3 +103,16 @@ def test_photometric(case: int) -> None:
     loss.backward()
     torch.testing.assert_close(reference.grad, vectors.tensor(f'out_grad_ref{case}'), rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(target.grad, vectors.tensor(f'out_grad_tar{case}'), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_walks_under_autocast_are_those_of_float32(dtype: torch.dtype) -> None:
+    nodes = F.normalize(torch.randn(2, 8, 4, 6, generator=torch.Generator().manual_seed(0)), dim=1).to(dtype)
+    exact, lower = nodes.float().requires_grad_(), nodes.clone().requires_grad_()
+    expected = random_walk_loss(exact, dropout=0.3, generator=torch.Generator().manual_seed(1)).loss
+    with torch.autocast('cpu', dtype):
+        found = random_walk_loss(lower, dropout=0.3, generator=torch.Generator().manual_seed(1)).loss
+    torch.testing.assert_close(found, expected)
+    expected.backward()
+    found.backward()
+    torch.testing.assert_close(lower.grad.float(), exact.grad, rtol=1e-2, atol=1e-3)

@@ -6,13 +6,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsigma.models import (
+    AnchorCorrespondence,
     KeyEncoder,
     MASTKeyEncoder,
     PhotometricCorrespondence,
     RandomWalkCorrespondence,
     ShortLongCorrespondence,
+    correspondence_schemes,
 )
-from mmsigma.models.correspondence_schemes import ClipViews
+from mmsigma.models.correspondence_schemes import ClipViews, random_grid
 from mmsigma.models.losses.photometric import photometric_loss
 from mmsigma.models.losses.random_walk import random_walk_loss
 from mmsigma.models.photometric_scheme import drop_colour
@@ -167,6 +169,104 @@ class TestRandomWalk:
             RandomWalkCorrespondence(nodes='pixels')
         with pytest.raises(TypeError, match="nodes='patches' needs a KeyEncoder as backbone, got MASTKeyEncoder"):
             RandomWalkCorrespondence().loss(None, clip(), MASTKeyEncoder(skips=False))
+
+
+class KeysOfViews:
+    """An encoder whose keys (B, T, D, h, w) are given; each view is an image of its number, clip by clip.
+
+    What it is asked for is in ``seen``: numbers of views, and whether a gradient was wanted.
+    """
+
+    def __init__(self, keys: Tensor) -> None:
+        self.keys, self.seen = keys, []
+
+    def clip(self, back: Tensor) -> ClipViews:
+        views = torch.arange(len(self.keys) * self.keys.shape[1]).view(len(self.keys), -1, 1, 1, 1)
+        views = views.expand(-1, -1, 3, 8, 8).float()
+        return ClipViews(torch.full_like(views, -1), views, back)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        numbers = images[:, 0, 0, 0].long()
+        self.seen.append((numbers.tolist(), torch.is_grad_enabled()))
+        return self.keys.flatten(0, 1)[numbers]
+
+
+class TestShortLong:
+    """Two clips, the views of the first flipped; numbers of views are 3 * clip + frame."""
+
+    back = torch.tensor([[[-1.0, 0, 0], [0, 1, 0]], [[1, 0, 0], [0, 1, 0]]])
+
+    def keys(self, seed: int) -> Tensor:
+        return F.normalize(torch.randn(2, 3, 8, 2, 4, generator=torch.Generator().manual_seed(seed)), dim=2)
+
+    def in_view(self, keys: Tensor) -> Tensor:
+        """Cells (B, N, D) of maps, the first clip's flipped."""
+        return torch.stack([keys[0].flip(-1), keys[1]]).flatten(2).transpose(1, 2)
+
+    def surprise(self, query: Tensor, memory: Tensor, target: Tensor, temperature: float) -> Tensor:
+        chances = (query @ memory.transpose(1, 2) / temperature).softmax(dim=2)
+        return -chances.gather(2, target[..., None]).log().mean()
+
+    def test_frames_and_weights(self) -> None:
+        keys, encoder = self.keys(0), KeysOfViews(self.keys(1))
+        found = ShortLongCorrespondence(0.3, 0.7, temperature=0.2).loss(keys, encoder.clip(self.back), encoder)
+        views = encoder.keys.flatten(3).transpose(2, 3)  # (B, T, N, D)
+        here = torch.arange(8).expand(2, -1)
+        short = self.surprise(self.in_view(keys[:, 1]), views[:, 0], here, 0.2)
+        first = keys[:, 0].flatten(2).transpose(1, 2)
+        match = (views[:, 2] @ first.transpose(1, 2)).argmax(dim=2)
+        long = self.surprise(self.in_view(keys[:, 2]), first, match, 0.2)
+        assert found.keys() == {'loss_short', 'loss_long'}
+        torch.testing.assert_close(found['loss_short'], 0.3 * short)
+        torch.testing.assert_close(found['loss_long'], 0.7 * long)
+        assert encoder.seen == [([0, 3], True), ([2, 5], False)]
+
+    def test_one_of_the_losses(self) -> None:
+        keys, both = self.keys(0), KeysOfViews(self.keys(1))
+        expected = ShortLongCorrespondence().loss(keys, both.clip(self.back), both)
+        for name, scheme, seen in (
+            ('loss_short', ShortLongCorrespondence(long_weight=0), [([0, 3], True)]),
+            ('loss_long', ShortLongCorrespondence(short_weight=0), [([2, 5], False)]),
+        ):
+            encoder = KeysOfViews(self.keys(1))
+            found = scheme.loss(keys, encoder.clip(self.back), encoder)
+            assert found == {name: expected[name]} and encoder.seen == seen
+
+
+def test_golden_anchors_through_the_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = load_vectors('loss_code_corr')
+    cells = {8: vectors.tensor('in_anchor_index'), 4: vectors.tensor('in_ref_index')}
+    asked = []
+
+    def given_grid(batch: int, size: tuple[int, int], side: int) -> Tensor:
+        asked.append((batch, tuple(size), side))
+        return cells[side]
+
+    monkeypatch.setattr(correspondence_schemes, 'random_grid', given_grid)
+    encoder = KeysOfViews(vectors.tensor('in_view2_feats'))
+    clips = encoder.clip(vectors.tensor('in_theta_inv'))
+    keys = vectors.tensor('in_view1_feats')
+    found = AnchorCorrespondence(cross_weight=0.3, temporal_weight=2.0).loss(keys, clips, encoder)
+    assert found.keys() == {'loss_temporal', 'loss_cross'}
+    assert float(found['loss_temporal']) == pytest.approx(2 * vectors.arrays['out_loss_temp'].item(), rel=1e-4)
+    assert float(found['loss_cross']) == pytest.approx(0.3 * vectors.arrays['out_loss_cross_key'].item(), rel=1e-4)
+    assert asked == [(2, (16, 16), 8), (2, (16, 16), 4)]
+    assert sorted(encoder.seen) == [([0, 3], True), ([1, 2, 4, 5], False)]
+    found = AnchorCorrespondence().loss(keys, clips, encoder)  # weights of the release
+    assert float(sum(found.values())) == pytest.approx(vectors.arrays['out_loss_main'].item(), rel=1e-4)
+
+
+def test_random_grid() -> None:
+    torch.manual_seed(0)
+    cells = random_grid(64, (9, 12), 4)  # steps of 2 and 3
+    rows, columns = (cells // 12).view(64, 4, 4), (cells % 12).view(64, 4, 4)
+    tops, lefts = rows[:, :1, :1], columns[:, :1, :1]
+    assert torch.equal(rows, tops + 2 * torch.arange(4)[:, None].expand(64, 4, 4))
+    assert torch.equal(columns, lefts + 3 * torch.arange(4).expand(64, 4, 4))
+    shifts = {(int(top), int(left)) for top, left in zip(tops, lefts, strict=True)}
+    assert shifts == {(top, left) for top in range(2) for left in range(3)}
+    with pytest.raises(ValueError, match='a grid of 8 x 8 does not fit into maps of 7 x 12'):
+        random_grid(1, (7, 12), 8)
 
 
 def test_views_that_are_not_there() -> None:

@@ -28,6 +28,8 @@ def test_released_loss(networks: nn.ModuleDict) -> None:
     assert float(loss) == pytest.approx(vectors.arrays['out_loss_main'].item(), rel=2e-3)
     first = segmentation_loss(reader, images[None, :2], frames[:2], labels[:, :2], hard_coarse=True)
     assert float(first) == pytest.approx(vectors.arrays['out_loss_frame1'].item(), rel=2e-3)
+    second = 2 * float(loss) - float(first)  # the loss is the mean of both
+    assert second == pytest.approx(vectors.arrays['out_loss_frame2'].item(), rel=2e-3)
     # other choices are other numbers
     soft = segmentation_loss(reader, images[None], frames, labels)
     more = segmentation_loss(reader, images[None], frames, labels, hard_coarse=True, num_rounds=2)

@@ -26,6 +26,31 @@ def test_literal_reading(case: int) -> None:
     assert torch.equal(clusters.kept, vectors.tensor(f'out_kept{case}'))
 
 
+@pytest.mark.parametrize('weight', [0.1, 0.5])
+def test_code_is_added_to_the_features(weight: float) -> None:
+    vectors = load_vectors('kmeans_pe3d')
+    features = vectors.tensor('in_feats')
+    points = (features + weight * vectors.tensor('out_pe')).flatten(0, 2)
+    expected = kmeans(points, 5, generator=torch.Generator().manual_seed(0)).labels.view(features.shape[:3])
+    (clusters,) = cluster_videos(features[None], code_weight=weight, generator=torch.Generator().manual_seed(0))
+    assert (clusters.labels == expected).float().mean() >= 0.99
+    (lengths,) = cluster_videos(3 * features[None], code_weight=weight, generator=torch.Generator().manual_seed(0))
+    assert (lengths.labels == expected).float().mean() >= 0.99
+
+
+def two_of_a_kind(num_frames: int) -> torch.Tensor:
+    """Features (T, 1, 3, D) of a video with two objects that look the same, on both sides of another."""
+    generator = torch.Generator().manual_seed(0)
+    looks = F.normalize(torch.randn(2, 24, generator=generator), dim=1)[[0, 1, 0]]
+    return looks + 0.02 * torch.randn(num_frames, 1, 3, 24, generator=generator)
+
+
+def test_place_separates_what_looks_the_same() -> None:
+    features = two_of_a_kind(15)[None]
+    (clusters,) = cluster_videos(features, 3, num_restarts=5, generator=torch.Generator().manual_seed(0))
+    assert (clusters.labels == clusters.labels[0, 0]).all() and clusters.shares.tolist() == pytest.approx([1 / 3] * 3)
+
+
 def two_objects(num_videos: int = 2) -> torch.Tensor:
     """Features (B, T, h, w, D) of backgrounds with two objects in one corner each."""
     generator = torch.Generator().manual_seed(0)
