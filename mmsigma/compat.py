@@ -45,13 +45,17 @@ def init_cpu_process_group(launcher: str) -> None:
     dist.init_process_group('gloo')
 
 
-def cpu_model_wrapper(cfg: dict | None) -> dict:
-    """Config of the DDP wrapper on the CPU.
+def cpu_model_wrapper(cfg: dict | None, *, find_unused_parameters: bool = False) -> dict:
+    """Config of the DDP wrapper on the CPU; ``find_unused_parameters``, for one that does not say it.
 
     mmengine passes ``device_ids=[LOCAL_RANK]`` (seen in 0.10.7), which DDP refuses for modules on the CPU. Remove when
     it no longer does.
     """
-    default = dict(type='mmengine.MMDistributedDataParallel', broadcast_buffers=False)
+    default = dict(
+        type='mmengine.MMDistributedDataParallel',
+        broadcast_buffers=False,
+        find_unused_parameters=find_unused_parameters,
+    )
     return {**default, **(cfg or {}), 'device_ids': None}
 
 

@@ -58,10 +58,6 @@ def test_recipe_of_the_paper() -> None:
     hook = cfg.custom_hooks[-1]
     assert (cfg.train_cfg.max_epochs, hook.start, hook.interval) == (400, 300, 10)
     assert (cfg.optim_wrapper.optimizer.type, cfg.optim_wrapper.optimizer.lr) == ('Adam', 1e-4)
-    halving, constant = cfg.param_scheduler
-    assert (halving.step_size, halving.gamma, halving.end) == (100, 0.5, 300)
-    # 1e-4 halved after 100 and 200 epochs, and 1e-5 from epoch 300 on
-    assert constant.begin == 300 and 1e-4 * 0.5**2 * constant.factor == pytest.approx(1e-5)
     correspondence = cfg.model.correspondence
     assert (correspondence.short_weight, correspondence.long_weight) == (0.1, 0.5)
     assert (cfg.model.segmentation.num_rounds, cfg.model.memory.num_rounds, cfg.model.memory.num_context) == (1, 3, 20)
@@ -88,9 +84,9 @@ def test_step_reaches_sampling_and_clustering() -> None:
     assert cfg.train_dataloader.dataset.pipeline[0].sampling.step == cfg.custom_hooks[-1].settings.step == 5
 
 
-def rates_of(name: str) -> list[float]:
+def rates_of(name: str, **options) -> list[float]:
     """Learning rate of each epoch."""
-    cfg = load_config(FOLDER / f'{name}.py')
+    cfg = load_config(FOLDER / f'{name}.py', options)
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=cfg.optim_wrapper.optimizer.lr)
     schedulers = [PARAM_SCHEDULERS.build(dict(item, optimizer=optimizer)) for item in cfg.param_scheduler]
     rates = []
@@ -103,6 +99,10 @@ def rates_of(name: str) -> list[float]:
 
 def test_learning_rates_over_the_epochs() -> None:
     assert rates_of('r18_ytvos') == pytest.approx([1e-4] * 100 + [5e-5] * 100 + [2.5e-5] * 100 + [1e-5] * 100)
+    stages = dict(correspondence_epochs=4, joint_epochs=2)
+    assert rates_of('r18_ytvos', lr=4e-4, **stages) == pytest.approx([4e-4, 2e-4, 1e-4, 1e-4, 1e-5, 1e-5])
+    assert rates_of('r18_ytvos', joint_lr=3e-5, **stages)[-2:] == pytest.approx([3e-5] * 2)
+    assert rates_of('r18_ytvos', correspondence_epochs=0, joint_epochs=2) == pytest.approx([1e-5] * 2)
     assert rates_of('mast_r18_ytvos') == pytest.approx([1e-3] * 100 + [5e-4] * 100 + [2.5e-4] * 100 + [1e-5] * 100)
     assert rates_of('crw_r18_k400') == pytest.approx([1e-4] * 20 + [3e-5] * 5 + [1e-5] * 8)
     assert rates_of('crw_r18_k400_corr') == pytest.approx([1e-4] * 20 + [3e-5] * 5)

@@ -15,4 +15,7 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 optim_wrapper = dict(optimizer=dict(lr=lr))
-param_scheduler = [_base_.param_scheduler[0], {**_base_.param_scheduler[1], 'factor': 0.04}]
+param_scheduler = [
+    _base_.param_scheduler[0],
+    {**_base_.param_scheduler[1], 'gamma': _base_.joint_lr / lr * 2 ** len(_base_.halvings)},
+]

@@ -7,7 +7,8 @@ _base_ = [
 ]
 
 correspondence_epochs, joint_epochs, update_every = 300, 100, 10
-lr = 1e-4
+lr, joint_lr = 1e-4, 1e-5
+halvings = sorted({correspondence_epochs // 3, 2 * correspondence_epochs // 3} - {0})
 test_root = 'data/DAVIS'
 
 train_cfg = dict(type='ResumableEpochLoop', max_epochs=correspondence_epochs + joint_epochs)
@@ -17,11 +18,12 @@ optim_wrapper = dict(
     paramwise_cfg=dict(bias_decay_mult=0.0, norm_decay_mult=0.0),
 )
 param_scheduler = [
-    dict(type='StepLR', step_size=correspondence_epochs // 3, gamma=0.5, end=correspondence_epochs),
-    dict(type='ConstantLR', factor=0.4, begin=correspondence_epochs, end=correspondence_epochs + joint_epochs + 1),
+    dict(type='MultiStepLR', milestones=halvings, gamma=0.5),
+    dict(type='MultiStepLR', milestones=[correspondence_epochs], gamma=joint_lr / lr * 2 ** len(halvings)),
 ]
 auto_scale_lr = dict(base_batch_size=16, enable=False)
 custom_hooks = _base_.custom_hooks + [
+    dict(type='mmengine.SyncBuffersHook'),
     dict(type='ReclusterHook', start=correspondence_epochs, interval=update_every, settings=dict(step=_base_.step)),
 ]
 test_dataloader = dict(

@@ -14,7 +14,7 @@ from mmsigma.registry import TRANSFORMS
 from mmsigma.utils.checkpoint import write_atomically
 
 _MANIFEST, _CURRENT = 'manifest.json', 'current.json'
-_REMEDY = 'resume from a checkpoint of the epoch in which the round began, or copy the round from elsewhere'
+_REMEDY = 'resume from a checkpoint of {epoch} or earlier, or copy the round from elsewhere'
 
 
 class PseudoMasks(NamedTuple):
@@ -70,14 +70,18 @@ class PseudoMaskRounds:
         text = json.dumps(dict(round=number))
         write_atomically(self.folder / _CURRENT, lambda name: Path(name).write_text(text))
 
-    def is_complete(self, number: int) -> bool:
-        """Whether a round was finished.
+    def use_none(self) -> None:
+        """Let no round count, whatever an earlier run has left."""
+        (self.folder / _CURRENT).unlink(missing_ok=True)
+
+    def manifest(self, number: int) -> dict | None:
+        """What a finished round was made with; None if it was not finished.
 
         Raises:
             ValueError: If its manifest is damaged, which leaves that open.
         """
-        folder = self.path(number)
-        return _read_round(folder / _MANIFEST, f'delete the folder {folder} and {_REMEDY}') is not None
+        folder, remedy = self.path(number), _REMEDY.format(epoch='the epoch in which the round began')
+        return _read_json(folder / _MANIFEST, f'delete the folder {folder} and {remedy}')
 
     def current(self) -> int | None:
         """The round that counts, if there is one.
@@ -85,7 +89,8 @@ class PseudoMaskRounds:
         Raises:
             ValueError: If the file that says so is damaged.
         """
-        return _read_round(self.folder / _CURRENT, 'delete it and resume the run, which writes it again')
+        found = _read_json(self.folder / _CURRENT, 'delete it and resume the run, which writes it again')
+        return None if found is None else found['round']
 
     def load(self, number: int, video: str) -> PseudoMasks:
         """Clusters of a video.
@@ -98,7 +103,7 @@ class PseudoMaskRounds:
         if not path.is_file():
             raise FileNotFoundError(
                 f'round {number} has no pseudo masks of {video} ({path}): with the list of videos that the round was '
-                f'made of, or, if the file was lost, delete the folder {path.parent} and {_REMEDY}'
+                f'made of, or, if the file was lost, {self._remedy(number)}'
             )
         try:
             with np.load(path) as file:
@@ -106,18 +111,22 @@ class PseudoMaskRounds:
             if len(masks.labels) != len(masks.frames):
                 raise ValueError(f'labels of {len(masks.labels)} frames, numbers of {len(masks.frames)}')
         except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
-            raise ValueError(
-                f'the pseudo masks {path} are damaged ({error}): delete the folder {path.parent} and {_REMEDY}'
-            ) from error
+            raise ValueError(f'the pseudo masks {path} are damaged ({error}): {self._remedy(number)}') from error
         return masks
 
+    def _remedy(self, number: int) -> str:
+        made = self.manifest(number) or {}
+        epoch = f'epoch {made["epoch"]}' if 'epoch' in made else 'the epoch in which the round began'
+        return f'delete the folder {self.path(number)} and {_REMEDY.format(epoch=epoch)}'
 
-def _read_round(path: Path, remedy: str) -> int | None:
-    """The number of a round in a file of JSON; None if there is no file."""
+
+def _read_json(path: Path, remedy: str) -> dict | None:
+    """What a file says about a round, its number for one; None if there is no file."""
     if not path.is_file():
         return None
     try:
-        return int(json.loads(path.read_text())['round'])
+        found = json.loads(path.read_text())
+        return {**found, 'round': int(found['round'])}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f'{path} is damaged ({error}): {remedy}') from error
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather_object, barrier, get_rank, get_world_size, is_main_process
+from mmengine.dist import all_gather_object, all_reduce_params, barrier, get_rank, get_world_size, is_main_process
 from torch import Tensor, nn
 
 from mmsigma.datasets.pseudo_masks import PseudoMaskRounds, PseudoMasks
@@ -15,6 +15,8 @@ from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
 from mmsigma.models.frame_geometry import FrameGeometry
 from mmsigma.ops.kmeans import assign
 from mmsigma.ops.space_time_clustering import cluster_videos, keep_clusters, space_time_code
+
+_CHUNK = 8  # batches that are read at once
 
 
 class ClusterSettings(NamedTuple):
@@ -47,15 +49,17 @@ class ClusterSettings(NamedTuple):
     batch_size: int = 8
 
 
-class _Everything:
-    """Sampling of all frames at a step, or at a rate."""
+class _Part:
+    """Sampling of some of the frames at a step, or at a rate; ``num_sampled`` says how many there are in all."""
 
-    def __init__(self, step: int, fps: float | None) -> None:
-        self.step, self.fps = step, fps
+    def __init__(self, step: int, fps: float | None, first: int, count: int) -> None:
+        self.step, self.fps, self.first, self.count = step, fps, first, count
 
     def __call__(self, results: dict) -> dict:
         step = step_of_rate(results, self.fps) if self.fps else self.step
-        results['frame_inds'] = np.arange(0, results['total_frames'], step)
+        everything = np.arange(0, results['total_frames'], step)
+        results['frame_inds'] = everything[self.first : self.first + self.count]
+        results['num_sampled'] = len(everything)
         results['num_clips'], results['clip_len'] = 1, len(results['frame_inds'])
         return results
 
@@ -93,6 +97,8 @@ def recluster(
     """
     was_training = encoder.training
     encoder.eval()
+    # statistics of norms are each process's own: without this, masks would depend on who makes them
+    all_reduce_params([buffer for buffer in encoder.buffers() if buffer.is_floating_point()], op='mean')
     geometry = FrameGeometry(encoder.stride, size=(settings.size, settings.size))
     geometry.to(next(encoder.parameters()).device)
     own, rows = videos[get_rank() :: get_world_size()], []
@@ -104,7 +110,7 @@ def recluster(
     statistics = _statistics(everything)
     if is_main_process():
         failed = sorted((video, reason) for video, reason, *_ in everything if reason)
-        manifest = dict(round=number, epoch=epoch, settings=settings._asdict(), **statistics, failed=failed)
+        manifest = dict(round=number, epoch=epoch, seed=seed, settings=settings._asdict(), **statistics, failed=failed)
         rounds.finish(number, manifest)
     barrier()
     return statistics
@@ -122,10 +128,7 @@ def _cluster_video(
 ) -> tuple[str, str, int, float]:
     """Cluster and write one video; returns its name, why it failed, how many clusters are kept, the largest share."""
     try:
-        results = ReadClip(dict(type=_Everything, step=settings.step, fps=settings.fps), decoder)(
-            dict(filename=video, start_index=0, modality='RGB')
-        )
-        features = _encode(encoder, geometry, results['imgs'], settings.batch_size)
+        features, frames = _read_and_encode(encoder, geometry, video, decoder, settings)
         if len(features) < 2:
             rate = f'{settings.fps:g} a second' if settings.fps else f'a step of {settings.step}'
             raise UnreadableVideoError(video, f'{len(features)} frames at {rate}, 2 are needed')
@@ -136,9 +139,7 @@ def _cluster_video(
         return video, error.reason, 0, 0.0
     generator = torch.Generator().manual_seed(zlib.crc32(f'{seed}:{number}:{video}'.encode()))
     labels, kept, shares = cluster_frames(features, settings, generator)
-    rounds.write_video(
-        number, video, PseudoMasks(labels.byte().cpu().numpy(), results['frame_inds'], kept.cpu().numpy())
-    )
+    rounds.write_video(number, video, PseudoMasks(labels.byte().cpu().numpy(), frames, kept.cpu().numpy()))
     return video, '', len(kept), float(shares.max())
 
 
@@ -174,13 +175,23 @@ def cluster_frames(
 
 
 @torch.no_grad()
-def _encode(encoder: nn.Module, geometry: FrameGeometry, frames: list[np.ndarray], batch_size: int) -> Tensor:
-    """Features (T, h, w, D) of frames."""
-    parts = []
-    for start in range(0, len(frames), batch_size):
-        images = torch.cat([geometry.prepare(frame) for frame in frames[start : start + batch_size]])
-        parts.append(encoder(images).movedim(1, -1))
-    return torch.cat(parts)
+def _read_and_encode(
+    encoder: nn.Module, geometry: FrameGeometry, video: str, decoder: str | dict, settings: ClusterSettings
+) -> tuple[Tensor, np.ndarray]:
+    """Features (T, h, w, D) of the frames of a video, and their numbers (T,); few frames are held at once."""
+    features: list[Tensor] = []
+    frames: list[np.ndarray] = []
+    first, total = 0, 1
+    while first < total:
+        part = dict(type=_Part, step=settings.step, fps=settings.fps, first=first, count=_CHUNK * settings.batch_size)
+        results = ReadClip(part, decoder)(dict(filename=video, start_index=0, modality='RGB'))
+        pictures, total = results['imgs'], results['num_sampled']
+        for start in range(0, len(pictures), settings.batch_size):
+            images = [geometry.prepare(picture) for picture in pictures[start : start + settings.batch_size]]
+            features.append(encoder(torch.cat(images)).movedim(1, -1))
+        frames.append(results['frame_inds'])
+        first += len(pictures)
+    return torch.cat(features), np.concatenate(frames)
 
 
 def _statistics(rows: list[tuple[str, str, int, float]]) -> dict[str, Any]:

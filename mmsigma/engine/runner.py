@@ -73,7 +73,8 @@ class VideoRunner(Runner):
         if self.distributed and not any(parameter.requires_grad for parameter in model.parameters()):
             return model.to(get_device())  # only evaluated: there is nothing to share, and DDP refuses it
         if self.distributed and not torch.cuda.is_available():
-            model_wrapper_cfg = compat.cpu_model_wrapper(model_wrapper_cfg)
+            unused = self.cfg.get('find_unused_parameters', False)  # mmengine looks at it only without a wrapper
+            model_wrapper_cfg = compat.cpu_model_wrapper(model_wrapper_cfg, find_unused_parameters=unused)
         return super().wrap_model(model_wrapper_cfg, model)
 
     def save_checkpoint(self, out_dir: str, filename: str, *args, **kwargs) -> None:

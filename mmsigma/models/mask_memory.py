@@ -27,7 +27,7 @@ class MaskMemory:
     Args:
         encoder: E.
         reader: V and D.
-        num_context: Frames before the current one to keep.
+        num_context: Frames before the current one to keep; 0 for the frames with given objects alone.
         k: Cells to copy from.
         temperature: Divides the similarity.
         radius: Half-width of the window in cells, which frames with given objects do not have; None for no window.
@@ -45,8 +45,8 @@ class MaskMemory:
         radius: float | None = 12,
         num_rounds: int = 3,
     ) -> None:
-        if num_context < 1 or num_rounds < 0:
-            raise ValueError(f'num_context must be positive and num_rounds not negative, got {num_context, num_rounds}')
+        if num_context < 0 or num_rounds < 0:
+            raise ValueError(f'num_context and num_rounds must not be negative, got {num_context} and {num_rounds}')
         self.encoder, self.reader, self.num_context, self.num_rounds = encoder, reader, num_context, num_rounds
         self.settings = dict(k=k, temperature=temperature, radius=radius)
         self.groups: list[_Group] = []
@@ -81,7 +81,8 @@ class MaskMemory:
             labels = self.read(image, frame)[0].softmax(dim=1)[0]
             if given is not None:
                 labels = self._add_objects(labels, given.to(image.dtype))
-        self._remember(image, frame, labels, keep=given is not None)
+        if given is not None or self.num_context:
+            self._remember(image, frame, labels, keep=given is not None)
         self.frame += 1
         return labels
 

@@ -112,7 +112,7 @@ class TestPseudoMasks:
         assert (masks[:, 4:, :4] == 3).all() and np.count_nonzero(masks) == 3 * 16
         rounds.use(0)
         assert (load(rounds)[:, :4, 8:] == 2).all() and np.count_nonzero(load(rounds)) == 3 * 32
-        assert rounds.is_complete(1) and not rounds.is_complete(2) and rounds.current() == 0
+        assert rounds.manifest(1) and rounds.manifest(2) is None and rounds.current() == 0
 
     def test_nothing_to_load(self, rounds: PseudoMaskRounds, tmp_path: Path) -> None:
         assert load(rounds, 'w.mp4') is None
@@ -148,8 +148,8 @@ class TestPseudoMasks:
     def test_damaged_manifest(self, rounds: PseudoMaskRounds, content: str) -> None:
         (rounds.path(1) / 'manifest.json').write_text(content)
         with pytest.raises(ValueError, match=r'round_001/manifest.json is damaged .*: delete the folder .*_001 and'):
-            rounds.is_complete(1)
-        assert rounds.is_complete(0)
+            rounds.manifest(1)
+        assert rounds.manifest(0)
         (rounds.folder / 'current.json').write_text(content)
         with pytest.raises(ValueError, match='current.json is damaged .*: delete it and resume the run'):
             load(rounds)

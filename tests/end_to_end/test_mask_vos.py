@@ -1,6 +1,9 @@
 """Mask-VOS from videos without labels to segmented ones: both stages, rounds of clustering, resuming."""
 
 import json
+import os
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -47,7 +50,7 @@ def trained(demo_set, tmp_path_factory) -> Path:
 
 def test_rounds(trained: Path) -> None:
     rounds = PseudoMaskRounds(trained / 'rounds')
-    assert rounds.is_complete(0) and rounds.is_complete(1) and not rounds.is_complete(2)
+    assert rounds.manifest(0) and rounds.manifest(1) and rounds.manifest(2) is None
     assert rounds.current() == 1
     manifest = json.loads((rounds.path(1) / 'manifest.json').read_text())
     assert (manifest['epoch'], manifest['videos'], manifest['failed']) == (3, 20, [])
@@ -57,9 +60,9 @@ def test_rounds(trained: Path) -> None:
     assert 'loss_short' in log and 'loss_segmentation' in log
 
 
-@pytest.mark.parametrize('at', [3, 6])
+@pytest.mark.parametrize('at', [1, 3, 6])
 def test_resumed_is_as_uninterrupted(demo_set, trained: Path, tmp_path: Path, at: int) -> None:
-    """Cut in the middle of the first epoch with masks, and at the end of one, before a round is made."""
+    """Cut before the first round, in the middle of the first epoch with masks, and where a round begins."""
     for name in ('rounds', f'iter_{at}.pth'):
         source = trained / name
         (tmp_path / name).symlink_to(source) if source.is_file() else _copy(source, tmp_path / name)
@@ -85,6 +88,27 @@ def test_a_round_that_is_gone_is_not_made_up(demo_set, trained: Path, tmp_path: 
     with pytest.raises(
         FileNotFoundError, match='epoch 1 belongs to round 0, which is not in .*: resume in the work dir'
     ):
+        build_runner(cfg).train()
+
+
+def test_a_new_run_makes_its_rounds_anew(demo_set, trained: Path, tmp_path: Path) -> None:
+    _copy(trained / 'rounds', tmp_path / 'rounds')
+    cfg = small(demo_set, tmp_path)
+    cfg.custom_hooks[-1].settings.num_clusters = 3
+    cfg.train_cfg.max_epochs = 2
+    build_runner(cfg).train()
+    rows = [json.loads(line) for line in next(tmp_path.glob('*/vis_data/scalars.json')).read_text().splitlines()]
+    shares = [row['labelled_clips'] for row in rows if 'labelled_clips' in row]
+    assert shares[0] == 0 and json.loads((tmp_path / 'rounds/round_000/manifest.json').read_text())['seed'] == 0
+    assert PseudoMaskRounds(tmp_path / 'rounds').manifest(0)['settings']['num_clusters'] == 3
+
+
+def test_settings_do_not_change_within_a_round(demo_set, trained: Path, tmp_path: Path) -> None:
+    _copy(trained / 'rounds', tmp_path / 'rounds')
+    (tmp_path / 'last_checkpoint').write_text(str(trained / 'iter_3.pth'))
+    cfg = small(demo_set, tmp_path)
+    cfg.resume, cfg.custom_hooks[-1].settings.num_clusters = True, 3
+    with pytest.raises(ValueError, match='round_000 was made with .*undo the change, or resume .* epoch 1 or earlier'):
         build_runner(cfg).train()
 
 
@@ -174,3 +198,22 @@ def test_hook_needs_masks_in_the_pipeline(demo_set, tmp_path: Path) -> None:
     del cfg.train_dataloader.dataset.pipeline[1]
     with pytest.raises(ValueError, match='ReclusterHook needs ReadClip and LoadPseudoMasks'):
         build_runner(cfg).train()
+
+
+@pytest.mark.slow
+def test_two_processes(demo_set, tmp_path: Path) -> None:
+    """Steps without masks leave parameters without gradients; statistics of norms are shared when an epoch ends."""
+    cfg = small(demo_set, tmp_path / 'run', batch_size=4)
+    cfg.train_cfg.max_epochs = 2
+    cfg.default_hooks.checkpoint.update(by_epoch=True)
+    cfg.dump(tmp_path / 'two.py')
+    environment = {**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1'}
+    environment.pop('PORT', None)
+    command = ['bash', str(ROOT / 'tools/dist_train.sh'), str(tmp_path / 'two.py'), '2', '--work-dir', cfg.work_dir]
+    run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    rounds = PseudoMaskRounds(tmp_path / 'run' / 'rounds')
+    assert rounds.manifest(0)['videos'] == 20 and rounds.current() == 0
+    rows = [json.loads(line) for line in next(tmp_path.glob('run/*/vis_data/scalars.json')).read_text().splitlines()]
+    shares = [row['labelled_clips'] for row in rows if 'labelled_clips' in row]
+    assert shares[0] == 0 and shares[-1] > 0

@@ -60,3 +60,23 @@ def test_encoder_and_decoder_go_together() -> None:
         model(decoder=None)
     with pytest.raises(ValueError, match='the model has no decoder: test its encoder as the backbone of Label'):
         model(decoder=None, mask_encoder=None).new_segmenter()
+
+
+def test_decoder_waits_for_masks_unchanged() -> None:
+    """Weight decay would take it to zero in the epochs of correspondence."""
+    network = model(correspondence=dict(type='ShortLongCorrespondence'))
+    before = {name: value.clone() for name, value in network.reader.state_dict().items()}
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2, weight_decay=0.1)
+    images, views = torch.randn(2, 2, 3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    back = torch.tensor([[[1.0, 0, 0], [0, 1, 0]]]).expand(2, -1, -1)
+
+    def step(*labelled: bool) -> None:
+        losses = network.loss(ClipViews(images, views, back), samples(*labelled))
+        optimizer.zero_grad()
+        sum(value for name, value in losses.items() if name.startswith('loss')).backward()
+        optimizer.step()
+
+    step(False, False)
+    assert all(torch.equal(value, before[name]) for name, value in network.reader.state_dict().items())
+    step(False, True)
+    assert not torch.equal(network.reader.decoder.pred.weight, before['decoder.pred.weight'])

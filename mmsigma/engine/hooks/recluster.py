@@ -53,26 +53,36 @@ class ReclusterHook(Hook):
         self.decoder = clips[0].decoder
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Make a round, or take one up.
+        """Make a round where it begins, or take up the one that a resumed run is in.
 
         Raises:
             FileNotFoundError: If a resumed run is in the middle of a round that is not there.
+            ValueError: If that round was made with another seed or other settings.
         """
-        if runner.epoch < self.start:
-            return
         number, inside = divmod(runner.epoch - self.start, self.interval)
-        begins = inside == 0 and runner.iter == runner.epoch * len(runner.train_dataloader)
-        if self.rounds.is_complete(number):
-            if is_main_process():
-                self.rounds.use(number)
-            barrier()
+        if number >= 0 and inside == 0 and runner.iter == runner.epoch * len(runner.train_dataloader):
+            self._make(runner, number)  # even if it is there: it may be of another run
             return
-        if not begins:
+        if number >= 0:
+            self._check(runner, number)
+        if is_main_process():
+            self.rounds.use(number) if number >= 0 else self.rounds.use_none()
+        barrier()
+
+    def _check(self, runner: Runner, number: int) -> None:
+        made = self.rounds.manifest(number)
+        remedy = f'resume from a checkpoint of epoch {self.start + number * self.interval} or earlier'
+        if made is None:
             raise FileNotFoundError(
                 f'epoch {runner.epoch} belongs to round {number}, which is not in {self.rounds.folder}: resume in the '
-                f'work dir of the run, or from a checkpoint of epoch {self.start + number * self.interval}'
+                f'work dir of the run, or {remedy}'
             )
-        self._make(runner, number)
+        ours = dict(seed=runner.seed, epoch=self.start + number * self.interval, settings=self.settings._asdict())
+        if differs := [key for key, value in ours.items() if made.get(key) != value]:
+            raise ValueError(
+                f'{self.rounds.path(number)} was made with { ({key: made.get(key) for key in differs}) }, the run has '
+                f'{ ({key: ours[key] for key in differs}) }: undo the change, or {remedy}'
+            )
 
     def _make(self, runner: Runner, number: int) -> None:
         dataset = runner.train_dataloader.dataset

@@ -108,7 +108,9 @@ class MaskVOS(BaseModel):
         return losses
 
     def _segmentation(self, images: Tensor, frames: list, data_samples: list, labelled: list[int]) -> Tensor:
-        if not labelled:  # all parameters take part all the same, which several processes rely on
+        if not labelled:
+            if self.correspondence is not None:  # no gradient, not one of zeros, which weight decay would act upon
+                return images.new_zeros(())
             return 0.0 * sum(parameter.sum() for parameter in self.reader.parameters())
         labels = torch.stack([data_samples[index].pseudo_mask for index in labelled]).to(images.device)
         chosen = [type(frame)(*(maps[labelled] for maps in frame)) for frame in frames]

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mmsigma.ops.linear import full_float32
+
 
 class WalkLoss(NamedTuple):
     """Result of :func:`random_walk_loss`.
@@ -20,10 +22,18 @@ class WalkLoss(NamedTuple):
     accuracy: Tensor
 
 
-def transitions(query: Tensor, memory: Tensor, temperature: float = 0.05) -> tuple[Tensor, Tensor]:
+def transitions(
+    query: Tensor,
+    memory: Tensor,
+    temperature: float = 0.05,
+    dropout: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
     """Probabilities of steps from nodes of unit length (B, N, C) to others (B, M, C): (B, N, M), and back (B, M, N)."""
     similarity = query @ memory.transpose(1, 2) / temperature
-    return similarity.softmax(dim=2), similarity.transpose(1, 2).softmax(dim=2)
+    both = similarity, similarity.transpose(1, 2)
+    forth, back = (_drop(logits, dropout, generator).softmax(dim=2) for logits in both)
+    return forth, back
 
 
 def random_walk_loss(
@@ -45,13 +55,10 @@ def random_walk_loss(
     """
     if nodes.shape[2] < 3:
         raise ValueError(f'walks need three frames or more, got {nodes.shape[2]}')
-    frames = nodes.permute(2, 0, 3, 1).unbind(0)
-    forth, back = [], []
-    for one, other in zip(frames, frames[1:], strict=False):
-        similarity = one @ other.transpose(1, 2) / temperature
-        forth.append(_drop(similarity, dropout, generator).softmax(dim=2))
-        back.append(_drop(similarity.transpose(1, 2), dropout, generator).softmax(dim=2))
-    return _walk_losses(forth, back)
+    frames = (nodes if nodes.dtype == torch.float64 else nodes.float()).permute(2, 0, 3, 1).unbind(0)
+    with full_float32(nodes.device.type):  # products of many small probabilities
+        steps = [transitions(*pair, temperature, dropout, generator) for pair in zip(frames, frames[1:], strict=False)]
+        return _walk_losses(*map(list, zip(*steps, strict=True)))
 
 
 def _drop(logits: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
