@@ -1,4 +1,5 @@
-# Clusters by optimal transport, all of one size, which the paper leaves to future work.
+# Clusters by optimal transport, which the paper leaves to future work: about as large as each other in the frames that
+# they are found in (20 of a video); cells of the others get the nearest mean, in whatever numbers.
 _base_ = ['r18_ytvos.py']
 
 custom_hooks = _base_.custom_hooks[:-1] + [

@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from mmsigma.models import mask_memory
 from mmsigma.models.mask_memory import MaskMemory
 from mmsigma.models.mask_networks import FrameMaskEncoder, KeyEncoder, MaskDecoder
-from mmsigma.models.mask_reading import MaskReader
+from mmsigma.models.mask_reading import MaskReader, cells_of_masks
+from mmsigma.ops.affinity import topk_affinity
 from mmsigma.utils.mask_vos_names import official_name
 from tests.golden_mask_vos import fill, load_vectors
 
@@ -27,6 +29,11 @@ def masks(number: int) -> torch.Tensor:
     """Background and as many objects, in columns of 8 pixels (V, 32, 40)."""
     place = (torch.arange(40) // 8).expand(32, -1)
     return torch.stack([(place >= number)] + [place == index for index in range(number)])
+
+
+def late_masks() -> torch.Tensor:
+    """Masks of the second object alone, as they are given with a later frame (V, 32, 40)."""
+    return torch.cat([torch.zeros(2, 32, 40), masks(3)[3:].float()])
 
 
 def test_released_step() -> None:
@@ -67,7 +74,7 @@ def test_objects_that_come_later(small: tuple) -> None:
     memory = MaskMemory(*small, num_context=2, radius=3)
     video = images(7)
     for number, image in enumerate(video):
-        given = {0: masks(1), 3: torch.cat([torch.zeros(2, 32, 40), masks(3)[3:].float()])}.get(number)
+        given = {0: masks(1), 3: late_masks()}.get(number)
         labels = memory.step(image, given)
         assert len(labels) == (2 if number < 3 else 3)
         if number == 3:
@@ -81,8 +88,65 @@ def test_objects_that_come_later(small: tuple) -> None:
     again = MaskMemory(*small, num_context=2, radius=3)
     for number, image in enumerate(video[:3]):
         again.step(image, masks(1) if number == 0 else None)
-    late = again.step(video[3], torch.cat([torch.zeros(2, 32, 40), masks(3)[3:].float()]))
+    late = again.step(video[3], late_masks())
     torch.testing.assert_close(late[:2, :, 24:], first[:, :, 24:])
+
+
+def test_what_each_group_looks_at(small: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+
+    def record(query: torch.Tensor, keys: torch.Tensor, **settings):
+        looked.append((query, keys.clone(), settings))  # the memory goes on
+        return topk_affinity(query, keys, **settings)
+
+    monkeypatch.setattr(mask_memory, 'topk_affinity', record)
+    memory, video = MaskMemory(*small, num_context=2, radius=3, k=5, temperature=0.1), images(7)
+    with torch.no_grad():
+        keys = [small[0].encode(image).key[0].movedim(0, -1) for image in video]
+    # times of the frames, and how many of them have no window: those with given objects that the group knows
+    expected = {
+        1: [([0], 1)],
+        2: [([0, 1], 1)],
+        3: [([0, 1, 2], 1)],
+        4: [([0, 3, 1, 2], 2), ([3], 1)],
+        5: [([0, 3, 4, 2], 2), ([3, 4], 1)],
+        6: [([0, 3, 4, 5], 2), ([3, 4, 5], 1)],
+    }
+    for number, image in enumerate(video):
+        looked.clear()
+        memory.step(image, {0: masks(1), 3: late_masks()}.get(number))
+        assert len(looked) == len(expected.get(number, []))
+        for (query, seen, settings), (times, num_free) in zip(looked, expected.get(number, []), strict=True):
+            torch.testing.assert_close(query, keys[number])
+            torch.testing.assert_close(seen, torch.stack([keys[time] for time in times]))
+            assert settings == dict(num_free=num_free, k=5, temperature=0.1, radius=3)
+
+
+def test_late_objects_are_read_from_their_own_frames(small: tuple) -> None:
+    video, together = images(5), MaskMemory(*small, num_context=2, radius=3)
+    for number, image in enumerate(video[:4]):
+        together.step(image, {0: masks(1), 3: late_masks()}.get(number))
+    alone, own = MaskMemory(*small, num_context=2, radius=3), late_masks()[2]
+    alone.step(video[3], torch.stack([1 - own, own]))
+    with torch.no_grad():
+        frame = small[0].encode(video[4])
+        coarse, expected = together.read(video[4], frame)[1], alone.read(video[4], frame)[1]
+    assert len(coarse) == 2
+    torch.testing.assert_close(coarse[1], expected[0])
+
+
+def test_memory_holds_probabilities(small: tuple) -> None:
+    encoder, reader = small
+    memory = MaskMemory(*small, num_context=2, radius=3)
+    for number, image in enumerate(images(5)):
+        labels = memory.step(image, {0: masks(1), 3: late_masks()}.get(number))
+        if number not in (0, 3):
+            assert ((labels > 0.1) & (labels < 0.9)).any()  # soft
+        slot = memory.times.index(number)
+        with torch.no_grad():
+            values = reader.embed(image, encoder.encode(image), labels[None, 1:])[0]
+        torch.testing.assert_close(memory._values[:, slot], values.movedim(1, -1))
+        torch.testing.assert_close(memory._cells[:, slot], cells_of_masks(labels[None, 1:], (4, 5))[0])
 
 
 def test_many_objects(small: tuple) -> None:
@@ -109,5 +173,5 @@ def test_rounds_and_bad_input(small: tuple) -> None:
         MaskMemory(*small).step(images(1)[0])
     with pytest.raises(ValueError, match='the keys of frame 0 are not finite'):
         MaskMemory(*small).step(torch.full((1, 3, 32, 40), torch.nan), masks(1))
-    with pytest.raises(ValueError, match='num_context must be positive'):
-        MaskMemory(*small, num_context=0)
+    with pytest.raises(ValueError, match='num_context and num_rounds must not be negative'):
+        MaskMemory(*small, num_context=-1)
