@@ -163,9 +163,8 @@ class LoadPseudoMasks(BaseTransform):
         places = np.searchsorted(masks.frames, wanted).clip(max=len(masks.frames) - 1)
         if (masks.frames[places] != wanted).any():
             raise ValueError(
-                f'{results["filename"]}: frames {wanted.tolist()} are drawn, but every '
-                f'{int(np.diff(masks.frames).min(initial=10**9))}th was clustered: set the same step for sampling and '
-                'reclustering'
+                f'{results["filename"]}: frames {wanted.tolist()} are drawn, but those clustered are '
+                f'{int(np.diff(masks.frames).min(initial=10**9))} apart: set the same step for sampling and reclustering'
             )
         table = np.zeros(256, np.uint8)
         table[masks.kept] = masks.kept + 1

@@ -81,8 +81,9 @@ class MaskMemory:
             labels = self.read(image, frame)[0].softmax(dim=1)[0]
             if given is not None:
                 labels = self._add_objects(labels, given.to(image.dtype))
-        if given is not None or self.num_context:
-            self._remember(image, frame, labels, keep=given is not None)
+        begins = self.groups[-1].start == self.frame
+        if begins or self.num_context:
+            self._remember(image, frame, labels, keep=begins)
         self.frame += 1
         return labels
 

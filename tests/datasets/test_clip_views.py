@@ -119,7 +119,7 @@ class TestPseudoMasks:
         assert load(PseudoMaskRounds(tmp_path / 'none')) is None
 
     def test_what_does_not_fit_is_named(self, rounds: PseudoMaskRounds) -> None:
-        with pytest.raises(ValueError, match='frames .0, 3. are drawn, but every 2th was clustered'):
+        with pytest.raises(ValueError, match='frames .0, 3. are drawn, but those clustered are 2 apart'):
             load(rounds, frames=(0, 3))
         with pytest.raises(FileNotFoundError, match='round 1 has no pseudo masks of x.mp4'):
             load(rounds, 'x.mp4')

@@ -175,3 +175,18 @@ def test_rounds_and_bad_input(small: tuple) -> None:
         MaskMemory(*small).step(torch.full((1, 3, 32, 40), torch.nan), masks(1))
     with pytest.raises(ValueError, match='num_context and num_rounds must not be negative'):
         MaskMemory(*small, num_context=-1)
+
+
+def test_masks_without_a_new_object_change_nothing(small: tuple) -> None:
+    memory, same = (MaskMemory(*small, num_context=2, radius=3) for _ in range(2))
+    for number, image in enumerate(images(5)):
+        given = masks(1) if number == 0 else None
+        torch.testing.assert_close(memory.step(image, masks(1) if number == 3 else given), same.step(image, given))
+    assert memory.times == same.times
+
+
+def test_first_frame_alone_in_memory(small: tuple) -> None:
+    memory = MaskMemory(*small, num_context=0, radius=3)
+    for number, image in enumerate(images(3)):
+        memory.step(image, masks(1) if number == 0 else None)
+    assert memory.times == [0] and memory.frame == 3

@@ -17,8 +17,8 @@ from mmsigma.registry import HOOKS
 class ReclusterHook(Hook):
     """Makes the pseudo masks of Mask-VOS from the features of the model: from an epoch on, every so many epochs.
 
-    Rounds are in ``<work dir>/rounds``. A run that is resumed takes up the round it was in, and does not make it again:
-    it then equals an uninterrupted one.
+    Rounds are in ``<work dir>/rounds``. They are made where they begin, whatever is there; a run that is resumed within
+    one takes it up, and then equals an uninterrupted one.
 
     Args:
         start: Epoch before which the first round is made, from 0 (the paper: 300, counted so).
