@@ -162,9 +162,10 @@ class LoadPseudoMasks(BaseTransform):
         wanted = np.ravel(results['frame_inds'])
         places = np.searchsorted(masks.frames, wanted).clip(max=len(masks.frames) - 1)
         if (masks.frames[places] != wanted).any():
+            apart = int(np.diff(masks.frames).min(initial=10**9))
             raise ValueError(
-                f'{results["filename"]}: frames {wanted.tolist()} are drawn, but those clustered are '
-                f'{int(np.diff(masks.frames).min(initial=10**9))} apart: set the same step for sampling and reclustering'
+                f'{results["filename"]}: frames {wanted.tolist()} are drawn, but those clustered are {apart} apart: set '
+                'the same step for sampling and reclustering'
             )
         table = np.zeros(256, np.uint8)
         table[masks.kept] = masks.kept + 1
