@@ -1,7 +1,7 @@
 # make demo   set up, generate a small data set, pre-train a tiny SIGMA on it, draw pictures
 # make demo-vos   train correspondence on that data set, once, and segment one of its videos with it, or your own:
 #                 make demo-vos VIDEO=dog.mp4 MASK=dog_first_frame.png
-# make demo-align   learn to align on that data set, once, and align two of its videos with it, or your own:
+# make demo-align   learn to align on a larger set of that kind, once, and align two of its videos, or your own:
 #                   make demo-align FIRST=mine.mp4 SECOND=expert.mp4
 # make test   set up and run the tests (PYTEST_ARGS='-m "not slow"' for the quick ones)
 # make lint   ruff and mypy
@@ -16,8 +16,9 @@ VIDEO ?= $(DEMO_DATA)/JPEGImages/480p/clip_0091
 MASK ?= $(DEMO_DATA)/Annotations/480p/clip_0091/00000.png
 VOS_RESULTS ?= vos_results
 DEMO_ALIGN_RUN ?= work_dirs/demo_align
-FIRST ?= $(DEMO_DATA)/videos/clip_0090.mp4
-SECOND ?= $(DEMO_DATA)/videos/clip_0100.mp4
+DEMO_ALIGN_DATA ?= work_dirs/demo_align_data
+FIRST ?= $(DEMO_ALIGN_DATA)/videos/clip_0363.mp4
+SECOND ?= $(DEMO_ALIGN_DATA)/videos/clip_0373.mp4
 ALIGN_RESULTS ?= align_results
 PYTEST_ARGS ?=
 
@@ -45,9 +46,9 @@ demo-align: $(DEMO_ALIGN_RUN)/epoch_20.pth
 		--out '$(ALIGN_RESULTS)' --cam --anomaly
 
 $(DEMO_ALIGN_RUN)/epoch_20.pth: | $(VENV)/.installed
-	$(BIN)/python tools/make_demo_dataset.py --out $(DEMO_DATA) --num-workers 2
+	$(BIN)/python tools/make_demo_dataset.py --out $(DEMO_ALIGN_DATA) --num-videos 480 --num-workers 2
 	$(BIN)/python tools/train.py configs/demo/gta_tiny_demo.py --work-dir $(DEMO_ALIGN_RUN) \
-		--cfg-options data_root=$(DEMO_DATA)
+		--cfg-options data_root=$(DEMO_ALIGN_DATA)
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -1,5 +1,11 @@
-# A small GTA for the CPU on the demo set: stage 3 of a ResNet-18 from scratch, frames of 64 x 64, groups of 4 videos of
-# one class, 12 steps each. Reduced in everything but the method.
+# A small GTA for the CPU on the demo set: frames of 32 x 32, squares of 4 x 4 pixels as tokens, two convolutions, all
+# from scratch; groups of 4 videos of one class, 12 steps each. Reduced in everything but the method.
+#
+# It learns to align the four classes that move across the frame, whose phase is to be seen in where something is, of
+# the 480 videos that `make demo-align` generates. Of all ten classes it learns nothing in 1,000 steps. In single runs
+# Kendall's tau of training and validation videos was 50 and 36, with 32 channels in the last convolution 70 and 16,
+# with 9 training videos a class 97 and 26; a ResNet-18 at this rate came to give all frames the same embedding
+# (loss_forth 2.98 = 0.1 * 12 * ln 12).
 _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'demo_data'
@@ -7,6 +13,8 @@ train_list, val_list = 'annotations/train.txt', 'annotations/val.txt'
 decoder = 'decord'
 group_size = 4
 epochs = 20
+groups_per_epoch = 50
+classes = (0, 3)  # first and last: move_left, move_right, move_up, move_down
 num_workers = 2
 num_steps = 12
 context_stride = 5
@@ -14,14 +22,24 @@ lr = 1e-3
 
 model = dict(
     type='GTA',
-    data_preprocessor=dict(type='AlignmentPreprocessor', size=64),
-    backbone=dict(type='ResNetEncoder', depth=18, out_stage=3),
+    # a flip would turn one of the four actions into another
+    data_preprocessor=dict(type='AlignmentPreprocessor', size=32, flip=0.0),
+    backbone=dict(
+        type='VideoVisionTransformer',
+        arch=dict(embed_dims=32, depth=0, num_heads=4),
+        img_size=32,
+        num_frames=2,
+        patch_size=4,
+        tubelet_size=2,
+        dynamic_size=True,
+    ),
     neck=dict(
         type='ContextEmbedder',
         num_context=2,
-        conv_channels=(64, 64),
+        conv_channels=(32, 8),
         fc_channels=(64,),
         out_channels=32,
+        dropout=0.3,
         # what happens here is a matter of where things are, which the maximum over space of the paper does not tell
         pool='flatten',
         map_size=(8, 8),
@@ -42,12 +60,12 @@ test_pipeline = [
     dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleAllFrames')),
     dict(type='PackAlignmentInputs'),
 ]
-dataset = dict(type='PhaseVideoDataset', data_root=data_root, data_prefix=dict(video=''))
+dataset = dict(type='PhaseVideoDataset', data_root=data_root, data_prefix=dict(video=''), label_range=classes)
 train_dataloader = dict(
     batch_size=group_size,
     num_workers=num_workers,
     persistent_workers=num_workers > 0,
-    sampler=dict(type='ClassGroupSampler', group_size=group_size),
+    sampler=dict(type='ClassGroupSampler', group_size=group_size, num_groups=groups_per_epoch),
     dataset=dict(ann_file=train_list, pipeline=train_pipeline, **dataset),
 )
 test_dataloader = dict(

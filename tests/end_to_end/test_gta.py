@@ -22,11 +22,19 @@ def paired_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def small(data_root: Path, work_dir: Path, **options) -> Config:
-    given = {'data_root': str(data_root), 'num_workers': 0, 'epochs': 1, 'num_steps': 6, 'group_size': 2, **options}
+    given = {
+        'data_root': str(data_root),
+        'num_workers': 0,
+        'epochs': 1,
+        'num_steps': 6,
+        'group_size': 2,
+        'groups_per_epoch': 10,
+    }
+    given.update(options)
     cfg = load_config(ROOT / 'configs' / 'demo' / 'gta_tiny_demo.py', given)
     check_config(cfg)
     cfg.work_dir, cfg.experiment_name = str(work_dir), uuid.uuid4().hex
-    cfg.model.data_preprocessor.size = 32
+    cfg.model.data_preprocessor.size = 16
     cfg.model.neck.update(conv_channels=(16,), fc_channels=(16,), out_channels=8, map_size=(4, 4))
     return cfg
 
