@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -120,6 +121,14 @@ class TestGroups:
         sampler.skip_once(4)
         assert [(int(index), index.seed) for index in sampler] == whole[4:]
 
+    def test_processes_draw_with_seeds_of_their_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seeds = []
+        for rank in range(2):
+            monkeypatch.setattr('mmengine.dataset.sampler.get_dist_info', lambda rank=rank: (rank, 2))
+            # so few videos that both processes draw each of them
+            seeds += [index.seed for index in ClassGroupSampler(Labels([0, 0]), group_size=2, seed=3, num_groups=5)]
+        assert len(seeds) == len(set(seeds)) == 20 and len({index for _, _, index, _ in seeds}) == 2
+
     def test_no_class_with_two_videos(self) -> None:
         with pytest.raises(ValueError, match='no class has two videos: .* of 3 videos of 3 classes'):
             ClassGroupSampler(Labels([0, 1, 2]))
@@ -153,6 +162,19 @@ def test_phases(tmp_path: Path) -> None:
     infos = [dataset.get_data_info(index) for index in range(2)]
     assert [info['frame_labels'].tolist() for info in infos] == [[0, 1, 1], [0, 2]]
     assert [(info['action'], info['subset']) for info in infos] == [('1', 'train'), ('0', 'train')]
+
+
+def test_folders_with_pictures_of_two_sizes(tmp_path: Path) -> None:
+    (tmp_path / 'walk').mkdir()
+    for number, size in enumerate([(24, 32), (24, 32), (20, 32)]):
+        assert cv2.imwrite(str(tmp_path / 'walk' / f'{number}.png'), np.full((*size, 3), number, np.uint8))
+    (tmp_path / 'list.txt').write_text('walk 0\n')
+    read = dict(type='ReadClip', decoder='frames', sampling=dict(type='SampleAllFrames'))
+    dataset = PhaseVideoDataset([read], 'list.txt', data_root=str(tmp_path), test_mode=True)
+    with pytest.raises(UnreadableVideoError, match=r'walk cannot be read: .*: 0\.png is 32 x 24, 2\.png 32 x 20'):
+        dataset[0]
+    (tmp_path / 'walk' / '2.png').unlink()
+    assert [frame.shape for frame in dataset[0]['imgs']] == [(24, 32, 3)] * 2
 
 
 @pytest.mark.parametrize('content', [np.array([[0, 1]]), np.array([0.5, 1]), np.zeros(0, np.int64), None])

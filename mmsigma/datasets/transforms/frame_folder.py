@@ -33,8 +33,20 @@ class FrameFolderDecode(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        indices = np.ravel(results['frame_inds']).tolist()
-        read = {index: self._read(results['video_reader'][index]) for index in sorted(set(indices))}
+        """Read the pictures.
+
+        Raises:
+            ValueError: If one is no picture, or two differ in size; :class:`ReadClip` adds the folder.
+        """
+        indices, paths = np.ravel(results['frame_inds']).tolist(), results['video_reader']
+        read = {index: self._read(paths[index]) for index in sorted(set(indices))}
+        (first, picture), *others = read.items()
+        for index, other in others:  # crops of a clip have one place
+            if other.shape != picture.shape:
+                sizes = (
+                    f'{picture.shape[1]} x {picture.shape[0]}, {paths[index].name} {other.shape[1]} x {other.shape[0]}'
+                )
+                raise ValueError(f'pictures of a video need one size: {paths[first].name} is {sizes}')
         results['imgs'] = [read[index] for index in indices]
         results['img_shape'] = results['original_shape'] = results['imgs'][0].shape[:2]
         return results
