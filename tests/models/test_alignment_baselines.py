@@ -118,14 +118,16 @@ class TestOrder:
         assert 10 < sum(forward) < 30
 
     def test_too_short(self) -> None:
-        with pytest.raises(ValueError, match='chosen of 5 frames, a video has 4'):
+        with pytest.raises(ValueError, match='chosen of 5 frames, video 1 of the group has 4: raise num_steps to 5'):
             OrderHead(3).loss(Sequences(embeddings(2, 6, 3).float(), torch.tensor([6, 4])))
+        with pytest.raises(ValueError, match='chosen of 5 frames, jump.mp4 has 3: raise num_steps to 5'):
+            draw_triplets(torch.tensor([4, 3]), names=['walk.mp4', 'jump.mp4'])
 
 
 class TestSpeed:
     def test_both_speeds(self) -> None:
         embs = torch.arange(14.0).view(2, 7, 1)
-        clips, lengths, labels = two_speeds(Sequences(embs, torch.tensor([7, 4])).complete())
+        clips, lengths, labels = two_speeds(Sequences(embs, torch.tensor([7, 4])).complete(), torch.tensor([0, 0]))
         assert clips[..., 0].tolist() == [[0, 1, 2], [7, 8, 9], [0, 2, 4], [7, 9, 0]]
         assert lengths.tolist() == [3, 2, 3, 2] and labels.tolist() == [0, 0, 1, 1]
 

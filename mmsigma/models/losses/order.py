@@ -1,5 +1,6 @@
 """Shuffle and Learn (ECCV 2016): were three frames in order? Triplets of frames, and their classification."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -28,6 +29,7 @@ def draw_triplets(
     samples_per_video: int = 8,
     shuffled_share: float = 0.75,
     generator: torch.Generator | None = None,
+    names: Sequence[str] | None = None,
 ) -> Triplets:
     """Draw triplets as TCC's release does: of five frames a < b < c < d < e of a video, in a random order of time.
 
@@ -39,15 +41,21 @@ def draw_triplets(
         samples_per_video: Triplets of each.
         shuffled_share: Probability of a shuffled one.
         generator: What draws, on the CPU.
+        names: What errors call the videos (B).
 
     Returns:
         B * samples_per_video of them; number s * B + b is from video b.
 
     Raises:
-        ValueError: If a video has fewer than five frames.
+        ValueError: If a video has fewer than five frames; it is named.
     """
     if int(lengths.min()) < _LEAST:
-        raise ValueError(f'triplets are chosen of {_LEAST} frames, a video has {int(lengths.min())}')
+        shortest = int(lengths.argmin())
+        video = names[shortest] if names else f'video {shortest} of the group'
+        raise ValueError(
+            f'triplets are chosen of {_LEAST} frames, {video} has {int(lengths.min())}: '
+            f'raise num_steps to {_LEAST} or more'
+        )
     sizes = lengths.cpu().repeat(samples_per_video)
     keys = torch.rand(len(sizes), int(sizes.max()), generator=generator)
     keys[torch.arange(keys.shape[1]) >= sizes[:, None]] = 2  # after all frames that exist
