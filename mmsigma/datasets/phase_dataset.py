@@ -19,6 +19,9 @@ class PhaseVideoDataset(VideoDataset):
     A list that ends in ``.json`` is an index of pieces, see :mod:`mmsigma.datasets.pieces`: its videos come with labels
     of their frames, and with ``name`` and ``piece_frames``, which :class:`ReadClip` reads instead of whole files.
 
+    Actions are called by the names of ``classes.txt`` beside the list, a line per label, as converters write it; those
+    of an index, whose labels may be of another kind, and those without a name by their numbers.
+
     Args:
         phases: Folder with the phases of each video, ``<name>.npy`` (L,) or ``<name>.json`` with a list ``phases``,
             relative to ``data_root``; empty for none, which is all that training needs.
@@ -29,6 +32,7 @@ class PhaseVideoDataset(VideoDataset):
 
     def __init__(self, *args, phases: str = '', part: str = 'val', optional_phases: bool = False, **kwargs) -> None:
         self.phases, self.part, self.optional_phases = phases, part, optional_phases
+        self.class_names: list[str] = []
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -36,7 +40,7 @@ class PhaseVideoDataset(VideoDataset):
 
         Raises:
             FileNotFoundError: If there is nothing to read, or videos lack phases.
-            ValueError: If a line or an entry is not understood; it is named.
+            ValueError: If a line or an entry is not understood, or two classes have one name; it is named.
         """
         if str(self.ann_file).endswith('.json') and Path(self.ann_file).is_file():
             folder = Path(self.data_prefix.get('video') or '.')
@@ -44,6 +48,8 @@ class PhaseVideoDataset(VideoDataset):
             check_some_exist(Path(self.ann_file), folder, [video.path for video, _ in chosen])
             return [{'filename': str(folder / video.path), 'label': label, 'video': video} for video, label in chosen]
         entries = super().load_data_list()
+        if self.ann_file and (path := Path(self.ann_file).with_name('classes.txt')).is_file():
+            self.class_names = read_class_names(path)[self.label_range[0] if self.label_range else 0 :]
         if self.phases:
             self._check_phases([Path(entry['filename']).stem for entry in entries])
         return entries
@@ -67,12 +73,26 @@ class PhaseVideoDataset(VideoDataset):
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """What the pipeline starts from."""
         info = super().get_data_info(idx)
-        info.update(action=str(info['label']), subset=self.part)
+        label = info['label']
+        name = self.class_names[label] if 0 <= label < len(self.class_names) else ''
+        info.update(action=name or str(label), subset=self.part)
         if video := info.pop('video', None):
             info.update(name=video.name, piece_frames=video.frames(), frame_labels=video.labels())
         elif self.phases and (path := find_phases(self._phase_folder(), Path(info['filename']).stem)):
             info['frame_labels'] = read_phases(path)
         return info
+
+
+def read_class_names(path: Path) -> list[str]:
+    """Names of classes, by label.
+
+    Raises:
+        ValueError: If two have the same, and could not be told apart.
+    """
+    names = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines()]
+    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+        raise ValueError(f'{path} has {twice[0]!r} twice: give each class a name of its own')
+    return names
 
 
 def find_phases(folder: Path, name: str) -> Path | None:

@@ -164,6 +164,24 @@ def test_phases(tmp_path: Path) -> None:
     assert [(info['action'], info['subset']) for info in infos] == [('1', 'train'), ('0', 'train')]
 
 
+def test_names_of_actions(tmp_path: Path) -> None:
+    def actions(**options) -> list[str]:
+        dataset = PhaseVideoDataset([], 'list.txt', data_root=str(tmp_path), **options)
+        return [dataset.get_data_info(index)['action'] for index in range(len(dataset))]
+
+    (tmp_path / 'list.txt').write_text('a.mp4 2\na.mp4 0\na.mp4 3\na.mp4 1\na.mp4\n')
+    (tmp_path / 'a.mp4').write_text('')
+    assert actions() == ['2', '0', '3', '1', '-1']
+    (tmp_path / 'classes.txt').write_text('bowl\n\ntennis serve\n')
+    assert actions() == ['tennis serve', 'bowl', '3', '1', '-1']
+    assert actions(label_range=(2, 3)) == ['tennis serve', '1']
+    (tmp_path / 'classes.txt').write_text('bowl\nbowl\n')
+    with pytest.raises(ValueError, match=r"classes\.txt has 'bowl' twice"):
+        actions()
+    write_index(tmp_path / 'list.json', [PieceVideo('a.mp4', 'a', 1, ((0, 2, 0),))], {})
+    assert PhaseVideoDataset([], 'list.json', data_root=str(tmp_path)).get_data_info(0)['action'] == '1'
+
+
 def test_folders_with_pictures_of_two_sizes(tmp_path: Path) -> None:
     (tmp_path / 'walk').mkdir()
     for number, size in enumerate([(24, 32), (24, 32), (20, 32)]):
