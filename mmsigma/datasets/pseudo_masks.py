@@ -164,8 +164,8 @@ class LoadPseudoMasks(BaseTransform):
         if (masks.frames[places] != wanted).any():
             apart = int(np.diff(masks.frames).min(initial=10**9))
             raise ValueError(
-                f'{results["filename"]}: frames {wanted.tolist()} are drawn, but those clustered are {apart} apart: set '
-                'the same step for sampling and reclustering'
+                f'{results["filename"]}: frames {wanted.tolist()} are drawn, but those clustered are {apart} apart: '
+                'set the same step for sampling and reclustering'
             )
         table = np.zeros(256, np.uint8)
         table[masks.kept] = masks.kept + 1

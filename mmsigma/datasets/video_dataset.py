@@ -123,7 +123,11 @@ class VideoDataset(MMActionVideoDataset):
                     if self.test_mode or len(failures) >= self.max_refetch:
                         raise
                     failures.append((error.filename, error.reason))
-                    index = int(np.random.randint(len(self)))
+                    index = self.replacement(index)
+
+    def replacement(self, index: int) -> int:
+        """A video to show in place of one that cannot be read."""
+        return int(np.random.randint(len(self)))
 
 
 def check_some_exist(ann_file: Path, folder: Path, paths: Sequence[str]) -> None:

@@ -19,6 +19,9 @@ def augment_frames(frames: Tensor, flip: bool, brightness: float, contrast: floa
     return (frames - mean) * contrast + mean
 
 
+_PART = 64  # frames
+
+
 @MODELS.register_module()
 class AlignmentPreprocessor(BaseDataPreprocessor):
     """Resizes the frames of each video to a square, augments those of a video alike, and maps 0..255 to -1..1.
@@ -49,9 +52,8 @@ class AlignmentPreprocessor(BaseDataPreprocessor):
         return {'inputs': videos, 'data_samples': data['data_samples']}
 
     def _prepare(self, frames: Tensor, training: bool) -> Tensor:
-        frames = frames.float() / 255
-        if frames.shape[-2:] != (self.size, self.size):
-            frames = F.interpolate(frames, size=(self.size, self.size), mode='bilinear', align_corners=False)
+        # a whole video in floats, at its own size, would take gigabytes
+        frames = torch.cat([self._resized(part) for part in frames.split(_PART)])
         if training:
             flip, change, factor = torch.rand(3).tolist()
             low, high = self.contrast
@@ -59,3 +61,9 @@ class AlignmentPreprocessor(BaseDataPreprocessor):
                 frames, flip < self.flip, (2 * change - 1) * self.brightness, low + factor * (high - low)
             )
         return frames.clamp_(0, 1).sub_(0.5).div_(0.5)
+
+    def _resized(self, frames: Tensor) -> Tensor:
+        frames = frames.float() / 255
+        if frames.shape[-2:] == (self.size, self.size):
+            return frames
+        return F.interpolate(frames, size=(self.size, self.size), mode='bilinear', align_corners=False)

@@ -283,3 +283,24 @@ class TestPieces:
         (tmp_path / 'index.json').write_text(content)
         with pytest.raises(ValueError, match=message):
             read_index(tmp_path / 'index.json')
+
+
+def test_what_replaces_a_video_shows_the_same_action(tmp_path: Path) -> None:
+    for number in range(6):
+        folder = tmp_path / 'videos' / f'v{number}'
+        folder.mkdir(parents=True)
+        for frame in range(4):
+            cv2.imwrite(str(folder / f'{frame}.png'), np.full((8, 8, 3), 40 * number, np.uint8))
+    (tmp_path / 'videos' / 'v1' / '2.png').write_bytes(b'no picture')
+    (tmp_path / 'list.txt').write_text(''.join(f'v{number} {number % 3}\n' for number in range(6)))
+    pipeline = [
+        dict(type='ReadClip', decoder='frames', sampling=dict(type='SampleAllFrames')),
+        dict(type='PackAlignmentInputs'),
+    ]
+    dataset = PhaseVideoDataset(
+        pipeline, ann_file=str(tmp_path / 'list.txt'), data_prefix=dict(video=str(tmp_path / 'videos')), folders=True
+    )
+    sample = dataset[1]['data_samples']
+    assert Path(sample.filename).name == 'v4' and sample.action == '1'
+    assert [(Path(name).name, reason) for name, reason in sample.failures] == [('v1', '2.png is not a picture')]
+    assert {dataset.replacement(0) for _ in range(20)} == {3}

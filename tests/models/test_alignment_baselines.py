@@ -131,6 +131,12 @@ class TestSpeed:
         assert clips[..., 0].tolist() == [[0, 1, 2], [7, 8, 9], [0, 2, 4], [7, 9, 0]]
         assert lengths.tolist() == [3, 2, 3, 2] and labels.tolist() == [0, 0, 1, 1]
 
+    def test_halves_begin_anywhere(self) -> None:
+        embs = torch.arange(7.0).view(1, 7, 1).repeat(2, 1, 1)
+        torch.manual_seed(0)
+        firsts = {int(two_speeds(Sequences(embs).complete())[0][0, 0]) for _ in range(60)}
+        assert firsts == {0, 1, 2, 3, 4}
+
     def test_head(self) -> None:
         embs, lengths = embeddings(2, 6, 4).float(), torch.tensor([6, 3])
         head = SpeedHead(4)
@@ -242,6 +248,15 @@ class TestSoftDTW:
                 expected += distance / weight if near else weight * max(0, 2 - distance)
         assert float(contrastive_idm(embs, steps, valid)) == pytest.approx(expected)
 
+    def test_contrast_does_not_grow_with_the_video(self) -> None:
+        embs, short = embeddings(2, 6, 3), torch.arange(6).expand(2, 6) * 5
+        losses = [
+            LAVLoss(window=10)(Sequences(embs, None, short * k, torch.full((2,), 30 * k)))['loss_idm'] for k in (3, 30)
+        ]
+        torch.testing.assert_close(*losses)  # the window holds no other frame in either
+        raw = LAVLoss(normalize_times=False)(Sequences(embs, None, short * 30, torch.full((2,), 900)))['loss_idm']
+        assert raw > 1e4 * losses[1]
+
     @pytest.mark.parametrize('loss', [SoftDTWLoss(), LAVLoss()])
     def test_gradient_by_differences(self, loss: torch.nn.Module) -> None:
         lengths, steps = torch.tensor([4, 3]), torch.arange(4).expand(2, 4) * 9
@@ -250,8 +265,8 @@ class TestSoftDTW:
 
     def test_what_is_refused(self) -> None:
         for loss in (SoftDTWLoss, LAVLoss):
-            with pytest.raises(ValueError, match='gamma must be positive'):
-                loss(gamma=0)
+            with pytest.raises(ValueError, match='gamma .*must be positive'):
+                loss(gamma=float('nan'))
             with pytest.raises(ValueError, match='pairs must be one of'):
                 loss('some')
 

@@ -110,3 +110,29 @@ def test_videos_shorter_than_their_context() -> None:
         first = model.neck(model.backbone(frames[[0, 0]]))
         torch.testing.assert_close(embeddings[:1], first)
         assert embeddings.shape == (length, 6) and embeddings.isfinite().all()
+
+
+def test_mode_of_the_model_is_that_of_the_backbone() -> None:
+    backbone = dict(type='ResNet50V2Encoder', train_mode='frozen')
+    model = GTA(backbone, train_mode='train_all')
+    assert model.backbone.train_mode == 'train_all' and model.train().backbone.training
+    assert model.backbone(torch.randn(1, 3, 32, 32)).requires_grad
+
+
+def test_long_videos_are_prepared_in_parts() -> None:
+    preprocessor = AlignmentPreprocessor(size=8)
+    frames = torch.randint(256, (70, 3, 12, 10), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    (whole,) = preprocessor(dict(inputs=[frames], data_samples=[None]))['inputs']
+    parts = [preprocessor(dict(inputs=[part], data_samples=[None]))['inputs'][0] for part in frames.split(7)]
+    torch.testing.assert_close(whole, torch.cat(parts))
+    assert len(whole) == 70
+
+
+def test_brightness_goes_both_ways() -> None:
+    preprocessor = AlignmentPreprocessor(size=4, flip=0.0, contrast=(1.0, 1.0))
+    grey, means = torch.full((1, 3, 4, 4), 128, dtype=torch.uint8), []
+    for seed in range(20):
+        torch.manual_seed(seed)
+        means.append(preprocessor(dict(inputs=[grey], data_samples=[None]), training=True)['inputs'][0].mean())
+    change = (torch.stack(means) + 1) / 2 - 128 / 255
+    assert change.min() < -0.06 and change.max() > 0.06 and change.abs().max() <= 32 / 255 + 1e-6

@@ -27,6 +27,8 @@ def set_train_mode(backbone: nn.Module, mode: str) -> None:
     """
     if mode not in TRAIN_MODES:
         raise ValueError(f'train_mode must be one of {TRAIN_MODES}, got {mode!r}')
+    if hasattr(backbone, 'train_mode'):
+        backbone.train_mode = mode  # of those that know their own, which is not to say something else
     backbone.requires_grad_(mode in ('scratch', 'train_all'))
     if mode == 'only_bn':
         norms = [m for m in backbone.modules() if isinstance(m, (nn.modules.batchnorm._NormBase, nn.LayerNorm))]

@@ -55,13 +55,14 @@ class OrderHead(BaseModule):
         return {'loss_order': order_loss(logits, triplets), 'order_accuracy': accuracy}
 
 
-def two_speeds(videos: CompleteSequences) -> tuple[Tensor, Tensor, Tensor]:
+def two_speeds(videos: CompleteSequences, starts: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """Every video at the speed it has and at twice that, with the same number of frames.
 
-    The first half of the frames, and every second one of all.
+    Half of the frames, from anywhere, so that the moment does not tell the speed; and every second one of all.
 
     Args:
         videos: Embeddings (B, T, D) of frames at equal distances in time.
+        starts: Where the halves begin (B,), int64; drawn if None.
 
     Returns:
         Embeddings (2 B, T // 2, D), lengths (2 B,) and labels (2 B,), float: 1 where it is faster.
@@ -71,10 +72,15 @@ def two_speeds(videos: CompleteSequences) -> tuple[Tensor, Tensor, Tensor]:
     """
     if int(videos.lengths.min()) < 2:
         raise ValueError('a video of one frame has no second speed')
-    half = videos.embeddings.shape[1] // 2
-    clips = torch.cat([videos.embeddings[:, :half], videos.embeddings[:, : 2 * half : 2]])
+    half, lengths = videos.embeddings.shape[1] // 2, videos.lengths
+    if starts is None:
+        room = lengths - lengths // 2 + 1
+        starts = (torch.rand(len(lengths)).to(lengths.device) * room).long()
+    rows = (starts[:, None] + torch.arange(half, device=lengths.device)).clamp(max=videos.embeddings.shape[1] - 1)
+    slow = videos.embeddings.gather(1, rows[..., None].expand(-1, -1, videos.embeddings.shape[2]))
+    clips = torch.cat([slow, videos.embeddings[:, : 2 * half : 2]])
     labels = torch.arange(len(clips), device=clips.device) >= len(videos.lengths)
-    return clips, (videos.lengths // 2).repeat(2), labels.to(clips.dtype)
+    return clips, (lengths // 2).repeat(2), labels.to(clips.dtype)
 
 
 @MODELS.register_module()

@@ -123,7 +123,7 @@ class _PairLoss(nn.Module):
 
     def __init__(self, pairs: str, gamma: float, temperature: float, kind: str, skip_frames: int) -> None:
         super().__init__()
-        if gamma <= 0 or temperature <= 0 or skip_frames < 1:
+        if not (gamma > 0 and temperature > 0) or skip_frames < 1:
             raise ValueError(
                 f'gamma and temperature must be positive and skip_frames at least 1, '
                 f'got {gamma=}, {temperature=}, {skip_frames=}'

@@ -130,7 +130,7 @@ class D3TWStarLoss(nn.Module):
         super().__init__()
         if function not in FUNCTIONS:
             raise ValueError(f'function must be one of {FUNCTIONS}, got {function!r}')
-        if gamma <= 0 or temperature <= 0 or not 0 < drop_share < 1 or drop_portions < 1:
+        if not (gamma > 0 and temperature > 0) or not 0 < drop_share < 1 or drop_portions < 1:
             raise ValueError(
                 'gamma and temperature must be positive, drop_share within (0, 1) and drop_portions at least 1, '
                 f'got {gamma=}, {temperature=}, {drop_share=}, {drop_portions=}'

@@ -31,12 +31,18 @@ def soft_dtw_divergence(x: Tensor, y: Tensor, lengths: tuple[Tensor, Tensor], ga
 
 
 def contrastive_idm(
-    embeddings: Tensor, steps: Tensor, valid: Tensor, *, window: float = 10, margin: float = 2.0
+    embeddings: Tensor,
+    steps: Tensor,
+    valid: Tensor,
+    *,
+    window: float = 10,
+    margin: float = 2.0,
+    unit: Tensor | None = None,
 ) -> Tensor:
     """Contrastive inverse difference moment: frames of a video near in time are alike, others are a margin apart.
 
-    With the weight w = 1 + (t_i - t_j)^2: frames within the window cost d / w, others w max(0, margin - d), where d is
-    the squared distance.
+    With the weight w = 1 + ((t_i - t_j) / unit)^2: frames within the window cost d / w, others w max(0, margin - d),
+    where d is the squared distance.
 
     Args:
         embeddings: (P, T, D).
@@ -44,13 +50,14 @@ def contrastive_idm(
         valid: Which frames exist (P, T).
         window: Sigma, in frames.
         margin: Of the squared distance.
+        unit: Of time in the weight, in frames (P,); None for 1.
 
     Returns:
         Sum over pairs of frames (P,).
     """
     distances = squared_distances(embeddings, embeddings)
     gaps = (steps[:, :, None] - steps[:, None, :]).to(distances.dtype)
-    weights = 1 + gaps.square()
+    weights = 1 + (gaps if unit is None else gaps / unit[:, None, None]).square()
     costs = torch.where(gaps.abs() <= window, distances / weights, weights * F.relu(margin - distances))
     return costs.masked_fill(~(valid[:, :, None] & valid[:, None, :]), 0).sum(dim=(1, 2))
 
@@ -73,7 +80,7 @@ class SoftDTWLoss(nn.Module):
         self, pairs: str = 'star', gamma: float = 0.1, divergence: bool = False, per_frame: bool = False
     ) -> None:
         super().__init__()
-        if gamma <= 0:
+        if not gamma > 0:
             raise ValueError(f'gamma must be positive, got {gamma}')
         pair_indices(2, pairs)
         self.pairs, self.gamma, self.per_frame = pairs, gamma, per_frame
@@ -98,9 +105,11 @@ class LAVLoss(nn.Module):
         idm_weight: Of the contrastive term.
         window: Frames no farther apart than this are to be alike.
         margin: Squared distance that others are to have.
+        normalize_times: The weight of the contrast counts time in lengths of the video. In frames, the contrast is many
+            thousand times the alignment, the more so the longer the video. Which of both LAV means is not certain.
 
     Raises:
-        ValueError: If gamma is not positive.
+        ValueError: If gamma or window is not positive, or a weight or the margin is negative.
     """
 
     def __init__(
@@ -110,13 +119,17 @@ class LAVLoss(nn.Module):
         idm_weight: float = 0.5,
         window: float = 10,
         margin: float = 2.0,
+        normalize_times: bool = True,
     ) -> None:
         super().__init__()
-        if gamma <= 0:
-            raise ValueError(f'gamma must be positive, got {gamma}')
+        if not (gamma > 0 and window > 0 and idm_weight >= 0 and margin >= 0):
+            raise ValueError(
+                'gamma and window must be positive, idm_weight and margin not negative, '
+                f'got {gamma=}, {window=}, {idm_weight=}, {margin=}'
+            )
         pair_indices(2, pairs)
         self.pairs, self.gamma, self.idm_weight = pairs, gamma, idm_weight
-        self.idm = dict(window=window, margin=margin)
+        self.idm, self.normalize_times = dict(window=window, margin=margin), normalize_times
 
     def forward(self, videos: Sequences) -> dict[str, Tensor]:
         """``loss_soft_dtw`` and ``loss_idm``, means over pairs of embeddings (B, T, D), each over its frames."""
@@ -125,7 +138,8 @@ class LAVLoss(nn.Module):
         rows, columns = given.lengths[first], given.lengths[second]
         frames = (rows + columns) / 2
         value = soft_dtw(given.embeddings[first], given.embeddings[second], (rows, columns), self.gamma)
-        own = contrastive_idm(given.embeddings, given.steps, given.valid, **self.idm)
+        unit = given.num_frames if self.normalize_times else None
+        own = contrastive_idm(given.embeddings, given.steps, given.valid, unit=unit, **self.idm)
         return {
             'loss_soft_dtw': (value / frames).mean(),
             'loss_idm': self.idm_weight * ((own[first] + own[second]) / frames).mean(),
