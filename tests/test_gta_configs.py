@@ -14,7 +14,7 @@ from mmsigma.datasets.penn_action import NUM_PHASES
 from mmsigma.models import GTA
 from mmsigma.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from mmsigma.utils.config import load_config
-from mmsigma.utils.preflight import check_config
+from mmsigma.utils.preflight import ConfigError, check_config
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / 'configs' / 'gta'
@@ -133,6 +133,12 @@ def test_an_action_that_is_none(tmp_path: Path) -> None:
     cfg = load_config(CONFIGS['gta_penn_action'], dict(action='dancing', data_root=str(tmp_path)))
     with pytest.raises(FileNotFoundError, match=r'no video list at .*train_dancing\.txt'):
         DATASETS.build(cfg.train_dataloader.dataset)
+
+
+@pytest.mark.parametrize('name', ['gta_pouring', 'tcn_finegym101'])
+def test_data_without_lists_of_one_action(name: str) -> None:
+    with pytest.raises(ConfigError, match='action'):
+        load_config(CONFIGS[name], dict(action='golf_swing'))
 
 
 def test_events_of_the_paper() -> None:

@@ -1,6 +1,6 @@
 # FineGym101: as Penn Action, groups of 4 routines of one event whose sets have one order; tested by a support vector
 # machine of single frames, one of 25 to learn from, for all events and each
-_base_ = ['penn_action.py']
+_base_ = ['alignment.py']
 
 data_root = 'data/gym'
 train_list = 'gym99_train_organised.json'

@@ -1,5 +1,5 @@
 # Pouring: as Penn Action, groups of 2 videos
-_base_ = ['penn_action.py']
+_base_ = ['alignment.py']
 
 data_root = 'data/pouring'
 group_size = 2
