@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmsigma.datasets.phase_dataset import read_phases
-
 NUM_PHASES = {
     'baseball_pitch': 4,
     'baseball_swing': 3,
@@ -113,18 +111,24 @@ def find_phase_files(folder: Path) -> dict[str, tuple[str, str, Path]]:
     return found
 
 
-def check_phases(path: Path, action: str) -> np.ndarray:
-    """Phases (L,) of a video of an action.
+def check_phases(phases: np.ndarray, action: str, source: Path | str) -> np.ndarray:
+    """Phases (L,) of a video of an action, int64.
+
+    Args:
+        phases: What should be phases.
+        action: One of the 13.
+        source: What errors say they are from.
 
     Raises:
-        ValueError: If the file holds none, or more than the action has.
+        ValueError: If they are of another shape, no whole numbers, or more than the action has.
     """
-    phases = read_phases(path)
+    if phases.ndim != 1 or not len(phases) or phases.dtype.kind not in 'iuf' or (phases % 1).any():
+        raise ValueError(f'{source} has values {phases.dtype} of the shape {phases.shape}, not a phase for each frame')
     if not 0 <= phases.min() <= phases.max() < NUM_PHASES[action]:
         raise ValueError(
-            f'{path} has the phases {sorted(set(phases.tolist()))}, those of {action} are 0 to {NUM_PHASES[action] - 1}'
+            f'{source} has the phases {np.unique(phases).tolist()}, those of {action} are 0 to {NUM_PHASES[action] - 1}'
         )
-    return phases
+    return phases.astype(np.int64)
 
 
 def count_table(found: dict[str, dict[str, int]]) -> Iterator[str]:

@@ -29,7 +29,9 @@ class UnpackedVideo(NamedTuple):
     phases: np.ndarray | None
 
 
-def unpack_videos(path: Path, folder: Path, prefix: str = '') -> Iterator[UnpackedVideo]:
+def unpack_videos(
+    path: Path, folder: Path, seen: dict[str, str], prefix: str = '', nameless: str = ''
+) -> Iterator[UnpackedVideo]:
     """Write the pictures of each record of a file to ``<folder>/<prefix><name>/000001.jpg`` ..., as they are.
 
     Folders appear when they are complete. Those that are there with as many pictures are left as they are.
@@ -38,29 +40,30 @@ def unpack_videos(path: Path, folder: Path, prefix: str = '') -> Iterator[Unpack
         path: TFRecord file of SequenceExamples with the context ``name``, the list ``video`` of encoded pictures, and
             perhaps ``frame_labels``.
         folder: Where to.
+        seen: File and record of each video so far, by name; added to. One for all files that are unpacked to a folder.
         prefix: Of the names of the folders.
+        nameless: Comes before the number of a record, which is the name of one that has none; differs between files.
 
     Raises:
-        ValueError: If the file is damaged, or a record has another form; it is named.
+        ValueError: If the file is damaged, a record has another form, or two videos have one name; they are named.
     """
-    seen = set()
     for number, example in enumerate(read_sequence_examples(path)):
         try:
-            name, pictures, phases = _content(example, number)
+            name, pictures, phases = _content(example)
         except (KeyError, ValueError, IndexError) as error:
             raise ValueError(f'{path}, record {number} is no video of TCC: {error}') from error
-        name = f'{prefix}{name}'
-        if name in seen:
-            raise ValueError(f'{path}, record {number}: a second video called {name}')
-        seen.add(name)
+        name = f'{prefix}{name or f"{nameless}{number}"}'
+        place = f'{path}, record {number}'
+        if seen.setdefault(name, place) != place:
+            raise ValueError(f'{place}: a second video called {name}, as that of {seen[name]}: leave one of them out')
         target = folder / name
         if not target.is_dir() or sum(1 for _ in target.iterdir()) != len(pictures):
             _write_pictures(target, pictures)
         yield UnpackedVideo(name, len(pictures), phases)
 
 
-def _content(example: SequenceExample, number: int) -> tuple[str, list[bytes], np.ndarray | None]:
-    title = example.context.get('name') or [str(number).encode()]
+def _content(example: SequenceExample) -> tuple[str, list[bytes], np.ndarray | None]:
+    title = example.context.get('name') or [b'']
     name = re.sub(r'[^\w.-]+', '_', title[0].decode() if isinstance(title[0], bytes) else str(title[0])).strip('._')
     if 'video' not in example.lists:
         raise KeyError(f'it has no list "video", but {sorted(example.lists)}')
@@ -72,7 +75,7 @@ def _content(example: SequenceExample, number: int) -> tuple[str, list[bytes], n
         phases = np.array([step[0] for step in labels], np.int64)
         if len(phases) != len(pictures):
             raise ValueError(f'{len(pictures)} frames and {len(phases)} labels')
-    return name or str(number), pictures, phases
+    return name, pictures, phases
 
 
 def _write_pictures(target: Path, pictures: list[bytes]) -> None:

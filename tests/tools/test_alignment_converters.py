@@ -109,6 +109,22 @@ class TestPennAction:
         assert lines(root / 'train.txt') == ['frames/0001 5', 'frames/0002 5']
         assert lines(root / 'val.txt') == ['frames/0003 5', 'frames/0005 3'] and 'published' not in result.output
 
+    def test_files_of_an_earlier_run(self, root: Path, convert, phases: Path) -> None:
+        assert convert('penn_action', '--phases', phases).status == 0
+        np.save(root / 'phases' / 'mine.npy', np.zeros(2))
+        (root / 'train_mine.txt').write_text('kept')
+        assert {'train_bowl.txt', 'val_bowl.txt'} <= {path.name for path in root.glob('*.txt')}
+        assert convert('penn_action').status == 0 and len(list((root / 'phases').iterdir())) == 5
+        (phases / 'train/bowling/0005.npy').unlink()
+        result = convert('penn_action', '--phases', phases, '--only-labelled')
+        assert result.status == 0, result.errors
+        assert 'deleted 3 files of an earlier run: train_bowl.txt val_bowl.txt 0005.npy' in result.output
+        left = {path.stem for path in (root / 'phases').iterdir()}
+        assert left == {'0001', '0002', '0003', 'mine'} and (root / 'train_mine.txt').exists()
+        assert {path.name for path in root.glob('*_*.txt')} == {
+            'train_golf_swing.txt', 'val_golf_swing.txt', 'train_mine.txt'
+        }  # fmt: skip
+
     def test_what_is_refused(self, root: Path, convert, phases: Path) -> None:
         assert 'no .mat file' in convert('penn_action', '--annotations', root / 'frames').errors
         assert 'no phases in' in convert('penn_action', '--phases', root / 'frames').errors
@@ -143,7 +159,7 @@ class TestPennAction:
         for part, count in (('train', 3), ('val', 2)):
             records = [
                 sequence_example(
-                    dict(name=[f'../video {number}'.encode()], len=[3]),
+                    dict(name=[f'../video {part[0]}{number}'.encode()], len=[3]),
                     dict(video=[[picture(number + step)] for step in range(3)])
                     | (dict(frame_labels=[[0], [1], [1]]) if number != 1 else {}),
                 )
@@ -152,10 +168,10 @@ class TestPennAction:
             write_records(folder / 'pushups_tfrecords' / f'pushups_{part}_0.tfrecord', records)
         result = convert('penn_action', '--tfrecords', folder)
         assert result.status == 0, result.errors
-        names = [f'frames/pushup_video_{number} 8' for number in range(3)]
+        names = [f'frames/pushup_video_t{number} 8' for number in range(3)]
         assert lines(tmp_path / 'train.txt') == lines(tmp_path / 'train_pushup.txt') == names
         assert '2 of 5 videos have no phases' in result.output
-        assert np.load(tmp_path / 'phases' / 'pushup_video_2.npy').tolist() == [0, 1, 1]
+        assert np.load(tmp_path / 'phases' / 'pushup_video_t2.npy').tolist() == [0, 1, 1]
         dataset = PhaseVideoDataset(READ, 'train.txt', data_root=str(tmp_path), test_mode=True)
         frames = dataset[2]['inputs'].numpy().transpose(0, 2, 3, 1)
         assert [index_of(frame) for frame in frames] == [2, 3, 4]
@@ -174,9 +190,34 @@ class TestPennAction:
             ([sequence_example(dict(name=[b'a']), dict(frames=[[b'']]))], 'record 0 is no video of TCC'),
             ([sequence_example(dict(name=[b'a']), dict(video=[[b'GIF']]))], 'no JPEG or PNG'),
             ([sequence_example({}, dict(video=[[picture(1)]], frame_labels=[[0], [1]]))], '1 frames and 2 labels'),
+            (
+                [sequence_example(dict(name=[b'p']), dict(video=[[picture(1)]], frame_labels=[[4]]))],
+                'squats_train, video squat_p has the phases [4], those of squat are 0 to 3',
+            ),
         ]:
             write_records(path, records)
             assert message in convert('penn_action', '--tfrecords', tmp_path / 'r').errors
+
+    def test_records_of_several_files(self, tmp_path: Path, convert) -> None:
+        def record(value: int, **context: list) -> bytes:
+            return sequence_example(dict(len=[1], **context), dict(video=[[picture(value)]]))
+
+        folder = tmp_path / 'r' / 'squats_tfrecords'
+        for value, name in enumerate(('train_0', 'train_1', 'val_0')):
+            write_records(folder / f'squats_{name}', [record(2 * value), record(2 * value + 1)])
+        result = convert('penn_action', '--tfrecords', tmp_path / 'r')
+        assert result.status == 0, result.errors
+        shown = {}
+        for part in ('train', 'val'):
+            dataset = PhaseVideoDataset(READ, f'{part}.txt', data_root=str(tmp_path), test_mode=True)
+            shown[part] = [index_of(dataset[index]['inputs'].numpy()) for index in range(len(dataset))]
+        assert shown == dict(train=[0, 1, 2, 3], val=[4, 5])
+        assert lines(tmp_path / 'val.txt') == ['frames/squat_val_2_0 10', 'frames/squat_val_2_1 10']
+        write_records(folder / 'squats_train_1', [record(6, name=[b'a'])])
+        write_records(folder / 'squats_val_0', [record(7), record(8, name=[b'a'])])
+        errors = convert('penn_action', '--tfrecords', tmp_path / 'r').errors
+        assert 'squats_val_0, record 1: a second video called squat_a, as that of' in errors
+        assert 'squats_train_1, record 0: leave one of them out' in errors
 
     def test_carl(self, tmp_path: Path, convert) -> None:
         folder = tmp_path / 'carl'
@@ -200,6 +241,15 @@ class TestPennAction:
         assert result.status == 0, result.errors
         assert lines(tmp_path / 'train.txt') == ['carl/videos/train0.mp4 3', 'carl/videos/train1.mp4 5']
         assert np.load(tmp_path / 'phases' / 'train0.npy').tolist() == [0, 0, 1, 1]
+        before = (folder / 'val.pkl').read_bytes()
+        content = pickle.loads(before)
+        for wrong, message in (
+            ([0, 3], 'video val0 has the phases [0, 3], those of bowl are 0 to 2'),
+            ([0.5, 1], 'video val0 has values float64 of the shape (2,), not a phase for each frame'),
+        ):
+            content[0][0]['frame_label'] = np.array(wrong)
+            (folder / 'val.pkl').write_bytes(pickle.dumps(content))
+            assert message in convert('penn_action', '--carl', folder, '--trust').errors
         (folder / 'val.pkl').write_bytes(pickle.dumps(([dict(id=3)], {})))
         assert "is not CARL's list" in convert('penn_action', '--carl', folder, '--trust').errors
 

@@ -37,6 +37,7 @@ from mmsigma.datasets.penn_action import (
     find_phase_files,
     read_penn_video,
 )
+from mmsigma.datasets.phase_dataset import read_phases
 from mmsigma.datasets.sequence_examples import unpack_videos, write_phases
 from mmsigma.datasets.transforms.alignment import resample_phases
 from mmsigma.utils.video import list_pictures
@@ -75,7 +76,22 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
     for entry in entries:
         counts[entry.action][entry.part] += 1
     print(*count_table(counts), sep='\n')
-    return list(make_splits(entries, args.only_labelled)), list(NUM_PHASES)
+    splits = list(make_splits(entries, args.only_labelled))
+    remove_old(args, unlabelled, {split.name for split in splits})
+    return splits, list(NUM_PHASES)
+
+
+def remove_old(args: Namespace, unlabelled: list[str], written: set[str]) -> None:
+    """Delete what an earlier run wrote and this one does not: lists of actions, and phases of videos without them."""
+    lists = {f'{part}_{action}' for part in PARTS for action in NUM_PHASES} - written
+    # without --phases none were asked for, and those that are there stay
+    phases = unlabelled if args.phases or args.tfrecords or args.carl else []
+    names = [*(f'{name}.txt' for name in sorted(lists)), *(f'phases/{name}.npy' for name in phases)]
+    old = [path for name in names if (path := (args.out or args.root) / name).is_file()]
+    for path in old:
+        path.unlink()
+    if old:
+        print(f'deleted {len(old):,} files of an earlier run:', *(path.name for path in old[:10]))
 
 
 def make_splits(entries: list[Entry], only_labelled: bool) -> Iterator[Split]:
@@ -115,7 +131,7 @@ def from_annotations(args: Namespace) -> Iterator[Entry]:
                 raise ValueError(f'{labels[2]}: video {video.name} shows {video.action}, not {labels[1]}')
             if labels[0] != video.part:
                 print(f'{labels[2]} is among those of {labels[0]}; {video.name} is in the list of {video.part}')
-            phases = check_phases(labels[2], video.action)
+            phases = check_phases(read_phases(labels[2]), video.action, labels[2])
             write_phases(phase_folder(args) / f'{video.name}.npy', resample_phases(phases, video.num_frames))
         place = f'{args.videos or "frames"}/{video.name}'
         folder = args.root / place
@@ -134,14 +150,17 @@ def from_tfrecords(args: Namespace) -> Iterator[Entry]:
     files = sorted(path for path in args.tfrecords.glob('*_tfrecords/*') if path.is_file())
     if not files:
         raise FileNotFoundError(f'no <action>_tfrecords/<action>_<train|val>* in {args.tfrecords}')
-    for path in track(files, 'records', transient=True):
+    seen: dict[str, str] = {}
+    for number, path in enumerate(track(files, 'records', transient=True)):
         name = path.parent.name.removesuffix('_tfrecords')
         part = re.match(rf'{re.escape(name)}_({"|".join(PARTS)})', path.name)
         if part is None:
             raise ValueError(f'{path}: the name does not begin with {name}_train or {name}_val')
         action = action_name(name)
-        for video in unpack_videos(path, args.root / 'frames', f'{action}_'):
+        nameless = f'{part[1]}_{number}_'  # train and val of all shards end up in one folder
+        for video in unpack_videos(path, args.root / 'frames', seen, f'{action}_', nameless):
             if video.phases is not None:
+                check_phases(video.phases, action, f'{path}, video {video.name}')
                 write_phases(phase_folder(args) / f'{video.name}.npy', video.phases)
             yield Entry(video.name, action, part[1], f'frames/{video.name}', video.phases is not None)
 
@@ -169,7 +188,7 @@ def _carl_entries(args: Namespace, part: str, videos: list[dict[str, Any]], acti
     for index, video in enumerate(videos):
         file = args.carl / video['video_file']
         if video.get('frame_label') is not None:
-            phases = np.asarray(video['frame_label'], np.int64)
+            phases = check_phases(np.asarray(video['frame_label']), of_action[index], f'video {file.stem}')
             write_phases(phase_folder(args) / f'{file.stem}.npy', resample_phases(phases, int(video['seq_len'])))
         place = Path(os.path.relpath(file, args.root)).as_posix() if file.is_file() else None
         yield Entry(file.stem, of_action[index], part, place, video.get('frame_label') is not None)

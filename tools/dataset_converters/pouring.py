@@ -20,7 +20,8 @@ NUM_PHASES = 5
 
 
 def convert(args: Namespace) -> tuple[list[Split], list[str]]:
-    splits = []
+    splits: list[Split] = []
+    seen: dict[str, str] = {}
     for part, size in SIZES.items():
         files = sorted(path for path in args.annotations.glob(f'*{part}*') if path.is_file())
         if not files:
@@ -29,9 +30,8 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
             continue
         entries: list[tuple[str, int]] = []
         for number, path in enumerate(track(files, part, transient=True)):
-            for video in unpack_videos(
-                path, args.root / 'frames', f'{part}_{number}_' if len(files) > 1 else f'{part}_'
-            ):
+            prefix = f'{part}_{number}_' if len(files) > 1 else f'{part}_'
+            for video in unpack_videos(path, args.root / 'frames', seen, prefix):
                 if video.phases is not None:
                     if not 0 <= video.phases.min() <= video.phases.max() < NUM_PHASES:
                         raise ValueError(f'{path}: {video.name} has phases other than 0 to {NUM_PHASES - 1}')
