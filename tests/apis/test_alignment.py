@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mmsigma.apis import AlignmentInferencer
 from mmsigma.apis.alignment import EmbeddedVideo, align, anomaly_curve
+from mmsigma.models.necks.context_embedder import Embedded
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.video import FrameReader, write_mp4
@@ -195,6 +196,21 @@ def test_activation_of_each_frame(inferencer: AlignmentInferencer, frames: Path)
     assert len(maps) == 10 and maps[0].shape == (8, 8)
     assert all(one.min() == 0 and one.max() == pytest.approx(1) for one in maps)
     assert any(np.abs(one - maps[0]).max() > 1e-3 for one in maps[1:])
+
+
+def test_activation_is_that_of_the_own_slot(inferencer: AlignmentInferencer, frames: Path) -> None:
+    """A neck whose older slot responds to the opposite of what the frame's own does."""
+    neck = inferencer.model.neck
+    own = torch.arange(12.0).view(1, 1, 3, 4) / 11
+
+    def embed(maps: Tensor) -> Embedded:
+        count = len(maps) // neck.num_context
+        return Embedded(torch.zeros(count, 2), torch.stack([1 - own, own], dim=2).expand(count, -1, -1, -1, -1))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neck, 'embed', embed)
+        maps = list(inferencer.activation(frames))
+    assert len(maps) == 10 and all(np.allclose(one, own[0, 0]) for one in maps)
 
 
 def test_from_the_command_line(checkpoint: Path, frames: Path, tmp_path: Path) -> None:
