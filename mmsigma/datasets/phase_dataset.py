@@ -70,6 +70,15 @@ class PhaseVideoDataset(VideoDataset):
     def _phase_folder(self) -> Path:
         return Path(self.data_root or '', self.phases)
 
+    def replacement(self, index: int) -> int:
+        """Another video of the same action; a group has to be of one."""
+        label = super().get_data_info(index)['label']
+        same = [
+            other for other in range(len(self)) if super(PhaseVideoDataset, self).get_data_info(other)['label'] == label
+        ]
+        others = [other for other in same if other != index] or same
+        return others[int(np.random.randint(len(others)))]
+
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """What the pipeline starts from."""
         info = super().get_data_info(idx)

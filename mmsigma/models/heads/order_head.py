@@ -49,7 +49,7 @@ class OrderHead(BaseModule):
         """
         given = videos.complete(at_least=1)
         if triplets is None:
-            triplets = draw_triplets(given.lengths, self.samples_per_video, self.shuffled_share)
+            triplets = draw_triplets(given.lengths, self.samples_per_video, self.shuffled_share, names=videos.names)
         logits = self(triplet_features(given.embeddings, triplets))
         accuracy = (logits.detach().argmax(dim=1) == triplets.shuffled).float().mean()
         return {'loss_order': order_loss(logits, triplets), 'order_accuracy': accuracy}
