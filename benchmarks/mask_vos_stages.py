@@ -98,7 +98,9 @@ def _build(model: dict, checkpoint: Path | None) -> Segment:
     built = MODELS.build(model).eval()
     if checkpoint:
         # the run's own file
-        load_into_model(built, load_weights(checkpoint, trust=True), origin=str(checkpoint), backbone_only=True)
+        alone = not hasattr(built, 'reader')  # label propagation takes the encoder of more than that
+        state = load_weights(checkpoint, trust=True)
+        load_into_model(built, state, origin=str(checkpoint), backbone_only=alone)
     built.to('cuda' if torch.cuda.is_available() else 'cpu')
     return lambda sequence: segment_video(built.new_segmenter(), sequence)
 
