@@ -1,6 +1,6 @@
 """What each stage of Mask-VOS adds, trained from scratch on a folder of videos and tested on another set.
 
-    python benchmarks/mask_vos_stages.py VIDEOS DAVIS --out work_dirs/mask_vos_stages [--year 2016]
+    python benchmarks/mask_vos_stages.py VIDEOS DAVIS [--year 2016] [--split val]
 
 Frames are taken from the videos, 6 a second, 160 pixels on the short side. ``configs/demo/mask_vos_small_videos.py``
 trains on them twice: as it is, correspondence and then all losses; and from the end of the correspondence stage with as
@@ -54,31 +54,35 @@ def take_frames(videos: Path, out: Path) -> int:
     return sum(1 for _ in out.glob('*/*.jpg'))
 
 
-def train(frames: Path, work_dir: Path, epochs: int | None = None, start: Path | None = None) -> float:
-    """Train, or go on training; the minutes that it took so far.
+def train(frames: Path, work_dir: Path, last: int, start: Path | None = None) -> tuple[Path, float]:
+    """Train until epoch ``last``, or go on training; the checkpoint, and the minutes that these epochs took.
 
     Args:
         frames: Folder of folders of frames.
         work_dir: Of the run.
-        epochs: To train to; None for the config's.
+        last: Epoch after which to stop; nothing is done where its checkpoint exists.
         start: Checkpoint to go on from with correspondence alone.
     """
+    checkpoint, record = work_dir / f'epoch_{last}.pth', work_dir / f'minutes_{last}.json'
+    minutes = json.loads(record.read_text()) if record.exists() else 0.0
+    if checkpoint.exists():
+        return checkpoint, minutes
     cfg = load_config(STAGED, {'data_root': str(frames)})
     cfg.work_dir, cfg.launcher, cfg.resume = str(work_dir), 'none', True
     cfg.default_hooks.checkpoint.update(interval=cfg.update_every, max_keep_ckpts=-1)
-    if epochs:
-        cfg.train_cfg.max_epochs = epochs
+    cfg.train_cfg.max_epochs = last
     if start:
         cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != 'ReclusterHook']
         if not (work_dir / 'last_checkpoint').exists():
             cfg.load_from = str(start)
     enable_mixed_precision(cfg)
-    started, record = time.perf_counter(), work_dir / 'minutes.json'
-    minutes = json.loads(record.read_text()) if record.exists() else 0.0
-    build_runner(cfg).train()
-    minutes += (time.perf_counter() - started) / 60
-    write_atomically(record, lambda name: Path(name).write_text(json.dumps(minutes)))
-    return minutes
+    started = time.perf_counter()
+    try:
+        build_runner(cfg).train()
+    finally:
+        minutes += (time.perf_counter() - started) / 60
+        write_atomically(record, lambda name: Path(name).write_text(json.dumps(minutes)))
+    return checkpoint, minutes
 
 
 def keys(config: Path, checkpoint: Path | None) -> Segment:
@@ -97,9 +101,8 @@ def _build(model: dict, checkpoint: Path | None) -> Segment:
     torch.manual_seed(0)
     built = MODELS.build(model).eval()
     if checkpoint:
-        # the run's own file
         alone = not hasattr(built, 'reader')  # label propagation takes the encoder of more than that
-        state = load_weights(checkpoint, trust=True)
+        state = load_weights(checkpoint, trust=True)  # the run's own file
         load_into_model(built, state, origin=str(checkpoint), backbone_only=alone)
     built.to('cuda' if torch.cuda.is_available() else 'cpu')
     return lambda sequence: segment_video(built.new_segmenter(), sequence)
@@ -114,22 +117,21 @@ def main() -> None:
     parser.add_argument('--out', type=Path, default=Path('work_dirs/mask_vos_stages'))
     args = parser.parse_args()
     init_default_scope('mmsigma')
-    frames, joint, alone = args.out / 'frames', args.out / 'joint', args.out / 'alone'
+    frames, staged = args.out / 'frames', args.out / 'staged'
     print(f'{take_frames(args.videos, frames)} frames to learn from')
     cfg = load_config(STAGED)
     first, last = cfg.correspondence_epochs, cfg.train_cfg.max_epochs
-    minutes = [train(frames, joint, first), train(frames, joint)]
-    after_first, after_joint = joint / f'epoch_{first}.pth', joint / f'epoch_{last}.pth'
-    minutes.append(minutes[0] + train(frames, alone, start=after_first))
-    later = alone / f'epoch_{last}.pth'
+    begun, spent = train(frames, staged, first)
+    joint, joint_spent = train(frames, staged, last)
+    alone, alone_spent = train(frames, args.out / 'alone', last, start=begun)
     methods: dict[str, Callable[[], Segment]] = {
         'static copy of the first mask': lambda: static,
         'random ResNet-18, 512 channels': lambda: keys(RANDOM, None),
         'random keys': lambda: keys(KEYS, None),
-        f'keys, {first} epochs of correspondence ({minutes[0]:.0f} min)': lambda: keys(KEYS, after_first),
-        f'keys, {last} epochs of correspondence ({minutes[2]:.0f} min)': lambda: keys(KEYS, later),
-        f'keys, the last {last - first} with segmentation ({minutes[1]:.0f} min)': lambda: keys(KEYS, after_joint),
-        'decoder of the same': lambda: decoder(after_joint),
+        f'keys, {first} epochs of correspondence ({spent:.0f} min)': lambda: keys(KEYS, begun),
+        f'keys, {last} epochs of correspondence ({spent + alone_spent:.0f} min)': lambda: keys(KEYS, alone),
+        f'keys, the last {last - first} with segmentation ({spent + joint_spent:.0f} min)': lambda: keys(KEYS, joint),
+        'decoder of the same': lambda: decoder(joint),
     }
     sequences = find_sequences('davis', args.davis, year=args.year, split=args.split)
     print_scores(methods, sequences, f'240 x 424, {machine()}')
