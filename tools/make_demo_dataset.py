@@ -17,6 +17,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument('--out', default='data/demo', help='folder to fill (default: %(default)s)')
     parser.add_argument('--num-videos', type=int, default=120, help='default: %(default)s')
     parser.add_argument('--val-share', type=float, default=0.25, help='share to validate on (default: %(default)s)')
+    parser.add_argument('--num-classes', type=int, default=10, help='only the first so many (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
     parser.add_argument('--num-workers', type=int, default=2, help='processes; 0: only this one (default: %(default)s)')
     return parser, parser.parse_args()
@@ -34,6 +35,7 @@ def main() -> None:
                 seed=args.seed,
                 val_share=args.val_share,
                 num_workers=args.num_workers,
+                num_classes=args.num_classes,
                 on_video=lambda name: progress.advance(task),
             )
     except (ValueError, FileExistsError) as error:

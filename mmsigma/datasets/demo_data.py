@@ -173,6 +173,7 @@ class _Job(NamedTuple):
     out_dir: Path
     index: int
     seed: int
+    label: int
     masked: bool
 
 
@@ -183,6 +184,7 @@ def make_demo_dataset(
     val_share: float = 0.25,
     num_masked: int | None = None,
     num_workers: int = 0,
+    num_classes: int = len(ACTIONS),
     on_video: Callable[[str], None] | None = None,
 ) -> Path:
     """Make the demo data set, or find it made already.
@@ -196,9 +198,9 @@ def make_demo_dataset(
       in the layout of DAVIS 2017, whose tools look for a folder called ``480p``; the frames are smaller than that.
     * ``README.txt`` and ``meta.json``, the latter with what the set was made from.
 
-    A video depends on its number and ``seed`` only: neither on ``num_videos`` nor on ``num_workers``. The last ones
-    are for validation; as labels go round in turn, both splits are balanced to within one video a class. A run that
-    was cut short is taken up again by the same call.
+    A video depends on its number, ``seed`` and ``num_classes``: neither on ``num_videos`` nor on ``num_workers``. The
+    last ones are for validation; as labels go round in turn, both splits are balanced to within one video a class. A
+    run that was cut short is taken up again by the same call.
 
     Args:
         out_dir: Folder to fill; made if missing.
@@ -209,6 +211,7 @@ def make_demo_dataset(
             videos if None.
         num_workers: Processes to render with; 0 renders in this one. They are spawned, so a script has to guard its
             entry point with ``if __name__ == '__main__'``.
+        num_classes: Only the first so many classes, of which there are then more videos each.
         on_video: Called with the name of each video that is ready.
 
     Returns:
@@ -221,6 +224,8 @@ def make_demo_dataset(
     """
     if seed < 0 or num_workers < 0:
         raise ValueError(f'seed and num_workers cannot be negative; got {seed} and {num_workers}')
+    if not 1 <= num_classes <= len(ACTIONS):
+        raise ValueError(f'num_classes has to lie between 1 and {len(ACTIONS)}; got {num_classes}')
     num_val, num_masked = _share_out(num_videos, val_share, num_masked)
     out_dir = Path(out_dir)
     meta = {
@@ -230,13 +235,15 @@ def make_demo_dataset(
         'num_videos': num_videos,
         'num_val': num_val,
         'num_masked': num_masked,
+        'num_classes': num_classes,
     }
     if _is_complete(out_dir, meta):
         return out_dir
     _write_json(out_dir / 'meta.json', meta | {'complete': False})
     splits = {'train': range(num_videos - num_val), 'val': range(num_videos - num_val, num_videos)}
-    _write_lists(out_dir, splits, first_masked=num_videos - num_masked)
-    jobs = [_Job(out_dir, index, seed, index >= num_videos - num_masked) for index in range(num_videos)]
+    first_masked = num_videos - num_masked
+    _write_lists(out_dir, splits, first_masked, num_classes)
+    jobs = [_Job(out_dir, index, seed, index % num_classes, index >= first_masked) for index in range(num_videos)]
     for name in _make_videos(jobs, num_workers):
         if on_video is not None:
             on_video(name)
@@ -289,12 +296,12 @@ def _make_videos(jobs: list[_Job], num_workers: int) -> Iterator[str]:
 
 def _make_video(job: _Job) -> str:
     """Render and write one video, unless it is there; its phases come last and tell that it is."""
-    out_dir, index, seed, masked = job
+    out_dir, index, seed, label, masked = job
     name = video_name(index)
     phases = out_dir / 'phases' / f'{name}.json'
     if phases.exists():
         return name
-    video = render_demo_video(index, seed)
+    video = render_demo_video(index, seed, label)
     write_mp4(out_dir / 'videos' / f'{name}.mp4', video.frames, video.fps)
     if masked:
         _write_davis(out_dir, name, video.frames, video.masks)
@@ -323,17 +330,19 @@ def _write_davis(out_dir: Path, name: str, frames: np.ndarray, masks: np.ndarray
         write_mask(annotations / f'{time:05d}.png', mask)
 
 
-def _write_lists(out_dir: Path, splits: dict[str, range], first_masked: int) -> None:
-    _write_text(out_dir / 'annotations' / 'classes.txt', ''.join(f'{action.name}\n' for action in ACTIONS))
+def _write_lists(out_dir: Path, splits: dict[str, range], first_masked: int, num_classes: int) -> None:
+    names = ''.join(f'{action.name}\n' for action in ACTIONS[:num_classes])
+    _write_text(out_dir / 'annotations' / 'classes.txt', names)
     for split, indices in splits.items():
-        lines = [f'videos/{video_name(index)}.mp4 {index % len(ACTIONS)}\n' for index in indices]
+        lines = [f'videos/{video_name(index)}.mp4 {index % num_classes}\n' for index in indices]
         _write_text(out_dir / 'annotations' / f'{split}.txt', ''.join(lines))
         names = [f'{video_name(index)}\n' for index in indices if index >= first_masked]
         _write_text(out_dir / 'ImageSets' / '2017' / f'{split}.txt', ''.join(names))
 
 
 def _describe(meta: dict) -> str:
-    classes = '\n'.join(f'{label}  {action.name}: {", ".join(action.phases)}' for label, action in enumerate(ACTIONS))
+    lines = [f'{label}  {action.name}: {", ".join(action.phases)}' for label, action in enumerate(ACTIONS)]
+    classes = '\n'.join(lines[: meta['num_classes']])
     facts = '\n'.join(f'{key}: {value}' for key, value in meta.items())
     return f"""\
 Demo videos of mmsigma: textured objects moving over moving backdrops. Synthetic throughout.

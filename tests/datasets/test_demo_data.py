@@ -194,6 +194,16 @@ def test_lists(tmp_path: Path) -> None:
     assert [path.name for path in (root / 'Annotations' / '480p').iterdir()] == ['clip_0004']
 
 
+def test_only_the_first_classes(tmp_path: Path) -> None:
+    root = make_demo_dataset(tmp_path, num_videos=4, val_share=0.5, num_masked=0, num_classes=2)
+    lists = [(root / 'annotations' / f'{split}.txt').read_text().splitlines() for split in ('train', 'val')]
+    assert [line[-2:] for lines in lists for line in lines] == [' 0', ' 1', ' 0', ' 1']
+    assert (root / 'annotations' / 'classes.txt').read_text().split() == NAMES[:2]
+    assert 'move_right' in (root / 'README.txt').read_text() and 'move_up' not in (root / 'README.txt').read_text()
+    assert [read_phases(root, index)['class'] for index in range(4)] == NAMES[:2] * 2
+    assert read_phases(root, 2)['progress'] == render_demo_video(2, label=0).progress.round(4).tolist()
+
+
 def test_result_depends_on_seed_and_index_only(dataset: Path, tmp_path: Path) -> None:
     parallel = make_demo_dataset(tmp_path / 'parallel', NUM_VIDEOS, num_masked=NUM_VIDEOS, num_workers=2)
     smaller = make_demo_dataset(tmp_path / 'smaller', 3, num_masked=3)
@@ -255,6 +265,8 @@ def test_foreign_folder_is_refused(content: str | None, tmp_path: Path) -> None:
         {'num_masked': 121},
         {'seed': -1},
         {'num_workers': -1},
+        {'num_classes': 0},
+        {'num_classes': 11},
     ],
 )
 def test_invalid_arguments(arguments: dict, tmp_path: Path) -> None:
