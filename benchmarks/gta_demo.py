@@ -39,6 +39,7 @@ LOSSES: dict[str, dict | None] = {
     'TCC, classification': dict(type='TCCLoss', kind='classification'),
     'TCN': dict(type='TCNLoss'),
     'D3TW*': dict(type='D3TWStarLoss'),
+    'D3TW, told the order of phases': dict(type='TranscriptHead', num_labels=12, in_channels=32),
     'SmoothDTW without cycle': _BARE,
     'soft-DTW without cycle': dict(_BARE, kind='logsumexp'),
     'soft-DTW with cycle': dict(type='GTALoss', kind='logsumexp'),
@@ -103,10 +104,14 @@ def evaluate(method: str, demo_set: Path, work_dir: Path, seed: int, epochs: int
         cfg.load_from = str(weights) if pretrained else None
     else:
         cfg = load_config(CONFIGS / 'gta_tiny_demo.py', options)
-        cfg.model.head.loss = LOSSES[method] or cfg.model.head.loss
-        if cfg.model.head.loss.type == 'TCNLoss':  # every step comes with a positive
-            cfg.train_dataloader.dataset.pipeline[0].sampling.positives = 5
-        cfg.model.neck.normalize = cfg.model.head.loss.type != 'TCCLoss'
+        loss, trained = LOSSES[method] or cfg.model.head.loss, cfg.train_dataloader.dataset
+        if loss['type'] == 'TranscriptHead':
+            cfg.model.head, trained.phases, trained.pipeline[1].phases_per_action = loss, 'phases', 3
+        else:
+            cfg.model.head.loss = loss
+        if loss['type'] == 'TCNLoss':  # every step comes with a positive
+            trained.pipeline[0].sampling.positives = 5
+        cfg.model.neck.normalize = loss['type'] != 'TCCLoss'
     datasets = (cfg.train_dataloader.dataset, *cfg.test_dataloader.dataset.datasets)
     for dataset in datasets:
         dataset.pipeline[0].decoder = dict(open=dict(type='OpenKept'), decode=dict(type='DecodeKept'))

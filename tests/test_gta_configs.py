@@ -86,6 +86,7 @@ def test_a_step(name: str) -> None:
     inputs, samples = [], []
     for number, total in enumerate((7, 30, 140)):  # twentyfold
         results = sampling(dict(total_frames=total, filename=f'v{number}', action='1'))
+        results.update(label=1, frame_labels=np.arange(total) * 2 // total)
         frames = [np.full((32, 32, 3), 255 * frame // total, np.uint8) for frame in results['frame_inds']]
         packed = pack(dict(results, imgs=frames))
         inputs.append(packed['inputs'])

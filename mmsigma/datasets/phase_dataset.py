@@ -24,7 +24,8 @@ class PhaseVideoDataset(VideoDataset):
 
     Args:
         phases: Folder with the phases of each video, ``<name>.npy`` (L,) or ``<name>.json`` with a list ``phases``,
-            relative to ``data_root``; empty for none, which is all that training needs.
+            relative to ``data_root``; empty for none, which is all that training needs but for that of
+            ``TranscriptHead``.
         part: ``'train'`` or ``'val'``, for the evaluation: classifiers are trained on the first.
         optional_phases: Videos without phases have none, and are counted; otherwise they are an error.
         **kwargs: Arguments of :class:`VideoDataset`.

@@ -34,6 +34,7 @@ from mmsigma.models.heads import (
     PrototypeHead,
     RegressionHead,
     SpeedHead,
+    TranscriptHead,
 )
 from mmsigma.models.inner_steps import InnerStepsDistributedDataParallel
 from mmsigma.models.key_encoders import MASTKeyEncoder, ViTKeyEncoder
@@ -108,6 +109,7 @@ __all__ = [
     'TCCLoss',
     'TCNLoss',
     'TimmViTEncoder',
+    'TranscriptHead',
     'ViTKeyEncoder',
     'VideoClassifier',
     'VideoDataPreprocessor',

@@ -10,7 +10,7 @@ import pytest
 from mmsigma.datasets import ClassGroupSampler, PhaseVideoDataset
 from mmsigma.datasets.pieces import PieceVideo, read_index, write_index
 from mmsigma.datasets.transforms import PackAlignmentInputs, SampleAlignmentSteps, SampleAllFrames
-from mmsigma.datasets.transforms.alignment import context_frames, resample_phases
+from mmsigma.datasets.transforms.alignment import context_frames, resample_phases, transcript_of
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from tests.datasets.clips import index_of, write_video
 from tests.golden_gta import case_names, load_case
@@ -82,7 +82,7 @@ class TestSteps:
         sample = packed['data_samples']
         assert packed['inputs'].shape == (3, 3, 4, 6)
         assert sample.steps.tolist() == [0, 1, 2] and sample.frame_labels.tolist() == [0, 0, 1]
-        assert (sample.num_frames, sample.action) == (3, '2')
+        assert (sample.num_frames, sample.action) == (3, '2') and sample.transcript.tolist() == [0, 1]
 
 
 class Labels:
@@ -219,6 +219,28 @@ def test_phases_of_another_frame_rate() -> None:
     assert PackAlignmentInputs(resample_phases=True)(results)['data_samples'].frame_labels.tolist() == [0, 0, 1, 2]
 
 
+def test_transcripts() -> None:
+    for labels, expected in (
+        ([2, 2, 0, 0, 0, 2], [2, 0, 2]),
+        ([-1, 5, 5, -1, 5, 7, -1], [5, 7]),  # background does not make a label begin anew
+        ([-1, -1], []),
+    ):
+        assert transcript_of(np.array(labels)).tolist() == expected
+
+
+def test_transcripts_of_several_actions() -> None:
+    results = dict(total_frames=3, filename='a', frame_inds=np.arange(3), frame_labels=np.array([0, 0, 2]), label=4)
+    results['imgs'] = [np.zeros((4, 6, 3), np.uint8)] * 3
+    packed = PackAlignmentInputs(phases_per_action=3)(results)['data_samples']
+    assert packed.transcript.tolist() == [12, 14] and packed.frame_labels.tolist() == [0, 0, 2]
+    with pytest.raises(ValueError, match='a has a phase 2: phases_per_action must be 3 or more'):
+        PackAlignmentInputs(phases_per_action=2)(results)
+    with pytest.raises(ValueError, match='a has no label of its action in the list'):
+        PackAlignmentInputs(phases_per_action=3)(dict(results, label=-1))
+    background = dict(results, frame_labels=np.full(3, -1))
+    assert PackAlignmentInputs(phases_per_action=3)(background)['data_samples'].transcript.tolist() == []
+
+
 class TestPieces:
     """Videos put together from pieces of files."""
 
@@ -241,6 +263,7 @@ class TestPieces:
         packed = sample['data_samples']
         assert packed.frame_labels.tolist() == [7, 7, 7, 7, 4, 4, 4, -1] and packed.steps.tolist() == list(range(8))
         assert (packed.filename, packed.action, packed.num_frames) == ('late first', '3', 8)
+        assert packed.transcript.tolist() == [7, 4]
         assert dataset[1]['data_samples'].num_frames == 28
 
     def test_context_goes_over_the_seams(self, root: Path) -> None:

@@ -66,3 +66,18 @@ def test_resumed_is_as_uninterrupted(paired_set: Path, tmp_path: Path) -> None:
         torch.load(tmp_path / run / f'iter_{last}.pth', weights_only=True)['state_dict'] for run in ('whole', 'cut')
     ]
     assert last > 4 and all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_the_order_of_phases_teaches(paired_set: Path, tmp_path: Path) -> None:
+    cfg = small(paired_set, tmp_path, groups_per_epoch=45, num_steps=9, lr=3e-3)
+    cfg.model.head = dict(type='TranscriptHead', num_labels=4 * 3, in_channels=8)
+    cfg.train_dataloader.dataset.phases = 'phases'
+    cfg.train_dataloader.dataset.pipeline[1].phases_per_action = 3
+    check_config(cfg)
+    runner = build_runner(cfg)
+    runner.train()
+    losses, right = (
+        runner.message_hub.get_scalar(f'train/{name}').data[0] for name in ('loss_transcript', 'transcript_accuracy')
+    )
+    assert len(losses) == 45 and losses[-15:].mean() < 0.8 * losses[:15].mean()
+    assert right[-15:].mean() > 0.7  # one of two is right by chance

@@ -9,6 +9,7 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from mmsigma.models import GTA
+from mmsigma.models.heads import TranscriptHead
 from mmsigma.models.losses.alignment import D2TWLoss, GTALoss
 from mmsigma.models.losses.cycle import TCCLoss
 from mmsigma.models.losses.discriminative import D3TWStarLoss, draw_kept
@@ -62,6 +63,19 @@ def test_what_is_drawn() -> None:
     assert D3TWStarLoss()(videos, kept)['loss_discriminative'].isfinite()
     assert TCCLoss(num_cycles=9, cycle_length=3)(videos)['loss_cycle'].isfinite()
     assert triplet_features(videos.embeddings, draw_triplets(videos.lengths)).shape == (32, 96)
+
+
+def test_order_of_labels() -> None:
+    torch.manual_seed(0)
+    head, found = TranscriptHead(5, 32), []
+    for device in ('cpu', 'cuda'):
+        own, labels = copy.deepcopy(head).to(device), torch.tensor([3, 0, 4]).to(device)
+        torch.manual_seed(1)
+        terms = own.loss(make_videos(device)._replace(transcripts=[labels] * 4))
+        terms['loss_transcript'].backward()
+        found.append((terms['loss_transcript'].detach().cpu(), own.fc.weight.grad.cpu()))
+    for values in zip(*found, strict=True):
+        torch.testing.assert_close(*values, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize('kind', ['smoothmin', 'logsumexp'])

@@ -46,6 +46,19 @@ def test_a_group_has_a_loss() -> None:
         model.loss(videos, samples('aba'))
 
 
+def test_the_order_of_labels_comes_from_the_samples() -> None:
+    model = small(train_mode='train_all', head=dict(type='TranscriptHead', num_labels=3, in_channels=6))
+    videos, given = [torch.randn(12, 3, 32, 32) for _ in range(2)], samples('aa')
+    for sample, labels in zip(given, ([0, 2], [2, 1, 0]), strict=True):
+        sample.set_field(torch.tensor(labels), 'transcript')
+    losses = model.loss(videos, given)
+    losses['loss_transcript'].backward()
+    assert model.head.fc.weight.grad.any() and model.backbone.conv1.weight.grad.any()
+    del given[1].transcript
+    with pytest.raises(ValueError, match='v1 has no transcript'):
+        model.loss(videos, given)
+
+
 def test_what_is_trained() -> None:
     trained = {
         mode: {name for name, value in small(train_mode=mode).backbone.named_parameters() if value.requires_grad}

@@ -109,25 +109,39 @@ def resample_phases(phases: np.ndarray, num_frames: int) -> np.ndarray:
     return phases[np.searchsorted(kept, np.arange(num_frames), side='right') - 1]
 
 
+def transcript_of(labels: np.ndarray) -> np.ndarray:
+    """Labels in the order of time, each as often as it begins anew, (K,).
+
+    Args:
+        labels: Of the frames of a video (L,); negative ones, of background, are passed over.
+    """
+    known = labels[labels >= 0]
+    return known[np.diff(known, prepend=-1) != 0]
+
+
 @TRANSFORMS.register_module()
 class PackAlignmentInputs(BaseTransform):
     """Pack ``inputs``, uint8 (N, 3, H, W), and a sample with ``steps``, ``num_frames``, ``action`` and what is known.
 
-    The sample also has ``frame_labels`` (L,) of the whole video and ``subset``, if the data set knows them.
+    The sample also has ``subset``, and ``frame_labels`` (L,) and ``transcript`` (K,) of the whole video, see
+    :func:`transcript_of`, if the data set knows them.
 
     Args:
         resample_phases: Labels of another number than that of the frames are those of another frame rate, see
             :func:`resample_phases`; otherwise they are an error.
+        phases_per_action: Makes phase p of action a label ``a * phases_per_action + p`` of the transcript, so that
+            actions have no label in common; 0 for labels as they are.
     """
 
-    def __init__(self, resample_phases: bool = False) -> None:
-        self.resample_phases = resample_phases
+    def __init__(self, resample_phases: bool = False, phases_per_action: int = 0) -> None:
+        self.resample_phases, self.phases_per_action = resample_phases, phases_per_action
 
     def transform(self, results: dict) -> dict:
         """Pack a video.
 
         Raises:
-            ValueError: If it has another number of labels than frames; it is named.
+            ValueError: If it has another number of labels than frames, or an action has more phases than it may; the
+                video is named.
         """
         frames = torch.from_numpy(np.stack(results['imgs'])).movedim(-1, 1).contiguous()
         sample = BaseDataElement(steps=torch.as_tensor(results.get('steps', results['frame_inds']), dtype=torch.int64))
@@ -135,7 +149,9 @@ class PackAlignmentInputs(BaseTransform):
         known['filename'] = results.get('name', results.get('filename'))  # of several videos of one file
         sample.set_metainfo(dict(num_frames=int(results['total_frames']), **known))
         if 'frame_labels' in results:
-            sample.set_field(torch.as_tensor(self._labels(results)), 'frame_labels')
+            labels = self._labels(results)
+            sample.set_field(torch.as_tensor(labels), 'frame_labels')
+            sample.set_field(torch.as_tensor(self._transcript(labels, results)), 'transcript')
         return {'inputs': frames, 'data_samples': sample}
 
     def _labels(self, results: dict) -> np.ndarray:
@@ -146,3 +162,15 @@ class PackAlignmentInputs(BaseTransform):
                 'they were annotated at another frame rate'
             )
         return labels if len(labels) == total else resample_phases(labels, total)
+
+    def _transcript(self, labels: np.ndarray, results: dict) -> np.ndarray:
+        transcript, most = transcript_of(labels), self.phases_per_action
+        if not most:
+            return transcript
+        if results['label'] < 0:
+            raise ValueError(
+                f'{results["filename"]} has no label of its action in the list: phases_per_action needs one'
+            )
+        if (last := transcript.max(initial=0)) >= most:
+            raise ValueError(f'{results["filename"]} has a phase {last}: phases_per_action must be {last + 1} or more')
+        return results['label'] * most + transcript

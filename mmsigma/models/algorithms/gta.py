@@ -26,7 +26,8 @@ class GTA(BaseModel):
     Args:
         backbone: Config of a frame encoder, or of a video transformer with ``dynamic_size=True``.
         neck: Config of the embedder; its width follows from the backbone.
-        head: Config of the head: ``AlignmentHead`` with a loss, ``OrderHead``, ``SpeedHead`` or ``CombinedHead``.
+        head: Config of the head: ``AlignmentHead`` with a loss, ``OrderHead``, ``SpeedHead``, ``TranscriptHead`` or
+            ``CombinedHead``.
         data_preprocessor: Config of the preprocessor.
         train_mode: What of the backbone is trained: ``'scratch'``, ``'train_all'``, ``'only_bn'`` or ``'frozen'``.
         context_stride: Frames between those of a step; has to be that of the sampling.
@@ -100,6 +101,7 @@ class GTA(BaseModel):
                 steps=torch.stack([sample.steps for sample in data_samples]),
                 num_frames=torch.tensor([sample.num_frames for sample in data_samples]),
                 names=[str(sample.get('filename')) for sample in data_samples],
+                transcripts=[sample.get('transcript') for sample in data_samples],
             )
         )
         if penalty := getattr(self.neck, 'weight_penalty', None):

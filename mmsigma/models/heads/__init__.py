@@ -5,6 +5,7 @@ from mmsigma.models.heads.counting_head import CountingHead
 from mmsigma.models.heads.order_head import OrderHead, SpeedHead
 from mmsigma.models.heads.prototype_head import PrototypeHead
 from mmsigma.models.heads.regression_head import RegressionHead
+from mmsigma.models.heads.transcript_head import TranscriptHead
 
 __all__ = [
     'AlignmentHead',
@@ -16,4 +17,5 @@ __all__ = [
     'PrototypeHead',
     'RegressionHead',
     'SpeedHead',
+    'TranscriptHead',
 ]

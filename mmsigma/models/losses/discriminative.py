@@ -1,8 +1,11 @@
 """Discriminative alignment: D3TW (CVPR 2019) with label sequences, and D3TW*, GTA's adaptation to pairs of videos."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from mmsigma.models.losses.sequences import Sequences, pair_indices
 from mmsigma.ops.linear import full_float32
@@ -10,6 +13,7 @@ from mmsigma.ops.soft_dtw import contrastive_cost, smooth_dtw
 from mmsigma.registry import MODELS
 
 FUNCTIONS = ('hinge', 'softplus')
+NEGATIVES = ('shuffled', 'random')
 
 
 def discriminative_loss(positive: Tensor, negative: Tensor, function: str = 'hinge', margin: float = 1.0) -> Tensor:
@@ -34,36 +38,54 @@ def discriminative_loss(positive: Tensor, negative: Tensor, function: str = 'hin
     return (F.softplus(gap) if function == 'softplus' else F.relu(gap + margin)).mean()
 
 
-def transcript_loss(
-    log_probs: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    lengths: tuple[Tensor, Tensor, Tensor],
-    *,
-    gamma: float = 0.1,
-    function: str = 'hinge',
-    margin: float = 1.0,
-) -> Tensor:
-    """D3TW: frames fit the video's sequence of labels better than another.
+def transcript_cost(log_probs: Tensor, transcripts: Sequence[Tensor], lengths: Tensor, gamma: float = 0.1) -> Tensor:
+    """D3TW: what it costs to align the frames of a video with labels in a given order.
 
     Args:
-        log_probs: Of each class in each frame (B, T, C).
-        positive: The sequence of labels (B, K), int64.
-        negative: Another one (B, L), int64.
-        lengths: Numbers of frames and of labels of either sequence (B,) each.
+        log_probs: Of each label in each frame (B, T, C).
+        transcripts: Labels in order (K_b,), int64, of each video.
+        lengths: Numbers of frames (B,).
         gamma: Temperature of the soft minimum.
-        function: See :func:`discriminative_loss`.
-        margin: Likewise.
 
     Returns:
-        Mean over the videos.
+        Costs (B,): sums of negative log probabilities along soft paths, through every frame and every label.
     """
-    frames, *sizes = lengths
-    values = []
-    for labels, size in zip((positive, negative), sizes, strict=True):
-        cost = -log_probs.gather(2, labels[:, None].expand(-1, log_probs.shape[1], -1))
-        values.append(smooth_dtw(cost, gamma, kind='logsumexp', lengths=(frames, size)).value)
-    return discriminative_loss(*values, function, margin)
+    sizes = torch.tensor([len(labels) for labels in transcripts])
+    labels = pad_sequence([labels.to(log_probs.device) for labels in transcripts], batch_first=True)
+    cost = -log_probs.gather(2, labels[:, None].expand(-1, log_probs.shape[1], -1))
+    return smooth_dtw(cost, gamma, kind='logsumexp', lengths=(lengths, sizes)).value
+
+
+def draw_negatives(
+    transcripts: Sequence[Tensor], num_labels: int, kind: str = 'shuffled', generator: torch.Generator | None = None
+) -> list[Tensor]:
+    """Draw a wrong transcript for each right one, of the same length.
+
+    Args:
+        transcripts: Labels in order (K_b,), int64, of each video.
+        num_labels: C.
+        kind: ``'shuffled'``, the same labels in another order, all orders as likely; or ``'random'``, each any of the C
+            labels, which a single label gets in either case. The paper's choice is not known.
+        generator: What draws, on the CPU.
+
+    Returns:
+        (K_b,) each, on the CPU; none equals its transcript.
+
+    Raises:
+        ValueError: If the kind is unknown, or there are fewer than two labels.
+    """
+    if kind not in NEGATIVES or num_labels < 2:
+        raise ValueError(f'negatives must be one of {NEGATIVES}, of two labels or more, got {kind!r} of {num_labels}')
+    negatives = []
+    for labels in (transcript.cpu() for transcript in transcripts):
+        drawn, shuffled = labels, kind == 'shuffled' and len(labels.unique()) > 1
+        while torch.equal(drawn, labels):
+            if shuffled:
+                drawn = labels[torch.randperm(len(labels), generator=generator)]
+            else:
+                drawn = torch.randint(num_labels, labels.shape, generator=generator)
+        negatives.append(drawn)
+    return negatives
 
 
 def draw_kept(

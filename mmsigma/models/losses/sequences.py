@@ -18,6 +18,7 @@ class Sequences(NamedTuple):
         steps: Number of each frame in its video (B, T); None for 0, 1, ..., T - 1.
         num_frames: Frames of each whole video (B,), of which ``steps`` are some; None for the lengths.
         names: What errors call the videos.
+        transcripts: Labels of each video in order (K,), int64, if they are known; None for a video without.
     """
 
     embeddings: Tensor
@@ -25,6 +26,7 @@ class Sequences(NamedTuple):
     steps: Tensor | None = None
     num_frames: Tensor | None = None
     names: Sequence[str] | None = None
+    transcripts: Sequence[Tensor | None] | None = None
 
     def complete(self, at_least: int = 2) -> 'CompleteSequences':
         """Fill in what was left out, check it, and set what is beyond the lengths to 0.
@@ -63,7 +65,11 @@ class Sequences(NamedTuple):
 
     def _not_finite(self, embeddings: Tensor) -> str:
         broken = (~embeddings.isfinite()).flatten(1).any(dim=1).nonzero().flatten().tolist()
-        return ', '.join(self.names[number] if self.names else f'video {number} of the group' for number in broken)
+        return ', '.join(map(self.name_of, broken))
+
+    def name_of(self, number: int) -> str:
+        """What an error calls a video."""
+        return self.names[number] if self.names else f'video {number} of the group'
 
 
 class CompleteSequences(NamedTuple):
