@@ -14,7 +14,8 @@ from mmengine.logging import MMLogger
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.scripts import ROOT, Result, run_script
+
 GOLDEN = Path(__file__).parent / 'golden' / 'sigma'
 
 
@@ -91,6 +92,12 @@ def golden() -> Callable[[str], Golden]:
 @pytest.fixture(scope='session')
 def repository() -> Path:
     return ROOT
+
+
+@pytest.fixture(scope='session')
+def run_tool() -> Callable[..., Result]:
+    """Runs a script of the repository, given by its path, with command-line arguments, in this process."""
+    return run_script
 
 
 @pytest.fixture(scope='session')

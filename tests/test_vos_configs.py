@@ -2,8 +2,7 @@
 
 import csv
 import inspect
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -188,7 +187,7 @@ def test_jhmdb_runs(tmp_path: Path) -> None:
     assert len(rows) == 15 and sum(rows.values()) / 15 == pytest.approx(metrics['jhmdb/PCK@0.1'], abs=1e-2)
 
 
-def test_a_file_of_dino_from_the_command_line(tmp_path: Path) -> None:
+def test_a_file_of_dino_from_the_command_line(run_tool: Callable, tmp_path: Path) -> None:
     root = make_davis(tmp_path / 'davis', dict(ant=3))
     network = timm.create_model('vit_small_patch8_224.dino', num_classes=0, embed_dim=24, depth=1, num_heads=2)
     teacher = {f'backbone.{name}': value for name, value in network.state_dict().items()}
@@ -201,12 +200,7 @@ def test_a_file_of_dino_from_the_command_line(tmp_path: Path) -> None:
         'model.backbone.model_kwargs.depth=1',
         'model.backbone.model_kwargs.num_heads=2',
     ]
-    command = [sys.executable, str(FOLDER.parents[1] / 'tools/test.py'), str(FOLDER / 'dino_vits8_davis17.py')]
-    done = subprocess.run(
-        [*command, str(tmp_path / 'dino.pth'), '--work-dir', str(tmp_path / 'run'), '--cfg-options', *options],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert 'vos/J&F' in done.stdout
+    arguments = [FOLDER / 'dino_vits8_davis17.py', tmp_path / 'dino.pth', '--work-dir', tmp_path / 'run']
+    done = run_tool('tools/test.py', *arguments, '--cfg-options', *options)
+    assert done.status == 0, done.errors
+    assert 'vos/J&F' in done.output

@@ -2,9 +2,7 @@
 
 import csv
 import json
-import runpy
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -213,16 +211,15 @@ def test_activation_is_that_of_the_own_slot(inferencer: AlignmentInferencer, fra
     assert len(maps) == 10 and all(np.allclose(one, own[0, 0]) for one in maps)
 
 
-def test_from_the_command_line(checkpoint: Path, frames: Path, tmp_path: Path) -> None:
+def test_from_the_command_line(run_tool: Callable, checkpoint: Path, frames: Path, tmp_path: Path) -> None:
     write_mp4(tmp_path / 'second.mp4', FrameReader(frames), fps=5)
     (tmp_path / 'phases.json').write_text(json.dumps({'phases': [number // 3 for number in range(10)]}))
-    command = [sys.executable, str(ROOT / 'demo' / 'align_demo.py'), str(frames), str(tmp_path / 'second.mp4')]
-    command += [str(checkpoint), '--config', str(CONFIG), '--out', str(tmp_path / 'out'), '--device', 'cpu']
+    command = [frames, tmp_path / 'second.mp4', checkpoint, '--config', CONFIG, '--out', tmp_path / 'out']
     options = ['--cfg-options', 'context_stride=3', 'model.chunk=4', 'model.neck.conv_channels=[8]']
     options += ['model.neck.fc_channels=[8]']
-    asked = ['--labels', str(tmp_path / 'phases.json'), '--cam', '--anomaly', str(frames)]
-    done = subprocess.run([*command, *asked, *options], capture_output=True, text=True, check=True)
-    assert '10 frames aligned with 10, mean cost of a step' in done.stdout
+    asked = ['--device', 'cpu', '--labels', tmp_path / 'phases.json', '--cam', '--anomaly', frames]
+    done = run_tool('demo/align_demo.py', *command, *asked, *options)
+    assert done.status == 0 and '10 frames aligned with 10, mean cost of a step' in done.output, done.errors
     names = {'alignment.png', 'alignment.csv', 'side_by_side.mp4', 'labels.npy', 'anomaly.png'}
     assert {path.name for path in (tmp_path / 'out').iterdir()} == names | {
         'activation_first.mp4',
@@ -239,9 +236,7 @@ def test_from_the_command_line(checkpoint: Path, frames: Path, tmp_path: Path) -
     assert all(len(FrameReader(path)) == 10 for path in (tmp_path / 'out').glob('*.mp4'))
 
 
-def test_labels_that_are_none(
-    checkpoint: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
+def test_labels_that_are_none(run_tool: Callable, checkpoint: Path, frames: Path, tmp_path: Path) -> None:
     (tmp_path / 'text.npy').write_text('one two')
     np.save(tmp_path / 'short.npy', np.arange(9))
     options = ['context_stride=3', 'model.neck.conv_channels=[8]', 'model.neck.fc_channels=[8]']
@@ -250,9 +245,7 @@ def test_labels_that_are_none(
         ('short', 'the payload has 9 entries, frames has 10 frames: one for each is needed'),
         ('missing', 'No such file'),
     ):
-        labels = ['--labels', str(tmp_path / f'{name}.npy'), '--config', str(CONFIG), '--out', str(tmp_path / 'out')]
-        command = ['align_demo.py', str(frames), str(frames), str(checkpoint), *labels, '--cfg-options', *options]
-        monkeypatch.setattr(sys, 'argv', command)
-        with pytest.raises(SystemExit, match=message):
-            runpy.run_path(str(ROOT / 'demo' / 'align_demo.py'), run_name='__main__')
-    assert not (tmp_path / 'out').exists() and 'aligned with' not in capsys.readouterr().out
+        labels = ['--labels', tmp_path / f'{name}.npy', '--config', CONFIG, '--out', tmp_path / 'out']
+        run = run_tool('demo/align_demo.py', frames, frames, checkpoint, *labels, '--cfg-options', *options)
+        assert run.status == 1 and message in run.errors and 'aligned with' not in run.output
+    assert not (tmp_path / 'out').exists()

@@ -1,15 +1,13 @@
 """dist_train.sh with gloo processes."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from mmsigma.apis.launch import build_runner
-from tests.end_to_end.conftest import ROOT, tiny
+from tests.end_to_end.conftest import tiny
+from tests.scripts import launch
 
 
 @pytest.mark.slow
@@ -19,11 +17,7 @@ def test_two_processes_train_like_one(demo_set, tmp_path):
     build_runner(one).train()
     two = tiny(demo_set, tmp_path / 'two', batch_size=2, **same)
     two.dump(tmp_path / 'two.py')
-    environment = {**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1'}
-    environment.pop('PORT', None)
-    command = ['bash', str(ROOT / 'tools/dist_train.sh'), str(tmp_path / 'two.py'), '2', '--work-dir', two.work_dir]
-    run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr
+    launch('tools/dist_train.sh', tmp_path / 'two.py', 2, '--work-dir', two.work_dir)
     expected = torch.load(Path(one.work_dir) / 'epoch_2.pth', weights_only=True)['state_dict']
     actual = torch.load(Path(two.work_dir) / 'epoch_2.pth', weights_only=True)['state_dict']
     for name, value in expected.items():

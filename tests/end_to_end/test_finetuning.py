@@ -1,7 +1,6 @@
 """From pre-training to a number: fine-tune, test, probe, by Runner and by stored features."""
 
 import json
-import os
 import subprocess
 import sys
 import uuid
@@ -18,6 +17,7 @@ from mmsigma.evaluation.knn import knn_accuracy
 from mmsigma.utils.config import load_config
 from mmsigma.utils.feature_store import FeatureStore
 from tests.end_to_end.conftest import ROOT, tiny
+from tests.scripts import launch
 
 ARCH = dict(embed_dims=32, depth=2, num_heads=2)
 
@@ -148,29 +148,33 @@ def test_interrupted_extraction_goes_on(demo_set, pretrained, tmp_path) -> None:
 
 
 @pytest.mark.slow
-def test_tools_from_the_command_line(demo_set, pretrained, tmp_path) -> None:
-    def run(*command: str) -> str:
-        done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=200)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+def test_tools_from_the_command_line(run_tool, demo_set, pretrained, tmp_path) -> None:
+    """The test in a process of its own, the rest in this one."""
+
+    def run(*command: object) -> str:
+        done = run_tool(*command)
+        assert done.status == 0, done.errors
+        return done.output
 
     arch = [f'model.backbone.arch.{key}={value}' for key, value in ARCH.items()]
     options = ['--cfg-options', f'data_root={demo_set}', 'num_workers=0', *arch]
-    config = 'configs/demo/knn_tiny_demo.py'
-    tested = run('tools/test.py', config, pretrained, '--work-dir', str(tmp_path / 'run'), *options)
-    for split in ('bank', 'test'):
-        out = run('tools/extract_features.py', config, pretrained, str(tmp_path / split), '--split', split, *options)
+    config = ROOT / 'configs/demo/knn_tiny_demo.py'
+    command = [sys.executable, ROOT / 'tools/test.py', config, pretrained, '--work-dir', tmp_path / 'run', *options]
+    tested = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert tested.returncode == 0, tested.stderr
+    extract = ('tools/extract_features.py', config, pretrained)
+    for split, workers in (('bank', 2), ('test', 0)):
+        out = run(*extract, tmp_path / split, '--split', split, '--num-workers', workers, *options)
         assert 'videos could not be read' in out and 'data wait' in out
-    again = [sys.executable, 'tools/extract_features.py', config, pretrained, str(tmp_path / 'test'), *options]
-    other = subprocess.run([*again, f'data_root={tmp_path}'], cwd=ROOT, capture_output=True, text=True, timeout=200)
-    assert other.returncode == 1 and 'no video list at' in other.stderr and 'Traceback' not in other.stderr
-    other = subprocess.run([*again, '--split', 'bank'], cwd=ROOT, capture_output=True, text=True, timeout=200)
-    assert other.returncode == 1 and 'holds other features' in other.stderr
-    probed = run('tools/probe.py', 'knn', str(tmp_path / 'bank'), str(tmp_path / 'test'), '--k', '1', '5')
-    assert probed.split('knn5_top1')[1].split()[0] == tested.split('knn5_top1')[1].split()[0]
+    other = run_tool(*extract, tmp_path / 'test', *options, f'data_root={tmp_path}')
+    assert other.status == 1 and 'no video list at' in other.errors
+    other = run_tool(*extract, tmp_path / 'test', *options, '--split', 'bank')
+    assert other.status == 1 and 'holds other features' in other.errors
+    probed = run('tools/probe.py', 'knn', tmp_path / 'bank', tmp_path / 'test', '--k', 1, 5)
+    assert probed.split('knn5_top1')[1].split()[0] == tested.stdout.split('knn5_top1')[1].split()[0]
     results = tmp_path / 'linear.json'
-    sweep = ['--lr', '1e-2', '1e-3', '--epochs', '2', '--out', str(results)]
-    out = run('tools/probe.py', 'linear', str(tmp_path / 'bank'), str(tmp_path / 'test'), *sweep)
+    sweep = ['--lr', '1e-2', '1e-3', '--epochs', 2, '--out', results]
+    out = run('tools/probe.py', 'linear', tmp_path / 'bank', tmp_path / 'test', *sweep)
     assert 'best of 2' in out and [result['lr'] for result in json.loads(results.read_text())] == [1e-2, 1e-3]
 
 
@@ -187,19 +191,7 @@ def test_two_processes_test_like_one(demo_set, pretrained, finetuned, tmp_path, 
     expected = build_runner(cfg).test()
     assert len(cfg.test_dataloader.dataset.ann_file) > 0 and expected
     cfg.dump(tmp_path / 'two.py')
-    environment = {**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1'}
-    environment.pop('PORT', None)
-    command = [
-        'bash',
-        'tools/dist_test.sh',
-        str(tmp_path / 'two.py'),
-        checkpoint,
-        '2',
-        '--work-dir',
-        str(tmp_path / 'two'),
-    ]
-    run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr
+    launch('tools/dist_test.sh', tmp_path / 'two.py', checkpoint, 2, '--work-dir', tmp_path / 'two')
     (written,) = (tmp_path / 'two').glob('*/*.json')
     actual = json.loads(written.read_text())
     assert {key: actual[key] for key in expected} == pytest.approx(expected)

@@ -1,9 +1,6 @@
 """Mask-VOS from videos without labels to segmented ones: both stages, rounds of clustering, resuming."""
 
 import json
-import os
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from mmsigma.utils.checkpoint import CheckpointError
 from mmsigma.utils.config import load_config
 from mmsigma.utils.video import FrameReader
 from tests.end_to_end.conftest import ROOT
+from tests.scripts import launch
 from tests.vos_data import draw_video, make_davis, write_frames
 
 
@@ -207,11 +205,7 @@ def test_two_processes(demo_set, tmp_path: Path) -> None:
     cfg.train_cfg.max_epochs = 2
     cfg.default_hooks.checkpoint.update(by_epoch=True)
     cfg.dump(tmp_path / 'two.py')
-    environment = {**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1'}
-    environment.pop('PORT', None)
-    command = ['bash', str(ROOT / 'tools/dist_train.sh'), str(tmp_path / 'two.py'), '2', '--work-dir', cfg.work_dir]
-    run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr
+    launch('tools/dist_train.sh', tmp_path / 'two.py', 2, '--work-dir', cfg.work_dir)
     rounds = PseudoMaskRounds(tmp_path / 'run' / 'rounds')
     assert rounds.manifest(0)['videos'] == 20 and rounds.current() == 0
     rows = [json.loads(line) for line in next(tmp_path.glob('run/*/vis_data/scalars.json')).read_text().splitlines()]

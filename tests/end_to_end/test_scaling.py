@@ -1,8 +1,5 @@
 """Sharding, compilation and recomputation."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +9,7 @@ from mmsigma.apis.launch import build_runner
 from mmsigma.engine import TransformerOptimWrapperConstructor
 from mmsigma.registry import MODELS
 from tests.end_to_end.conftest import ROOT, tiny
+from tests.scripts import launch
 
 
 @pytest.mark.slow
@@ -21,10 +19,7 @@ def test_fsdp_trains_with_two_processes(demo_set, tmp_path):
     cfg.dump(tmp_path / 'plain.py')
     sharded = tmp_path / 'sharded.py'
     sharded.write_text(f"_base_ = ['plain.py', '{ROOT}/configs/_base_/strategies/fsdp.py']\n")
-    environment = {**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1'}
-    command = ['bash', str(ROOT / 'tools/dist_train.sh'), str(sharded), '2', '--work-dir', str(tmp_path / 'run')]
-    run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr
+    launch('tools/dist_train.sh', sharded, 2, '--work-dir', tmp_path / 'run')
     log = next((tmp_path / 'run').glob('*/*.log')).read_text()
     assert 'FullyShardedDataParallel' in log
     # mmengine's FlexibleRunner pickles its scalar histories, so only a trusted load reads the file

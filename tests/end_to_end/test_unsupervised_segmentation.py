@@ -1,9 +1,6 @@
 """Unsupervised segmentation through the Runner, the tools and the inferencer."""
 
 import csv
-import os
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 
@@ -17,8 +14,8 @@ from mmsigma.apis.unsupervised_segmenter import UnsupervisedSegmenter
 from mmsigma.datasets.demo_data import make_demo_dataset
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
+from tests.scripts import ROOT, launch
 
-ROOT = Path(__file__).resolve().parents[2]
 DAVIS = ROOT.parent / 'shared' / 'data' / 'davis'
 CONFIG = ROOT / 'configs' / 'demo' / 'unsupervised_segmentation_tiny_demo.py'
 OPTIONS = dict(num_workers=0, num_clusters=('gt', 3), seeds=(0, 1))
@@ -92,14 +89,9 @@ def test_two_processes_of_the_tool_equal_one(masked_set, checkpoint, tmp_path):
     one = build_runner(configure(masked_set, tmp_path / 'one', checkpoint)).test()
     cfg = configure(masked_set, tmp_path / 'two', checkpoint)
     cfg.dump(tmp_path / 'two.py')
-    environment = {**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1'}
-    environment.pop('PORT', None)
-    script = [str(ROOT / 'tools/dist_test.sh'), str(tmp_path / 'two.py'), str(checkpoint), '2']
-    command = ['bash', *script, '--work-dir', str(tmp_path / 'two')]
-    run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr
+    output = launch('tools/dist_test.sh', tmp_path / 'two.py', checkpoint, 2, '--work-dir', tmp_path / 'two')
     for name, value in one.items():
-        assert f'{name} {value:.4g}' in run.stdout
+        assert f'{name} {value:.4g}' in output
     assert read_rows(tmp_path / 'two') == read_rows(tmp_path / 'one')
 
 

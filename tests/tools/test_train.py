@@ -25,12 +25,6 @@ TINY = (
 )
 
 
-def train(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(ROOT / 'tools' / 'train.py'), *map(str, arguments)]
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=200)
-
-
 @pytest.fixture(scope='module')
 def videos(tmp_path_factory) -> Path:
     """A folder of videos without any list."""
@@ -40,10 +34,13 @@ def videos(tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
-def test_a_folder_of_videos_is_enough(videos, tmp_path):
+def test_a_folder_of_videos_is_enough(run_tool, videos, tmp_path):
+    """Trained in a process of its own, resumed in this one."""
     config = ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
     options = (f'data_root={videos}', *TINY)
-    first = train(config, '--seed', '7', '--cfg-options', *options, cwd=tmp_path)
+    command = [sys.executable, ROOT / 'tools' / 'train.py', config, '--seed', '7', '--cfg-options', *options]
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+    first = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200)
     assert first.returncode == 0, first.stderr[-2000:]
     assert 'using all 5 videos' in first.stdout + first.stderr
     console = [line for line in first.stdout.splitlines() if line.startswith(('model', 'data', 'schedule', 'output'))]
@@ -51,9 +48,11 @@ def test_a_folder_of_videos_is_enough(videos, tmp_path):
     work_dir = tmp_path / 'work_dirs' / 'sigma_tiny_demo_mlp'
     assert torch.load(work_dir / 'epoch_1.pth', weights_only=True)['meta']['seed'] == 7
 
-    again = train(config, '--seed', '7', '--resume', '--cfg-options', *options, 'epochs=2', cwd=tmp_path)
-    assert again.returncode == 0, again.stderr[-2000:]
-    assert 'resumed at step 2' in again.stdout and (work_dir / 'epoch_2.pth').is_file()
+    again = run_tool(
+        'tools/train.py', config, '--seed', 7, '--resume', '--cfg-options', *options, 'epochs=2', cwd=tmp_path
+    )
+    assert again.status == 0, again.errors
+    assert 'resumed at step 2' in again.output and (work_dir / 'epoch_2.pth').is_file()
 
 
 @pytest.mark.parametrize(
@@ -65,9 +64,10 @@ def test_a_folder_of_videos_is_enough(videos, tmp_path):
         ('trian_cfg.max_epochs=1', "did you mean 'train_cfg'?"),
     ],
 )
-def test_a_misspelt_key_stops_before_anything_starts(option, message, tmp_path):
-    run = train(ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py', '--cfg-options', option, cwd=tmp_path)
-    assert run.returncode != 0 and message in run.stderr
+def test_a_misspelt_key_stops_before_anything_starts(run_tool, option, message, tmp_path):
+    config = ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
+    run = run_tool('tools/train.py', config, '--cfg-options', option, cwd=tmp_path)
+    assert run.status != 0 and message in run.errors
     assert not (tmp_path / 'work_dirs').exists()
 
 
@@ -116,7 +116,6 @@ def test_a_partial_checkpoint_is_not_tested(run_tool, videos, tmp_path):
     assert run.status == 1 and "missing 1 ['neck.norm.bias']" in run.errors
 
 
-def test_test_refuses_a_config_without_a_test_set(tmp_path):
-    command = [sys.executable, str(ROOT / 'tools/test.py'), str(ROOT / 'configs/sigma/vitb_k400_dino.py'), 'x.pth']
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert run.returncode != 0 and 'no test_dataloader' in run.stderr
+def test_test_refuses_a_config_without_a_test_set(run_tool, tmp_path):
+    run = run_tool('tools/test.py', ROOT / 'configs/sigma/vitb_k400_dino.py', 'x.pth', cwd=tmp_path)
+    assert run.status != 0 and 'no test_dataloader' in run.errors

@@ -1,8 +1,7 @@
 """tools/visualize_prototypes.py on small videos."""
 
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -28,15 +27,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(folder: Path, *args: str, check: bool = True) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(ROOT / 'tools/visualize_prototypes.py'), *args, '--out', str(folder / 'out')]
-    return subprocess.run(command, capture_output=True, text=True, check=check)
+@pytest.fixture
+def run(run_tool: Callable, folder: Path) -> Callable:
+    """Draws with the checkpoint of the folder, and returns what is written to the console, or the error."""
+
+    def run(config: Path, *args: object, out: Path = folder / 'out', status: int = 0) -> str:
+        done = run_tool('tools/visualize_prototypes.py', config, folder / 'sigma.pth', *args, '--out', out)
+        assert done.status == status, done.errors
+        return done.errors if status else done.output
+
+    return run
 
 
-def test_a_folder_of_videos(folder: Path) -> None:
+def test_a_folder_of_videos(run: Callable, folder: Path) -> None:
     (folder / 'videos/v2.mp4').write_text('no video')
-    done = run(folder, str(CONFIG), str(folder / 'sigma.pth'), str(folder / 'videos'), '--number', '3')
-    assert '2 videos drawn' in done.stdout and '1 could not be:' in done.stdout and 'v2.mp4' in done.stdout
+    output = run(CONFIG, folder / 'videos', '--number', 3)
+    assert '2 videos drawn' in output and '1 could not be:' in output and 'v2.mp4' in output
     for index in range(2):
         height, width = cv2.imread(str(folder / f'out/v{index}_prototypes.png')).shape[:2]
         assert (height, width) == (4 * (64 + 4) + 4, 4 * (64 + 4) + 4)  # clip and 3 prototypes, 4 tubes in time
@@ -45,25 +51,22 @@ def test_a_folder_of_videos(folder: Path) -> None:
     (folder / 'videos/v2.mp4').unlink()
 
 
-def test_named_prototypes_and_bad_input(folder: Path) -> None:
-    video = str(folder / 'videos/v0.mp4')
-    done = run(folder, str(CONFIG), str(folder / 'sigma.pth'), video, '--prototypes', '7', '63')
-    assert 'v0: prototypes [7, 63]' in done.stdout
-    failed = run(folder, str(CONFIG), str(folder / 'sigma.pth'), video, '--prototypes', '64', check=False)
-    assert failed.returncode == 1 and 'there is no prototype 64: there are 64' in failed.stderr
-    for level in ('1', '-1'):
-        failed = run(folder, str(CONFIG), str(folder / 'sigma.pth'), video, '--level', level, check=False)
-        assert failed.returncode == 1 and f'there is no level {level}: there are 1' in failed.stderr
+def test_named_prototypes_and_bad_input(run: Callable, folder: Path) -> None:
+    video = folder / 'videos/v0.mp4'
+    output = run(CONFIG, video, '--prototypes', 7, 63)
+    assert 'v0: prototypes [7, 63]' in output
+    assert 'there is no prototype 64: there are 64' in run(CONFIG, video, '--prototypes', 64, status=1)
+    for level in (1, -1):
+        assert f'there is no level {level}: there are 1' in run(CONFIG, video, '--level', level, status=1)
     pixels = CONFIG.with_name('sigma_tiny_demo_pixel.py')
-    failed = run(folder, str(pixels), str(folder / 'sigma.pth'), video, check=False)
-    assert failed.returncode == 1 and 'has no prototypes' in failed.stderr
+    assert 'has no prototypes' in run(pixels, video, status=1)
 
 
-def test_videos_of_one_name(folder: Path, tmp_path: Path) -> None:
+def test_videos_of_one_name(run: Callable, folder: Path, tmp_path: Path) -> None:
     for place in ('x/dog.mp4', 'y/dog.mp4', 'y/dog.avi'):
         (tmp_path / 'videos' / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / 'videos/v0.mp4', tmp_path / 'videos' / place)
-    done = run(tmp_path, str(CONFIG), str(folder / 'sigma.pth'), str(tmp_path / 'videos'), '--number', '1')
-    assert '3 videos drawn' in done.stdout
+    output = run(CONFIG, tmp_path / 'videos', '--number', 1, out=tmp_path / 'out')
+    assert '3 videos drawn' in output
     for name in ('x/dog', 'y/dog.mp4', 'y/dog.avi'):
-        assert (tmp_path / f'out/{name}_prototypes.png').is_file() and f'{name}: prototypes' in done.stdout
+        assert (tmp_path / f'out/{name}_prototypes.png').is_file() and f'{name}: prototypes' in output
