@@ -19,9 +19,7 @@ train_pipeline = [
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
-    dataset=dict(
-        data_root=data_root, data_prefix=dict(video=''), folders=decoder == 'frames', pipeline=train_pipeline
-    ),
+    dataset=dict(data_root=data_root, data_prefix=dict(video=''), folders=decoder == 'frames', pipeline=train_pipeline),
 )
 correspondence_epochs, joint_epochs = 2, 2
 train_cfg = dict(max_epochs=correspondence_epochs + joint_epochs)

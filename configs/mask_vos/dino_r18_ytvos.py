@@ -1,5 +1,5 @@
-# Where training of Mask-VOS may begin: 300 epochs of DINO on single frames of its videos, 64 per step. The paper says no
-# more than that; these are DINO's own settings for ResNets, but for a number of prototypes that suits 3,471 videos.
+# Where training of Mask-VOS may begin: 300 epochs of DINO on single frames of its videos, 64 per step. The paper says
+# no more than that; these are DINO's own settings for ResNets, but for a number of prototypes that suits 3,471 videos.
 #   tools/train.py configs/mask_vos/r18_ytvos.py --cfg-options load_from=work_dirs/dino_r18_ytvos/epoch_300.pth
 _base_ = ['../_base_/datasets/clip_views.py', '../_base_/default_runtime.py']
 

@@ -1,5 +1,6 @@
 # MAST itself: pairs of whole frames at 256 x 256, 12 per step, Adam at 1e-3, halved after 0.4, 0.6, 0.8 and 1 million
-# pairs. 545 epochs of a pair per video are 20 of the release, which count frames. Test: configs/vos/mast_r18_davis17.py.
+# pairs. 545 epochs of a pair per video are 20 of the release, which count frames. Test:
+# configs/vos/mast_r18_davis17.py.
 _base_ = ['mast_r18_ytvos.py']
 
 model = dict(mask_encoder=None, decoder=None)

@@ -1,5 +1,5 @@
-# Test on YouTube-VOS 2018, validation: all frames are segmented, every fifth is kept; <work dir>/ytvos_valid.zip goes to
-# the server.
+# Test on YouTube-VOS 2018, validation: all frames are segmented, every fifth is kept; <work dir>/ytvos_valid.zip goes
+# to the server.
 _base_ = ['r50_ytvos.py']
 
 test_root = 'data/youtube_vos_2018'

@@ -19,14 +19,14 @@ tested = dict(
     test_mode=True,
 )
 test_dataloader = dict(
-    dataset=dict(datasets=[dict(tested, ann_file=train_list, part='train'), dict(tested, ann_file=val_list, part='val')])
+    dataset=dict(
+        datasets=[dict(tested, ann_file=train_list, part='train'), dict(tested, ann_file=val_list, part='val')]
+    )
 )
 test_evaluator = dict(
     _delete_=True,
     type='AlignmentMetric',
     measures=('fine_grained',),
     fine_stride=fine_stride,
-    events=dict(
-        VT=[*range(6), 99, 100], FX=list(range(6, 41)), BB=list(range(41, 74)), UB=list(range(74, 99))
-    ),
+    events=dict(VT=[*range(6), 99, 100], FX=list(range(6, 41)), BB=list(range(41, 74)), UB=list(range(74, 99))),
 )

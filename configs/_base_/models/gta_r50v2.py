@@ -16,7 +16,9 @@ model = dict(
     ),
     head=dict(
         type='AlignmentHead',
-        loss=dict(type='GTALoss', gamma=0.1, temperature=0.1, alignment_weight=0.1, cycle='logits', label_smoothing=0.1),
+        loss=dict(
+            type='GTALoss', gamma=0.1, temperature=0.1, alignment_weight=0.1, cycle='logits', label_smoothing=0.1
+        ),
     ),
     train_mode=train_mode,
     context_stride=15,
