@@ -1,5 +1,6 @@
 # A Mask-VOS that a CPU can train in an hour: frames of 128 x 128, 8 clips per step, from a folder with a folder of
-# frames per video. Reduced in size, length and rates; the losses and the clustering are the paper's, but for the unfused V.
+# frames per video. Reduced in size, length and rates; the losses and the clustering are the paper's, but for
+# the unfused V.
 _base_ = ['../mask_vos/r18_ytvos.py']
 
 data_root = 'data/videos_160px'

@@ -1,6 +1,6 @@
 # With the correspondence of CRW and its recipe: Kinetics-400, 4 frames at 8 a second, each cropped by itself, walks
-# over patches, 20 clips per step, Adam at 1e-4; 25 epochs, times 0.3 after 20. Then 8 epochs of all losses at 1e-5, videos
-# clustered anew every 4: a choice of ours, as of Kinetics the paper's 100 would be 24 million clips.
+# over patches, 20 clips per step, Adam at 1e-4; 25 epochs, times 0.3 after 20. Then 8 epochs of all losses at 1e-5,
+# videos clustered anew every 4: a choice of ours, as of Kinetics the paper's 100 would be 24 million clips.
 _base_ = ['r18_ytvos.py']
 
 data_root = 'data/kinetics400'
