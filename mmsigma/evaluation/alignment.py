@@ -1,4 +1,4 @@
-"""Evaluation of frame embeddings by the alignment of videos, as one metric; errors of an alignment path."""
+"""Evaluation of frame embeddings by the alignment of videos, as one metric."""
 
 import itertools
 from collections import defaultdict
@@ -10,57 +10,24 @@ import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
+from rich.progress import track
 from torch import Tensor
 
 from mmsigma.evaluation.frame_retrieval import retrieval_precision
 from mmsigma.evaluation.kendall import frame_distances, mean_tau
-from mmsigma.evaluation.phases import fine_grained_accuracy, phase_classification, phase_progression
+from mmsigma.evaluation.path_error import PathError, path_error
+from mmsigma.evaluation.phases import (
+    few_shot_classification,
+    fine_grained_accuracy,
+    phase_classification,
+    phase_progression,
+)
 from mmsigma.evaluation.vip_metric import write_csv
 from mmsigma.ops.soft_dtw import dtw_path
 from mmsigma.registry import METRICS
 from mmsigma.visualization.alignment import draw_alignment
 
-MEASURES = ('kendall', 'retrieval', 'classification', 'progression', 'fine_grained', 'path')
-
-
-class PathError(NamedTuple):
-    """Result of :func:`path_error`.
-
-    Attributes:
-        progress: Mean difference of the progress of two aligned frames, as a share of the action.
-        phase: Share of aligned frames that are of different phases.
-    """
-
-    progress: float
-    phase: float
-
-
-def phase_progress(labels: Tensor) -> Tensor:
-    """How far the action is at each frame: the phase, and how much of it is over, (L,), float64, in phases.
-
-    Args:
-        labels: Phases of the frames (L,), int64, from 0.
-    """
-    same = labels[:, None] == labels
-    rank = same.tril().sum(dim=1)
-    return labels + (rank - 0.5) / same.sum(dim=1)
-
-
-def path_error(
-    first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], num_phases: int, metric: str = 'sqeuclidean'
-) -> PathError:
-    """Align two videos by dynamic time warping of their embeddings, and compare the phases of aligned frames.
-
-    Args:
-        first: Embeddings (L, D) and phases (L,) of a video.
-        second: Those of another one.
-        num_phases: Phases of the action, of which progress is a share.
-        metric: See :func:`mmsigma.evaluation.kendall.frame_distances`.
-    """
-    path = dtw_path(frame_distances(first[0], second[0], metric).clamp(min=0))
-    progress = phase_progress(first[1])[path.first] - phase_progress(second[1])[path.second]
-    differs = first[1][path.first] != second[1][path.second]
-    return PathError(float(progress.abs().mean()) / num_phases, float(differs.double().mean()))
+MEASURES = ('kendall', 'retrieval', 'classification', 'progression', 'fine_grained', 'path', 'few_shot')
 
 
 class _Video(NamedTuple):
@@ -82,18 +49,24 @@ class AlignmentMetric(BaseMetric):
     phases, without which there is only Kendall's tau; ``subset``, ``'train'`` for videos that classifiers learn from,
     and ``filename``, which orders the videos.
 
-    Reports ``kendall_tau``, ``AP@K``, ``svm@F`` and ``progression@F`` for fractions F of the training videos, and
-    ``fine_svm`` (``fine_svm/EVENT``), ``path_progress`` and ``path_phase``, errors, where they are asked for.
+    Reports ``kendall_tau``, ``AP@K``, ``svm@F`` and ``progression@F`` for fractions F of the training videos, and where
+    they are asked for ``fine_svm`` (``fine_svm/EVENT``); ``path_progress`` and ``path_phase``, errors; and
+    ``few_shot@K``, the mean accuracy over episodes of a classifier of K videos, with ``few_shot_interval@K``, half the
+    width of its 95 % interval, of actions the mean, too.
 
     Args:
         measures: Which to compute: ``'kendall'``, ``'retrieval'``, ``'classification'``, ``'progression'``,
-            ``'fine_grained'`` and ``'path'``. Those for which nothing is there are left out, with a warning.
+            ``'fine_grained'``, ``'path'`` and ``'few_shot'``. Those for which nothing is there are left out, with a
+            warning.
         stride: Of the frames, for Kendall's tau; official: 5.
         retrieval_stride: Of the frames, for retrieval.
         metric: Of frames: ``'sqeuclidean'`` or ``'cosine'``.
         ks: K of retrieval.
         fractions: Of the training videos.
         classifier: ``'svm'`` or ``'linear'``.
+        shots: K of few-shot classification, least first; official: 1 to 10. Draws go on from one K to the next, as in
+            TCC's script, so that those of a K depend on which come before it.
+        num_episodes: Draws of K videos of an action; official: 50.
         events: Labels of each event, for ``'fine_grained'``.
         fine_stride: Of the frames that classifiers of fine labels learn from: the time of a support vector machine
             grows with their square, and 20,000 need minutes.
@@ -105,7 +78,8 @@ class AlignmentMetric(BaseMetric):
         prefix: Prefix of the names.
 
     Raises:
-        ValueError: If there is no such measure, or a stride is not positive.
+        ValueError: If there is no such measure, a stride or a number of shots is not positive, or there are fewer than
+            two episodes.
     """
 
     default_prefix = 'alignment'
@@ -120,6 +94,8 @@ class AlignmentMetric(BaseMetric):
         ks: Sequence[int] = (5, 10, 15),
         fractions: Sequence[float] = (0.1, 0.5, 1.0),
         classifier: str = 'svm',
+        shots: Sequence[int] = tuple(range(1, 11)),
+        num_episodes: int = 50,
         events: Mapping[str, Sequence[int]] | None = None,
         fine_stride: int = 1,
         per_action: bool = False,
@@ -136,6 +112,9 @@ class AlignmentMetric(BaseMetric):
         self.fractions, self.classifier, self.events = tuple(fractions), classifier, events
         if min(stride, retrieval_stride, fine_stride) < 1:
             raise ValueError(f'strides must be positive, got {stride}, {retrieval_stride} and {fine_stride}')
+        if min(shots, default=0) < 1 or num_episodes < 2:
+            raise ValueError(f'there must be a shot or more and two episodes or more, got {shots} and {num_episodes}')
+        self.shots, self.num_episodes = sorted(set(shots)), num_episodes
         self.fine_stride, self.out_dir, self.num_pictures = fine_stride, out_dir, num_pictures
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
@@ -221,6 +200,22 @@ class AlignmentMetric(BaseMetric):
             return {}
         return {f'progression@{part:g}': phase_progression(known, asked, part).val for part in self.fractions}
 
+    def _few_shot(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
+        known, asked = _labelled(train), _labelled(val)
+        if not known or not asked:
+            return {}
+        action, rng, found = train[0].action, np.random.RandomState(42), {}
+        possible = [shots for shots in self.shots if shots <= len(known)]
+        if len(possible) < len(self.shots):
+            MMLogger.get_current_instance().warning(
+                f'few_shot: {action} has {len(known)} labelled training videos, and is left out of the means over '
+                f'actions for {", ".join(map(str, self.shots[len(possible) :]))} shots'
+            )
+        for shots in track(possible, f'few shots of {action}', transient=True):
+            score = few_shot_classification(known, asked, shots, self.num_episodes, self.classifier, rng)
+            found.update({f'few_shot@{shots}': score.mean, f'few_shot_interval@{shots}': score.interval})
+        return found
+
     def _fine_grained(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
         known, asked = _labelled(train), _labelled(val)
         if not known or not asked:
@@ -239,7 +234,7 @@ class AlignmentMetric(BaseMetric):
         return {f'path_{name}': _mean([getattr(error, name) for error in errors]) for name in PathError._fields}
 
     def _warn_of_missing(self, metrics: dict[str, float]) -> None:
-        starts = ('kendall', 'AP@', f'{self.classifier}@', 'progression', 'fine_', 'path_')
+        starts = ('kendall', 'AP@', f'{self.classifier}@', 'progression', 'fine_', 'path_', 'few_shot')
         there = dict(zip(MEASURES, starts, strict=True))
         missing = [m for m in self.measures if not any(name.startswith(there[m]) for name in metrics)]
         if missing:

@@ -1,5 +1,6 @@
 """What the processes of the metrics' tests run."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from mmsigma.evaluation import (
 METRICS = {
     'accuracy': AccuracyMetric,
     'alignment': AlignmentMetric,
+    'few_shot': partial(AlignmentMetric, ('few_shot',), shots=(1, 2), num_episodes=5),
     'counting': CountingErrorMetric,
     'multi_label': MultiLabelMAP,
     'vos': VOSMetric,
@@ -71,7 +73,7 @@ def make_samples(kind: str, number: int = 11) -> list[dict]:
     generator = torch.Generator().manual_seed(2)
     if kind in ('vos', 'vip'):
         return [make_video(index) for index in range(number)]
-    if kind == 'alignment':
+    if kind in ('alignment', 'few_shot'):
         return [make_labelled_video(index) for index in range(number)]
     if kind == 'pck':
         return [make_person(index) for index in range(number)]

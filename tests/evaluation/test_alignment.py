@@ -10,9 +10,10 @@ import torch
 from scipy.stats import kendalltau
 from torch import Tensor
 
-from mmsigma.evaluation.alignment import AlignmentMetric, path_error, phase_progress
+from mmsigma.evaluation.alignment import AlignmentMetric
 from mmsigma.evaluation.frame_retrieval import retrieval_precision
 from mmsigma.evaluation.kendall import kendall_tau, mean_tau, nearest_frames, tau_matrix
+from mmsigma.evaluation.path_error import path_error, phase_progress
 from mmsigma.evaluation.phases import (
     few_shot_classification,
     fine_grained_accuracy,
@@ -223,6 +224,33 @@ class TestMetric:
         names = {'kendall_tau', 'kendall_tau/jump', 'kendall_tau/sit', 'fine_svm', 'fine_svm/early'}
         assert set(metric.evaluate(len(videos))) == {f'alignment/{name}' for name in names}
 
+    def test_few_shots(self, warnings_logged: list[str]) -> None:
+        """Of the golden videos, and of an action that has two to learn from."""
+        videos = [sample for sample in samples() if sample['subset'] == 'val' or sample['action'] == 'sit']
+        videos += [sample for sample in samples() if sample['filename'] in ('jump/train0', 'jump/train1')]
+        metric = AlignmentMetric(('few_shot',), shots=(3, 1), num_episodes=6, per_action=True)
+        metric.process({}, videos)
+        found = metric.evaluate(len(videos))
+        for shots in (1, 3):
+            case = load_case('phase_eval', f'fewshot{shots}')
+            assert case.params['episodes'] == 6
+            suffix = '/sit' if shots == 1 else ''  # three shots are of one action
+            for name, array in (('few_shot', 'mean'), ('few_shot_interval', 'ci95')):
+                expected = 100 * float(case.arrays[array])
+                assert found[f'alignment/{name}@{shots}{suffix}'] == pytest.approx(expected, abs=1)
+        for name in ('few_shot@1', 'few_shot_interval@1'):
+            each = [found[f'alignment/{name}/{action}'] for action in ('sit', 'jump')]
+            assert found[f'alignment/{name}'] == pytest.approx(np.mean(each)) and each[0] != each[1]
+        assert 'alignment/few_shot@3/jump' not in found
+        assert warnings_logged == [
+            'few_shot: jump has 2 labelled training videos, and is left out of the means over actions for 3 shots'
+        ]
+
+    def test_no_few_shots(self, warnings_logged: list[str]) -> None:
+        metric = AlignmentMetric(('few_shot',), shots=(5,), num_episodes=2)
+        metric.process({}, [sample for sample in samples() if sample['subset'] == 'val'])
+        assert metric.evaluate(9) == {} and 'no few_shot: needs' in warnings_logged[0]
+
     def test_pictures_and_a_table(self, tmp_path: Path) -> None:
         videos = [sample for sample in samples() if sample['subset'] == 'val']
         metric = AlignmentMetric(
@@ -276,6 +304,9 @@ class TestMetric:
             AlignmentMetric(('tau',))
         with pytest.raises(ValueError, match='strides must be positive, got 5, 1 and 0'):
             AlignmentMetric(fine_stride=0)
+        for wrong in (dict(shots=()), dict(shots=(0, 5)), dict(num_episodes=1)):
+            with pytest.raises(ValueError, match='a shot or more and two episodes or more'):
+                AlignmentMetric(**wrong)
         (video, *_) = samples()
         for wrong, message in (
             (dict(embeddings=torch.full((4, 3), torch.nan)), 'jump/train0: embeddings .* must be finite'),
