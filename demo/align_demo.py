@@ -54,7 +54,7 @@ def read_labels(path: str) -> np.ndarray:
 
 def write_table(path: Path, aligned: 'Aligned', how: str, columns: dict[str, np.ndarray]) -> None:
     """Write a line for each frame of the first video; what has several numbers for a frame is left out."""
-    from mmsigma.evaluation.vip_metric import write_csv
+    from mmsigma.utils.tables import write_csv
 
     matches, frames = aligned.matches(how).numpy(), np.arange(len(aligned.first.embeddings))
     table = {

@@ -22,9 +22,9 @@ from mmsigma.evaluation.phases import (
     phase_classification,
     phase_progression,
 )
-from mmsigma.evaluation.vip_metric import write_csv
 from mmsigma.ops.soft_dtw import dtw_path
 from mmsigma.registry import METRICS
+from mmsigma.utils.tables import write_csv
 from mmsigma.visualization.alignment import draw_alignment
 
 MEASURES = ('kendall', 'retrieval', 'classification', 'progression', 'fine_grained', 'path', 'few_shot')

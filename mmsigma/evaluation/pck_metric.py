@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mmsigma.evaluation.pck import joint_errors, pck
-from mmsigma.evaluation.vip_metric import write_csv
 from mmsigma.registry import METRICS
+from mmsigma.utils.tables import write_csv
 
 
 @METRICS.register_module()

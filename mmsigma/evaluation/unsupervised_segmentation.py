@@ -1,6 +1,5 @@
 """Scores of unsupervised video object segmentation: clusters of a clip's features against its masks."""
 
-import csv
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch import Tensor
 from mmsigma.evaluation.segmentation import MATCHINGS, background_floor, clustering_miou, match_clusters
 from mmsigma.ops.dense_clustering import GROUND_TRUTH, ClusterSettings
 from mmsigma.registry import METRICS
+from mmsigma.utils.tables import write_csv
 
 VOID = 255
 Array = np.ndarray
@@ -195,18 +195,15 @@ class UnsupervisedSegmentationMetric(BaseMetric):
         folder = Path(self.out_dir) if self.out_dir else _folder_of_log()
         if folder is None:
             return
-        folder.mkdir(parents=True, exist_ok=True)
         titles = [_title(number) for number in self.settings.num_clusters]
-        with (folder / 'unsupervised_segmentation.csv').open('w', newline='') as file:
-            writer = csv.writer(file)
-            spread = [column for title in titles for column in (title, f'{title}_std')]
-            writer.writerow(['video', 'frames', 'ids', 'foreground', 'background_floor', *spread])
-            for clip in clips:
-                scores = [clip.miou[number] for number in self.settings.num_clusters]
-                values = [value for score in scores for value in (score.mean(), _deviation(score))]
-                numbers = ' '.join(map(str, clip.frames))
-                percent = [f'{100 * value:.2f}' for value in (clip.foreground, clip.floor, *values)]
-                writer.writerow([clip.name, numbers, clip.num_ids, *percent])
+        spread = [column for title in titles for column in (title, f'{title}_std')]
+        lines: list[tuple] = [('video', 'frames', 'ids', 'foreground', 'background_floor', *spread)]
+        for clip in clips:
+            scores = [clip.miou[number] for number in self.settings.num_clusters]
+            values = [value for score in scores for value in (score.mean(), _deviation(score))]
+            percent = [100 * float(value) for value in (clip.foreground, clip.floor, *values)]
+            lines.append((clip.name, ' '.join(map(str, clip.frames)), clip.num_ids, *percent))
+        write_csv(folder / 'unsupervised_segmentation.csv', lines, digits=2)
 
 
 def _describe(gt: Array) -> tuple[int, float]:

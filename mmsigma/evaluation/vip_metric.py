@@ -1,7 +1,5 @@
 """Scores and files of human parts in videos (VIP)."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,8 @@ from rich.table import Table
 from mmsigma.evaluation.parts import PartScores, confusion_matrix, part_scores
 from mmsigma.evaluation.vos_metric import mask_path
 from mmsigma.registry import METRICS
-from mmsigma.utils.checkpoint import write_atomically
 from mmsigma.utils.masks import write_mask
+from mmsigma.utils.tables import write_csv
 
 PARTS = (
     'background',
@@ -136,12 +134,3 @@ class VIPMetric(BaseMetric):
         write_csv(Path(self.out_dir or '', 'per_category.csv'), [('category', 'IoU'), *categories])
         write_csv(Path(self.out_dir or '', 'per_sequence.csv'), [('video', 'mIoU'), *videos])
         write_csv(Path(self.out_dir or '', 'global.csv'), [tuple(metrics), tuple(metrics.values())])
-
-
-def write_csv(path: Path, lines: Sequence[Sequence]) -> None:
-    """Write a table atomically, numbers with three decimals."""
-    text = io.StringIO()
-    rows = [[f'{cell:.3f}' if isinstance(cell, float) else cell for cell in line] for line in lines]
-    csv.writer(text).writerows(rows)
-    content = text.getvalue()
-    write_atomically(path, lambda name: Path(name).write_text(content, newline=''))

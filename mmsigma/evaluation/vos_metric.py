@@ -1,6 +1,5 @@
 """Scores and files of video object segmentation: J and F, tables, palette PNGs and archives to submit."""
 
-import csv
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from mmsigma.evaluation.davis import Statistics, score_sequence, summarize
 from mmsigma.registry import METRICS
 from mmsigma.utils.checkpoint import write_atomically
 from mmsigma.utils.masks import VOID, mask_ids, read_stored, write_mask
+from mmsigma.utils.tables import write_csv
 from mmsigma.visualization.vos_report import write_report, write_strip
 
 
@@ -189,22 +189,14 @@ def table(rows: Sequence[ObjectScores], metrics: dict[str, float]) -> Table:
 def write_tables(out_dir: str | Path, rows: Sequence[ObjectScores], metrics: dict[str, float]) -> None:
     """Write the CSV files."""
     objects = [
-        (row.video, row.number, *(f'{100 * value:.3f}' for side in row.sides for value in side))
+        (row.video, row.number, *(100 * float(value) for side in row.sides for value in side))
         for row in sorted(rows, key=lambda row: row.mean)
     ]
     statistics = [f'{side}_{name}' for side in 'JF' for name in Statistics._fields]
-    videos = [(name, *(f'{value:.3f}' for value in values)) for name, values in by_video(rows).items()]
-    _write_csv(Path(out_dir, 'per_object.csv'), [('video', 'object', *statistics), *objects])
-    _write_csv(Path(out_dir, 'per_sequence.csv'), [('video', 'J&F', 'J_mean', 'F_mean'), *videos])
-    _write_csv(Path(out_dir, 'global.csv'), [tuple(metrics), tuple(f'{value:.3f}' for value in metrics.values())])
-
-
-def _write_csv(path: Path, lines: Sequence[Sequence]) -> None:
-    def write(name: str) -> None:
-        with open(name, 'w', newline='') as file:
-            csv.writer(file).writerows(lines)
-
-    write_atomically(path, write)
+    videos = [(name, *map(float, values)) for name, values in by_video(rows).items()]
+    write_csv(Path(out_dir, 'per_object.csv'), [('video', 'object', *statistics), *objects])
+    write_csv(Path(out_dir, 'per_sequence.csv'), [('video', 'J&F', 'J_mean', 'F_mean'), *videos])
+    write_csv(Path(out_dir, 'global.csv'), [tuple(metrics), tuple(map(float, metrics.values()))])
 
 
 def write_archive(out_dir: str | Path, masks: Sequence[WrittenMask], top_folder: str = '') -> int:

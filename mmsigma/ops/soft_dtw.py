@@ -55,7 +55,7 @@ def smooth_dtw(
 
     Args:
         cost: Cost of matching frame i of the first with frame j of the second sequence (B, M, N), finite.
-        gamma: Temperature of the minimum.
+        gamma: Temperature of the minimum; accumulated costs over gamma have to stay below 1e29.
         kind: ``'smoothmin'`` (GTA) or ``'logsumexp'`` (Soft-DTW, D3TW); see :func:`smooth_min`.
         lengths: Lengths of both sequences, (B,) each, where some are padded; padding has no influence.
 
