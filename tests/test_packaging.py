@@ -72,7 +72,7 @@ def test_wheel_carries_configs_and_tools(wheel):
 @pytest.mark.slow
 def test_wheel_in_a_clean_environment(wheel, tmp_path):
     """Its own environment with the wheel alone; dependencies come from the running one."""
-    subprocess.run([sys.executable, '-m', 'venv', str(tmp_path / 'env')], check=True)
+    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', str(tmp_path / 'env')], check=True)
     (site,) = (tmp_path / 'env' / 'lib').glob('python*/site-packages')
     python = tmp_path / 'env' / 'bin' / 'python'
     pip = [sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--no-index', '--target', str(site)]

@@ -205,14 +205,13 @@ def test_only_the_first_classes(tmp_path: Path) -> None:
 
 
 def test_result_depends_on_seed_and_index_only(dataset: Path, tmp_path: Path) -> None:
-    parallel = make_demo_dataset(tmp_path / 'parallel', NUM_VIDEOS, num_masked=NUM_VIDEOS, num_workers=2)
-    smaller = make_demo_dataset(tmp_path / 'smaller', 3, num_masked=3)
-    for other, count in ((parallel, NUM_VIDEOS), (smaller, 3)):
-        for index in range(count):
-            np.testing.assert_array_equal(decode(other, index), decode(dataset, index))
-            for ours, theirs in zip(read_masks(dataset, index), read_masks(other, index), strict=True):
-                np.testing.assert_array_equal(np.array(ours), np.array(theirs))
-            assert read_phases(other, index) == read_phases(dataset, index)
+    """Neither on the number of processes, nor on that of videos."""
+    other = make_demo_dataset(tmp_path / 'parallel', 4, num_masked=4, num_workers=2)
+    for index in range(4):
+        np.testing.assert_array_equal(decode(other, index), decode(dataset, index))
+        for ours, theirs in zip(read_masks(dataset, index), read_masks(other, index), strict=True):
+            np.testing.assert_array_equal(np.array(ours), np.array(theirs))
+        assert read_phases(other, index) == read_phases(dataset, index)
     assert not np.array_equal(render_demo_video(0, seed=0).masks[0], render_demo_video(0, seed=1).masks[0])
 
 

@@ -18,7 +18,7 @@ from tests.end_to_end.conftest import ROOT
 def paired_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """40 videos, of which every class has at least two to train on."""
     folder = tmp_path_factory.mktemp('gta')
-    return make_demo_dataset(folder / 'set', num_videos=40, val_share=0.5, num_masked=0, num_workers=1)
+    return make_demo_dataset(folder / 'set', num_videos=40, val_share=0.5, num_masked=0)
 
 
 def small(data_root: Path, work_dir: Path, **options) -> Config:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
 
 from mmsigma.apis import VOSInferencer
 from mmsigma.apis.launch import build_runner
@@ -20,17 +21,21 @@ from tests.end_to_end.conftest import ROOT
 from tests.scripts import launch
 from tests.vos_data import draw_video, make_davis, write_frames
 
+# before the first round, in the middle of the first epoch with masks, and where a round begins
+CUTS = (1, 3, 6)
+
 
 def small(demo_set: Path, work_dir: Path, **options) -> Config:
-    """20 videos in batches of 8: 2 steps per epoch, an epoch of correspondence and three with a round each."""
-    given = {'data_root': str(demo_set / 'videos'), 'batch_size': 8, 'num_workers': 0, **options}
+    """8 videos in batches of 4: 2 steps per epoch, an epoch of correspondence, and three with two rounds."""
+    given = {'data_root': str(demo_set / 'videos'), 'batch_size': 4, 'num_workers': 0, **options}
     cfg = load_config(ROOT / 'configs' / 'demo' / 'mask_vos_tiny_demo.py', given)
     cfg.work_dir, cfg.experiment_name = str(work_dir), uuid.uuid4().hex
+    cfg.train_dataloader.dataset.indices = 8
     read, _, crop, *_ = cfg.train_dataloader.dataset.pipeline
     crop.update(size=32, short_side=(32, 40))
     cfg.custom_hooks[-1].update(start=1, interval=2, pictures=1)
     cfg.custom_hooks[-1].settings.update(size=32, fit_frames=6)
-    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=1, max_keep_ckpts=-1)
+    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=8, max_keep_ckpts=-1)
     cfg.train_cfg.max_epochs = 4
     return cfg
 
@@ -42,7 +47,11 @@ def weights(work_dir: Path) -> dict[str, torch.Tensor]:
 @pytest.fixture(scope='module')
 def trained(demo_set, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('mask_vos')
-    build_runner(small(demo_set, folder)).train()
+    cfg = small(demo_set, folder)
+    runner = build_runner(cfg)
+    (saving,) = (hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
+    saving.every_n_train_iters = lambda runner, *_: runner.iter + 1 in (*CUTS, 8)
+    runner.train()
     return folder
 
 
@@ -51,16 +60,15 @@ def test_rounds(trained: Path) -> None:
     assert rounds.manifest(0) and rounds.manifest(1) and rounds.manifest(2) is None
     assert rounds.current() == 1
     manifest = json.loads((rounds.path(1) / 'manifest.json').read_text())
-    assert (manifest['epoch'], manifest['videos'], manifest['failed']) == (3, 20, [])
+    assert (manifest['epoch'], manifest['videos'], manifest['failed']) == (3, 8, [])
     assert 0 < manifest['clusters_per_video'] <= 5 and 0.2 <= manifest['largest_share'] <= 1
-    assert len(list(rounds.path(1).glob('*.npz'))) == 20 and len(list(rounds.path(1).glob('pictures/*.png'))) == 1
+    assert len(list(rounds.path(1).glob('*.npz'))) == 8 and len(list(rounds.path(1).glob('pictures/*.png'))) == 1
     log = next(trained.glob('*/vis_data/scalars.json')).read_text()
     assert 'loss_short' in log and 'loss_segmentation' in log
 
 
-@pytest.mark.parametrize('at', [1, 3, 6])
+@pytest.mark.parametrize('at', CUTS)
 def test_resumed_is_as_uninterrupted(demo_set, trained: Path, tmp_path: Path, at: int) -> None:
-    """Cut before the first round, in the middle of the first epoch with masks, and where a round begins."""
     for name in ('rounds', f'iter_{at}.pth'):
         source = trained / name
         (tmp_path / name).symlink_to(source) if source.is_file() else _copy(source, tmp_path / name)
@@ -145,7 +153,7 @@ def test_videos_without_objects_are_left_out(demo_set, tmp_path: Path) -> None:
     cfg.train_cfg.max_epochs = 1
     build_runner(cfg).train()
     manifest = json.loads((tmp_path / 'rounds/round_000/manifest.json').read_text())
-    assert manifest['without_objects'] == 20
+    assert manifest['without_objects'] == 8
     rows = [json.loads(line) for line in next(tmp_path.glob('*/vis_data/scalars.json')).read_text().splitlines()]
     assert all(row['labelled_clips'] == 0 and row['loss_segmentation'] == 0 for row in rows if 'loss' in row)
 
@@ -166,7 +174,7 @@ def test_frames_beyond_those_clustered() -> None:
 @pytest.mark.parametrize('scheme', ['photometric', 'walk'])
 def test_other_schemes(demo_set, tmp_path: Path, scheme: str) -> None:
     """Those of MAST and CRW: an epoch without masks and one with masks."""
-    cfg = small(demo_set, tmp_path, batch_size=4)
+    cfg = small(demo_set, tmp_path)
     cfg.train_dataloader.dataset.indices = 4
     read, load, crop, choose, _, pack = cfg.train_dataloader.dataset.pipeline
     hook = cfg.custom_hooks[-1]
@@ -201,13 +209,12 @@ def test_hook_needs_masks_in_the_pipeline(demo_set, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_processes(demo_set, tmp_path: Path) -> None:
     """Steps without masks leave parameters without gradients; statistics of norms are shared when an epoch ends."""
-    cfg = small(demo_set, tmp_path / 'run', batch_size=4)
+    cfg = small(demo_set, tmp_path / 'run', batch_size=2)
     cfg.train_cfg.max_epochs = 2
-    cfg.default_hooks.checkpoint.update(by_epoch=True)
     cfg.dump(tmp_path / 'two.py')
     launch('tools/dist_train.sh', tmp_path / 'two.py', 2, '--work-dir', cfg.work_dir)
     rounds = PseudoMaskRounds(tmp_path / 'run' / 'rounds')
-    assert rounds.manifest(0)['videos'] == 20 and rounds.current() == 0
+    assert rounds.manifest(0)['videos'] == 8 and rounds.current() == 0
     rows = [json.loads(line) for line in next(tmp_path.glob('run/*/vis_data/scalars.json')).read_text().splitlines()]
     shares = [row['labelled_clips'] for row in rows if 'labelled_clips' in row]
     assert shares[0] == 0 and shares[-1] > 0

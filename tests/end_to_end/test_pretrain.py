@@ -3,11 +3,13 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from mmsigma.apis.launch import build_runner, enable_mixed_precision
@@ -46,50 +48,68 @@ class KillAt(Hook):
 
 
 def train_and_die(cfg, iteration: int) -> None:
-    torch.set_num_threads(1)
     runner = build_runner(cfg)
     runner.register_hook(KillAt(iteration))
     runner.train()
 
 
-@pytest.mark.parametrize(('workers', 'interval', 'last'), [(0, 3, 6), (2, 3, 6), (0, 4, 4)])
-def test_resume_after_a_kill_equals_the_uninterrupted_run(demo_set, tmp_path, workers, interval, last):
-    """Killed before the eighth iteration, of 4 per epoch: resumes in the middle of epoch 2, or at the end of epoch 1.
+def saving_often(demo_set: Path, work_dir: Path, workers: int) -> Config:
+    """8 iterations in 2 epochs, with a checkpoint of every second one.
 
     The schedule counts epochs, so that what happens after an epoch matters.
     """
     options = {
         'num_workers': workers,
         'default_hooks.checkpoint.by_epoch': False,
-        'default_hooks.checkpoint.interval': interval,
+        'default_hooks.checkpoint.interval': 2,
+        'default_hooks.checkpoint.max_keep_ckpts': -1,
         'param_scheduler.convert_to_iter_based': False,
     }
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        build_runner(tiny(demo_set, tmp_path / 'whole', **options)).train()
-        context = multiprocessing.get_context('spawn')
-        victim = context.Process(target=train_and_die, args=(tiny(demo_set, tmp_path / 'cut', **options), 7))
-        victim.start()
-        victim.join()
-        assert victim.exitcode == -signal.SIGKILL
-        assert (tmp_path / 'cut' / 'last_checkpoint').read_text().endswith(f'iter_{last}.pth')
-        resumed = tiny(demo_set, tmp_path / 'cut', **options)
-        resumed.resume = True
-        build_runner(resumed).train()
-    finally:
-        torch.set_num_threads(threads)
-    expected = torch.load(tmp_path / 'whole' / 'iter_8.pth', weights_only=True)
-    actual = torch.load(tmp_path / 'cut' / 'iter_8.pth', weights_only=True)
-    assert actual['meta']['epoch'] == expected['meta']['epoch'] == 1
-    for name, value in expected['state_dict'].items():
+    return tiny(demo_set, work_dir, **options)
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(demo_set, tmp_path_factory) -> dict:
+    """The last checkpoint of a run that reads videos in its own process."""
+    work_dir = tmp_path_factory.mktemp('whole')
+    build_runner(saving_often(demo_set, work_dir, workers=0)).train()
+    return torch.load(work_dir / 'iter_8.pth', weights_only=True)
+
+
+@pytest.fixture(scope='module')
+def killed(demo_set, tmp_path_factory) -> Path:
+    """What is left of a run with two loading processes that was killed before the eighth iteration."""
+    work_dir = tmp_path_factory.mktemp('cut')
+    context = multiprocessing.get_context('spawn')
+    victim = context.Process(target=train_and_die, args=(saving_often(demo_set, work_dir, workers=2), 7))
+    victim.start()
+    victim.join()
+    assert victim.exitcode == -signal.SIGKILL
+    assert (work_dir / 'last_checkpoint').read_text() == str(work_dir / 'iter_6.pth')
+    return work_dir
+
+
+@pytest.mark.parametrize(('workers', 'last'), [(0, 6), (2, 6), (0, 4)])
+def test_resume_after_a_kill_equals_the_uninterrupted_run(
+    demo_set, uninterrupted, killed, tmp_path, capsys, workers, last
+):
+    """Resumes in the middle of epoch 2, or at the end of epoch 1."""
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    if last == 4:
+        (tmp_path / 'iter_6.pth').unlink()
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / f'iter_{last}.pth'))
+    resumed = saving_often(demo_set, tmp_path, workers)
+    resumed.resume = True
+    build_runner(resumed).train()
+    assert f'resumed at step {last}' in capsys.readouterr().out
+    actual = torch.load(tmp_path / 'iter_8.pth', weights_only=True)
+    assert actual['meta']['epoch'] == uninterrupted['meta']['epoch'] == 1
+    for name, value in uninterrupted['state_dict'].items():
         assert torch.equal(value, actual['state_dict'][name]), name
-    for index, state in expected['optimizer']['state'].items():
+    for index, state in uninterrupted['optimizer']['state'].items():
         assert torch.equal(state['exp_avg_sq'], actual['optimizer']['state'][index]['exp_avg_sq'])
-    history = 'train/loss'
-    assert torch.equal(
-        expected['message_hub']['log_scalars'][history][0], actual['message_hub']['log_scalars'][history][0]
-    )
+    history = [content['message_hub']['log_scalars']['train/loss'][0] for content in (uninterrupted, actual)]
+    assert torch.equal(*history)
 
 
 def test_other_samplers_cannot_be_resumed(tiny_config):
