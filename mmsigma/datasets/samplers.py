@@ -49,6 +49,9 @@ class ClassGroupSampler(SeededSampler):
     A class gives its videos in a random order, and then again in another, so that a group may straddle both and hold a
     video twice. Classes with a single video have none to compare it with and are left out.
 
+    Groups are dealt out to the processes in turn: N processes step through what one process does with N times the
+    groups of an epoch and ``accumulative_counts=N``.
+
     Args:
         dataset: Has ``get_data_info`` with a ``label``.
         group_size: Videos of a group; the loader's ``batch_size``.
@@ -99,7 +102,7 @@ class ClassGroupSampler(SeededSampler):
                 queues[label] += rng.permutation(self.classes[label]).tolist()
             drawn += queues[label][: self.group_size]
             queues[label] = queues[label][self.group_size :]
-        groups = np.array(drawn).reshape(-1, self.group_size)[self.rank :: self.world_size]
-        for place, index in islice(enumerate(groups.ravel().tolist()), start, None):
-            # a video that comes twice in an epoch is not sampled alike
-            yield SeededIndex.of(index, (self.seed, self.epoch, index, place * self.world_size + self.rank))
+        # a video that comes twice in an epoch is not sampled alike: its seed has its place among all that are drawn
+        places = np.arange(len(drawn)).reshape(-1, self.group_size)[self.rank :: self.world_size]
+        for place in islice(places.ravel().tolist(), start, None):
+            yield SeededIndex.of(drawn[place], (self.seed, self.epoch, drawn[place], place))

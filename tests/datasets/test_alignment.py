@@ -129,6 +129,18 @@ class TestGroups:
             seeds += [index.seed for index in ClassGroupSampler(Labels([0, 0]), group_size=2, seed=3, num_groups=5)]
         assert len(seeds) == len(set(seeds)) == 20 and len({index for _, _, index, _ in seeds}) == 2
 
+    def test_processes_share_the_groups_of_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def draw(rank: int, processes: int) -> np.ndarray:
+            monkeypatch.setattr('mmengine.dataset.sampler.get_dist_info', lambda: (rank, processes))
+            sampler = ClassGroupSampler(Labels([0] * 5 + [1] * 3), group_size=2, seed=3, num_groups=12 // processes)
+            sampler.set_epoch(2)
+            return np.array([index.seed for index in sampler]).reshape(-1, 2, 4)
+
+        whole = draw(0, 1)
+        for processes in (2, 3):
+            for rank in range(processes):
+                assert (draw(rank, processes) == whole[rank::processes]).all()
+
     def test_no_class_with_two_videos(self) -> None:
         with pytest.raises(ValueError, match='no class has two videos: .* of 3 videos of 3 classes'):
             ClassGroupSampler(Labels([0, 1, 2]))

@@ -96,6 +96,14 @@ def evaluate(kind: str, samples: list[dict], size: int) -> dict[str, float]:
     return metric.evaluate(size)
 
 
-def metric_worker(rank: int, sizes: tuple[int, int]) -> dict[str, dict[str, float]]:
-    own = slice(0, sizes[0]) if rank == 0 else slice(sizes[0], None)
-    return {kind: evaluate(kind, make_samples(kind)[own], sum(sizes)) for kind in METRICS}
+def deal(samples: list[dict], rank: int) -> dict[str, list[dict]]:
+    """What two processes may have of 11 samples: unequally many, none, or in turn with the first twice (a sampler)."""
+    parts = {'8 + 3': (samples[:8], samples[8:]), '11 + 0': (samples, [])}
+    parts['in turn'] = samples[::2], samples[1::2] + samples[:1]
+    return {name: part[rank] for name, part in parts.items()}
+
+
+def metric_worker(rank: int) -> dict[tuple[str, str], dict[str, float]]:
+    """Metrics by name and by how samples are dealt out."""
+    dealt = {kind: deal(make_samples(kind), rank) for kind in METRICS}
+    return {(kind, how): evaluate(kind, part, 11) for kind, parts in dealt.items() for how, part in parts.items()}
