@@ -1,4 +1,4 @@
-"""A script that is run in this process neither sees nor changes its state."""
+"""The tests themselves: scripts in this process neither see nor change its state, and no folder is left out."""
 
 import os
 import random
@@ -83,3 +83,9 @@ def test_errors_are_passed_on(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match='what'):
         run_script(tmp_path / 'script.py')
     assert state() == before
+
+
+def test_no_folder_of_tests_is_left_out(pytestconfig: pytest.Config) -> None:
+    folders = {path.parent for path in Path(__file__).parent.rglob('test_*.py')}
+    patterns = pytestconfig.getini('norecursedirs')
+    assert len(folders) > 5 and not [one for one in folders if any(one.match(pattern) for pattern in patterns)]

@@ -1,36 +1,80 @@
 """What the processes of the distributed tests run; importable by name, as spawned processes need."""
 
+import multiprocessing
 import os
+import traceback
 from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from mmengine.config import Config
 from torch.distributed.fsdp import FullyShardedDataParallel
 
 from mmsigma.engine import TransformerOptimWrapperConstructor
 from mmsigma.ops import sinkhorn, sinkhorn_labels, split_tokens
 from mmsigma.registry import MODEL_WRAPPERS, MODELS
+from tests.scripts import restored_state
 
 STRATEGY = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'strategies' / 'fsdp.py'
 
 
+# Started once for all tests, as imports take longer than any of them: each with the end of its pipe.
+_RANKS: list[tuple[BaseProcess, Connection]] = []
+
+
 def run_ranks(worker: Callable, world_size: int, folder: Path, *args) -> list:
-    """Run ``worker(rank, *args)`` on gloo ranks; returns what each of them returned."""
-    mp.spawn(_entry, args=(worker, world_size, str(folder), args), nprocs=world_size)
+    """Run ``worker(rank, *args)`` on gloo ranks; returns what each of them returned.
+
+    Raises:
+        RuntimeError: With the traceback of the rank that failed first.
+    """
+    while len(_RANKS) < world_size:
+        _RANKS.append(_start_rank())
+    waiting = [connection for _, connection in _RANKS[:world_size]]
+    try:
+        for rank, connection in enumerate(waiting):
+            connection.send((worker, rank, world_size, str(folder), args))
+        while waiting:
+            ready = wait(waiting, timeout=200)
+            if not ready or any(failures := [connection.recv() for connection in ready]):
+                raise RuntimeError('\n'.join(filter(None, failures)) if ready else f'{worker.__name__} does not end')
+            waiting = [connection for connection in waiting if connection not in ready]
+    except BaseException:
+        while _RANKS:  # the others may wait for the one that failed
+            _RANKS.pop()[0].kill()
+        raise
     return [torch.load(folder / f'result_{rank}.pt') for rank in range(world_size)]
 
 
-def _entry(rank: int, worker: Callable, world_size: int, folder: str, args: tuple) -> None:
-    torch.set_num_threads(1)
+def _start_rank() -> tuple[BaseProcess, Connection]:
+    context = multiprocessing.get_context('spawn')
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()  # so that the end of the process is the end of the pipe
+    return process, ours
+
+
+def _serve(connection: Connection) -> None:
+    """Do what is asked for, each time as a new process would, and answer with nothing or a traceback."""
+    while True:
+        task = connection.recv()
+        try:
+            with restored_state():
+                _run_as_rank(*task)
+            connection.send('')
+        except Exception:
+            connection.send(traceback.format_exc())
+
+
+def _run_as_rank(worker: Callable, rank: int, world_size: int, folder: str, args: tuple) -> None:
     os.environ['LOCAL_RANK'] = str(rank)
     dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=world_size)
-    try:
-        torch.save(worker(rank, *args), Path(folder) / f'result_{rank}.pt')
-    finally:
-        dist.destroy_process_group()
+    torch.save(worker(rank, *args), Path(folder) / f'result_{rank}.pt')
+    dist.destroy_process_group()  # not after an error, which the others would report as a lost connection
 
 
 def sinkhorn_worker(rank: int, shards: list[torch.Tensor], epsilon: float, num_iters: int) -> tuple:
