@@ -46,9 +46,8 @@ class AlignmentPreprocessor(BaseDataPreprocessor):
 
     @torch.compiler.disable  # data samples are Python objects: nothing to compile
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Return ``inputs``, a list of (N_i, 3, size, size), and ``data_samples``."""
-        data = self.cast_data(data)
-        videos = [self._prepare(frames, training) for frames in data['inputs']]
+        """Return ``inputs``, a list of (N_i, 3, size, size), and ``data_samples``, which stay on the CPU."""
+        videos = [self._prepare(frames, training) for frames in self.cast_data(data['inputs'])]
         return {'inputs': videos, 'data_samples': data['data_samples']}
 
     def _prepare(self, frames: Tensor, training: bool) -> Tensor:

@@ -6,6 +6,7 @@ from mmengine.structures import BaseDataElement
 
 from mmsigma.models import GTA, AlignmentPreprocessor
 from mmsigma.models.alignment_preprocessor import augment_frames
+from mmsigma.models.losses.sequences import Sequences
 from tests.golden_gta import case_names, load_case
 
 SMALL = dict(conv_channels=(8,), fc_channels=(8,), out_channels=6)
@@ -57,6 +58,38 @@ def test_the_order_of_labels_comes_from_the_samples() -> None:
     del given[1].transcript
     with pytest.raises(ValueError, match='v1 has no transcript'):
         model.loss(videos, given)
+
+
+def test_times_and_the_penalty_reach_the_total() -> None:
+    loss = dict(type='TCCLoss', kind='regression_mse', temperature=1e-3)
+    model = small(head=dict(type='AlignmentHead', loss=loss)).eval()
+    videos, given = [torch.randn(6, 3, 32, 32) for _ in range(2)], samples('aa', 3)
+    steps, num_frames = torch.tensor([[3, 9, 20], [1, 2, 33]]), (40, 41)
+    for sample, own, count in zip(given, steps, num_frames, strict=True):
+        sample.steps = own
+        sample.set_metainfo(dict(num_frames=count))
+    embeddings = model.neck(model.backbone(torch.cat(videos))).view(2, 3, 6)
+    found = model.loss(videos, given)
+    direct, plain = (
+        model.head.loss_module(Sequences(embeddings, **times))['loss_cycle']
+        for times in (dict(steps=steps, num_frames=torch.tensor(num_frames)), {})
+    )
+    torch.testing.assert_close(found['loss_cycle'], direct)
+    assert abs(direct - plain) > 0.1 * plain > 0  # without times it is another
+    squares = [
+        float(value.detach().square().sum()) for name, value in model.neck.named_parameters() if 'norms' not in name
+    ]
+    assert float(found['loss_weights']) == pytest.approx(1e-5 * sum(squares) / len(squares), rel=1e-5)
+    assert set(found) == {'loss_cycle', 'loss_weights'}
+
+
+def test_frames_that_the_head_cannot_take() -> None:
+    videos, given = [torch.randn(12, 3, 32, 32) for _ in range(2)], samples('aa')
+    with pytest.raises(ValueError, match=r'v0: frame 1 is no positive of frame 0.*sampling.positives \(TCN: 5\)'):
+        small(head=dict(type='AlignmentHead', loss=dict(type='TCNLoss'))).loss(videos, given)
+    given[1].steps = torch.tensor([0, 2, 4, 6, 9, 10])
+    with pytest.raises(ValueError, match=r"v1: frames \[0, 2.* not at equal distances.*sampling.sampling='stride'"):
+        small(head=dict(type='SpeedHead', in_channels=6)).loss(videos, given)
 
 
 def test_what_is_trained() -> None:

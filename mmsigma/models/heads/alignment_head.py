@@ -25,7 +25,12 @@ class AlignmentHead(BaseModule):
         self.interleaved: bool = getattr(self.loss_module, 'interleaved', False)
 
     def loss(self, videos: Sequences) -> dict[str, Tensor]:
-        """Terms of the loss, whose names begin with ``loss_``; others are for the log only."""
+        """Terms of the loss, whose names begin with ``loss_``; others are for the log only.
+
+        Raises:
+            ValueError: If frames are not in the order of time or, if the loss needs positives, not followed by them.
+        """
+        videos.check_order(self.interleaved)
         return self.loss_module(videos)
 
 
@@ -54,7 +59,12 @@ class CombinedHead(BaseModule):
             raise ValueError('some heads need frames interleaved with positives: interleaved must not be False')
 
     def loss(self, videos: Sequences) -> dict[str, Tensor]:
-        """Terms of all heads, numbered where two have the same name, those of the loss times the weight of the head."""
+        """Terms of all heads, numbered where two have the same name, those of the loss times the weight of the head.
+
+        Raises:
+            ValueError: If frames are not as :attr:`interleaved` says.
+        """
+        videos.check_order(self.interleaved)
         anchors = _anchors(videos) if self.interleaved else videos
         terms: dict[str, Tensor] = {}
         for number, (head, weight) in enumerate(zip(self.heads, self.weights, strict=True)):

@@ -1,5 +1,7 @@
 """Heads that classify time: the order of three frames (Shuffle and Learn), and the speed of a clip (SpeedNet)."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -46,7 +48,11 @@ class OrderHead(BaseModule):
         Args:
             videos: Embeddings (B, T, D), of videos with five frames or more.
             triplets: Which frames, instead of what is drawn here.
+
+        Raises:
+            ValueError: If a video has fewer frames, or they are not in the order of time; it is named.
         """
+        videos.check_order()
         given = videos.complete(at_least=1)
         if triplets is None:
             triplets = draw_triplets(given.lengths, self.samples_per_video, self.shuffled_share, names=videos.names)
@@ -55,7 +61,9 @@ class OrderHead(BaseModule):
         return {'loss_order': order_loss(logits, triplets), 'order_accuracy': accuracy}
 
 
-def two_speeds(videos: CompleteSequences, starts: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+def two_speeds(
+    videos: CompleteSequences, starts: Tensor | None = None, names: Sequence[str] | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Every video at the speed it has and at twice that, with the same number of frames.
 
     Half of the frames, from anywhere, so that the moment does not tell the speed; and every second one of all.
@@ -63,15 +71,18 @@ def two_speeds(videos: CompleteSequences, starts: Tensor | None = None) -> tuple
     Args:
         videos: Embeddings (B, T, D) of frames at equal distances in time.
         starts: Where the halves begin (B,), int64; drawn if None.
+        names: What errors call the videos (B).
 
     Returns:
         Embeddings (2 B, T // 2, D), lengths (2 B,) and labels (2 B,), float: 1 where it is faster.
 
     Raises:
-        ValueError: If a video has a single frame.
+        ValueError: If a video has a single frame; it is named.
     """
     if int(videos.lengths.min()) < 2:
-        raise ValueError('a video of one frame has no second speed')
+        shortest = int(videos.lengths.argmin())
+        video = names[shortest] if names else f'video {shortest} of the group'
+        raise ValueError(f'{video}: one frame has no second speed, raise num_steps or leave the video out')
     half, lengths = videos.embeddings.shape[1] // 2, videos.lengths
     if starts is None:
         room = lengths - lengths // 2 + 1
@@ -87,7 +98,8 @@ def two_speeds(videos: CompleteSequences, starts: Tensor | None = None) -> tuple
 class SpeedHead(BaseModule):
     """Tells whether a clip is sped up (SpeedNet, CVPR 2020), from the mean embedding of its frames.
 
-    Frames have to be sampled at equal distances in time.
+    Frames have to be sampled at equal distances in time. Of a video with fewer frames than steps, the last one counts
+    once: standing still is no speed.
 
     Args:
         in_channels: Width of the embeddings D.
@@ -109,10 +121,13 @@ class SpeedHead(BaseModule):
         Args:
             videos: Embeddings (B, T, D).
             sped_up: Which are (B,), bool; None to make both versions of every video, see :func:`two_speeds`.
+
+        Raises:
+            ValueError: If a video has a single frame, or its frames are not at equal distances; it is named.
         """
-        given = videos.complete(at_least=1)
+        given = videos._replace(lengths=videos.equally_spaced()).complete(at_least=1)
         if sped_up is None:
-            clips, lengths, labels = two_speeds(given)
+            clips, lengths, labels = two_speeds(given, names=videos.names)
         else:
             clips, lengths, labels = given.embeddings, given.lengths, sped_up.to(given.embeddings.dtype)
         logits = self(clips, lengths)

@@ -69,8 +69,10 @@ class TranscriptHead(BaseModule):
             negatives: Wrong transcripts of any lengths, instead of those that are drawn here.
 
         Raises:
-            ValueError: If a video has no transcript, more labels than frames, or labels beyond C; it is named.
+            ValueError: If a video has no transcript, more labels than frames, labels beyond C, or frames that are not
+                in the order of time; it is named.
         """
+        videos.check_order()
         given = videos.complete(at_least=1)
         transcripts = self._checked(videos, given.lengths.tolist())
         if negatives is None:

@@ -15,7 +15,8 @@ class Sequences(NamedTuple):
     Attributes:
         embeddings: (B, T, D).
         lengths: How many of the T frames each video has (B,), int64; None if all have T.
-        steps: Number of each frame in its video (B, T); None for 0, 1, ..., T - 1.
+        steps: Number of each frame in its video (B, T); None for 0, 1, ..., T - 1. They are compared on the CPU: leave
+            them there.
         num_frames: Frames of each whole video (B,), of which ``steps`` are some; None for the lengths.
         names: What errors call the videos.
         transcripts: Labels of each video in order (K,), int64, if they are known; None for a video without.
@@ -62,6 +63,55 @@ class Sequences(NamedTuple):
         if not embeddings.isfinite().all():
             raise ValueError(f'embeddings of {self._not_finite(embeddings)} are not finite: the model has diverged')
         return CompleteSequences(embeddings, lengths, steps.to(device), num_frames, valid)
+
+    def check_order(self, interleaved: bool = False) -> None:
+        """Check that the frames were sampled as a loss takes them.
+
+        Args:
+            interleaved: They are anchor, positive, anchor, positive, and positives come before their anchors, unless
+                that is the first frame; otherwise all are in the order of time.
+
+        Raises:
+            ValueError: If they are not; the first such video is named.
+        """
+        if self.steps is None:
+            return
+        steps = self.steps.cpu()
+        if interleaved:
+            before, after = steps[:, :-1:2], steps[:, 1::2]
+            wrong = after > (before - 1).clamp(min=0)
+            message = 'is no positive of frame {}, which it follows: the head needs sampling.positives (TCN: 5)'
+        else:
+            before, after = steps[:, :-1], steps[:, 1:]
+            wrong = after < before
+            message = 'follows frame {}, and the head takes frames in the order of time: set sampling.positives=0'
+        if self.lengths is not None:
+            wrong &= torch.arange(1, steps.shape[1], 1 + interleaved) < self.lengths.cpu()[:, None]
+        if wrong.any():
+            video, place = wrong.nonzero()[0].tolist()
+            raise ValueError(
+                f'{self.name_of(video)}: frame {after[video, place]} {message.format(before[video, place])}'
+            )
+
+    def equally_spaced(self) -> Tensor | None:
+        """Lengths (B,) of the videos up to where they are at their end, after which the last frame is repeated.
+
+        Raises:
+            ValueError: If frames are not at equal distances in time until then; the first such video is named.
+        """
+        if self.steps is None:
+            return self.lengths
+        steps, places = self.steps.cpu(), torch.arange(self.steps.shape[1])
+        last = torch.full((len(steps), 1), len(places) - 1) if self.lengths is None else self.lengths.cpu()[:, None] - 1
+        line = steps[:, :1] + places * steps.diff(dim=1)[:, :1].sum(dim=1, keepdim=True)  # sum: 0 of a single step
+        wrong = (steps != torch.minimum(line, steps.gather(1, last))) & (places <= last)
+        if wrong.any():
+            video = int(wrong.any(dim=1).nonzero()[0])
+            raise ValueError(
+                f'{self.name_of(video)}: frames {steps[video].tolist()} are not at equal distances, which the head '
+                "needs: set sampling.sampling='stride'"
+            )
+        return ((steps == line) & (places <= last)).sum(dim=1).masked_fill(line[:, -1] == line[:, 0], 1)
 
     def _not_finite(self, embeddings: Tensor) -> str:
         broken = (~embeddings.isfinite()).flatten(1).any(dim=1).nonzero().flatten().tolist()
