@@ -226,7 +226,9 @@ class AlignmentInferencer:
             done += len(parts[-1])
             if progress is not None:
                 progress(done, len(frames))
-        return EmbeddedVideo(frames.path.stem, torch.cat(parts), frames.fps)
+        return EmbeddedVideo(
+            frames.path.name if frames.path.is_dir() else frames.path.stem, torch.cat(parts), frames.fps
+        )
 
     def _stream(self, frames: FrameReader) -> Iterator[Embedded]:
         def chunks() -> Iterator[Tensor]:

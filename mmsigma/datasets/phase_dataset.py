@@ -8,8 +8,10 @@ import numpy as np
 from mmengine.logging import MMLogger
 
 from mmsigma.datasets.pieces import read_index
-from mmsigma.datasets.video_dataset import VideoDataset, check_some_exist
+from mmsigma.datasets.video_dataset import VIDEO_SUFFIXES, VideoDataset, check_some_exist
 from mmsigma.registry import DATASETS
+
+MISSING = ('error', 'keep', 'drop')
 
 
 @DATASETS.register_module()
@@ -24,15 +26,18 @@ class PhaseVideoDataset(VideoDataset):
 
     Args:
         phases: Folder with the phases of each video, ``<name>.npy`` (L,) or ``<name>.json`` with a list ``phases``,
-            relative to ``data_root``; empty for none, which is all that training needs but for that of
-            ``TranscriptHead``.
+            relative to ``data_root``, where the name may have the suffix of the video or not; empty for none, which is
+            all that training needs but for that of ``TranscriptHead``.
         part: ``'train'`` or ``'val'``, for the evaluation: classifiers are trained on the first.
-        optional_phases: Videos without phases have none, and are counted; otherwise they are an error.
+        missing_phases: What becomes of videos without phases: ``'error'``, ``'keep'`` or ``'drop'``, the last two with
+            a warning that counts them.
         **kwargs: Arguments of :class:`VideoDataset`.
     """
 
-    def __init__(self, *args, phases: str = '', part: str = 'val', optional_phases: bool = False, **kwargs) -> None:
-        self.phases, self.part, self.optional_phases = phases, part, optional_phases
+    def __init__(self, *args, phases: str = '', part: str = 'val', missing_phases: str = 'error', **kwargs) -> None:
+        if missing_phases not in MISSING:
+            raise ValueError(f'missing_phases must be one of {MISSING}, got {missing_phases!r}')
+        self.phases, self.part, self.missing_phases = phases, part, missing_phases
         self.class_names: list[str] = []
         super().__init__(*args, **kwargs)
 
@@ -41,7 +46,8 @@ class PhaseVideoDataset(VideoDataset):
 
         Raises:
             FileNotFoundError: If there is nothing to read, or videos lack phases.
-            ValueError: If a line or an entry is not understood, or two classes have one name; it is named.
+            ValueError: If a line or an entry is not understood, two classes have one name, or two videos one file of
+                phases; it is named.
         """
         if str(self.ann_file).endswith('.json') and Path(self.ann_file).is_file():
             folder = Path(self.data_prefix.get('video') or '.')
@@ -51,22 +57,30 @@ class PhaseVideoDataset(VideoDataset):
         entries = super().load_data_list()
         if self.ann_file and (path := Path(self.ann_file).with_name('classes.txt')).is_file():
             self.class_names = read_class_names(path)[self.label_range[0] if self.label_range else 0 :]
-        if self.phases:
-            self._check_phases([Path(entry['filename']).stem for entry in entries])
-        return entries
+        return self._with_phases(entries) if self.phases else entries
 
-    def _check_phases(self, names: list[str]) -> None:
-        folder = self._phase_folder()
-        missing = [name for name in names if find_phases(folder, name) is None]
+    def _with_phases(self, entries: list[dict]) -> list[dict]:
+        folder, owners, missing = self._phase_folder(), {}, []
+        for entry in entries:
+            path = find_phases(folder, entry['filename'])
+            if path is None:
+                missing.append(entry)
+            elif (other := owners.setdefault(path, entry['filename'])) != entry['filename']:
+                raise ValueError(f'{other} and {entry["filename"]} would both have the phases of {path}: rename one')
         if not missing:
-            return
-        some = ', '.join(missing[:5])
-        if not self.optional_phases:
+            return entries
+        some = ', '.join(Path(entry['filename']).name for entry in missing[:5])
+        if self.missing_phases == 'error' or len(missing) == len(entries) and self.missing_phases == 'drop':
             raise FileNotFoundError(
-                f'no phases of {len(missing)} of {len(names)} videos in {folder}, {some} among them (looked for .npy '
-                'and .json); set optional_phases=True to do without them there'
+                f'no phases of {len(missing)} of {len(entries)} videos in {folder}, {some} among them (looked for .npy '
+                "and .json); missing_phases='drop' leaves such videos out, 'keep' does without their phases"
             )
-        MMLogger.get_current_instance().warning(f'{len(missing)} of {len(names)} videos have no phases: {some}')
+        done = 'are left out' if self.missing_phases == 'drop' else 'have none'
+        MMLogger.get_current_instance().warning(
+            f'no phases of {len(missing)} of {len(entries)} videos, which {done}: {some}'
+        )
+        without = {id(entry) for entry in missing} if self.missing_phases == 'drop' else ()
+        return [entry for entry in entries if id(entry) not in without]
 
     def _phase_folder(self) -> Path:
         return Path(self.data_root or '', self.phases)
@@ -88,7 +102,7 @@ class PhaseVideoDataset(VideoDataset):
         info.update(action=name or str(label), subset=self.part)
         if video := info.pop('video', None):
             info.update(name=video.name, piece_frames=video.frames(), frame_labels=video.labels())
-        elif self.phases and (path := find_phases(self._phase_folder(), Path(info['filename']).stem)):
+        elif self.phases and (path := find_phases(self._phase_folder(), info['filename'])):
             info['frame_labels'] = read_phases(path)
         return info
 
@@ -105,9 +119,15 @@ def read_class_names(path: Path) -> list[str]:
     return names
 
 
-def find_phases(folder: Path, name: str) -> Path | None:
-    """The file with the phases of a video, ``.npy`` or ``.json``, or None."""
-    return next((path for path in (folder / f'{name}.npy', folder / f'{name}.json') if path.is_file()), None)
+def find_phases(folder: Path, video: str | Path) -> Path | None:
+    """The file with the phases of a video, ``.npy`` or ``.json``, or None.
+
+    It has the name of the video; without suffix, if that is one of a video: folders of frames may have dots.
+    """
+    path = Path(video)
+    names = [path.name, path.stem] if path.suffix.lower() in VIDEO_SUFFIXES else [path.name]
+    found = (folder / f'{name}{ending}' for name in names for ending in ('.npy', '.json'))
+    return next((candidate for candidate in found if candidate.is_file()), None)
 
 
 def read_phases(path: Path) -> np.ndarray:

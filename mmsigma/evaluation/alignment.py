@@ -1,6 +1,7 @@
 """Evaluation of frame embeddings by the alignment of videos, as one metric."""
 
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,9 +15,11 @@ from rich.progress import track
 from torch import Tensor
 
 from mmsigma.evaluation.frame_retrieval import retrieval_precision
-from mmsigma.evaluation.kendall import frame_distances, mean_tau
-from mmsigma.evaluation.path_error import PathError, path_error
+from mmsigma.evaluation.kendall import METRICS as DISTANCES
+from mmsigma.evaluation.kendall import frame_distances, tau_matrix
+from mmsigma.evaluation.path_error import PathError, diagonal_error, path_error
 from mmsigma.evaluation.phases import (
+    check_classifier,
     few_shot_classification,
     fine_grained_accuracy,
     phase_classification,
@@ -46,18 +49,19 @@ class AlignmentMetric(BaseMetric):
 
     Every score is computed per action and averaged over actions, each counting the same. Reads of a sample:
     ``embeddings`` (L, D), of all frames of a video; ``action``, its name, one for all without; ``frame_labels`` (L,),
-    phases, without which there is only Kendall's tau; ``subset``, ``'train'`` for videos that classifiers learn from,
-    and ``filename``, which orders the videos.
+    phases, negative for frames to leave out, without which there is only Kendall's tau; ``subset``, ``'train'`` for
+    videos that classifiers learn from, and ``filename``, which orders the videos.
 
     Reports ``kendall_tau``, ``AP@K``, ``svm@F`` and ``progression@F`` for fractions F of the training videos, and where
-    they are asked for ``fine_svm`` (``fine_svm/EVENT``); ``path_progress`` and ``path_phase``, errors; and
-    ``few_shot@K``, the mean accuracy over episodes of a classifier of K videos, with ``few_shot_interval@K``, half the
-    width of its 95 % interval, of actions the mean, too.
+    they are asked for ``fine_svm`` (``fine_svm/EVENT``); ``path_progress`` and ``path_phase``, errors, with
+    ``diagonal_progress`` and ``diagonal_phase``, what they would be without any alignment; and ``few_shot@K``, the mean
+    accuracy over episodes of a classifier of K videos, with ``few_shot_interval@K``, half the width of its 95 %
+    interval, of actions the mean, too.
 
     Args:
         measures: Which to compute: ``'kendall'``, ``'retrieval'``, ``'classification'``, ``'progression'``,
             ``'fine_grained'``, ``'path'`` and ``'few_shot'``. Those for which nothing is there are left out, with a
-            warning.
+            warning, as are actions of which there are too few videos or labels.
         stride: Of the frames, for Kendall's tau; official: 5.
         retrieval_stride: Of the frames, for retrieval.
         metric: Of frames: ``'sqeuclidean'`` or ``'cosine'``.
@@ -78,8 +82,8 @@ class AlignmentMetric(BaseMetric):
         prefix: Prefix of the names.
 
     Raises:
-        ValueError: If there is no such measure, a stride or a number of shots is not positive, or there are fewer than
-            two episodes.
+        ValueError: If an argument is out of its range.
+        ImportError: If a measure needs scikit-learn, which is not installed.
     """
 
     default_prefix = 'alignment'
@@ -108,13 +112,21 @@ class AlignmentMetric(BaseMetric):
         if unknown := set(measures) - set(MEASURES):
             raise ValueError(f'measures must be among {MEASURES}, got {sorted(unknown)}')
         self.measures, self.per_action = tuple(measures), per_action
-        self.stride, self.retrieval_stride, self.metric, self.ks = stride, retrieval_stride, metric, tuple(ks)
-        self.fractions, self.classifier, self.events = tuple(fractions), classifier, events
+        self.stride, self.retrieval_stride, self.metric = stride, retrieval_stride, metric
+        self.ks, self.fractions, self.shots = (np.unique(values).tolist() for values in (ks, fractions, shots))
+        self.classifier, self.events, self.num_episodes = classifier, events, num_episodes
         if min(stride, retrieval_stride, fine_stride) < 1:
             raise ValueError(f'strides must be positive, got {stride}, {retrieval_stride} and {fine_stride}')
-        if min(shots, default=0) < 1 or num_episodes < 2:
-            raise ValueError(f'there must be a shot or more and two episodes or more, got {shots} and {num_episodes}')
-        self.shots, self.num_episodes = sorted(set(shots)), num_episodes
+        if metric not in DISTANCES:
+            raise ValueError(f'metric must be one of {DISTANCES}, got {metric!r}')
+        if not all(0 < fraction <= 1 for fraction in self.fractions):
+            raise ValueError(f'fractions must be within (0, 1], got {fractions}')
+        if not self.ks or not self.shots or min(self.ks + self.shots) < 1 or num_episodes < 2:
+            raise ValueError(
+                f'ks and shots must be positive and episodes two or more, got {ks}, {shots} and {num_episodes}'
+            )
+        if set(measures) & {'classification', 'few_shot', 'fine_grained'}:
+            check_classifier(classifier)
         self.fine_stride, self.out_dir, self.num_pictures = fine_stride, out_dir, num_pictures
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
@@ -152,7 +164,7 @@ class AlignmentMetric(BaseMetric):
             metrics.update(self._fine_grained(**every))
         if self.per_action and len(actions) > 1:
             metrics.update({f'{name}/{action}': v for action, own in scores.items() for name, v in own.items()})
-        self._warn_of_missing(metrics)
+        self._warn_of_missing(scores, metrics)
         if self.out_dir:
             self._write(Path(self.out_dir), scores, {name: subsets['val'] for name, subsets in actions.items()})
         return {name: 100 * value for name, value in metrics.items()}
@@ -162,21 +174,18 @@ class AlignmentMetric(BaseMetric):
         rows = [(action, *(100 * own.get(name, float('nan')) for name in names)) for action, own in scores.items()]
         write_csv(folder / 'per_action.csv', [('action', *names), *rows])
         for action, videos in actions.items():
-            for one, other in itertools.islice(itertools.combinations(videos, 2), self.num_pictures):
-                frames = torch.from_numpy(one.frames), torch.from_numpy(other.frames)
-                cost = frame_distances(frames[0], frames[1], self.metric).clamp(min=0)
-                path, stems = dtw_path(cost), (Path(one.name).stem, Path(other.name).stem)
-                picture = folder / action.replace('/', '_') / f'{stems[0]}_{stems[1]}.png'
-                draw_alignment(cost, (path.first, path.second), picture, names=stems)
+            named = list(zip(_short_names(videos), (torch.from_numpy(video.frames) for video in videos), strict=True))
+            for (one, x), (other, y) in itertools.islice(itertools.combinations(named, 2), self.num_pictures):
+                cost = frame_distances(x, y, self.metric).clamp(min=0)
+                path = dtw_path(cost)
+                picture = folder / action.replace('/', '_') / f'{one}_{other}.png'
+                draw_alignment(cost, (path.first, path.second), picture, names=(one, other))
 
     def _kendall(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
         if len(val) < 2:
             return {}
-        return {
-            'kendall_tau': mean_tau({'': [torch.from_numpy(video.frames) for video in val]}, self.stride, self.metric)[
-                0
-            ]
-        }
+        taus = tau_matrix([torch.from_numpy(video.frames) for video in val], self.stride, self.metric)
+        return {'kendall_tau': float(taus.nanmean())}
 
     def _retrieval(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
         videos = _tensors(val)
@@ -190,7 +199,9 @@ class AlignmentMetric(BaseMetric):
         if not known or not asked:
             return {}
         return {
-            f'{self.classifier}@{fraction:g}': phase_classification(known, asked, fraction, self.classifier).val
+            f'{self.classifier}@{fraction:g}': phase_classification(
+                known, asked, fraction, self.classifier, train_score=False
+            ).val
             for fraction in self.fractions
         }
 
@@ -231,22 +242,50 @@ class AlignmentMetric(BaseMetric):
             return {}
         num_phases = int(max(labels.max() for _, labels in videos)) + 1
         errors = [path_error(*pair, num_phases, self.metric) for pair in itertools.combinations(videos, 2)]
-        return {f'path_{name}': _mean([getattr(error, name) for error in errors]) for name in PathError._fields}
+        plain = [diagonal_error(one[1], other[1], num_phases) for one, other in itertools.combinations(videos, 2)]
+        return {
+            f'{kind}_{name}': _mean([getattr(error, name) for error in own])
+            for kind, own in (('path', errors), ('diagonal', plain))
+            for name in PathError._fields
+        }
 
-    def _warn_of_missing(self, metrics: dict[str, float]) -> None:
-        starts = ('kendall', 'AP@', f'{self.classifier}@', 'progression', 'fine_', 'path_', 'few_shot')
-        there = dict(zip(MEASURES, starts, strict=True))
-        missing = [m for m in self.measures if not any(name.startswith(there[m]) for name in metrics)]
-        if missing:
+    def _warn_of_missing(self, scores: dict[str, dict[str, float]], metrics: dict[str, float]) -> None:
+        """Say which measures there are not, and of how few actions the others are."""
+        starts = {'retrieval': 'AP@', 'classification': f'{self.classifier}@', 'fine_grained': 'fine_'}
+        found = {measure: starts.get(measure, measure) for measure in self.measures}
+        parts = []
+        if missing := [measure for measure, start in found.items() if not _has(metrics, start)]:
+            parts.append(f'no {", ".join(missing)}')
+        for measure, start in found.items():
+            without = [action for action, own in scores.items() if not _has(own, start)]
+            if without and measure not in (*missing, 'fine_grained'):
+                count = f'{len(scores) - len(without)} of {len(scores)}'
+                parts.append(f'{measure} is the mean of {count} actions, without {", ".join(without)}')
+        if parts:
             MMLogger.get_current_instance().warning(
-                f'no {", ".join(missing)}: needs two validation videos of an action, labels of their frames but for '
-                "kendall, and labelled videos of the subset 'train' for classifiers"
+                '; '.join(parts) + ': needs two validation videos of an action, whose frames differ, labels of their '
+                "frames but for kendall, and labelled videos of the subset 'train' for classifiers"
             )
 
 
+def _has(scores: dict[str, float], start: str) -> bool:
+    """Is there a score of that name which is a number?"""
+    return any(name.startswith(start) and value == value for name, value in scores.items())
+
+
 def _labelled(videos: list[_Video]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Embeddings and labels of the videos that have labels."""
-    return [(video.frames, video.labels) for video in videos if len(video.labels)]
+    """Embeddings and labels of the frames that have labels, by video; negative ones are background."""
+    kept = [(video.frames[video.labels >= 0], video.labels[video.labels >= 0]) for video in videos if len(video.labels)]
+    return [(frames, labels) for frames, labels in kept if len(labels)]
+
+
+def _short_names(videos: list[_Video]) -> list[str]:
+    """What pictures call them: without folder and suffix, where that is unique."""
+    stems = [Path(video.name).stem for video in videos]
+    return [
+        stem if stems.count(stem) == 1 else re.sub(r'[^\w.-]+', '_', video.name)
+        for stem, video in zip(stems, videos, strict=True)
+    ]
 
 
 def _tensors(videos: list[_Video]) -> list[tuple[Tensor, Tensor]]:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from mmsigma.evaluation.kendall import frame_distances
@@ -26,9 +27,11 @@ def phase_progress(labels: Tensor) -> Tensor:
     Args:
         labels: Phases of the frames (L,), int64, from 0.
     """
-    same = labels[:, None] == labels
-    rank = same.tril().sum(dim=1)
-    return labels + (rank - 0.5) / same.sum(dim=1)
+    sizes = labels.bincount()
+    order = labels.argsort(stable=True)
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(labels)) - (sizes.cumsum(0) - sizes)[labels[order]]
+    return labels + (rank + 0.5) / sizes[labels].double()
 
 
 def path_error(
@@ -43,6 +46,23 @@ def path_error(
         metric: See :func:`mmsigma.evaluation.kendall.frame_distances`.
     """
     path = dtw_path(frame_distances(first[0], second[0], metric).clamp(min=0))
-    progress = phase_progress(first[1])[path.first] - phase_progress(second[1])[path.second]
-    differs = first[1][path.first] != second[1][path.second]
+    return _error((path.first, path.second), first[1], second[1], num_phases)
+
+
+def diagonal_error(first: Tensor, second: Tensor, num_phases: int) -> PathError:
+    """What a path has to be better than: both videos played from begin to end at a constant pace.
+
+    Args:
+        first: Phases (L,) of a video.
+        second: Those of another one.
+        num_phases: See :func:`path_error`.
+    """
+    steps = torch.linspace(0, 1, max(len(first), len(second)), dtype=torch.float64)
+    pairs = [(steps * (len(labels) - 1)).round().long() for labels in (first, second)]
+    return _error((pairs[0], pairs[1]), first, second, num_phases)
+
+
+def _error(path: tuple[Tensor, Tensor], first: Tensor, second: Tensor, num_phases: int) -> PathError:
+    progress = phase_progress(first)[path[0]] - phase_progress(second)[path[1]]
+    differs = first[path[0]] != second[path[1]]
     return PathError(float(progress.abs().mean()) / num_phases, float(differs.double().mean()))

@@ -3,6 +3,7 @@
 All videos are pairs of embeddings (L, D) and labels of the frames (L,), phases 0, 1, ... in the order of time.
 """
 
+import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ CLASSIFIERS = ('svm', 'linear')
 
 
 class Accuracy(NamedTuple):
-    """Share of the frames that are classified right."""
+    """Share of the frames that are classified right; that of training is NaN where it was not asked for."""
 
     train: float
     val: float
@@ -50,7 +51,11 @@ def first_videos(videos: Videos, fraction: float) -> Videos:
 
 
 def classify_frames(
-    train: tuple[np.ndarray, np.ndarray], val: tuple[np.ndarray, np.ndarray], classifier: str = 'svm'
+    train: tuple[np.ndarray, np.ndarray],
+    val: tuple[np.ndarray, np.ndarray],
+    classifier: str = 'svm',
+    *,
+    train_score: bool = True,
 ) -> Accuracy:
     """Fit a classifier of scikit-learn to frames and labels, and count what it gets right.
 
@@ -59,6 +64,7 @@ def classify_frames(
         val: Embeddings (M, D) and labels (M,).
         classifier: ``'svm'``, a support vector machine with a radial basis function, C = 1 (TCC, LAV, GTA), or
             ``'linear'``, multinomial logistic regression (CARL).
+        train_score: Classify the training frames, too, which takes as long as to learn from them.
 
     Raises:
         ValueError: If there is no such classifier.
@@ -68,10 +74,13 @@ def classify_frames(
     if len(np.unique(labels)) == 1:  # nothing to tell apart: scikit-learn would refuse
         return Accuracy(1.0, float((val_labels == labels[0]).mean()))
     model = _classifier(classifier).fit(frames, labels)
-    return Accuracy(float(model.score(frames, labels)), float(model.score(val_frames, val_labels)))
+    known = float(model.score(frames, labels)) if train_score else float('nan')
+    return Accuracy(known, float(model.score(val_frames, val_labels)))
 
 
-def phase_classification(train: Videos, val: Videos, fraction: float = 1.0, classifier: str = 'svm') -> Accuracy:
+def phase_classification(
+    train: Videos, val: Videos, fraction: float = 1.0, classifier: str = 'svm', *, train_score: bool = True
+) -> Accuracy:
     """Classify the phase of each frame of one action.
 
     Args:
@@ -79,8 +88,10 @@ def phase_classification(train: Videos, val: Videos, fraction: float = 1.0, clas
         val: Videos to classify, all frames.
         fraction: 0.1, 0.5 and 1 in the tables.
         classifier: See :func:`classify_frames`.
+        train_score: Likewise.
     """
-    return classify_frames(joint_frames(first_videos(train, fraction)), joint_frames(val), classifier)
+    known, asked = joint_frames(first_videos(train, fraction)), joint_frames(val)
+    return classify_frames(known, asked, classifier, train_score=train_score)
 
 
 def progression_targets(labels: ArrayLike, num_phases: int) -> np.ndarray:
@@ -171,7 +182,8 @@ def few_shot_classification(
     for episode in episodes:
         key = tuple(sorted(episode.tolist()))
         if key not in known:
-            known[key] = classify_frames(joint_frames(train[i] for i in episode), whole, classifier).val
+            drawn = joint_frames(train[i] for i in episode)
+            known[key] = classify_frames(drawn, whole, classifier, train_score=False).val
         accuracies.append(known[key])
     values = np.asarray(accuracies)
     return FewShot(float(values.mean()), _half_interval(values), values, episodes)
@@ -198,7 +210,7 @@ def fine_grained_accuracy(
     for name, own in groups.items():
         chosen = [(frames[np.isin(labels, own)], labels[np.isin(labels, own)]) for frames, labels in parts]
         if all(len(labels) for _, labels in chosen):
-            found[name] = classify_frames(chosen[0], chosen[1], classifier).val
+            found[name] = classify_frames(chosen[0], chosen[1], classifier, train_score=False).val
     if 'all' not in found:
         raise ValueError('no labelled frames to train or to test with: all labels are negative')
     return found
@@ -219,12 +231,22 @@ def _half_interval(values: np.ndarray) -> float:
     return float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def _classifier(name: str) -> Any:
+def check_classifier(name: str) -> None:
+    """Is there such a classifier, and scikit-learn? To be asked before embeddings are computed.
+
+    Raises:
+        ValueError: If there is no such classifier.
+        ImportError: If scikit-learn is not installed.
+    """
     if name not in CLASSIFIERS:
         raise ValueError(f'classifier must be one of {CLASSIFIERS}, got {name!r}')
-    try:
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.svm import SVC
-    except ImportError as error:
-        raise ImportError('classifying frames needs scikit-learn: pip install "mmsigma[alignment]"') from error
+    if importlib.util.find_spec('sklearn') is None:
+        raise ImportError('classifying frames needs scikit-learn: pip install "mmsigma[alignment]"')
+
+
+def _classifier(name: str) -> Any:
+    check_classifier(name)
+    from sklearn.linear_model import LogisticRegression  # takes long to import
+    from sklearn.svm import SVC
+
     return SVC() if name == 'svm' else LogisticRegression(max_iter=100_000)

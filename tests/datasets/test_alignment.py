@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mmsigma.datasets import ClassGroupSampler, PhaseVideoDataset
+from mmsigma.datasets.phase_dataset import find_phases
 from mmsigma.datasets.pieces import PieceVideo, read_index, write_index
 from mmsigma.datasets.transforms import PackAlignmentInputs, SampleAlignmentSteps, SampleAllFrames
 from mmsigma.datasets.transforms.alignment import context_frames, resample_phases, transcript_of
@@ -167,13 +168,37 @@ def test_phases(tmp_path: Path) -> None:
     np.save(tmp_path / 'phases/a.npy', np.array([0, 1, 1]))
     (tmp_path / 'phases/b.json').write_text(json.dumps(dict(phases=[0, 2])))
     settings = dict(data_root=str(tmp_path), phases='phases', part='train')
-    with pytest.raises(FileNotFoundError, match='no phases of 1 of 3 videos in .*phases, c among them'):
+    with pytest.raises(
+        FileNotFoundError, match='no phases of 1 of 3 .*phases, c.mp4 among them.*missing_phases'
+    ):
         PhaseVideoDataset([], 'list.txt', **settings)
-    dataset = PhaseVideoDataset([], 'list.txt', **settings, optional_phases=True)
+    dataset = PhaseVideoDataset([], 'list.txt', **settings, missing_phases='keep')
     assert 'frame_labels' not in dataset.get_data_info(2)
     infos = [dataset.get_data_info(index) for index in range(2)]
     assert [info['frame_labels'].tolist() for info in infos] == [[0, 1, 1], [0, 2]]
     assert [(info['action'], info['subset']) for info in infos] == [('1', 'train'), ('0', 'train')]
+    left = PhaseVideoDataset([], 'list.txt', **settings, missing_phases='drop')
+    assert [Path(left.get_data_info(index)['filename']).name for index in range(len(left))] == ['a.mp4', 'b.mp4']
+    with pytest.raises(FileNotFoundError, match='no phases of 3 of 3 videos'):
+        PhaseVideoDataset([], 'list.txt', **{**settings, 'phases': '.'}, missing_phases='drop')
+    with pytest.raises(ValueError, match='missing_phases must be one of'):
+        PhaseVideoDataset([], 'list.txt', **settings, missing_phases='ignore')
+
+
+def test_phases_of_names_with_dots(tmp_path: Path) -> None:
+    for name in ('squat_a.1', 'squat_a.2', 'record.mp4', 'x.mp4'):
+        (tmp_path / name).mkdir()
+    for number, name in enumerate(('squat_a', 'squat_a.1', 'squat_a.2', 'record.mp4', 'record', 'x')):
+        np.save(tmp_path / f'{name}.npy', np.array([number]))
+    found = [find_phases(tmp_path, tmp_path / name) for name in ('squat_a.1', 'squat_a.2', 'record.mp4', 'x.mp4')]
+    assert [path.name for path in found] == ['squat_a.1.npy', 'squat_a.2.npy', 'record.mp4.npy', 'x.npy']
+    assert find_phases(tmp_path, 'squat_a.3') is None
+    for folder in 'xy':
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / 'x.mp4').write_text('')
+    (tmp_path / 'list.txt').write_text('x/x.mp4 0\ny/x.mp4 0\n')
+    with pytest.raises(ValueError, match=r'x/x.mp4 and .*y/x.mp4 would both have the phases of .*x.npy'):
+        PhaseVideoDataset([], 'list.txt', data_root=str(tmp_path), phases='.')
 
 
 def test_names_of_actions(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Alignment metrics against the originals' functions, SciPy and scikit-learn."""
 
 import csv
-import sys
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from mmsigma.evaluation.alignment import AlignmentMetric
 from mmsigma.evaluation.frame_retrieval import retrieval_precision
 from mmsigma.evaluation.kendall import kendall_tau, mean_tau, nearest_frames, tau_matrix
-from mmsigma.evaluation.path_error import path_error, phase_progress
+from mmsigma.evaluation.path_error import diagonal_error, path_error, phase_progress
 from mmsigma.evaluation.phases import (
     few_shot_classification,
     fine_grained_accuracy,
@@ -151,9 +151,12 @@ class TestPhases:
             few_shot_classification(train, train, 11)
         with pytest.raises(ValueError, match='all labels are negative'):
             fine_grained_accuracy(*[[(np.zeros((3, 2)), np.full(3, -1))]] * 2)
-        monkeypatch.setitem(sys.modules, 'sklearn.svm', None)
+        monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
         with pytest.raises(ImportError, match='needs scikit-learn'):
             phase_classification(train, train, 1)
+        with pytest.raises(ImportError, match='needs scikit-learn'):
+            AlignmentMetric(('fine_grained',))
+        AlignmentMetric(('kendall', 'retrieval', 'progression', 'path'))
 
 
 class TestRetrieval:
@@ -175,6 +178,7 @@ class TestRetrieval:
 class TestPath:
     def test_progress(self) -> None:
         assert phase_progress(torch.tensor([0, 0, 1, 1, 1, 1])).tolist() == [0.25, 0.75, 1.125, 1.375, 1.625, 1.875]
+        assert phase_progress(torch.tensor([2, 0, 2, 0])).tolist() == [2.25, 0.25, 2.75, 0.75]
 
     def test_slower_video(self) -> None:
         """The same video at half the speed aligns without error; the reversed one does not."""
@@ -185,6 +189,12 @@ class TestPath:
         assert error.phase == 0 and error.progress < 0.06
         backwards = path_error((frames, labels), (slow[0].flip(0), slow[1]), 3)
         assert backwards.phase > 0.2 and backwards.progress > 0.1
+
+    def test_no_alignment_at_all(self) -> None:
+        labels = torch.tensor([0, 0, 0, 1])
+        assert diagonal_error(labels, labels.repeat_interleave(3), 2).phase < 0.1
+        other = diagonal_error(labels, torch.tensor([0, 1, 1, 1]), 2)
+        assert other.phase == 0.5 and other.progress == pytest.approx((1 / 3 + 2 / 3 + 2 / 3 + 1 / 3) / 4 / 2)
 
 
 def samples(labelled: bool = True) -> list[dict]:
@@ -299,14 +309,58 @@ class TestMetric:
         metric.process({}, samples()[-1:])
         assert metric.evaluate(1) == {} and 'needs two validation videos' in warnings_logged[0]
 
+    def test_actions_that_are_left_out(self, warnings_logged: list[str]) -> None:
+        videos = samples()
+        actions = sorted({video['action'] for video in videos})
+        flat = [
+            {**video, 'embeddings': torch.ones_like(video['embeddings'])} if video['action'] == actions[0] else video
+            for video in videos
+        ]
+        metric = AlignmentMetric(('kendall', 'retrieval'))
+        metric.process({}, flat)
+        metric.evaluate(len(flat))
+        (said,) = warnings_logged
+        assert said.startswith(f'kendall is the mean of {len(actions) - 1} of {len(actions)} actions, ')
+        assert f'without {actions[0]}: ' in said
+
+    def test_frames_without_a_phase(self) -> None:
+        videos, background = samples(), []
+        for video in videos:
+            extra = torch.full((5, video['embeddings'].shape[1]), 1e3)
+            background.append(
+                {
+                    **video,
+                    'embeddings': torch.cat([extra, video['embeddings']]),
+                    'frame_labels': torch.cat([torch.full((5,), -1), torch.as_tensor(video['frame_labels'])]),
+                }
+            )
+        found = []
+        for given in (videos, background):
+            metric = AlignmentMetric(('retrieval', 'classification', 'progression', 'path', 'few_shot'), shots=1)
+            metric.process({}, given)
+            found.append(metric.evaluate(len(given)))
+        assert found[0] == pytest.approx(found[1], abs=1e-6) and len(found[0]) > 10
+
+    def test_pictures_of_videos_of_one_name(self, tmp_path: Path) -> None:
+        videos = [{**samples()[-1], 'filename': f'{folder}/clip.mp4', 'subset': 'val'} for folder in 'xyz']
+        metric = AlignmentMetric(('kendall',), out_dir=str(tmp_path))
+        metric.process({}, videos)
+        metric.evaluate(3)
+        pictures = sorted(path.name for path in tmp_path.rglob('*.png'))
+        assert pictures == [f'{a}_clip.mp4_{b}_clip.mp4.png' for a, b in ('xy', 'xz', 'yz')]
+
     def test_what_is_refused(self) -> None:
         with pytest.raises(ValueError, match='measures must be among'):
             AlignmentMetric(('tau',))
         with pytest.raises(ValueError, match='strides must be positive, got 5, 1 and 0'):
             AlignmentMetric(fine_stride=0)
-        for wrong in (dict(shots=()), dict(shots=(0, 5)), dict(num_episodes=1)):
-            with pytest.raises(ValueError, match='a shot or more and two episodes or more'):
+        for wrong in (dict(shots=()), dict(shots=(0, 5)), dict(num_episodes=1), dict(ks=0)):
+            with pytest.raises(ValueError, match='ks and shots must be positive and episodes two or more'):
                 AlignmentMetric(**wrong)
+        for name, value in dict(fractions=(0.1, 2), metric='l1', classifier='knn').items():
+            with pytest.raises(ValueError, match=f'{name} must be'):
+                AlignmentMetric(**{name: value})
+        assert AlignmentMetric(shots=5).shots == [5]
         (video, *_) = samples()
         for wrong, message in (
             (dict(embeddings=torch.full((4, 3), torch.nan)), 'jump/train0: embeddings .* must be finite'),

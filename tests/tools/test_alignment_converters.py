@@ -94,7 +94,7 @@ class TestPennAction:
         assert '2 of 6 videos have no phases 0004 0007' in result.output
         assert '0005.npy is among those of train; 0005 is in the list of val' in result.output
         dataset = PhaseVideoDataset(
-            READ, 'train.txt', data_root=str(root), phases='phases', optional_phases=True, test_mode=True
+            READ, 'train.txt', data_root=str(root), phases='phases', missing_phases='keep', test_mode=True
         )
         samples = [dataset[index]['data_samples'] for index in range(3)]
         # 3 phases of 9 frames, 8 of 4

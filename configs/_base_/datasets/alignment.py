@@ -44,7 +44,7 @@ tested = dict(
     data_root=data_root,
     data_prefix=dict(video=''),
     phases=phases,
-    optional_phases=True,
+    missing_phases='keep',
     pipeline=test_pipeline,
     test_mode=True,
 )
