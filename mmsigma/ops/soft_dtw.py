@@ -7,6 +7,7 @@ operations on vectors, on any device. Cells are kept skewed, one row per diagona
     predecessors   left and up on diagonal d - 1, both on diagonal d - 2
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -26,7 +27,7 @@ def smooth_min(values: Tensor, gamma: float, kind: str = 'smoothmin', dim: int =
     ``'logsumexp'``: -gamma log sum exp(-values / gamma), never above it (Soft-DTW, D3TW).
 
     Raises:
-        ValueError: If gamma is not positive, or the kind unknown.
+        ValueError: If gamma is not positive and finite, or the kind unknown.
     """
     _check(gamma, kind)
     least = values.amin(dim=dim, keepdim=True).detach()
@@ -54,17 +55,19 @@ def smooth_dtw(
     """Cost of aligning sequences, R_ij = D_ij + smooth_min(R_i,j-1, R_i-1,j-1, R_i-1,j) (GTA, equation 3).
 
     Args:
-        cost: Cost of matching frame i of the first with frame j of the second sequence (B, M, N), finite.
+        cost: Cost of matching frame i of the first with frame j of the second sequence (B, M, N), finite
+            within the lengths.
         gamma: Temperature of the minimum; accumulated costs over gamma have to stay below 1e29.
         kind: ``'smoothmin'`` (GTA) or ``'logsumexp'`` (Soft-DTW, D3TW); see :func:`smooth_min`.
-        lengths: Lengths of both sequences, (B,) each, where some are padded; padding has no influence.
+        lengths: Lengths of both sequences, (B,) each, where some are padded; padding has no influence,
+            whatever it is.
 
     Returns:
         Values and tables, in float32 or, if the costs are, float64; autocast has no effect. Their gradients are
         exact; second derivatives are not supported.
 
     Raises:
-        ValueError: If gamma is not positive, the kind unknown, a sequence is empty, or shapes do not fit.
+        ValueError: If gamma is not positive and finite, the kind unknown, a sequence empty, or shapes do not fit.
     """
     _check(gamma, kind)
     if cost.ndim != 3 or 0 in cost.shape:
@@ -74,9 +77,16 @@ def smooth_dtw(
         if size.shape != cost.shape[:1] or not 1 <= int(size.min()) <= int(size.max()) <= limit:
             raise ValueError(f'lengths of the {name} sequences must be {len(cost)} numbers from 1 to {limit}')
     cost = cost if cost.dtype == torch.float64 else cost.float()
+    row, column = rows.to(cost.device) - 1, columns.to(cost.device) - 1
+    if lengths is not None:
+        cost = cost.masked_fill(_beyond(row, cost.shape[1])[:, :, None] | _beyond(column, cost.shape[2])[:, None], 0)
     table = _SmoothDTW.apply(cost, gamma, kind)
-    pairs = torch.arange(len(cost), device=cost.device)
-    return Alignment(table[pairs, rows.to(cost.device) - 1, columns.to(cost.device) - 1], table)
+    return Alignment(table[torch.arange(len(cost), device=cost.device), row, column], table)
+
+
+def _beyond(last: Tensor, size: int) -> Tensor:
+    """Which of so many places come after the last one (B,) of each sequence, (B, size)."""
+    return torch.arange(size, device=last.device) > last[:, None]
 
 
 def contrastive_cost(x: Tensor, y: Tensor, temperature: float = 0.1, length: Tensor | None = None) -> Tensor:
@@ -178,8 +188,8 @@ def _unskew(values: Tensor, columns: int) -> Tensor:
 
 
 def _check(gamma: float, kind: str) -> None:
-    if not gamma > 0:
-        raise ValueError(f'gamma must be positive, got {gamma}')
+    if not 0 < gamma < math.inf:
+        raise ValueError(f'gamma must be positive and finite, got {gamma}')
     if kind not in KINDS:
         raise ValueError(f'kind must be one of {KINDS}, got {kind!r}')
 

@@ -64,8 +64,9 @@ class TestSmoothMin:
         torch.testing.assert_close(smooth_min(values.T, 0.7, dim=0), smooth)
 
     def test_what_is_refused(self) -> None:
-        with pytest.raises(ValueError, match='gamma must be positive, got 0'):
-            smooth_min(torch.zeros(3), 0)
+        for gamma in (0, np.nan, np.inf):
+            with pytest.raises(ValueError, match=f'gamma must be positive and finite, got {gamma}'):
+                smooth_min(torch.zeros(3), gamma)
         with pytest.raises(ValueError, match='kind must be one of'):
             smooth_min(torch.zeros(3), 1, 'hard')
 
@@ -158,6 +159,22 @@ class TestSmoothDTW:
             torch.testing.assert_close(padded_y.grad[number, :n], other.grad, rtol=1e-9, atol=1e-12)
             assert not padded_x.grad[number, m:].any() and not padded_y.grad[number, n:].any()
 
+    @pytest.mark.parametrize('kind', ['smoothmin', 'logsumexp'])
+    @pytest.mark.parametrize('padding', [torch.nan, torch.inf, -1e30])
+    def test_padding_may_be_anything(self, padding: float, kind: str) -> None:
+        rows, columns = torch.tensor([3, 5, 2]), torch.tensor([6, 1, 4])
+        cost = torch.rand(3, 5, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+        found = []
+        for value in (padding, 0.5):
+            padded = torch.full_like(cost, value)
+            for pair, (m, n) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
+                padded[pair, :m, :n] = cost[pair, :m, :n]
+            aligned = smooth_dtw(padded.requires_grad_(), 0.1, kind=kind, lengths=(rows, columns))
+            aligned.value.sum().backward()
+            found.append((aligned.value.detach(), padded.grad))
+        for ours, reference in zip(*found, strict=True):
+            assert reference.any() and torch.equal(ours, reference)
+
     def test_no_gradient_is_nan(self) -> None:
         generator = torch.Generator().manual_seed(0)
         for gamma in (1e-3, 0.1, 1.0, 100.0):
@@ -195,7 +212,7 @@ class TestSmoothDTW:
 
     def test_what_is_refused(self) -> None:
         cost = torch.rand(2, 3, 4)
-        with pytest.raises(ValueError, match='gamma must be positive, got -1'):
+        with pytest.raises(ValueError, match='gamma must be positive and finite, got -1'):
             smooth_dtw(cost, -1)
         with pytest.raises(ValueError, match=r'costs must have the shape \(B, M, N\) without a 0, got \(2, 0, 4\)'):
             smooth_dtw(cost[:, :0], 1)
