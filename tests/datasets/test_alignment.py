@@ -71,11 +71,15 @@ class TestSteps:
         assert {step for _ in range(50) for step in sampling(dict(total_frames=6))['steps'].tolist()} == set(range(6))
         assert sampling(dict(total_frames=4))['steps'].tolist() == [0, 1, 2, 3]
 
-    def test_positives_come_before(self) -> None:
+    def test_positives_come_before_each_distance_as_often(self) -> None:
         np.random.seed(1)
-        steps = SampleAlignmentSteps(num_steps=6, num_context=1, positives=5)(dict(total_frames=50))['steps']
-        gaps = steps[::2] - steps[1::2]
-        assert len(steps) == 12 and (gaps[steps[::2] >= 5] >= 1).all() and (gaps <= 5).all()
+        steps = SampleAlignmentSteps(num_steps=6000, num_context=1, positives=5)(dict(total_frames=8000))['steps']
+        anchors, gaps = steps[::2], steps[::2] - steps[1::2]
+        assert len(steps) == 12000 and (np.diff(anchors) > 0).all()
+        distances, counts = np.unique(gaps[anchors >= 5], return_counts=True)
+        assert distances.tolist() == [1, 2, 3, 4, 5] and counts.min() > 1100 and counts.max() < 1300
+        early = SampleAlignmentSteps(num_steps=400, num_context=1, positives=5)(dict(total_frames=3))['steps']
+        assert set(map(tuple, early.reshape(-1, 2).tolist())) == {(0, 0), (1, 0), (2, 0), (2, 1)}
 
     def test_packed(self) -> None:
         results = SampleAllFrames()(dict(total_frames=3, filename='a', action='2', frame_labels=np.array([0, 0, 1])))

@@ -18,7 +18,7 @@ from mmsigma.models.losses.soft_alignment import (
     soft_dtw,
     soft_dtw_divergence,
 )
-from mmsigma.models.losses.tcn import TCNLoss, draw_positives
+from mmsigma.models.losses.tcn import TCNLoss
 from tests.golden_gta import case_names, load_case
 
 DTYPES = [torch.float32, torch.float64]
@@ -66,11 +66,6 @@ class TestTCN:
         torch.testing.assert_close(found, torch.tensor((0.28 + 0.52) / 2))
         single = TCNLoss('triplet')(Sequences(rows[:, :2].requires_grad_()))['loss_tcn']
         assert single.detach() == 0  # without another positive there is nothing to compare
-
-    def test_positives(self) -> None:
-        anchors = torch.full((3000,), 10)
-        assert (10 - draw_positives(anchors, 5)).unique().tolist() == [1, 2, 3, 4, 5]
-        assert draw_positives(torch.zeros(9, dtype=torch.int64)).unique().tolist() == [0]
 
     def test_what_is_refused(self) -> None:
         with pytest.raises(ValueError, match='pairs of an anchor and a positive'):

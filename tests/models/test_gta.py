@@ -79,7 +79,7 @@ def test_times_and_the_penalty_reach_the_total() -> None:
     squares = [
         float(value.detach().square().sum()) for name, value in model.neck.named_parameters() if 'norms' not in name
     ]
-    assert float(found['loss_weights']) == pytest.approx(1e-5 * sum(squares) / len(squares), rel=1e-5)
+    assert found['loss_weights'].item() == pytest.approx(1e-5 * sum(squares) / len(squares), rel=1e-5)
     assert set(found) == {'loss_cycle', 'loss_weights'}
 
 

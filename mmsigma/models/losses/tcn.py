@@ -9,12 +9,6 @@ from mmsigma.ops.linear import full_float32
 from mmsigma.registry import MODELS
 
 
-def draw_positives(anchors: Tensor, window: int = 5, generator: torch.Generator | None = None) -> Tensor:
-    """Frames 1 to ``window`` before each of ``anchors`` (..., T), int64; not before the first frame, 0."""
-    before = torch.randint(1, window + 1, anchors.shape, generator=generator)
-    return (anchors - before.to(anchors.device)).clamp(min=0)
-
-
 def n_pairs_loss(anchors: Tensor, positives: Tensor, lengths: Tensor, reg_lambda: float = 0.002) -> Tensor:
     """Each anchor is classified among the positives of its video, with a penalty on the norms.
 
