@@ -46,7 +46,7 @@ demo-align: $(DEMO_ALIGN_RUN)/epoch_20.pth
 		--out '$(ALIGN_RESULTS)' --cam --anomaly
 
 $(DEMO_ALIGN_RUN)/epoch_20.pth: | $(VENV)/.installed
-	$(BIN)/python tools/make_demo_dataset.py --out $(DEMO_ALIGN_DATA) --num-videos 480 --num-workers 2
+	$(BIN)/python tools/make_demo_dataset.py --out $(DEMO_ALIGN_DATA) --num-videos 480 --num-classes 4 --num-workers 2
 	$(BIN)/python tools/train.py configs/demo/gta_tiny_demo.py --work-dir $(DEMO_ALIGN_RUN) \
 		--cfg-options data_root=$(DEMO_ALIGN_DATA)
 

@@ -1,6 +1,6 @@
 """GTA, its baselines and SIGMA's encoder on the demo set, over several seeds: does global cycle consistency help?
 
-    python benchmarks/gta_demo.py [--seeds 3] [--epochs 20] [--methods GTA TCC ...]
+    python benchmarks/gta_demo.py [--seeds 3] [--epochs 60] [--methods GTA TCN ...]
 
 Every method trains the network of ``configs/demo/gta_tiny_demo.py`` from the same initialisation on the same batches;
 the rows of SIGMA replace its encoder by one that ``sigma_tiny_demo_mlp.py`` has pre-trained on the same videos, frozen
@@ -126,7 +126,7 @@ def evaluate(method: str, demo_set: Path, work_dir: Path, seed: int, epochs: int
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--seeds', type=int, default=3)
-    parser.add_argument('--epochs', type=int, default=20)
+    parser.add_argument('--epochs', type=int, default=60)
     parser.add_argument('--videos', type=int, default=480)
     parser.add_argument('--methods', nargs='+', default=[*LOSSES, *SIGMA], choices=[*LOSSES, *SIGMA])
     parser.add_argument('--demo-set', type=Path, help='use this demo set instead of making one')
@@ -135,7 +135,9 @@ def main() -> None:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        demo_set = args.demo_set or make_demo_dataset(folder / 'set', args.videos, num_masked=0, num_workers=2)
+        demo_set = args.demo_set or make_demo_dataset(
+            folder / 'set', args.videos, num_masked=0, num_workers=2, num_classes=4
+        )
         needs_weights = any(SIGMA.get(method, (False,))[0] for method in args.methods)
         weights = [pretrain(demo_set, folder / f'sigma{n}', n) if needs_weights else None for n in range(args.seeds)]
         print(f'{args.seeds} seeds, {args.epochs} epochs, {machine()}\n| method | ' + ' | '.join(SCORES) + ' |')

@@ -77,19 +77,23 @@ def write_results(
     from mmsigma.visualization.alignment import draw_alignment, draw_anomaly, pick_frames, side_by_side
 
     out, readers = Path(args.out), (FrameReader(args.first), FrameReader(args.second))
-    columns = {} if args.labels is None else {'label': read_labels(args.labels)}
-    embedded = []
+    # what can be wrong is found before the long work
+    labels = None if args.labels is None else read_labels(args.labels)
+    if labels is not None and len(labels) != len(readers[1]):
+        raise ValueError(f'{args.labels} has {len(labels)} labels, and {args.second} {len(readers[1])} frames')
+    typical = [FrameReader(video) for video in args.anomaly or []]
+    embedded, columns = [], {}
     for reader in readers:
         task = bar.add_task(f'embed {reader.path.name}', total=len(reader))
         embedded.append(infer.embed(reader, lambda done, total, task=task: bar.update(task, completed=done)))
     aligned = infer(*embedded)
     written = [out / name for name in ('alignment.png', 'alignment.csv', 'side_by_side.mp4')]
-    if args.labels is not None:
-        columns['label'] = carried = aligned.transfer(columns['label'], args.how, args.reduce)
+    if labels is not None:
+        columns['label'] = carried = aligned.transfer(labels, args.how, args.reduce)
         written.append(out / 'labels.npy')
         write_atomically(written[-1], lambda name: np.save(name, carried))
     if args.anomaly is not None:
-        columns['anomaly'] = infer.anomaly(aligned.first, args.anomaly or [aligned.second])
+        columns['anomaly'] = infer.anomaly(aligned.first, typical or [aligned.second])
         written.append(out / 'anomaly.png')
         draw_anomaly(columns['anomaly'], written[-1], fps=readers[0].fps, name=aligned.first.name)
     names, pictures = (aligned.first.name, aligned.second.name), (pick_frames(readers[0]), pick_frames(readers[1]))

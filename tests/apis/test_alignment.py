@@ -242,7 +242,7 @@ def test_labels_that_are_none(run_tool: Callable, checkpoint: Path, frames: Path
     options = ['context_stride=3', 'model.neck.conv_channels=[8]', 'model.neck.fc_channels=[8]']
     for name, message in (
         ('text', 'text.npy has no plain array'),
-        ('short', 'the payload has 9 entries, frames has 10 frames: one for each is needed'),
+        ('short', 'short.npy has 9 labels, and '),
         ('missing', 'No such file'),
     ):
         labels = ['--labels', tmp_path / f'{name}.npy', '--config', CONFIG, '--out', tmp_path / 'out']
