@@ -1,0 +1,36 @@
+"""The mean of several runs."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TOOL = 'tools/mean_of_runs.py'
+
+
+def write_test(run: Path, number: int, **scores: float) -> None:
+    path = run / f'2026010{number}_000000' / f'2026010{number}_000000.json'
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({**{f'alignment/{name}': value for name, value in scores.items()}, 'time': 0.1}))
+    os.utime(path, (number, number))
+
+
+def test_newest_tests_of_two_runs(run_tool: Callable, tmp_path: Path) -> None:
+    write_test(tmp_path / 'a', 1, kendall_tau=1.0)
+    write_test(tmp_path / 'a', 2, kendall_tau=50.0, svm=10.0, other=3.0)
+    write_test(tmp_path / 'b', 1, svm=20.0, kendall_tau=60.0)
+    done = run_tool(TOOL, tmp_path / 'a', tmp_path / 'b', '--scores', 'tau', 'svm', '--csv', tmp_path / 'out.csv')
+    assert done.status == 0 and '55.00' in done.output and '15.00' in done.output
+    lines = (tmp_path / 'out.csv').read_text().splitlines()
+    assert lines[0] == 'run,alignment/kendall_tau,alignment/svm'
+    assert lines[3:] == ['mean,55.000,15.000', 'standard deviation,7.071,7.071']
+
+
+@pytest.mark.parametrize(('run', 'message'), [('none', 'none has no scores'), ('b', 'no score that all runs have')])
+def test_what_is_refused(run: str, message: str, run_tool: Callable, tmp_path: Path) -> None:
+    write_test(tmp_path / 'a', 1, kendall_tau=1.0)
+    write_test(tmp_path / 'b', 1, svm=1.0)
+    refused = run_tool(TOOL, tmp_path / 'a', tmp_path / run)
+    assert refused.status == 1 and message in refused.errors

@@ -1,0 +1,80 @@
+"""The mean of the scores of several runs: networks per action, or seeds.
+
+A run is the folder of what was tested; of several tests in it the newest counts.
+
+Example::
+
+    python tools/mean_of_runs.py work_dirs/gta_penn_action_* --scores kendall_tau svm --csv table.csv
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Column, Table
+
+from mmsigma.utils.tables import write_csv
+
+NO_SCORES = ('data_time', 'time')
+
+
+def parse_args() -> argparse.Namespace:
+    summary, _, rest = __doc__.partition('\n')
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('runs', nargs='+', type=Path, help='work dirs')
+    parser.add_argument('--scores', nargs='+', help='only those whose names have one of these in them')
+    parser.add_argument('--csv', type=Path, help='file to write the table to')
+    return parser.parse_args()
+
+
+def newest_scores(run: Path) -> dict[str, float]:
+    """Scores of the newest test of a run, which is in ``<run>/<time>/<time>.json``.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    for path in sorted(run.glob('*/*.json'), key=lambda path: (path.stat().st_mtime, path.name), reverse=True):
+        content = json.loads(path.read_text())
+        if scores := {name: value for name, value in content.items() if name not in NO_SCORES}:
+            return scores
+    raise ValueError(f'{run} has no scores: has it been tested with tools/test.py --work-dir {run}?')
+
+
+def common_scores(runs: dict[str, dict[str, float]], wanted: list[str] | None) -> list[str]:
+    """Names of scores that all runs have.
+
+    Raises:
+        ValueError: If there is none of those that are wanted.
+    """
+    first, *others = runs.values()
+    names = [name for name in first if not wanted or any(part in name for part in wanted)]
+    if common := [name for name in names if all(name in scores for scores in others)]:
+        return common
+    raise ValueError(f'no score that all runs have; {next(iter(runs))} has {", ".join(first)}')
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        runs = {str(run): newest_scores(run) for run in args.runs}
+        names = common_scores(runs, args.scores)
+    except (ValueError, OSError) as error:
+        raise SystemExit(str(error)) from error
+    values = np.array([[scores[name] for name in names] for scores in runs.values()], dtype=float)
+    rows = [*zip(runs, values.tolist(), strict=True), ('mean', values.mean(axis=0).tolist())]
+    if len(runs) > 1:
+        rows.append(('standard deviation', values.std(axis=0, ddof=1).tolist()))
+    table = Table(Column('run', overflow='fold'), *(name.rpartition('/')[2] for name in names))
+    for title, row in rows:
+        table.add_row(title, *(f'{value:.2f}' for value in row), end_section=title == str(args.runs[-1]))
+    Console().print(table)
+    if args.csv:
+        write_csv(args.csv, [('run', *names), *((title, *row) for title, row in rows)])
+
+
+if __name__ == '__main__':
+    main()
