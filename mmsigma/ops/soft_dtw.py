@@ -77,16 +77,20 @@ def smooth_dtw(
         if size.shape != cost.shape[:1] or not 1 <= int(size.min()) <= int(size.max()) <= limit:
             raise ValueError(f'lengths of the {name} sequences must be {len(cost)} numbers from 1 to {limit}')
     cost = cost if cost.dtype == torch.float64 else cost.float()
-    row, column = rows.to(cost.device) - 1, columns.to(cost.device) - 1
+    rows, columns = rows.to(cost.device), columns.to(cost.device)
     if lengths is not None:
-        cost = cost.masked_fill(_beyond(row, cost.shape[1])[:, :, None] | _beyond(column, cost.shape[2])[:, None], 0)
+        cost = cost.masked_fill(_padded(cost, rows, columns), 0)
     table = _SmoothDTW.apply(cost, gamma, kind)
-    return Alignment(table[torch.arange(len(cost), device=cost.device), row, column], table)
+    return Alignment(table[torch.arange(len(cost), device=cost.device), rows - 1, columns - 1], table)
 
 
-def _beyond(last: Tensor, size: int) -> Tensor:
-    """Which of so many places come after the last one (B,) of each sequence, (B, size)."""
-    return torch.arange(size, device=last.device) > last[:, None]
+def _padded(cost: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Which cells of costs (B, M, N) are beyond the lengths (B,) of either sequence, (B, M, N)."""
+    beyond = [
+        torch.arange(size, device=cost.device) >= length.to(cost.device)[:, None]
+        for size, length in zip(cost.shape[1:], (rows, columns), strict=True)
+    ]
+    return beyond[0][:, :, None] | beyond[1][:, None]
 
 
 def contrastive_cost(x: Tensor, y: Tensor, temperature: float = 0.1, length: Tensor | None = None) -> Tensor:
@@ -113,6 +117,24 @@ def contrastive_cost(x: Tensor, y: Tensor, temperature: float = 0.1, length: Ten
         return -logits.log_softmax(dim=1)
     padded = (torch.arange(x.shape[1], device=x.device) >= length.to(x.device)[:, None])[:, :, None]
     return -logits.masked_fill(padded, -torch.inf).log_softmax(dim=1).masked_fill(padded, 0)
+
+
+def cosine_cost(x: Tensor, y: Tensor, lengths: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """Cost of matching frames by themselves, ``D_ij = 1 - cos(x_i, y_j)``; exchanging x and y transposes it.
+
+    What alignment is without the contrast of :func:`contrastive_cost`. GTA's release has a switch for that, too, which
+    takes the similarity itself for the cost and so would drive matches apart.
+
+    Args:
+        x: Embeddings (B, M, D), of any length.
+        y: Embeddings (B, N, D), of any length.
+        lengths: Lengths of both sequences, (B,) each, where some are padded.
+
+    Returns:
+        (B, M, N), from 0 to 2; 0 in padding.
+    """
+    cost = 1 - F.normalize(x, dim=2) @ F.normalize(y, dim=2).transpose(1, 2)
+    return cost if lengths is None else cost.masked_fill(_padded(cost, *lengths), 0)
 
 
 class _SmoothDTW(torch.autograd.Function):

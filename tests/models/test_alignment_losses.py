@@ -9,6 +9,7 @@ from mmsigma.models.losses.alignment import D2TWLoss, GTALoss, align_pairs, cycl
 from mmsigma.models.losses.sequences import Sequences, pair_indices
 from mmsigma.ops.soft_dtw import contrastive_cost, smooth_dtw
 from tests.golden_gta import Case, case_names, load_case
+from tests.ops.test_soft_dtw import double_loop
 
 KINDS = {'dtw_prob': 'smoothmin', 'dtw_minGamma': 'logsumexp'}
 
@@ -105,6 +106,30 @@ def test_a_pair_without_padding() -> None:
     torch.testing.assert_close(cycle_consistency(padded).loss, expected)
 
 
+@pytest.mark.parametrize('kind', ['smoothmin', 'logsumexp'])
+def test_without_contrast(kind: str) -> None:
+    embs, lengths, settings = embeddings(3, 7, 5), torch.tensor([7, 4, 6]), dict(kind=kind, cost='cosine')
+    videos = Sequences(embs, lengths)
+    expected = []
+    for other in (1, 2):
+        cost = 1 - embs[0, :7] @ embs[other, : lengths[other]].T
+        forth, back = double_loop(cost, 0.1, kind), double_loop(cost.T, 0.1, kind)
+        cycle = (-forth).softmax(dim=0) @ (-back).softmax(dim=0)
+        consistency = torch.nn.functional.cross_entropy(cycle.T, torch.arange(7), label_smoothing=0.1)
+        expected.append(torch.stack([0.1 * forth[-1, -1], 0.1 * back[-1, -1], consistency]))
+    forth, back, consistency = torch.stack(expected).mean(dim=0)
+    terms = GTALoss(**settings, temperature=7.0)(videos)
+    for name, value in (('forth', forth), ('back', back), ('cycle', consistency)):
+        torch.testing.assert_close(terms[f'loss_{name}'], value)
+    torch.testing.assert_close(D2TWLoss(**settings)(videos)['loss_forth'], 10 * forth)
+    assert abs(D2TWLoss(kind=kind)(videos)['loss_forth'] - 10 * forth) > 1  # the contrastive one is another
+
+
+def test_a_cost_that_is_none() -> None:
+    with pytest.raises(ValueError, match="cost must be one of .* got 'l2'"):
+        align_pairs(Sequences(embeddings(2, 3, 4)).complete(), cost='l2')
+
+
 def test_all_pairs() -> None:
     assert [index.tolist() for index in pair_indices(3, 'all')] == [[0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1]]
     embs, lengths = embeddings(3, 6, 5), torch.tensor([6, 4, 5])
@@ -192,6 +217,7 @@ def test_what_is_refused() -> None:
         (dict(temperature=-1), 'gamma and temperature must be positive'),
         (dict(pairs='some'), 'pairs one of'),
         (dict(kind='hard'), 'kind must be one of'),
+        (dict(cost='l2'), "cost one of .* got 'smoothmin', 'star' and 'l2'"),
         (dict(cycle='text'), 'cycle must be one of'),
         (dict(label_smoothing=1), 'label_smoothing within'),
         (dict(skip_frames=0), 'skip_frames at least 1'),

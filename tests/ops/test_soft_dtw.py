@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmsigma.ops.soft_dtw import contrastive_cost, dtw_path, smooth_dtw, smooth_min
+from mmsigma.ops.soft_dtw import contrastive_cost, cosine_cost, dtw_path, smooth_dtw, smooth_min
 from tests.golden_gta import case_names, load_case
 
 KINDS = {'dtw_prob': 'smoothmin', 'dtw_minGamma': 'logsumexp'}
@@ -221,6 +221,19 @@ class TestSmoothDTW:
                 smooth_dtw(cost, 1, lengths=(bad, torch.tensor([4, 4])))
         with pytest.raises(ValueError, match='temperature must be positive, got 0'):
             contrastive_cost(torch.rand(1, 2, 3), torch.rand(1, 2, 3), 0)
+
+
+def test_cosine_cost() -> None:
+    x, y = (3 * embeddings(2, size, 3, seed=size) for size in (4, 5))
+    plain = 1 - torch.nn.functional.cosine_similarity(x[:, :, None], y[:, None], dim=3)
+    torch.testing.assert_close(cosine_cost(x, y), plain)
+    x[0, 3:], y[1, 2:] = torch.nan, 0
+    expected = plain.clone()
+    expected[0, 3:], expected[1, :, 2:] = 0, 0
+    lengths = torch.tensor([3, 4]), torch.tensor([5, 2])
+    torch.testing.assert_close(cosine_cost(x, y, lengths), expected)
+    y = y.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x, y: cosine_cost(x, y, lengths), (embeddings(2, 4, 3).requires_grad_(), y))
 
 
 @pytest.mark.parametrize('name', case_names('hard_dtw'))

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from mmsigma.models.losses.sequences import PAIRS, CompleteSequences, Sequences, pair_indices
 from mmsigma.ops.linear import full_float32
-from mmsigma.ops.soft_dtw import KINDS, Alignment, contrastive_cost, smooth_dtw
+from mmsigma.ops.soft_dtw import KINDS, Alignment, contrastive_cost, cosine_cost, smooth_dtw
 from mmsigma.registry import MODELS
 
 CYCLES = ('logits', 'probability')
+COSTS = ('contrastive', 'cosine')
 
 
 class PairedAlignment(NamedTuple):
@@ -37,8 +38,9 @@ def align_pairs(
     temperature: float = 0.1,
     kind: str = 'smoothmin',
     skip_frames: int = 1,
+    cost: str = 'contrastive',
 ) -> PairedAlignment:
-    """SmoothDTW with contrastive costs of pairs of videos, in both directions, all in one sweep.
+    """SmoothDTW of pairs of videos, in both directions, all in one sweep.
 
     Args:
         videos: Embeddings of unit length (B, T, D).
@@ -47,7 +49,13 @@ def align_pairs(
         temperature: Beta, of the contrastive cost.
         kind: Of the minimum, ``'smoothmin'`` or ``'logsumexp'``.
         skip_frames: Take every so manieth frame of the first video of a pair.
+        cost: ``'contrastive'`` (equation 8), see :func:`contrastive_cost`, or ``'cosine'``, see :func:`cosine_cost`.
+
+    Raises:
+        ValueError: If ``pairs``, ``kind`` or ``cost`` is none of these.
     """
+    if cost not in COSTS:
+        raise ValueError(f'cost must be one of {COSTS}, got {cost!r}')
     num_steps, device = videos.embeddings.shape[1], videos.embeddings.device
     first, second = pair_indices(len(videos.embeddings), pairs, device)
     taken = torch.arange(0, num_steps, skip_frames, device=device)
@@ -57,8 +65,11 @@ def align_pairs(
     rows, columns = (videos.lengths[first] + skip_frames - 1) // skip_frames, videos.lengths[second]
     lengths = torch.cat([rows, columns]), torch.cat([columns, rows])
     with full_float32(device.type):
-        cost = contrastive_cost(torch.cat([x, y]), torch.cat([y, x]), temperature, lengths[0])
-        both = smooth_dtw(cost, gamma, kind=kind, lengths=lengths)
+        if cost == 'cosine':
+            costs = cosine_cost(torch.cat([x, y]), torch.cat([y, x]), lengths)
+        else:
+            costs = contrastive_cost(torch.cat([x, y]), torch.cat([y, x]), temperature, lengths[0])
+        both = smooth_dtw(costs, gamma, kind=kind, lengths=lengths)
     forth, back = (Alignment(*parts) for parts in zip(*(part.chunk(2) for part in both), strict=True))
     return PairedAlignment(forth, back, rows, columns)
 
@@ -121,16 +132,21 @@ def _column_log_softmax(table: Tensor, is_row: Tensor) -> Tensor:
 class _PairLoss(nn.Module):
     """What the losses of this file share: the alignment's arguments."""
 
-    def __init__(self, pairs: str, gamma: float, temperature: float, kind: str, skip_frames: int) -> None:
+    def __init__(self, pairs: str, gamma: float, temperature: float, kind: str, skip_frames: int, cost: str) -> None:
         super().__init__()
         if not (gamma > 0 and temperature > 0) or skip_frames < 1:
             raise ValueError(
                 f'gamma and temperature must be positive and skip_frames at least 1, '
                 f'got {gamma=}, {temperature=}, {skip_frames=}'
             )
-        if kind not in KINDS or pairs not in PAIRS:
-            raise ValueError(f'kind must be one of {KINDS} and pairs one of {PAIRS}, got {kind!r} and {pairs!r}')
-        self.settings = dict(pairs=pairs, gamma=gamma, temperature=temperature, kind=kind, skip_frames=skip_frames)
+        if kind not in KINDS or pairs not in PAIRS or cost not in COSTS:
+            raise ValueError(
+                f'kind must be one of {KINDS}, pairs one of {PAIRS} and cost one of {COSTS}, '
+                f'got {kind!r}, {pairs!r} and {cost!r}'
+            )
+        self.settings = dict(
+            pairs=pairs, gamma=gamma, temperature=temperature, kind=kind, skip_frames=skip_frames, cost=cost
+        )
 
     def align(self, videos: Sequences) -> PairedAlignment:
         return align_pairs(videos.complete(), **self.settings)
@@ -152,6 +168,8 @@ class GTALoss(_PairLoss):
         cycle: ``'logits'``, as the release computes it, or ``'probability'``, as the paper writes it.
         label_smoothing: Of ``'logits'``.
         cycle_temperature: Divides the accumulated costs of which correspondences are made.
+        cost: ``'contrastive'``, or ``'cosine'``, 1 - cos, of each pair of frames by itself; the latter takes no
+            ``temperature`` and can be made small by making all embeddings alike.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -171,8 +189,9 @@ class GTALoss(_PairLoss):
         cycle: str = 'logits',
         label_smoothing: float = 0.1,
         cycle_temperature: float = 1.0,
+        cost: str = 'contrastive',
     ) -> None:
-        super().__init__(pairs, gamma, temperature, kind, skip_frames)
+        super().__init__(pairs, gamma, temperature, kind, skip_frames, cost)
         if cycle not in CYCLES or not 0 <= label_smoothing < 1 or cycle_temperature <= 0:
             raise ValueError(
                 f'cycle must be one of {CYCLES}, label_smoothing within [0, 1) and cycle_temperature positive, '
@@ -207,6 +226,7 @@ class D2TWLoss(_PairLoss):
         temperature: Beta, of the contrastive cost.
         kind: Of the minimum.
         skip_frames: Take every so manieth frame of the first video of a pair.
+        cost: ``'contrastive'`` or ``'cosine'``, see :class:`GTALoss`.
     """
 
     def __init__(
@@ -216,8 +236,9 @@ class D2TWLoss(_PairLoss):
         temperature: float = 0.1,
         kind: str = 'smoothmin',
         skip_frames: int = 1,
+        cost: str = 'contrastive',
     ) -> None:
-        super().__init__(pairs, gamma, temperature, kind, skip_frames)
+        super().__init__(pairs, gamma, temperature, kind, skip_frames, cost)
 
     def forward(self, videos: Sequences) -> dict[str, Tensor]:
         """``loss_forth``, the mean over pairs."""
