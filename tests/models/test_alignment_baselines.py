@@ -20,6 +20,7 @@ from mmsigma.models.losses.soft_alignment import (
 )
 from mmsigma.models.losses.tcn import TCNLoss
 from tests.golden_gta import case_names, load_case
+from tests.ops.test_soft_dtw import double_loop
 
 DTYPES = [torch.float32, torch.float64]
 
@@ -177,6 +178,24 @@ class TestD3TW:
         assert changes.max() == 2  # one portion is gone
         assert draw_kept(lengths[3:].repeat(200), 20, portions=2).int().diff(dim=1).abs().sum(dim=1).max() == 4
 
+    def test_any_portion_may_be_dropped(self) -> None:
+        kept = draw_kept(torch.full((300,), 6), 6)
+        assert {tuple(row) for row in (~kept).nonzero()[:, 1].view(300, 3).tolist()} == {
+            (first, first + 1, first + 2) for first in range(4)
+        }
+        few = draw_kept(torch.full((300,), 6), 6, share=0.1)
+        assert set(few.sum(dim=1).tolist()) == {5} and not few.all(dim=0).any()  # a portion is one frame at least
+        many = draw_kept(torch.full((300,), 6), 6, share=0.1, portions=4).sum(dim=1)
+        assert many.min() == 2 and many.max() > 2  # portions may overlap
+
+    def test_padding_is_not_kept(self) -> None:
+        embs, lengths = embeddings(2, 7, 5), torch.tensor([6, 4])
+        kept = torch.tensor([[True, False, True, True, False, False, False]])
+        padded = kept.clone()
+        padded[:, 5:] = True
+        found, expected = (D3TWStarLoss()(Sequences(embs, lengths), own)['cost_negative'] for own in (padded, kept))
+        assert found == expected
+
     def test_lengths(self) -> None:
         embs, lengths = embeddings(3, 9, 5), torch.tensor([6, 9, 4])
         kept = draw_kept(lengths[1:], 9)
@@ -196,6 +215,8 @@ class TestD3TW:
             discriminative_loss(torch.zeros(1), torch.zeros(1), 'square')
         with pytest.raises(ValueError, match=r'drop_share within \(0, 1\)'):
             D3TWStarLoss(drop_share=1)
+        with pytest.raises(ValueError, match='margin not negative'):
+            D3TWStarLoss(margin=-0.5)
 
 
 class TestSoftDTW:
@@ -218,6 +239,16 @@ class TestSoftDTW:
         for name, value in terms.items():
             each = [alone(loss, embs, lengths, [0, other], name) for other in (1, 2)]
             torch.testing.assert_close(value, torch.stack(each).mean())
+
+    def test_values_are_per_frame(self) -> None:
+        embs, lengths = embeddings(2, 6, 3), torch.tensor([6, 4])
+        steps, num_frames = torch.tensor([[0, 3, 20, 31, 44, 60], [1, 2, 30, 90, 0, 0]]), torch.tensor([70, 100])
+        found = LAVLoss()(Sequences(embs, lengths, steps, num_frames))
+        cost = (embs[0, :, None] - embs[1, None, :4]).square().sum(dim=2)
+        torch.testing.assert_close(found['loss_soft_dtw'], double_loop(cost, 0.1, 'logsumexp')[-1, -1] / 5)
+        valid = torch.arange(6) < lengths[:, None]
+        within = contrastive_idm(embs, steps, valid, window=10, margin=2.0, unit=num_frames)
+        torch.testing.assert_close(found['loss_idm'], 0.5 * within.sum() / 5)
 
     def test_contrast_within_a_video(self) -> None:
         embs, steps = embeddings(1, 5, 3), torch.tensor([[0, 4, 10, 20, 99]])
@@ -274,6 +305,13 @@ class TestCombined:
         expected = head.heads[1].loss(anchors)
         torch.testing.assert_close(terms['loss_order'], 0.33 * expected['loss_order'])
         torch.testing.assert_close(terms['order_accuracy'], expected['order_accuracy'])
+
+    def test_an_anchor_without_its_positive(self) -> None:
+        head = dict(type='AlignmentHead', loss=dict(type='D2TWLoss'))
+        embs, lengths = embeddings(2, 7, 5), torch.tensor([7, 3])
+        found = CombinedHead([head], [1], interleaved=True).loss(Sequences(embs, lengths))['loss_forth']
+        expected = AlignmentHead(dict(type='D2TWLoss')).loss(Sequences(embs[:, ::2], torch.tensor([4, 2])))
+        torch.testing.assert_close(found, expected['loss_forth'])
 
     def test_equal_names(self) -> None:
         one = dict(type='AlignmentHead', loss=dict(type='GTALoss', revcons=False))

@@ -66,6 +66,28 @@ class TestLoss:
         wrong = draw_negatives(TRANSCRIPTS, 4)
         assert head.loss(given, wrong)['loss_transcript'] == drawn[0]
 
+    def test_equal_costs_are_no_success(self) -> None:
+        given = Sequences(embeddings(3, 6, 5).float(), LENGTHS, transcripts=TRANSCRIPTS)
+        assert TranscriptHead(4, 5).loss(given, TRANSCRIPTS)['transcript_accuracy'] == 0
+
+    def test_a_label_for_every_frame(self) -> None:
+        given = Sequences(embeddings(1, 3, 5).float(), transcripts=[torch.tensor([0, 1, 2])])
+        assert TranscriptHead(3, 5).loss(given)['loss_transcript'].isfinite()
+
+    def test_frames_may_have_several_labels_and_pay_for_each(self) -> None:
+        logs = torch.tensor([[[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]], dtype=torch.float64).log()
+        found = transcript_cost(logs, [torch.tensor([0, 1, 2])], torch.tensor([2]), gamma=1e-6)
+        torch.testing.assert_close(found, -torch.tensor([0.5 * 0.25 * 0.8], dtype=torch.float64).log())
+
+    def test_negatives_are_those_asked_for(self) -> None:
+        given = Sequences(embeddings(3, 6, 5).float(), LENGTHS, transcripts=TRANSCRIPTS)
+        for kind in ('shuffled', 'random'):
+            head = TranscriptHead(4, 5, negatives=kind)
+            torch.manual_seed(1)
+            found = head.loss(given)['cost_negative']
+            torch.manual_seed(1)
+            assert found == head.loss(given, draw_negatives(TRANSCRIPTS, 4, kind))['cost_negative']
+
     def test_beside_another_head(self) -> None:
         heads = [dict(type='AlignmentHead'), dict(type='TranscriptHead', num_labels=4, in_channels=5)]
         combined = CombinedHead(heads, (1.0, 0.5), interleaved=True)
@@ -82,14 +104,16 @@ class TestLoss:
         for wrong in (dict(negatives='other'), dict(function='square')):
             with pytest.raises(ValueError, match='negatives must be one of .* and function one of'):
                 TranscriptHead(4, **wrong)
-        with pytest.raises(ValueError, match='two labels or more and gamma be positive, got num_labels=1'):
-            TranscriptHead(1)
+        for wrong in (dict(num_labels=1), dict(num_labels=2, gamma=0), dict(num_labels=2, margin=-1)):
+            with pytest.raises(ValueError, match='two labels or more, gamma be positive and margin not negative, got'):
+                TranscriptHead(**wrong)
         head, embs = TranscriptHead(3, 5), embeddings(2, 4, 5).float()
         for labels, message in (
             (None, 'b.mp4 has no transcript.*: give the training data set phases'),
             ([], 'b.mp4 has no transcript'),
             ([0, 1, 2, 1, 0], 'b.mp4 has 5 labels in its transcript and 4 frames: raise num_steps to 5 or more'),
             ([2, 3], 'b.mp4 has labels from 2 to 3 in its transcript: raise num_labels, which is 3'),
+            ([-1, 2], 'b.mp4 has labels from -1 to 2 in its transcript'),
         ):
             own = labels if labels is None else torch.tensor(labels)
             with pytest.raises(ValueError, match=message):

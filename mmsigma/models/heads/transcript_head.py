@@ -52,8 +52,11 @@ class TranscriptHead(BaseModule):
             raise ValueError(
                 f'negatives must be one of {NEGATIVES} and function one of {FUNCTIONS}, got {negatives!r}, {function!r}'
             )
-        if num_labels < 2 or not gamma > 0:
-            raise ValueError(f'there must be two labels or more and gamma be positive, got {num_labels=}, {gamma=}')
+        if num_labels < 2 or not (gamma > 0 and margin >= 0):
+            raise ValueError(
+                'there must be two labels or more, gamma be positive and margin not negative, '
+                f'got {num_labels=}, {gamma=}, {margin=}'
+            )
         self.fc = nn.Linear(in_channels, num_labels)
         self.negatives, self.gamma, self.function, self.margin = negatives, gamma, function, margin
 

@@ -41,6 +41,9 @@ def discriminative_loss(positive: Tensor, negative: Tensor, function: str = 'hin
 def transcript_cost(log_probs: Tensor, transcripts: Sequence[Tensor], lengths: Tensor, gamma: float = 0.1) -> Tensor:
     """D3TW: what it costs to align the frames of a video with labels in a given order.
 
+    The recurrence has the three steps of :func:`~mmsigma.ops.soft_dtw.smooth_dtw`: a label takes one frame or more, and
+    a frame may take several labels in a row and pays for each. Whether the paper allows for the latter is not known.
+
     Args:
         log_probs: Of each label in each frame (B, T, C).
         transcripts: Labels in order (K_b,), int64, of each video.
@@ -96,13 +99,14 @@ def draw_kept(
     Args:
         lengths: (P,).
         num_steps: Width T of the result.
-        share: Of the frames of a video that all portions together drop at most; each drops one at least. How much the
-            paper drops is not known.
+        share: Of the frames of a video that all portions together drop at most, or one each where that is more. How
+            much the paper drops is not known.
         portions: Number of portions, which may overlap.
         generator: What draws, on the CPU.
 
     Returns:
-        (P, T), bool, false beyond the lengths; a frame of every video is kept.
+        (P, T), bool, false beyond the lengths; a frame of every video is kept, so that a single one is not
+            dropped.
     """
     sizes = lengths.cpu()
     times, places = torch.arange(num_steps), sizes[:, None]
@@ -152,10 +156,10 @@ class D3TWStarLoss(nn.Module):
         super().__init__()
         if function not in FUNCTIONS:
             raise ValueError(f'function must be one of {FUNCTIONS}, got {function!r}')
-        if not (gamma > 0 and temperature > 0) or not 0 < drop_share < 1 or drop_portions < 1:
+        if not (gamma > 0 and temperature > 0 and margin >= 0) or not 0 < drop_share < 1 or drop_portions < 1:
             raise ValueError(
-                'gamma and temperature must be positive, drop_share within (0, 1) and drop_portions at least 1, '
-                f'got {gamma=}, {temperature=}, {drop_share=}, {drop_portions=}'
+                'gamma and temperature must be positive, margin not negative, drop_share within (0, 1) and '
+                f'drop_portions at least 1, got {gamma=}, {temperature=}, {margin=}, {drop_share=}, {drop_portions=}'
             )
         pair_indices(2, pairs)
         self.pairs, self.gamma, self.temperature = pairs, gamma, temperature
