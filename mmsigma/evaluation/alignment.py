@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
-from rich.progress import track
 from torch import Tensor
 
 from mmsigma.evaluation.frame_retrieval import retrieval_precision
@@ -222,7 +221,9 @@ class AlignmentMetric(BaseMetric):
                 f'few_shot: {action} has {len(known)} labelled training videos, and is left out of the means over '
                 f'actions for {", ".join(map(str, self.shots[len(possible) :]))} shots'
             )
-        for shots in track(possible, f'few shots of {action}', transient=True):
+        # a line each: the bar of the test is still on the screen
+        MMLogger.get_current_instance().info(f'few_shot: {action}, {len(possible) * self.num_episodes} draws')
+        for shots in possible:
             score = few_shot_classification(known, asked, shots, self.num_episodes, self.classifier, rng)
             found.update({f'few_shot@{shots}': score.mean, f'few_shot_interval@{shots}': score.interval})
         return found
@@ -232,6 +233,8 @@ class AlignmentMetric(BaseMetric):
         if not known or not asked:
             return {}
         known = [(frames[:: self.fine_stride], labels[:: self.fine_stride]) for frames, labels in known]
+        sizes = [sum(len(labels) for _, labels in videos) for videos in (known, asked)]
+        MMLogger.get_current_instance().info(f'fine_grained: learns from {sizes[0]} frames to classify {sizes[1]}')
         found = fine_grained_accuracy(known, asked, self.events, self.classifier)
         name = f'fine_{self.classifier}'
         return {name if event == 'all' else f'{name}/{event}': value for event, value in found.items()}
