@@ -1,11 +1,10 @@
 # A small GTA for the CPU on the demo set: frames of 32 x 32, squares of 4 x 4 pixels as tokens, two convolutions, all
 # from scratch; groups of 4 videos of one class, 12 steps each. Reduced in everything but the method.
 #
-# It learns to align the four classes that move across the frame, whose phase is to be seen in where something is, of
-# the 480 videos that `make demo-align` generates. Of all ten classes it learns nothing in 1,000 steps. In single runs
-# Kendall's tau of training and validation videos was 50 and 36, with 32 channels in the last convolution 70 and 16,
-# with 9 training videos a class 97 and 26; a ResNet-18 at this rate came to give all frames the same embedding
-# (loss_forth 2.98 = 0.1 * 12 * ln 12).
+# It learns to align the four classes that move across the frame, whose phase is to be seen in where something is.
+# `make demo-align` generates 480 videos of them. Kendall's tau of validation videos is 2 untrained, 30 after these 20
+# epochs, and 67 with epochs=60 (docs/alignment.md); of all ten classes it learns nothing in 20. A ResNet-18 at this rate
+# came to give all frames the same embedding (loss_forth 2.98 = 0.1 * 12 * ln 12).
 _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'demo_data'
