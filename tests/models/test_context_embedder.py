@@ -183,6 +183,16 @@ def test_what_is_refused() -> None:
         ContextEmbedder(pool='attention')
 
 
+def test_convolutions_begin_as_in_keras() -> None:
+    torch.manual_seed(0)
+    conv = ContextEmbedder(64, conv_channels=(128,), fc_channels=(), out_channels=2).convs[0]
+    values = conv.weight.detach() / (2 / (64 * 27)) ** 0.5
+    torch.testing.assert_close(values.std(), torch.tensor(1.0), rtol=0, atol=5e-3)
+    assert 2.26 < values.abs().max() <= 2 / 0.8796  # two standard deviations of the uncut distribution
+    inside = float((values.abs() < 1 / 0.8796).float().mean())  # one of them
+    assert inside == pytest.approx(0.6827 / 0.9545, abs=5e-3) and not conv.bias.any()
+
+
 def test_flattened_maps_know_where_something_is() -> None:
     torch.manual_seed(0)
     maps = torch.zeros(2, 1, 3, 4)
