@@ -120,6 +120,47 @@ def test_published_recipe() -> None:
     assert preprocessor.brightness == pytest.approx(32 / 255)
 
 
+RECIPES: dict[str, dict[str, Any]] = {
+    'gta_penn_action': {'model.head.loss.type': 'GTALoss'},
+    'tcc_penn_action': {'model.neck.normalize': False, 'model.head.loss.kind': 'regression_mse_var'},
+    'sal_penn_action': {'model.neck.normalize': False},
+    'tcn_penn_action': {
+        'model.neck.normalize': False,
+        'model.head.loss.kind': 'n_pairs',
+        'train_dataloader.dataset.pipeline.0.sampling.positives': 5,
+    },
+    'speednet_penn_action': {
+        'model.neck.normalize': False,
+        'train_dataloader.dataset.pipeline.0.sampling.sampling': 'stride',
+    },
+    'd3tw_penn_action': {'model.head.loss.drop_share': 0.5, 'model.head.loss.function': 'hinge'},
+    'transcript_penn_action': {
+        'train_dataloader.dataset.pipeline.1.phases_per_action': max(NUM_PHASES.values()),
+        'model.head.num_labels': len(NUM_PHASES) * max(NUM_PHASES.values()),
+    },
+    'combined_penn_action': {
+        'model.neck.normalize': False,
+        'model.head.weights': (0.33, 0.33, 0.34),
+        'model.head.heads.0.loss.type': 'TCCLoss',
+        'model.head.heads.1.type': 'OrderHead',
+        'model.head.heads.2.loss.type': 'TCNLoss',
+        'train_dataloader.dataset.pipeline.0.sampling.positives': 5,
+    },
+    'softdtw_penn_action': {'model.head.loss.divergence': True, 'model.head.loss.per_frame': True},
+    'gta_finegym101': {'test_evaluator.fine_stride': 25},
+    'tcc_pouring': {'model.neck.normalize': False, 'train_dataloader.batch_size': 2},
+}
+
+
+@pytest.mark.parametrize('name', RECIPES)
+def test_numbers_of_the_baselines(name: str) -> None:
+    for key, expected in RECIPES[name].items():
+        found: Any = load_config(CONFIGS[name])
+        for part in key.split('.'):
+            found = found[int(part) if part.isdigit() else part]
+        assert found == expected, key
+
+
 @pytest.mark.parametrize('action', NUM_PHASES)
 def test_one_action(action: str) -> None:
     cfg = load_config(CONFIGS['tcn_penn_action'], dict(action=action))
