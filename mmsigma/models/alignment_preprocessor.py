@@ -11,7 +11,8 @@ from mmsigma.registry import MODELS
 def augment_frames(frames: Tensor, flip: bool, brightness: float, contrast: float) -> Tensor:
     """Frames (N, 3, H, W) in 0..1, flipped or not, brighter by ``brightness``, then with more contrast.
 
-    Contrast is around the mean of each picture and colour, as in TensorFlow.
+    Contrast is around the mean of each picture and colour, as in TensorFlow. Brightness after contrast comes to
+    the same, so that it makes no difference that the release draws the order.
     """
     frames = frames.flip(-1) if flip else frames
     frames = frames + brightness

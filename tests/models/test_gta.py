@@ -174,6 +174,12 @@ def test_long_videos_are_prepared_in_parts() -> None:
     assert len(whole) == 70
 
 
+def test_brightness_and_contrast_come_to_the_same_in_either_order() -> None:
+    frames = torch.rand(2, 3, 5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    contrast_first = augment_frames(augment_frames(frames, False, 0.0, 1.4), False, 0.1, 1.0)
+    torch.testing.assert_close(augment_frames(frames, False, 0.1, 1.4), contrast_first)
+
+
 def test_brightness_goes_both_ways() -> None:
     preprocessor = AlignmentPreprocessor(size=4, flip=0.0, contrast=(1.0, 1.0))
     grey, means = torch.full((1, 3, 4, 4), 128, dtype=torch.uint8), []

@@ -49,13 +49,7 @@ def draw_triplets(
     Raises:
         ValueError: If a video has fewer than five frames; it is named.
     """
-    if int(lengths.min()) < _LEAST:
-        shortest = int(lengths.argmin())
-        video = names[shortest] if names else f'video {shortest} of the group'
-        raise ValueError(
-            f'triplets are chosen of {_LEAST} frames, {video} has {int(lengths.min())}: '
-            f'raise num_steps to {_LEAST} or more'
-        )
+    _check_lengths(lengths, names)
     sizes = lengths.cpu().repeat(samples_per_video)
     keys = torch.rand(len(sizes), int(sizes.max()), generator=generator)
     keys[torch.arange(keys.shape[1]) >= sizes[:, None]] = 2  # after all frames that exist
@@ -67,6 +61,15 @@ def draw_triplets(
         frames = frames.flip(1)
     videos = torch.arange(len(lengths)).repeat(samples_per_video)
     return Triplets(*(values.to(lengths.device) for values in (videos, frames, shuffled.long())))
+
+
+def _check_lengths(lengths: Tensor, names: Sequence[str] | None) -> None:
+    shortest = int(lengths.argmin())
+    if (least := int(lengths[shortest])) < _LEAST:
+        video = names[shortest] if names else f'video {shortest} of the group'
+        raise ValueError(
+            f'triplets are chosen of {_LEAST} frames, {video} has {least}: raise num_steps to {_LEAST} or more'
+        )
 
 
 def triplet_features(embeddings: Tensor, triplets: Triplets) -> Tensor:
