@@ -12,6 +12,7 @@ from mmengine.runner.base_loop import BaseLoop
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from mmsigma import compat
 from mmsigma.datasets import SeededSampler
 from mmsigma.datasets.readable import ReadableSamples, ReadSample
 from mmsigma.evaluation.knn import knn_accuracy
@@ -51,6 +52,12 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
                 f'train_dataloader.sampler is {type(sampler).__name__}, which cannot go on in the middle of an epoch: '
                 "set type='SeededSampler' there, or train_cfg.type='EpochBasedTrainLoop'"
             )
+
+    def run(self) -> torch.nn.Module:
+        """Train, and return the model."""
+        model = super().run()
+        compat.end_workers(self.dataloader)
+        return model
 
     def run_epoch(self) -> None:
         """Run what is left of the epoch.

@@ -100,7 +100,9 @@ def test_resume_after_a_kill_equals_the_uninterrupted_run(
     (tmp_path / 'last_checkpoint').write_text(str(tmp_path / f'iter_{last}.pth'))
     resumed = saving_often(demo_set, tmp_path, workers)
     resumed.resume = True
+    processes = set(multiprocessing.active_children())
     build_runner(resumed).train()
+    assert set(multiprocessing.active_children()) == processes  # the loader's have ended
     assert f'resumed at step {last}' in capsys.readouterr().out
     actual = torch.load(tmp_path / 'iter_8.pth', weights_only=True)
     assert actual['meta']['epoch'] == uninterrupted['meta']['epoch'] == 1
