@@ -172,9 +172,7 @@ def test_phases(tmp_path: Path) -> None:
     np.save(tmp_path / 'phases/a.npy', np.array([0, 1, 1]))
     (tmp_path / 'phases/b.json').write_text(json.dumps(dict(phases=[0, 2])))
     settings = dict(data_root=str(tmp_path), phases='phases', part='train')
-    with pytest.raises(
-        FileNotFoundError, match='no phases of 1 of 3 .*phases, c.mp4 among them.*missing_phases'
-    ):
+    with pytest.raises(FileNotFoundError, match='no phases of 1 of 3 .*phases, c.mp4 among them.*missing_phases'):
         PhaseVideoDataset([], 'list.txt', **settings)
     dataset = PhaseVideoDataset([], 'list.txt', **settings, missing_phases='keep')
     assert 'frame_labels' not in dataset.get_data_info(2)
