@@ -3,8 +3,8 @@
 #
 # It learns to align the four classes that move across the frame, whose phase is to be seen in where something is.
 # `make demo-align` generates 480 videos of them. Kendall's tau of validation videos is 2 untrained, 30 after these 20
-# epochs, and 67 with epochs=60 (docs/alignment.md); of all ten classes it learns nothing in 20. A ResNet-18 at this rate
-# came to give all frames the same embedding (loss_forth 2.98 = 0.1 * 12 * ln 12).
+# epochs, and 67 with epochs=60 (docs/alignment.md); of all ten classes it learns nothing in 20. A ResNet-18 at this
+# rate came to give all frames the same embedding (loss_forth 2.98 = 0.1 * 12 * ln 12).
 _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'demo_data'
