@@ -59,16 +59,14 @@ def align_pairs(
     num_steps, device = videos.embeddings.shape[1], videos.embeddings.device
     first, second = pair_indices(len(videos.embeddings), pairs, device)
     taken = torch.arange(0, num_steps, skip_frames, device=device)
-    x = videos.embeddings[first].index_select(1, taken)
+    x, y = videos.embeddings[first].index_select(1, taken), videos.embeddings[second]
     x = torch.nn.functional.pad(x, (0, 0, 0, num_steps - len(taken)))
-    y = videos.embeddings[second]
     rows, columns = (videos.lengths[first] + skip_frames - 1) // skip_frames, videos.lengths[second]
     lengths = torch.cat([rows, columns]), torch.cat([columns, rows])
     with full_float32(device.type):
-        if cost == 'cosine':
-            costs = cosine_cost(torch.cat([x, y]), torch.cat([y, x]), lengths)
-        else:
-            costs = contrastive_cost(torch.cat([x, y]), torch.cat([y, x]), temperature, lengths[0])
+        x, y = torch.cat([x, y]), torch.cat([y, x])
+        contrastive = cost == 'contrastive'
+        costs = contrastive_cost(x, y, temperature, lengths[0]) if contrastive else cosine_cost(x, y, lengths)
         both = smooth_dtw(costs, gamma, kind=kind, lengths=lengths)
     forth, back = (Alignment(*parts) for parts in zip(*(part.chunk(2) for part in both), strict=True))
     return PairedAlignment(forth, back, rows, columns)
