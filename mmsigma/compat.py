@@ -212,7 +212,7 @@ def end_workers(loader: DataLoader) -> None:
     """End the persistent workers of a loader that is not needed any more.
 
     When Python collects a loader in a cycle of references, as a Runner is, it closes the queues to the workers before
-    these are told to end, and torch then waits 5 s for each (seen in 2.13). Remove when a discarded loader ends at
+    these are told to end, and torch then waits 5 s for each (seen in 2.15). Remove when a discarded loader ends at
     once.
     """
     loader._iterator = None
