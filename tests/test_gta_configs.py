@@ -121,7 +121,7 @@ def test_published_recipe() -> None:
 
 
 RECIPES: dict[str, dict[str, Any]] = {
-    'gta_penn_action': {'model.head.loss.type': 'GTALoss'},
+    'gta_penn_action': {'model.head.loss.type': 'GTALoss', 'custom_hooks.1.type': 'mmengine.SyncBuffersHook'},
     'tcc_penn_action': {'model.neck.normalize': False, 'model.head.loss.kind': 'regression_mse_var'},
     'sal_penn_action': {'model.neck.normalize': False},
     'tcn_penn_action': {
