@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from scipy.stats import kendalltau
 from torch import Tensor
 
@@ -241,6 +242,9 @@ class TestMetric:
         metric = AlignmentMetric(('few_shot',), shots=(3, 1), num_episodes=6, per_action=True)
         metric.process({}, videos)
         found = metric.evaluate(len(videos))
+        as_many = AlignmentMetric(('few_shot',), shots=2, num_episodes=2, per_action=True)
+        as_many.process({}, videos)
+        assert 'alignment/few_shot@2/jump' in as_many.evaluate(len(videos))
         for shots in (1, 3):
             case = load_case('phase_eval', f'fewshot{shots}')
             assert case.params['episodes'] == 6
@@ -255,6 +259,27 @@ class TestMetric:
         assert warnings_logged == [
             'few_shot: jump has 2 labelled training videos, and is left out of the means over actions for 3 shots'
         ]
+
+    def test_lengths_of_embeddings_do_not_matter_to_the_cosine(self) -> None:
+        videos, generator = samples(), torch.Generator().manual_seed(0)
+        scaled = [
+            {
+                **video,
+                'embeddings': video['embeddings'] * (1 + torch.rand(len(video['embeddings']), 1, generator=generator)),
+            }
+            for video in videos
+        ]
+        names = {}
+        for kind in ('cosine', 'sqeuclidean'):
+            found = []
+            for given in (videos, scaled):
+                metric = AlignmentMetric(('kendall', 'retrieval', 'path'), metric=kind)
+                metric.process({}, given)
+                found.append(metric.evaluate(len(given)))
+            differs = [name for name in found[0] if abs(found[0][name] - found[1][name]) > 1e-3]
+            names[kind] = {name.partition('/')[2] for name in differs}
+        assert not names['cosine']
+        assert {'kendall_tau', 'AP@5', 'path_progress', 'path_phase'} <= names['sqeuclidean']
 
     def test_no_few_shots(self, warnings_logged: list[str]) -> None:
         metric = AlignmentMetric(('few_shot',), shots=(5,), num_episodes=2)
@@ -279,8 +304,10 @@ class TestMetric:
             names = {f'{stems[0]}_{other}.png' for other in stems[1:]}
             assert {path.name for path in (tmp_path / action).iterdir()} == names
 
-    def test_events_of_finegym(self) -> None:
+    def test_events_of_finegym(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Two events whose embeddings tell their elements, but not the event; background is left out."""
+        lines_logged: list[str] = []
+        monkeypatch.setattr(MMLogger, 'info', lambda self, message: lines_logged.append(message))
         rng = np.random.default_rng(0)
         videos = []
         for number, (event, labels) in enumerate((('0', [0, 99, -1]), ('1', [6, 7, -1])) * 4):
@@ -297,6 +324,8 @@ class TestMetric:
             assert found.keys() == {'alignment/fine_svm', 'alignment/fine_svm/VT', 'alignment/fine_svm/FX'}
             assert found['alignment/fine_svm/VT'] == found['alignment/fine_svm/FX'] == 100
             assert 30 < found['alignment/fine_svm'] < 70
+            numbers = f'learns from {4 * -(-20 // stride)} frames to classify 80'  # 10 of 30 are background
+            assert any(numbers in line for line in lines_logged)
 
     def test_without_labels(self, warnings_logged: list[str]) -> None:
         metric = AlignmentMetric()
