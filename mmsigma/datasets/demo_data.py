@@ -184,8 +184,8 @@ def make_demo_dataset(
     val_share: float = 0.25,
     num_masked: int | None = None,
     num_workers: int = 0,
-    num_classes: int = len(ACTIONS),
     on_video: Callable[[str], None] | None = None,
+    num_classes: int = len(ACTIONS),
 ) -> Path:
     """Make the demo data set, or find it made already.
 
@@ -211,8 +211,8 @@ def make_demo_dataset(
             videos if None.
         num_workers: Processes to render with; 0 renders in this one. They are spawned, so a script has to guard its
             entry point with ``if __name__ == '__main__'``.
-        num_classes: Only the first so many classes, of which there are then more videos each.
         on_video: Called with the name of each video that is ready.
+        num_classes: Only the first so many classes, of which there are then more videos each.
 
     Returns:
         ``out_dir`` as a path.
