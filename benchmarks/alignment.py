@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from common import compare, machine, print_table
 from torch import Tensor
 
-from mmsigma.models.losses.alignment import GTALoss
-from mmsigma.models.losses.sequences import Sequences
-from mmsigma.models.losses.soft_alignment import soft_dtw
+from mmsigma.models.gta.losses.gta import GTALoss
+from mmsigma.models.gta.losses.lav import soft_dtw
+from mmsigma.models.gta.losses.sequences import Sequences
 from mmsigma.ops.soft_dtw import contrastive_cost, smooth_dtw, smooth_min
 
 GAMMA = 0.1

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from common import machine
 
-from mmsigma.datasets.video_dataset import find_videos
+from mmsigma.datasets.videos.video_dataset import find_videos
 from mmsigma.registry import TRANSFORMS
 
 MMACTION = 'mmaction2'

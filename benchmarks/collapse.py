@@ -27,8 +27,8 @@ from torch import Tensor, nn
 
 from mmsigma.apis.launch import build_runner
 from mmsigma.datasets import SeededIndex
-from mmsigma.datasets.demo_data import make_demo_dataset
-from mmsigma.datasets.video_dataset import find_videos
+from mmsigma.datasets.demo.demo_data import make_demo_dataset
+from mmsigma.datasets.videos.video_dataset import find_videos
 from mmsigma.ops import split_tokens
 from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.config import load_config

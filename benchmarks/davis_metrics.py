@@ -15,8 +15,8 @@ import numpy as np
 from common import compare, machine, print_table
 from PIL import Image
 
-from mmsigma.evaluation.davis import score_sequence
-from mmsigma.utils.masks import read_mask, write_mask
+from mmsigma.evaluation.vos.davis import score_sequence
+from mmsigma.io.masks import read_mask, write_mask
 
 
 def plain_boundary(mask: np.ndarray) -> np.ndarray:

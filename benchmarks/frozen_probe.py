@@ -22,13 +22,13 @@ from torch import nn
 
 from mmsigma.apis.features import dataset_of, extract_features
 from mmsigma.apis.launch import build_runner
-from mmsigma.datasets.demo_data import make_demo_dataset
-from mmsigma.evaluation.knn import knn_accuracy
-from mmsigma.evaluation.probes import LinearProbe, train_probes
+from mmsigma.datasets.demo.demo_data import make_demo_dataset
+from mmsigma.evaluation.classification.knn import knn_accuracy
+from mmsigma.evaluation.classification.probes import LinearProbe, train_probes
+from mmsigma.io.feature_store import Features, FeatureStore
 from mmsigma.models import AttentiveHead
 from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.config import load_config
-from mmsigma.utils.feature_store import Features, FeatureStore
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'demo'
 METHODS = {'random': None, 'pixels': 'sigma_tiny_demo_pixel', 'SIGMA-MLP': 'sigma_tiny_demo_mlp'}

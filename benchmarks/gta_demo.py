@@ -27,7 +27,7 @@ from mmengine.registry import init_default_scope
 from rich.progress import track
 
 from mmsigma.apis.launch import build_runner
-from mmsigma.datasets.demo_data import make_demo_dataset
+from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.registry import TRANSFORMS
 from mmsigma.utils.config import load_config
 

@@ -12,7 +12,7 @@ import torch
 from common import compare, machine, peak_memory_mb, print_table
 from sklearn.cluster import KMeans
 
-from mmsigma.ops.kmeans import kmeans, kmeans_many
+from mmsigma.ops.clustering import kmeans, kmeans_many
 
 NUM_POINTS, WIDTH, NUM_CLUSTERS = 20 * 32 * 32, 131, 5
 NUM_ITERS = 100

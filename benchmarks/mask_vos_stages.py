@@ -22,12 +22,12 @@ from rich.progress import track
 from vos_baselines import Segment, print_scores, static
 
 from mmsigma.apis.launch import build_runner, enable_mixed_precision
-from mmsigma.datasets.sequences import find_sequences
-from mmsigma.models.algorithms.label_propagation import segment_video
+from mmsigma.checkpoints.io import load_into_model, load_weights, write_atomically
+from mmsigma.datasets.vos.sequences import find_sequences
+from mmsigma.io.video import FrameReader
+from mmsigma.models.propagation.label_propagation import segment_video
 from mmsigma.registry import MODELS
-from mmsigma.utils.checkpoint import load_into_model, load_weights, write_atomically
 from mmsigma.utils.config import load_config
-from mmsigma.utils.video import FrameReader
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 STAGED = CONFIGS / 'demo' / 'mask_vos_small_videos.py'

@@ -16,10 +16,10 @@ import torch
 from common import machine
 from mmengine.registry import init_default_scope
 
-from mmsigma.datasets.sequences import FrameSequence, find_sequences
-from mmsigma.evaluation.davis import score_sequence, summarize
+from mmsigma.checkpoints.io import load_into_model, load_weights
+from mmsigma.datasets.vos.sequences import FrameSequence, find_sequences
+from mmsigma.evaluation.vos.davis import score_sequence, summarize
 from mmsigma.registry import MODELS
-from mmsigma.utils.checkpoint import load_into_model, load_weights
 from mmsigma.utils.config import load_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'vos'

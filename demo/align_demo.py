@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 if TYPE_CHECKING:
     from mmsigma.apis import AlignmentInferencer
-    from mmsigma.apis.alignment import Aligned
+    from mmsigma.apis.video_aligner import Aligned
 
 CONFIG = 'configs/gta/gta_penn_action.py'
 
@@ -42,7 +42,7 @@ def parse_args() -> argparse.Namespace:
 
 def read_labels(path: str) -> np.ndarray:
     """The array of a file that holds no objects, or the phases in a JSON file of a data set."""
-    from mmsigma.datasets.phase_dataset import read_phases
+    from mmsigma.datasets.alignment.phase_dataset import read_phases
 
     if path.endswith('.json'):
         return read_phases(Path(path))
@@ -54,7 +54,7 @@ def read_labels(path: str) -> np.ndarray:
 
 def write_table(path: Path, aligned: 'Aligned', how: str, columns: dict[str, np.ndarray]) -> None:
     """Write a line for each frame of the first video; what has several numbers for a frame is left out."""
-    from mmsigma.utils.tables import write_csv
+    from mmsigma.io.tables import write_csv
 
     matches, frames = aligned.matches(how).numpy(), np.arange(len(aligned.first.embeddings))
     table = {
@@ -71,8 +71,8 @@ def write_results(
     infer: 'AlignmentInferencer', args: argparse.Namespace, bar: Progress
 ) -> tuple['Aligned', list[Path]]:
     """Do all that the arguments ask for; returns the alignment and the files."""
-    from mmsigma.utils.checkpoint import write_atomically
-    from mmsigma.utils.video import FrameReader, write_mp4
+    from mmsigma.checkpoints.io import write_atomically
+    from mmsigma.io.video import FrameReader, write_mp4
     from mmsigma.visualization.activation import draw_activation
     from mmsigma.visualization.alignment import draw_alignment, draw_anomaly, pick_frames, side_by_side
 

@@ -15,7 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.runner import set_random_seed
 from torch.utils.data import DataLoader
 
-from mmsigma.datasets.demo_data import make_demo_dataset
+from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.config import load_config
 

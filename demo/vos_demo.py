@@ -33,7 +33,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     from mmsigma.apis.launch import errors_in_one_line
-    from mmsigma.apis.vos import VOSInferencer
+    from mmsigma.apis.video_segmenter import VOSInferencer
 
     with errors_in_one_line(args.config, verbose=args.verbose):
         segment = VOSInferencer(

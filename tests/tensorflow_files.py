@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsigma.utils.crc32c import masked_crc32c
+from mmsigma.io.tensorflow.crc32c import masked_crc32c
 
 NUMBERS = {'float32': 1, 'float64': 2, 'int32': 3, 'int64': 9}
 

@@ -10,7 +10,7 @@ import torch
 import yaml
 from mmengine.config import Config
 
-from mmsigma.datasets.penn_action import NUM_PHASES
+from mmsigma.datasets.alignment.penn_action import NUM_PHASES
 from mmsigma.models import GTA
 from mmsigma.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from mmsigma.utils.config import load_config

@@ -43,7 +43,11 @@ def strangers(folder: str, prefixes: tuple[str, ...], allowed: tuple[str, ...] =
     ('folder', 'prefixes', 'allowed'),
     [
         ('ops/', ('mmsigma', 'mmengine', 'mmcv', 'mmaction', 'timm'), ('mmsigma.ops',)),
-        ('models/losses/', ('mmsigma', 'mmengine'), ('mmsigma.ops', 'mmsigma.registry', 'mmsigma.models.losses')),
+        (
+            'models/gta/losses/',
+            ('mmsigma', 'mmengine'),
+            ('mmsigma.ops', 'mmsigma.registry', 'mmsigma.models.gta.losses'),
+        ),
         ('models/', ('mmsigma.datasets', 'mmsigma.engine', 'mmsigma.apis', 'mmsigma.visualization'), ()),
         ('datasets/', ('mmsigma.models', 'mmsigma.engine', 'mmsigma.apis'), ()),
         ('utils/', ('mmsigma.models', 'mmsigma.datasets', 'mmsigma.engine', 'mmsigma.apis'), ()),

@@ -12,9 +12,9 @@ from mmengine.config import Config
 
 from mmsigma.apis.launch import build_runner
 from mmsigma.models import MemoryPropagator
-from mmsigma.models.algorithms.frame_propagation import FramePropagation
-from mmsigma.models.frame_geometry import FrameGeometry
-from mmsigma.models.propagator import LabelPropagator
+from mmsigma.models.propagation.context_propagator import LabelPropagator
+from mmsigma.models.propagation.frame_geometry import FrameGeometry
+from mmsigma.models.propagation.frame_propagation import FramePropagation
 from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import check_config

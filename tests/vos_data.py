@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from scipy.io import savemat
 
-from mmsigma.utils.masks import write_mask
+from mmsigma.io.masks import write_mask
 
 SIZE = (36, 52)
 

@@ -24,11 +24,11 @@ from torch import Tensor
 
 from mmsigma import compat
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
+from mmsigma.io.video import write_mp4
 from mmsigma.registry import DATASETS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import ConfigError, check_config
 from mmsigma.utils.seeding import seeded_numpy
-from mmsigma.utils.video import write_mp4
 from mmsigma.visualization.masked_video import grey_out, mosaic, write_picture
 
 _CROP_COLOUR = (255, 60, 0)

@@ -51,9 +51,9 @@ def run(args: argparse.Namespace) -> None:
     from rich.progress import Progress
 
     from mmsigma.apis.features import build_frozen_model, dataset_of, extract_features
+    from mmsigma.io.feature_store import FeatureStore, digest, file_digest
     from mmsigma.registry import DATASETS
     from mmsigma.utils.config import load_config
-    from mmsigma.utils.feature_store import FeatureStore, digest, file_digest
     from mmsigma.utils.preflight import check_config
 
     cfg = load_config(args.config, args.cfg_options)

@@ -9,7 +9,7 @@ import argparse
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mmsigma.datasets.demo_data import make_demo_dataset
+from mmsigma.datasets.demo.demo_data import make_demo_dataset
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:

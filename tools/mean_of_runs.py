@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
-from mmsigma.utils.tables import write_csv
+from mmsigma.io.tables import write_csv
 
 NO_SCORES = ('data_time', 'time')
 

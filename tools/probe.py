@@ -13,7 +13,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mmsigma.utils.feature_store import load_pair
+from mmsigma.io.feature_store import load_pair
 
 
 def parse_args() -> argparse.Namespace:
@@ -49,8 +49,8 @@ def run(args: argparse.Namespace) -> list[dict[str, float]]:
     import torch
     from rich.progress import Progress
 
-    from mmsigma.evaluation.knn import knn_accuracy
-    from mmsigma.evaluation.probes import LinearProbe, train_probes
+    from mmsigma.evaluation.classification.knn import knn_accuracy
+    from mmsigma.evaluation.classification.probes import LinearProbe, train_probes
     from mmsigma.models import AttentiveHead
 
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -106,7 +106,7 @@ def main() -> None:
         setting = f'lr {best["lr"]:g}, weight decay {best["weight_decay"]:g}'
         print(f'best of {len(results)}: top1 {best["top1"]:.2f} at {setting}')
     if args.out:
-        from mmsigma.utils.checkpoint import write_atomically
+        from mmsigma.checkpoints.io import write_atomically
 
         write_atomically(args.out, lambda name: Path(name).write_text(json.dumps(results, indent=1)))
 

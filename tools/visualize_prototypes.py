@@ -43,8 +43,8 @@ def parse_args() -> argparse.Namespace:
 
 def find_videos_of(path: Path) -> list[Path]:
     """A video, the videos of a folder, or a folder of frames."""
-    from mmsigma.datasets.video_dataset import find_videos
-    from mmsigma.utils.video import PICTURES
+    from mmsigma.datasets.videos.video_dataset import find_videos
+    from mmsigma.io.video import PICTURES
 
     if not path.exists():
         raise FileNotFoundError(f'no video at {path}')
@@ -63,7 +63,7 @@ def names_of(videos: list[Path], root: Path) -> list[str]:
 def read_clip(path: Path, shape: tuple[int, int, int], interval: int) -> np.ndarray:
     """A clip (T, H, W, 3) from the middle of a video, its centre cut out."""
     from mmsigma.datasets.transforms.spatial import resize_short_side
-    from mmsigma.utils.video import FrameReader
+    from mmsigma.io.video import FrameReader
 
     length, height, width = shape
     reader = FrameReader(path)
@@ -84,7 +84,7 @@ def encode(model: nn.Module, clip: np.ndarray, level: int) -> tuple[Tensor, Tens
 
 def draw(model: nn.Module, path: Path, name: Path, args: argparse.Namespace) -> list[int]:
     """Write the pictures of one video to files that begin with ``name``, and return which prototypes they show."""
-    from mmsigma.utils.video import write_mp4
+    from mmsigma.io.video import write_mp4
     from mmsigma.visualization.masked_video import mosaic, write_picture
     from mmsigma.visualization.prototypes import choose_prototypes, draw_prototypes_of, pca_colours
 
@@ -111,9 +111,9 @@ def draw(model: nn.Module, path: Path, name: Path, args: argparse.Namespace) -> 
 def run(args: argparse.Namespace) -> None:
     from mmengine.registry import init_default_scope
 
+    from mmsigma.checkpoints.io import load_into_model, load_weights
     from mmsigma.models import SIGMA
     from mmsigma.registry import MODELS
-    from mmsigma.utils.checkpoint import load_into_model, load_weights
     from mmsigma.utils.config import load_config
     from mmsigma.utils.preflight import check_config
 

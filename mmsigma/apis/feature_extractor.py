@@ -29,7 +29,7 @@ class FeatureExtractor:
 
     Raises:
         FileNotFoundError: If config or checkpoint do not exist.
-        mmsigma.utils.checkpoint.CheckpointError: If the checkpoint does not fit.
+        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not fit.
     """
 
     def __init__(

@@ -12,10 +12,10 @@ from mmengine.dist import barrier, get_rank, get_world_size
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmsigma.datasets.readable import ReadableSamples
+from mmsigma.checkpoints.io import load_into_model, load_weights
+from mmsigma.datasets.videos.tolerant_dataset import ReadableSamples
+from mmsigma.io.feature_store import FeatureStore
 from mmsigma.registry import DATASETS, MODELS
-from mmsigma.utils.checkpoint import load_into_model, load_weights
-from mmsigma.utils.feature_store import FeatureStore
 from mmsigma.utils.preflight import check_config
 
 
@@ -47,7 +47,7 @@ def build_inference_model(
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
         ValueError: If the config needs a checkpoint and there is none.
-        mmsigma.utils.checkpoint.CheckpointError: If the checkpoint does not fit.
+        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not fit.
     """
     check_config(cfg)
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')

@@ -11,9 +11,9 @@ from mmengine.dist import init_dist
 from mmengine.runner import FlexibleRunner, Runner
 
 from mmsigma import compat
+from mmsigma.checkpoints.io import CheckpointError
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.engine import VideoRunner
-from mmsigma.utils.checkpoint import CheckpointError
 from mmsigma.utils.preflight import check_config
 
 

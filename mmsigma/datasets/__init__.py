@@ -1,17 +1,17 @@
 """Data sets, samplers and transforms; an import registers them all."""
 
 from mmsigma.datasets import transforms
-from mmsigma.datasets.charades_dataset import CharadesDataset
-from mmsigma.datasets.collate import flatten_collate
-from mmsigma.datasets.keypoint_dataset import JHMDBDataset
-from mmsigma.datasets.phase_dataset import PhaseVideoDataset
-from mmsigma.datasets.pseudo_masks import ChooseTargets, LoadPseudoMasks, PseudoMaskRounds
-from mmsigma.datasets.repetition_dataset import RepetitionDataset
-from mmsigma.datasets.samplers import ClassGroupSampler, SeededIndex, SeededSampler
-from mmsigma.datasets.segmentation_clips import SegmentationClipDataset
-from mmsigma.datasets.subset import fixed_subset
-from mmsigma.datasets.video_dataset import VideoDataset
-from mmsigma.datasets.vos_dataset import VOSDataset
+from mmsigma.datasets.alignment.phase_dataset import PhaseVideoDataset
+from mmsigma.datasets.severe.charades_dataset import CharadesDataset
+from mmsigma.datasets.severe.repetition_dataset import RepetitionDataset
+from mmsigma.datasets.videos.collate import flatten_collate
+from mmsigma.datasets.videos.samplers import ClassGroupSampler, SeededIndex, SeededSampler
+from mmsigma.datasets.videos.subset import fixed_subset
+from mmsigma.datasets.videos.video_dataset import VideoDataset
+from mmsigma.datasets.vos.keypoint_dataset import JHMDBDataset
+from mmsigma.datasets.vos.pseudo_masks import ChooseTargets, LoadPseudoMasks, PseudoMaskRounds
+from mmsigma.datasets.vos.segmentation_clips import SegmentationClipDataset
+from mmsigma.datasets.vos.vos_dataset import VOSDataset
 
 __all__ = [
     'ClassGroupSampler',

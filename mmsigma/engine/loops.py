@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader
 
 from mmsigma import compat
 from mmsigma.datasets import SeededSampler
-from mmsigma.datasets.readable import ReadableSamples, ReadSample
-from mmsigma.evaluation.knn import knn_accuracy
+from mmsigma.datasets.videos.tolerant_dataset import ReadableSamples, ReadSample
+from mmsigma.evaluation.classification.knn import knn_accuracy
 from mmsigma.registry import DATASETS, LOOPS
 from mmsigma.utils.seeding import seed_everything
 
@@ -122,7 +122,7 @@ class KNNTestLoop(BaseLoop):
         self.k, self.temperature = tuple(k), temperature
 
     def run(self) -> dict[str, float]:
-        """Return the metrics, as of :func:`mmsigma.evaluation.knn.knn_accuracy`."""
+        """Return the metrics, as of :func:`mmsigma.evaluation.classification.knn.knn_accuracy`."""
         runner = self.runner
         runner.call_hook('before_test')
         runner.call_hook('before_test_epoch')

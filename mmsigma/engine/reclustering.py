@@ -9,11 +9,11 @@ import torch
 from mmengine.dist import all_gather_object, all_reduce_params, barrier, get_rank, get_world_size, is_main_process
 from torch import Tensor, nn
 
-from mmsigma.datasets.pseudo_masks import PseudoMaskRounds, PseudoMasks
 from mmsigma.datasets.transforms.clip_sampling import step_of_rate
 from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
-from mmsigma.models.frame_geometry import FrameGeometry
-from mmsigma.ops.kmeans import assign
+from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds, PseudoMasks
+from mmsigma.models.propagation.frame_geometry import FrameGeometry
+from mmsigma.ops.clustering import assign
 from mmsigma.ops.space_time_clustering import cluster_videos, keep_clusters, space_time_code
 
 _CHUNK = 8  # batches that are read at once

@@ -17,8 +17,8 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmsigma import compat
+from mmsigma.checkpoints.io import find_weights, load_checkpoint_file, load_into_model, load_state_strictly
 from mmsigma.registry import RUNNERS
-from mmsigma.utils.checkpoint import find_weights, load_checkpoint_file, load_into_model, load_state_strictly
 
 
 @RUNNERS.register_module()

@@ -1,13 +1,13 @@
 """Metrics and evaluation protocols; an import registers the metrics."""
 
-from mmsigma.evaluation.accuracy import AccuracyMetric
-from mmsigma.evaluation.alignment import AlignmentMetric
-from mmsigma.evaluation.average_precision import MultiLabelMAP
-from mmsigma.evaluation.counting import CountingErrorMetric
-from mmsigma.evaluation.pck_metric import PCKMetric
-from mmsigma.evaluation.unsupervised_segmentation import UnsupervisedSegmentationMetric
-from mmsigma.evaluation.vip_metric import VIPMetric
-from mmsigma.evaluation.vos_metric import VOSMetric
+from mmsigma.evaluation.alignment.alignment_metric import AlignmentMetric
+from mmsigma.evaluation.classification.accuracy import AccuracyMetric
+from mmsigma.evaluation.classification.average_precision import MultiLabelMAP
+from mmsigma.evaluation.counting.counting_error import CountingErrorMetric
+from mmsigma.evaluation.segmentation.unsupervised_segmentation_metric import UnsupervisedSegmentationMetric
+from mmsigma.evaluation.vos.pck_metric import PCKMetric
+from mmsigma.evaluation.vos.vip_metric import VIPMetric
+from mmsigma.evaluation.vos.vos_metric import VOSMetric
 
 __all__ = [
     'AccuracyMetric',

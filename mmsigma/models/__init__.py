@@ -1,18 +1,6 @@
 """Networks; an import registers them all."""
 
 from mmsigma import compat  # noqa: F401  before anything imports timm
-from mmsigma.models.algorithms import (
-    DINO,
-    GTA,
-    SIGMA,
-    FeatureClustering,
-    KeypointPropagation,
-    LabelPropagation,
-    MaskVOS,
-    RepetitionCounter,
-    VideoClassifier,
-)
-from mmsigma.models.alignment_preprocessor import AlignmentPreprocessor
 from mmsigma.models.backbones import (
     ColourEncoder,
     MASTEncoder,
@@ -21,42 +9,45 @@ from mmsigma.models.backbones import (
     TimmViTEncoder,
     VideoVisionTransformer,
 )
-from mmsigma.models.clip_views_preprocessor import ClipViewsPreprocessor
-from mmsigma.models.correspondence_schemes import AnchorCorrespondence, ShortLongCorrespondence
+from mmsigma.models.classification.attentive_head import AttentiveHead
+from mmsigma.models.classification.classification_head import ClassificationHead
+from mmsigma.models.classification.video_classifier import VideoClassifier
+from mmsigma.models.clustering.feature_clustering import FeatureClustering
+from mmsigma.models.counting.counting_head import CountingHead
+from mmsigma.models.counting.inner_steps import InnerStepsDistributedDataParallel
+from mmsigma.models.counting.ragged_preprocessor import RaggedVideoPreprocessor
+from mmsigma.models.counting.repetition_counter import RepetitionCounter
 from mmsigma.models.data_preprocessor import VideoDataPreprocessor
-from mmsigma.models.heads import (
-    AlignmentHead,
-    AttentiveHead,
-    ClassificationHead,
-    CombinedHead,
-    CountingHead,
-    OrderHead,
-    PrototypeHead,
-    RegressionHead,
-    SpeedHead,
-    TranscriptHead,
-)
-from mmsigma.models.inner_steps import InnerStepsDistributedDataParallel
-from mmsigma.models.key_encoders import MASTKeyEncoder, ViTKeyEncoder
-from mmsigma.models.losses import (
-    D2TWLoss,
-    D3TWStarLoss,
-    FeatureMSELoss,
-    GTALoss,
-    LAVLoss,
-    SoftDTWLoss,
-    SwappedAssignmentLoss,
-    TCCLoss,
-    TCNLoss,
-)
-from mmsigma.models.mask_networks import FrameMaskEncoder, KeyEncoder, MaskDecoder
-from mmsigma.models.memory_propagator import MemoryPropagator
-from mmsigma.models.necks import ContextEmbedder, MaskedVideoDecoder
-from mmsigma.models.photometric_scheme import PhotometricCorrespondence
-from mmsigma.models.propagator import LabelPropagator
-from mmsigma.models.ragged_preprocessor import RaggedVideoPreprocessor
-from mmsigma.models.random_walk_scheme import RandomWalkCorrespondence
-from mmsigma.models.targets import FrozenEncoderTarget, MLPTarget, PixelTarget
+from mmsigma.models.dino.dino import DINO
+from mmsigma.models.gta.alignment_head import AlignmentHead, CombinedHead
+from mmsigma.models.gta.alignment_preprocessor import AlignmentPreprocessor
+from mmsigma.models.gta.context_embedder import ContextEmbedder
+from mmsigma.models.gta.gta import GTA
+from mmsigma.models.gta.losses.d3tw import D3TWStarLoss
+from mmsigma.models.gta.losses.gta import D2TWLoss, GTALoss
+from mmsigma.models.gta.losses.lav import LAVLoss, SoftDTWLoss
+from mmsigma.models.gta.losses.tcc import TCCLoss
+from mmsigma.models.gta.losses.tcn import TCNLoss
+from mmsigma.models.gta.order_head import OrderHead, SpeedHead
+from mmsigma.models.gta.transcript_head import TranscriptHead
+from mmsigma.models.mask_vos.clip_views_preprocessor import ClipViewsPreprocessor
+from mmsigma.models.mask_vos.correspondence.crw import RandomWalkCorrespondence
+from mmsigma.models.mask_vos.correspondence.mast import PhotometricCorrespondence
+from mmsigma.models.mask_vos.correspondence.short_long import AnchorCorrespondence, ShortLongCorrespondence
+from mmsigma.models.mask_vos.key_encoders import MASTKeyEncoder, ViTKeyEncoder
+from mmsigma.models.mask_vos.mask_vos import MaskVOS
+from mmsigma.models.mask_vos.networks import FrameMaskEncoder, KeyEncoder, MaskDecoder
+from mmsigma.models.propagation.context_propagator import LabelPropagator
+from mmsigma.models.propagation.keypoint_propagation import KeypointPropagation
+from mmsigma.models.propagation.label_propagation import LabelPropagation
+from mmsigma.models.propagation.mast_propagator import MemoryPropagator
+from mmsigma.models.sigma.masked_decoder import MaskedVideoDecoder
+from mmsigma.models.sigma.prototype_head import PrototypeHead
+from mmsigma.models.sigma.reconstruction import FeatureMSELoss
+from mmsigma.models.sigma.regression_head import RegressionHead
+from mmsigma.models.sigma.sigma import SIGMA
+from mmsigma.models.sigma.swapped_assignment import SwappedAssignmentLoss
+from mmsigma.models.sigma.targets import FrozenEncoderTarget, MLPTarget, PixelTarget
 
 __all__ = [
     'DINO',

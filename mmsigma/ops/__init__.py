@@ -1,9 +1,9 @@
 """Pure-torch building blocks: no registry, no config, no file access."""
 
-from mmsigma.ops.linear import Linear, full_float32, linear
+from mmsigma.ops.fast_linear import Linear, full_float32, linear
 from mmsigma.ops.masking import TokenSplit, gather_tokens, nearest_tubes, patchify, split_tokens
+from mmsigma.ops.optimal_transport import sinkhorn, sinkhorn_labels
 from mmsigma.ops.position import resize_position_table, sincos_position_table
-from mmsigma.ops.sinkhorn import sinkhorn, sinkhorn_labels
 
 __all__ = [
     'Linear',

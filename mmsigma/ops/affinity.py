@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmsigma.ops.linear import linear
+from mmsigma.ops.fast_linear import linear
 
 _TILE = 12
 

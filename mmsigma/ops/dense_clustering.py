@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmsigma.ops.kmeans import kmeans
+from mmsigma.ops.clustering import kmeans
 
 LEVELS = ('frame', 'clip', 'dataset')
 GROUND_TRUTH = 'gt'

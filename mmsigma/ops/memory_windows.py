@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmsigma.ops.linear import full_float32, linear
+from mmsigma.ops.fast_linear import full_float32, linear
 
 _TILE = 12
 

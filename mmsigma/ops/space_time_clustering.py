@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmsigma.ops.kmeans import Clustering, kmeans_many
-from mmsigma.ops.sinkhorn import sinkhorn_labels
+from mmsigma.ops.clustering import Clustering, kmeans_many
+from mmsigma.ops.optimal_transport import sinkhorn_labels
 
 
 def space_time_code(size: tuple[int, int, int], dims: int) -> Tensor:

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from mmsigma.utils.checkpoint import write_atomically
-from mmsigma.utils.video import FrameReader
+from mmsigma.checkpoints.io import write_atomically
+from mmsigma.io.video import FrameReader
 
 _CAPTION = 22  # pixels below a frame
 

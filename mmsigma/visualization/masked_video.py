@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmsigma.checkpoints.io import write_atomically
 from mmsigma.ops import sinkhorn_labels
-from mmsigma.utils.checkpoint import write_atomically
 
 _GAP = 4
 _MIN_SIDE = 128  # of a frame in a picture; smaller ones are enlarged by a whole factor

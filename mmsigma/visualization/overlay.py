@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from mmsigma.utils.masks import VOID, davis_palette
+from mmsigma.io.masks import VOID, davis_palette
 
 
 def draw_masks(

@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmsigma.datasets.pseudo_masks import PseudoMaskRounds
 from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
+from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds
 from mmsigma.visualization.masked_video import mosaic, write_picture
 from mmsigma.visualization.overlay import draw_masks
 

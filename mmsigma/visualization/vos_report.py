@@ -9,7 +9,7 @@ from urllib.parse import quote
 import cv2
 import numpy as np
 
-from mmsigma.utils.checkpoint import write_atomically
+from mmsigma.checkpoints.io import write_atomically
 from mmsigma.visualization.masked_video import mosaic, write_picture
 from mmsigma.visualization.overlay import draw_masks
 
@@ -27,7 +27,7 @@ def draw_strip(sequence: Any, masks: np.ndarray, num_frames: int = 5, height: in
     Frames that are not annotated are shown as they are.
 
     Args:
-        sequence: The video, a :class:`mmsigma.datasets.sequences.FrameSequence`.
+        sequence: The video, a :class:`mmsigma.datasets.vos.sequences.FrameSequence`.
         masks: Predicted ids (T, H, W).
         num_frames: How many frames to show.
         height: Of a frame in the picture.

@@ -2,7 +2,7 @@
 
 import torch
 
-from mmsigma.ops.kmeans import Clustering, kmeans
+from mmsigma.ops.clustering import Clustering, kmeans
 
 
 def kmeans_worker(rank: int, shards: list[torch.Tensor], init: torch.Tensor) -> Clustering:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmsigma.datasets.keypoint_dataset import JointSequence
-from mmsigma.datasets.sequences import FrameSequence
+from mmsigma.datasets.vos.keypoint_dataset import JointSequence
+from mmsigma.datasets.vos.sequences import FrameSequence
 from mmsigma.evaluation import (
     AccuracyMetric,
     AlignmentMetric,

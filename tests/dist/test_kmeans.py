@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmsigma.ops.kmeans import kmeans
+from mmsigma.ops.clustering import kmeans
 from tests.dist.kmeans_workers import drawing_worker, kmeans_worker
 from tests.dist.workers import run_ranks
 

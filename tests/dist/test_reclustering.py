@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsigma.datasets.demo_data import render_demo_video
-from mmsigma.utils.video import write_mp4
+from mmsigma.datasets.demo.demo_data import render_demo_video
+from mmsigma.io.video import write_mp4
 from tests.dist.reclustering_workers import cluster_worker
 from tests.dist.workers import run_ranks
 

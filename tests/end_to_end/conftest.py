@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmsigma.datasets.demo_data import make_demo_dataset
+from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.utils.config import load_config
 
 ROOT = Path(__file__).parents[2]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mmsigma.apis.launch import build_runner
+from mmsigma.io.video import write_mp4
 from mmsigma.registry import DATASETS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import check_config
-from mmsigma.utils.video import write_mp4
 
 CONFIG = Path(__file__).parents[2] / 'configs' / 'severe' / 'vitb_charades_sigma_dino.py'
 

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mmsigma.apis.launch import build_runner
+from mmsigma.checkpoints.key_mapping import from_our_names
 from mmsigma.utils.config import load_config
-from mmsigma.utils.key_mapping import from_our_names
 from tests.end_to_end.conftest import ROOT, tiny
 from tests.end_to_end.test_finetuning import downstream
 

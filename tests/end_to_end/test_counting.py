@@ -10,8 +10,8 @@ from mmengine.config import Config
 from scipy.io import savemat
 
 from mmsigma.apis.launch import build_runner
+from mmsigma.io.video import write_mp4
 from mmsigma.utils.config import load_config
-from mmsigma.utils.video import write_mp4
 
 CONFIG = Path(__file__).parents[2] / 'configs' / 'severe' / 'vitb_ucfrep_sigma_dino.py'
 

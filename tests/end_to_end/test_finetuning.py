@@ -13,9 +13,9 @@ from mmengine.config import Config
 from mmsigma.apis import FeatureExtractor
 from mmsigma.apis.features import build_frozen_model, dataset_of, extract_features
 from mmsigma.apis.launch import build_runner
-from mmsigma.evaluation.knn import knn_accuracy
+from mmsigma.evaluation.classification.knn import knn_accuracy
+from mmsigma.io.feature_store import FeatureStore
 from mmsigma.utils.config import load_config
-from mmsigma.utils.feature_store import FeatureStore
 from tests.end_to_end.conftest import ROOT, tiny
 from tests.scripts import launch
 

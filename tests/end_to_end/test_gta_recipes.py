@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 
 from mmsigma.apis.launch import build_runner
-from mmsigma.datasets.pieces import PieceVideo, write_index
+from mmsigma.datasets.alignment.segment_index import PieceVideo, write_index
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import check_config
 from tests.datasets.clips import write_video

@@ -12,11 +12,11 @@ from mmengine.hooks import CheckpointHook
 
 from mmsigma.apis import VOSInferencer
 from mmsigma.apis.launch import build_runner
+from mmsigma.checkpoints.io import CheckpointError
 from mmsigma.datasets import PseudoMaskRounds
 from mmsigma.engine.reclustering import ClusterSettings, cluster_frames
-from mmsigma.utils.checkpoint import CheckpointError
+from mmsigma.io.video import FrameReader
 from mmsigma.utils.config import load_config
-from mmsigma.utils.video import FrameReader
 from tests.end_to_end.conftest import ROOT
 from tests.scripts import launch
 from tests.vos_data import draw_video, make_davis, write_frames

@@ -9,9 +9,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmsigma.apis.cluster_segmenter import UnsupervisedSegmenter
 from mmsigma.apis.launch import build_runner
-from mmsigma.apis.unsupervised_segmenter import UnsupervisedSegmenter
-from mmsigma.datasets.demo_data import make_demo_dataset
+from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
 from tests.scripts import ROOT, launch

@@ -7,9 +7,9 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
+from mmsigma.checkpoints.key_mapping import to_official
 from mmsigma.engine import CPUAmpOptimWrapper, TransformerOptimWrapperConstructor
 from mmsigma.models import SIGMA, VideoVisionTransformer
-from mmsigma.utils.key_mapping import to_official
 
 
 class Classifier(nn.Module):

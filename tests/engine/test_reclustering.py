@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mmsigma.datasets import PseudoMaskRounds, VideoDataset
 from mmsigma.engine.reclustering import ClusterSettings, recluster
-from mmsigma.utils.video import write_mp4
+from mmsigma.io.video import write_mp4
 from tests.vos_data import draw_video, write_frames
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmsigma.evaluation.segmentation import clustering_miou, match_clusters
+from mmsigma.evaluation.segmentation.cluster_matching import clustering_miou, match_clusters
 from mmsigma.ops.dense_clustering import (
     LEVELS,
     ClusterSettings,

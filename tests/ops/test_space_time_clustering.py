@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmsigma.ops.kmeans import kmeans
+from mmsigma.ops.clustering import kmeans
 from mmsigma.ops.soft_aggregation import aggregate
 from mmsigma.ops.space_time_clustering import cluster_videos, keep_clusters, space_time_code
 from tests.golden_mask_vos import load_vectors

@@ -12,7 +12,7 @@ import pytest
 from scipy.io import savemat
 
 from mmsigma.datasets import PhaseVideoDataset
-from mmsigma.datasets.penn_action import COUNTS, NUM_PHASES, action_name, published_counts
+from mmsigma.datasets.alignment.penn_action import COUNTS, NUM_PHASES, action_name, published_counts
 from tests.datasets.clips import index_of, write_video
 from tests.tensorflow_files import sequence_example, write_records
 

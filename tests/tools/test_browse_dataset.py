@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mmsigma.datasets import SeededIndex
+from mmsigma.io.video import write_mp4
 from mmsigma.registry import DATASETS
 from mmsigma.utils.config import load_config
-from mmsigma.utils.video import write_mp4
 
 SCRIPT = 'tools/browse_dataset.py'
 GAP = 4

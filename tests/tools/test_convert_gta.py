@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from mmsigma.checkpoints.gta_names import trunk_layers
+from mmsigma.checkpoints.io import CheckpointError, load_into_model, load_weights
 from mmsigma.models import GTA
-from mmsigma.utils.checkpoint import CheckpointError, load_into_model, load_weights
-from mmsigma.utils.gta_names import trunk_layers
 from tests.golden_gta import checkpoint_map
 from tests.tensorflow_files import write_bundle
 

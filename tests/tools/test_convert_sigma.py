@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from mmsigma.checkpoints.io import load_into_model, load_state_strictly, load_weights
 from mmsigma.registry import MODELS
-from mmsigma.utils.checkpoint import load_into_model, load_state_strictly, load_weights
 
 GOLDEN = Path(__file__).parents[1] / 'golden' / 'sigma'
 

@@ -13,9 +13,9 @@ import pytest
 from scipy.io import savemat
 
 from mmsigma.datasets import VideoDataset
-from mmsigma.datasets.lists import index_videos
 from mmsigma.datasets.transforms import ReadImageClip
-from mmsigma.utils.video import FrameReader
+from mmsigma.datasets.videos.lists import index_videos
+from mmsigma.io.video import FrameReader
 from tests.datasets.clips import index_of, write_video
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmsigma.utils.feature_store import FeatureStore
+from mmsigma.io.feature_store import FeatureStore
 
 TOOL = 'tools/probe.py'
 

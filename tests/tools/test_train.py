@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmsigma.datasets.demo_data import make_demo_dataset
+from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
 

@@ -8,10 +8,10 @@ import cv2
 import pytest
 import torch
 
-from mmsigma.datasets.demo_data import render_demo_video
+from mmsigma.datasets.demo.demo_data import render_demo_video
+from mmsigma.io.video import FrameReader, write_mp4
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
-from mmsigma.utils.video import FrameReader, write_mp4
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'

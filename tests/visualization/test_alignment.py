@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmsigma.utils.video import FrameReader
+from mmsigma.io.video import FrameReader
 from mmsigma.visualization import alignment
 from mmsigma.visualization.activation import activation_maps, draw_activation
 from mmsigma.visualization.alignment import draw_alignment, draw_anomaly, pick_frames, side_by_side

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsigma.datasets.sequences import find_sequences
+from mmsigma.datasets.vos.sequences import find_sequences
 from mmsigma.visualization.overlay import draw_masks
 from mmsigma.visualization.vos_report import draw_strip
 from tests.vos_data import SIZE, draw_video, make_davis

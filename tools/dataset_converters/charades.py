@@ -12,8 +12,8 @@ Example::
 from argparse import Namespace
 from pathlib import Path
 
-from mmsigma.datasets.charades_dataset import read_charades
-from mmsigma.datasets.lists import (
+from mmsigma.datasets.severe.charades_dataset import read_charades
+from mmsigma.datasets.videos.lists import (
     Split,
     converter_parser,
     index_videos,

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mmsigma.datasets.lists import Split, converter_parser, run_converter
+from mmsigma.datasets.videos.lists import Split, converter_parser, run_converter
 
 SIZES = {'train': 50_000, 'test': 10_000}
 _ALLOWED = {

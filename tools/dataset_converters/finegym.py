@@ -28,8 +28,8 @@ from pathlib import Path
 
 from rich.progress import track
 
-from mmsigma.datasets.finegym import Element, GymEvent, read_events, read_finegym, write_cuts
-from mmsigma.datasets.finegym_frames import (
+from mmsigma.datasets.alignment.finegym import Element, GymEvent, read_events, read_finegym, write_cuts
+from mmsigma.datasets.alignment.finegym_frames import (
     EVENTS,
     EXTRA_STAGES,
     LAYOUTS,
@@ -44,7 +44,8 @@ from mmsigma.datasets.finegym_frames import (
     organised_video,
     read_order,
 )
-from mmsigma.datasets.lists import (
+from mmsigma.datasets.alignment.segment_index import PieceVideo, write_index
+from mmsigma.datasets.videos.lists import (
     Split,
     converter_parser,
     index_videos,
@@ -53,10 +54,9 @@ from mmsigma.datasets.lists import (
     read_lines,
     run_converter,
 )
-from mmsigma.datasets.pieces import PieceVideo, write_index
-from mmsigma.datasets.video_dataset import VIDEO_SUFFIXES
-from mmsigma.utils.cutting import cut_video
-from mmsigma.utils.video import FrameReader
+from mmsigma.datasets.videos.video_dataset import VIDEO_SUFFIXES
+from mmsigma.io.cutting import cut_video
+from mmsigma.io.video import FrameReader
 
 SIZES = {'gym99': {'train': 20_484, 'val': 8_521}, 'gym288': {'train': 22_671, 'val': 9_646}}
 JSON = 'finegym_annotation_info*.json'

@@ -12,7 +12,7 @@ import re
 from argparse import Namespace
 from pathlib import Path
 
-from mmsigma.datasets.lists import Split, converter_parser, index_videos, match_files, read_lines, run_converter
+from mmsigma.datasets.videos.lists import Split, converter_parser, index_videos, match_files, read_lines, run_converter
 
 FLAGS = {'train': 1, 'test': 2}
 SIZES = {'train': 3570, 'test': 1530}

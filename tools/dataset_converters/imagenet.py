@@ -17,7 +17,7 @@ import re
 from argparse import Namespace
 from pathlib import Path
 
-from mmsigma.datasets.lists import Split, converter_parser, match_files, read_lines, run_converter
+from mmsigma.datasets.videos.lists import Split, converter_parser, match_files, read_lines, run_converter
 
 SUFFIXES = ('.jpeg', '.jpg', '.png')
 NUM_TRAIN, NUM_VAL = 1_281_167, 50_000

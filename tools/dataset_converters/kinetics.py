@@ -15,7 +15,7 @@ import csv
 from argparse import Namespace
 from pathlib import Path
 
-from mmsigma.datasets.lists import (
+from mmsigma.datasets.videos.lists import (
     Split,
     converter_parser,
     index_videos,

@@ -27,8 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.progress import track
 
-from mmsigma.datasets.lists import Split, converter_parser, match_files, run_converter
-from mmsigma.datasets.penn_action import (
+from mmsigma.datasets.alignment.penn_action import (
     DROPPED,
     NUM_PHASES,
     action_name,
@@ -37,10 +36,11 @@ from mmsigma.datasets.penn_action import (
     find_phase_files,
     read_penn_video,
 )
-from mmsigma.datasets.phase_dataset import read_phases
-from mmsigma.datasets.sequence_examples import unpack_videos, write_phases
+from mmsigma.datasets.alignment.phase_dataset import read_phases
+from mmsigma.datasets.alignment.sequence_examples import unpack_videos, write_phases
 from mmsigma.datasets.transforms.alignment import resample_phases
-from mmsigma.utils.video import list_pictures
+from mmsigma.datasets.videos.lists import Split, converter_parser, match_files, run_converter
+from mmsigma.io.video import list_pictures
 
 PARTS = ('train', 'val')
 SIZES = {'train': 1_172, 'val': 978}

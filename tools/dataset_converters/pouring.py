@@ -12,8 +12,8 @@ from argparse import Namespace
 
 from rich.progress import track
 
-from mmsigma.datasets.lists import Split, converter_parser, run_converter
-from mmsigma.datasets.sequence_examples import unpack_videos, write_phases
+from mmsigma.datasets.alignment.sequence_examples import unpack_videos, write_phases
+from mmsigma.datasets.videos.lists import Split, converter_parser, run_converter
 
 SIZES = {'train': 70, 'val': 14, 'test': 32}
 NUM_PHASES = 5

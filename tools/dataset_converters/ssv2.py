@@ -14,7 +14,7 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from mmsigma.datasets.lists import (
+from mmsigma.datasets.videos.lists import (
     Split,
     converter_parser,
     index_videos,

@@ -11,8 +11,8 @@ Example::
 from argparse import Namespace
 from pathlib import Path
 
-from mmsigma.datasets.lists import Split, converter_parser, index_videos, match_files, run_converter
-from mmsigma.datasets.repetition_dataset import read_repetitions
+from mmsigma.datasets.severe.repetition_dataset import read_repetitions
+from mmsigma.datasets.videos.lists import Split, converter_parser, index_videos, match_files, run_converter
 
 SIZES = {'train': 421, 'val': 105}
 

@@ -20,9 +20,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mmsigma import __version__
-from mmsigma.utils.checkpoint import write_atomically
-from mmsigma.utils.gta_names import from_tensorflow, trunk_layers
-from mmsigma.utils.tensor_bundle import read_bundle
+from mmsigma.checkpoints.gta_names import from_tensorflow, trunk_layers
+from mmsigma.checkpoints.io import write_atomically
+from mmsigma.io.tensorflow.tensor_bundle import read_bundle
 
 
 def convert(src: Path, dst: Path) -> str:

@@ -50,9 +50,9 @@ def export(checkpoint: Path, out_dir: Path, cfg: Config, *, classes: Path | None
     """
     from safetensors.torch import save_file
 
-    from mmsigma.datasets.lists import read_lines
+    from mmsigma.checkpoints.io import load_into_model, load_weights, write_atomically
+    from mmsigma.datasets.videos.lists import read_lines
     from mmsigma.registry import MODELS
-    from mmsigma.utils.checkpoint import load_into_model, load_weights, write_atomically
 
     model = MODELS.build(cfg.model)
     load_into_model(model, load_weights(checkpoint, trust=trust), origin=checkpoint, allow_missing=False)

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmsigma.io.video import list_pictures
 from mmsigma.registry import TRANSFORMS
-from mmsigma.utils.video import list_pictures
 
 
 @TRANSFORMS.register_module()
 class FrameFolderInit(BaseTransform):
-    """List the pictures of a folder in the order of :func:`mmsigma.utils.video.list_pictures`.
+    """List the pictures of a folder in the order of :func:`mmsigma.io.video.list_pictures`.
 
     ``ReadClip(decoder='frames')`` reads with it.
 

@@ -7,8 +7,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from rich.console import Console
 
-from mmsigma.datasets.pseudo_masks import LoadPseudoMasks, PseudoMaskRounds
 from mmsigma.datasets.transforms.decoding import ReadClip
+from mmsigma.datasets.vos.pseudo_masks import LoadPseudoMasks, PseudoMaskRounds
 from mmsigma.engine.reclustering import ClusterSettings, recluster
 from mmsigma.registry import HOOKS
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torchvision.models import resnet18, resnet50
 
-from mmsigma.models.timm_encoders import create_timm_vit, resize_dino_positions
+from mmsigma.models.backbones.timm_weights import create_timm_vit, resize_dino_positions
 from mmsigma.ops.colour import rgb_to_lab
 from mmsigma.registry import MODELS
 

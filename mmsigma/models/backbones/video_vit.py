@@ -5,7 +5,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from mmsigma.models.layers import build_blocks
+from mmsigma.models.backbones.layers import build_blocks
 from mmsigma.ops import (
     TokenSplit,
     gather_tokens,

@@ -1,0 +1,102 @@
+"""Cluster maps of a user's own video."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from mmengine.structures import BaseDataElement
+
+from mmsigma.apis.features import build_inference_model
+from mmsigma.datasets.vos.segmentation_clips import choose_frames, resize_picture
+from mmsigma.io.video import FrameReader, write_mp4
+from mmsigma.utils.config import load_config
+from mmsigma.visualization.overlay import draw_masks
+
+
+class ClusterMaps(NamedTuple):
+    """Clusters of a clip.
+
+    Attributes:
+        frames: RGB frames (T, H, W, 3), uint8, of the video's own size.
+        frame_inds: Their numbers.
+        clusters: Cluster of every cell (T, h, w), uint8.
+    """
+
+    frames: np.ndarray
+    frame_inds: list[int]
+    clusters: np.ndarray
+
+    def overlay(self, opacity: float = 0.5) -> np.ndarray:
+        """Frames with each cluster in a colour of its own, uint8 (T, H, W, 3)."""
+        height, width = self.frames.shape[1:3]
+        ids = self.clusters + 1  # 0 would not be drawn
+        masks = [cv2.resize(clusters, (width, height), interpolation=cv2.INTER_NEAREST) for clusters in ids]
+        return np.stack([draw_masks(*pair, opacity) for pair in zip(self.frames, masks, strict=True)])
+
+    def write_overlay(self, path: str | Path, opacity: float = 0.5, fps: float = 4.0) -> None:
+        """Write the overlay as a video.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        write_mp4(path, self.overlay(opacity), fps)
+
+
+class UnsupervisedSegmenter:
+    """Clusters the dense features of frames that are evenly spread over a video.
+
+    ::
+
+        segment = UnsupervisedSegmenter('configs/unsupervised_segmentation/vitb_davis17.py', 'sigma.pth')
+        segment('dog.mp4').write_overlay('dog_clusters.mp4')
+
+    Args:
+        config: Config of an unsupervised segmentation, a file or ``package::path``.
+        checkpoint: Weights of the encoder, official files included; None where the config has ``weights_in_config``.
+        num_clusters: K.
+        seed: Of k-means.
+        device: Where to run; a GPU if there is one.
+        options: Changes of the config, as of ``--cfg-options``.
+        trust: Allow the checkpoint to execute code on loading.
+
+    Raises:
+        FileNotFoundError: If config or checkpoint do not exist.
+        ValueError: If the config needs a checkpoint and there is none.
+        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not fit.
+    """
+
+    def __init__(
+        self,
+        config: str | Path,
+        checkpoint: str | Path | None = None,
+        *,
+        num_clusters: int = 6,
+        seed: int = 0,
+        device: str | None = None,
+        options: dict[str, Any] | None = None,
+        trust: bool = False,
+    ) -> None:
+        cfg = load_config(config, options)
+        cfg.model.clustering.update(num_clusters=(num_clusters,), seeds=(seed,), level='clip')
+        self.model = build_inference_model(cfg, checkpoint, device, trust=trust)
+        self.num_clusters, self.num_frames, self.img_size = num_clusters, cfg.num_frames, cfg.img_size
+
+    def __call__(self, video: str | Path) -> ClusterMaps:
+        """Cluster a video.
+
+        Args:
+            video: A video file, or a folder of frames.
+
+        Raises:
+            FileNotFoundError: If there is no such video.
+            ValueError: If it cannot be read, or has no frames.
+        """
+        reader = FrameReader(video)
+        numbers = choose_frames(len(reader), self.num_frames)
+        frames = np.stack([reader.read(number) for number in numbers])
+        clip = torch.from_numpy(np.stack([resize_picture(frame, self.img_size) for frame in frames]))
+        data = dict(inputs=[clip.permute(3, 0, 1, 2)], data_samples=[BaseDataElement()])
+        (sample,) = self.model.test_step(data)
+        return ClusterMaps(frames, numbers, sample.pred_masks[self.num_clusters][0].cpu().numpy())

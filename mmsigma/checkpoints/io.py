@@ -1,0 +1,228 @@
+"""Safe reading and atomic writing of checkpoints."""
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from mmengine.logging import MMLogger
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from mmsigma.checkpoints.frame_encoder_names import INNER, fit_key_encoder, is_network_alone, take_teacher
+from mmsigma.checkpoints.key_mapping import to_our_names
+
+_WRAPPERS = re.compile(r'^(?:module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.')  # added to names by DDP and torch.compile
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be used; the message says which, why and what to do."""
+
+
+def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
+    """Read a checkpoint to the CPU; files of unknown origin cannot execute code.
+
+    Args:
+        path: A ``.safetensors`` file or one written by ``torch.save``.
+        trust: Unpickle arbitrary objects. Official SIGMA and VideoMAE files hold an ``argparse.Namespace`` and need
+            it; set it only for files whose origin you trust.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CheckpointError: If the file is damaged, or holds objects that only a trusted load may build.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f'no checkpoint at {path}')
+    if path.suffix != '.safetensors' and not _starts_like_torch_save(path):
+        raise CheckpointError(f'{path} is damaged or not a checkpoint: it does not start as files of torch.save do')
+    try:
+        if path.suffix == '.safetensors':
+            return load_file(path)
+        return torch.load(path, map_location='cpu', weights_only=not trust)
+    except (RuntimeError, EOFError, ValueError, OSError, SafetensorError, UnpicklingError) as error:
+        if isinstance(error, UnpicklingError) and not trust:
+            raise CheckpointError(
+                f'{path} holds more than tensors and plain containers, and loading it could execute code. If you trust '
+                f'its origin, convert it once: python tools/model_converters/convert_sigma.py {path} OUT.pth --trust'
+            ) from error
+        reason = str(error) or type(error).__name__
+        raise CheckpointError(f'{path} is damaged or not a checkpoint: {reason}') from error
+
+
+def _starts_like_torch_save(path: Path) -> bool:
+    with path.open('rb') as file:
+        return file.read(2) in (b'PK', b'\x80\x02')  # an archive, or a pickle before torch 1.6
+
+
+def load_weights(
+    path: str | Path, keys: Sequence[str] = ('state_dict', 'model', 'module', 'teacher'), *, trust: bool = False
+) -> dict[str, Tensor]:
+    """Read the parameters of a checkpoint, whichever of ``keys`` it keeps them under.
+
+    Args:
+        path: The checkpoint.
+        keys: Where to look for parameters, in this order; a file that is nothing but parameters will do as well.
+        trust: As for :func:`load_checkpoint_file`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CheckpointError: If it is damaged, unsafe, or holds no mapping of names to tensors.
+    """
+    return find_weights(load_checkpoint_file(path, trust=trust), path, keys)
+
+
+def find_weights(
+    content: Any, path: str | Path, keys: Sequence[str] = ('state_dict', 'model', 'module', 'teacher')
+) -> dict[str, Tensor]:
+    """The parameters in the content of a checkpoint, without what DDP and ``torch.compile`` add to names.
+
+    See :func:`load_weights`.
+
+    Raises:
+        CheckpointError: If there are none.
+    """
+    for key in keys:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        found = sorted(content)[:8] if isinstance(content, dict) else type(content).__name__
+        raise CheckpointError(f'{path} holds no parameters under any of {list(keys)}; found {found}')
+    return {_WRAPPERS.sub('', name): value for name, value in content.items()}
+
+
+def load_state_strictly(
+    module: nn.Module, state: dict[str, Tensor], *, origin: str | Path, allow_missing: bool = False
+) -> None:
+    """Load parameters and fail, with names, where they do not fit.
+
+    Args:
+        module: What to load into.
+        state: Names and tensors.
+        origin: Where they come from, for messages.
+        allow_missing: Accept parameters that are in only one of both, with a warning that counts them.
+
+    Raises:
+        CheckpointError: If shapes differ, if nothing fits, or if names differ and ``allow_missing`` is not set.
+    """
+    own = module.state_dict()
+    common = own.keys() & state.keys()
+    wrong = [
+        f'{n}: {tuple(state[n].shape)} instead of {tuple(own[n].shape)}'
+        for n in own
+        if n in common and own[n].shape != state[n].shape
+    ]
+    if wrong:
+        raise CheckpointError(
+            f'{origin} was made for a model of another size ({len(wrong)} parameters differ): ' + '; '.join(wrong[:5])
+        )
+    missing, unexpected = sorted(own.keys() - common), sorted(state.keys() - common)
+    difference = f'missing {len(missing)} {missing[:5]}, unexpected {len(unexpected)} {unexpected[:5]}'
+    if not common or ((missing or unexpected) and not allow_missing):
+        raise CheckpointError(f'{origin} does not fit the model: {difference}')
+    if missing or unexpected:
+        MMLogger.get_current_instance().warning(f'{origin} fits only in part: {difference}')
+    module.load_state_dict(state, strict=False)
+
+
+def load_into_model(
+    model: nn.Module,
+    state: dict[str, Tensor],
+    *,
+    origin: str | Path,
+    allow_missing: bool = True,
+    backbone_only: bool = False,
+) -> None:
+    """Load parameters of any known origin into one of our models.
+
+    Official names (SIGMA, VideoMAE), mmaction2's and Hugging Face's are recognised. Of a pre-training checkpoint, a
+    model without decoder takes the backbone, less the final norm if it has none, as the releases do.
+
+    Args:
+        model: What to load into.
+        state: Names and tensors.
+        origin: Where they come from, for messages.
+        allow_missing: Accept a model that is only in part in ``state``, and the reverse, with a warning that counts
+            both. The backbone has to be there as a whole in any case, but for a final norm where more than it is taken.
+        backbone_only: Take the backbone even if there is more.
+
+    Raises:
+        CheckpointError: If the names are of no known origin, shapes differ, a part of the backbone is missing or is
+            none of the model's, or names differ and ``allow_missing`` is not set.
+    """
+    try:
+        state = to_our_names(state)
+    except KeyError as error:
+        raise CheckpointError(f'{origin}: {error.args[0]}') from error
+    own = model.state_dict()
+    state = fit_key_encoder(take_teacher(state, own), own)
+    pretrained = any(name.startswith('neck.') for name in state) and not any(name.startswith('neck.') for name in own)
+    # training may begin with a network that has no keys yet
+    root = INNER if allow_missing and is_network_alone(state, own) else 'backbone.'
+    needed = [name for name in own if name.startswith(root)]
+    take_backbone = backbone_only or pretrained
+    if take_backbone or allow_missing:
+        _check_backbone(needed, state, origin, root, optional_norm=not take_backbone)
+    if take_backbone:
+        state = {name: state[name] for name in needed}
+        allow_missing = allow_missing or backbone_only
+    load_state_strictly(model, state, origin=origin, allow_missing=allow_missing)
+
+
+def _check_backbone(
+    needed: Sequence[str], state: dict[str, Tensor], origin: str | Path, root: str, optional_norm: bool
+) -> None:
+    # the norm is of pre-training, and fine-tuned models have none; skips are for the decoder of Mask-VOS, and fc is the
+    # classifier of ResNets
+    optional = (f'{root}norm.', 'backbone.skip', f'{root}fc.')
+    missing = [name for name in needed if name not in state and not (optional_norm and name.startswith(optional))]
+    if missing:
+        raise CheckpointError(f'{origin} lacks {len(missing)} parameters of the backbone: {missing[:5]}')
+    others = sorted(name for name in state.keys() - set(needed) if name.startswith('backbone.'))
+    stages = {name.removeprefix(root).split('.')[0] for name in needed}
+    later = {f'layer{number}' for number in range(2, 5)} - stages if 'layer1' in stages else set()  # of a ResNet
+    others = [
+        name for name in others if not name.startswith(optional) and name.removeprefix(root).split('.')[0] not in later
+    ]
+    if needed and others:
+        raise CheckpointError(
+            f'{origin} was made for another backbone, a deeper one for example: {len(others)} of its parameters are '
+            f'none of the model, {others[:5]}'
+        )
+
+
+def write_atomically(path: str | Path, write: Callable[[str], Any]) -> None:
+    """Write through a temporary file beside ``path``, which is replaced only after the last byte reached the disk.
+
+    Args:
+        path: The file to write.
+        write: Called with the name of the temporary file.
+
+    Raises:
+        OSError: Whatever ``write`` raises, a full disk for one; ``path`` is then as it was before.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix=path.suffix)
+    os.close(handle)
+    try:
+        write(temporary)
+        with open(temporary, 'rb+') as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

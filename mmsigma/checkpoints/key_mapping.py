@@ -1,0 +1,159 @@
+"""Parameter names of the official SIGMA and VideoMAE releases, and ours; recognition of these and others."""
+
+import re
+
+from torch import Tensor
+
+from mmsigma.checkpoints.foreign_names import (
+    from_huggingface,
+    from_mmaction2,
+    is_huggingface,
+    is_mmaction2,
+    rename,
+    require_biases,
+    reverse,
+    to_huggingface,
+    to_mmaction2,
+)
+from mmsigma.checkpoints.frame_encoder_names import from_frame_encoder, is_frame_encoder
+from mmsigma.checkpoints.mask_vos_names import from_mask_vos, is_mask_vos
+
+# (official prefix, our prefix); the first that fits wins, so longer official prefixes come first.
+_PRETRAIN = (
+    ('encoder.', 'backbone.'),
+    ('encoder_to_decoder.', 'neck.embed.'),
+    ('decoder.', 'neck.'),
+    ('mask_token', 'neck.mask_token'),
+    ('prototypes', 'head.prototypes.0'),
+    ('head.', 'target.mlp.'),
+)
+_FINETUNE = (
+    ('patch_embed.', 'backbone.patch_embed.'),
+    ('blocks.', 'backbone.blocks.'),
+    ('fc_norm.', 'head.fc_norm.'),
+    ('head.', 'head.fc.'),
+)
+_LINEAR = ('weight', 'bias')
+_BLOCK = (
+    *(f'{layer}.{part}' for layer in ('norm1', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2') for part in _LINEAR),
+    *('attn.qkv.weight', 'attn.q_bias', 'attn.v_bias'),
+)
+
+
+ORIGINS = ('ours', 'official', 'mmaction2', 'hf')
+
+
+def origin_of(state: dict[str, Tensor]) -> str:
+    """Whose names the parameters have, one of ``ORIGINS``; ours if nobody else's."""
+    if is_huggingface(state):
+        return 'hf'
+    if is_mmaction2(state):
+        return 'mmaction2'
+    return 'official' if any(name.startswith(('encoder.', 'blocks.')) for name in state) else 'ours'
+
+
+def to_our_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Recognise whose names the parameters have and rename them to ours.
+
+    Raises:
+        KeyError: If the names are only in part of a known origin.
+    """
+    if is_frame_encoder(state):
+        return from_frame_encoder(state)
+    if is_mask_vos(state):
+        return from_mask_vos(state)
+    origin = origin_of(state)
+    if origin == 'hf':
+        return from_huggingface(state)
+    if origin == 'mmaction2':
+        return from_mmaction2(state)
+    return from_official(state) if origin == 'official' else state
+
+
+def from_our_names(state: dict[str, Tensor], origin: str, num_tokens: int = 1568) -> dict[str, Tensor]:
+    """Rename our parameters to those of ``origin``, one of ``ORIGINS``.
+
+    Args:
+        state: Names and tensors.
+        origin: Whose names they are to have.
+        num_tokens: Length of the position table that mmaction2 stores.
+
+    Raises:
+        KeyError: If a parameter has no counterpart there.
+    """
+    if origin == 'hf':
+        return to_huggingface(state)
+    if origin == 'mmaction2':
+        return to_mmaction2(state, num_tokens)
+    return to_official(state) if origin == 'official' else state
+
+
+def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the parameters of an official pre-training or fine-tuning file.
+
+    Args:
+        state: Parameters of SIGMA (MLP or DINO target) or VideoMAE under their official names.
+
+    Raises:
+        KeyError: If a name belongs to neither, or if a query or value bias is missing, which some third-party
+            conversions lose.
+    """
+    rules = _PRETRAIN if any(name.startswith('encoder.') for name in state) else _FINETUNE
+    renamed = rename(state, rules)
+    require_biases(renamed, 'an official model')
+    return renamed
+
+
+def to_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The reverse of :func:`from_official`, for our models' parameters.
+
+    Raises:
+        KeyError: If a parameter has no official name, further levels of prototypes for one.
+    """
+    rules = _PRETRAIN if any(name.startswith('neck.') for name in state) else _FINETUNE
+    return rename(state, reverse(rules))
+
+
+def check_complete(state: dict[str, Tensor]) -> None:
+    """Check that parameters under our names are those of a whole model that the releases know too, or of a backbone.
+
+    Raises:
+        KeyError: With the names that are missing or unexpected.
+    """
+    expected = _expected_names(state)
+    missing, unexpected = sorted(expected - state.keys()), sorted(state.keys() - expected)
+    if missing or unexpected:
+        raise KeyError(
+            f'the file does not hold a whole model: missing {len(missing)} {missing[:8]}, '
+            f'unexpected {len(unexpected)} {unexpected[:8]}'
+        )
+
+
+def _expected_names(state: dict[str, Tensor]) -> set[str]:
+    layers, names = ['backbone.patch_embed.proj'], _block_names(state, 'backbone')
+    if all(name.startswith('backbone.') for name in state):
+        layers += ['backbone.norm'] * ('backbone.norm.weight' in state)
+    elif not any(name.startswith('neck.') for name in state):
+        layers += ['head.fc_norm', 'head.fc']
+    else:
+        names |= _block_names(state, 'neck') | {'neck.embed.weight', 'neck.mask_token'}
+        layers += ['backbone.norm', 'neck.norm', 'neck.head']
+        projection = _numbers(state, r'target\.mlp\.(\d+)\.')
+        layers += [f'target.mlp.{number}' for number in range(0, max(projection, default=-1) + 1, 2)]
+        if projection or 'head.prototypes.0' in state or not _predicts_pixels(state):
+            names.add('head.prototypes.0')
+    return names | {f'{layer}.{part}' for layer in layers for part in _LINEAR}
+
+
+def _block_names(state: dict[str, Tensor], part: str) -> set[str]:
+    depth = max(_numbers(state, rf'{part}\.blocks\.(\d+)\.'), default=0) + 1
+    return {f'{part}.blocks.{number}.{name}' for number in range(depth) for name in _BLOCK}
+
+
+def _numbers(state: dict[str, Tensor], pattern: str) -> set[int]:
+    return {int(match[1]) for name in state if (match := re.match(pattern, name))}
+
+
+def _predicts_pixels(state: dict[str, Tensor]) -> bool:
+    prediction, tube = state.get('neck.head.bias'), state.get('backbone.patch_embed.proj.weight')
+    return prediction is None or tube is None or len(prediction) == tube[0].numel()

@@ -1,0 +1,112 @@
+"""Where the elements of FineGym are in the videos of YouTube."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mmsigma.checkpoints.io import write_atomically
+
+
+class Element(NamedTuple):
+    """An element of gymnastics in a whole video.
+
+    Attributes:
+        video: YouTube id.
+        start: Seconds from the start of the video.
+        end: Likewise.
+    """
+
+    video: str
+    start: float
+    end: float
+
+
+class GymEvent(NamedTuple):
+    """An event, a routine of one gymnast on one apparatus, in a whole video.
+
+    Attributes:
+        video: YouTube id.
+        start: Seconds from the start of the video.
+        end: Likewise.
+        code: Number of the kind of event, 0 if it is not said.
+        elements: Start and end of each stage of each element, seconds from the start of the event.
+    """
+
+    video: str
+    start: float
+    end: float
+    code: int
+    elements: dict[str, tuple[tuple[float, float], ...]]
+
+
+def read_events(path: str | Path) -> dict[str, GymEvent]:
+    """Read the JSON annotation of FineGym: events of videos, and elements of events, if they have any.
+
+    Args:
+        path: ``finegym_annotation_info_v1.0.json`` or a later version.
+
+    Returns:
+        Events by ``<video>_E_<start>_<end>``, with elements by ``<video>_E_<start>_<end>_A_<start>_<end>``.
+
+    Raises:
+        ValueError: If the file has another form, or an element or event ends before it starts; it is named.
+    """
+    events, name = {}, str(path)
+    try:
+        for video, own in json.loads(Path(path).read_text(encoding='utf-8')).items():
+            for event, content in own.items():
+                name = event_name = f'{video}_{event}'
+                (interval,) = _stages(content['timestamps'][:1])
+                elements = {}
+                for segment, stages in (content.get('segments') or {}).items():
+                    name = f'{event_name}_{segment}'
+                    elements[name] = _stages(stages['timestamps'])
+                events[event_name] = GymEvent(video, *interval, int(content.get('event', 0)), elements)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f'{path} is not the annotation of FineGym: {name}: {error}') from error
+    return events
+
+
+def read_finegym(path: str | Path) -> dict[str, Element]:
+    """Elements by the names that the lists have for them, see :func:`read_events`.
+
+    An element of several stages, as those of vault are, lasts from the start of its first to the end of its last.
+    """
+    return {
+        name: Element(event.video, event.start + stages[0][0], event.start + stages[-1][1])
+        for event in read_events(path).values()
+        for name, stages in event.elements.items()
+    }
+
+
+def _stages(timestamps: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
+    stages = tuple((float(start), float(end)) for start, end in timestamps)
+    if not stages:
+        raise ValueError('it has no times')
+    if not 0 <= stages[0][0] < stages[-1][1]:
+        raise ValueError(f'it lasts from {stages[0][0]:g} to {stages[-1][1]:g}')
+    return stages
+
+
+def write_cuts(path: Path, names: Sequence[str], elements: dict[str, Element]) -> list[str]:
+    """Write a CSV of where the named elements are, to cut them out with a tool of one's own.
+
+    Args:
+        path: The file; its columns are name, video, start and end.
+        names: Which elements.
+        elements: All, by name.
+
+    Returns:
+        The names that are none of the elements.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator='\n')
+    writer.writerow(['name', *Element._fields])
+    for name in names:
+        if element := elements.get(name):
+            writer.writerow([name, element.video, f'{element.start:.3f}', f'{element.end:.3f}'])
+    write_atomically(path, lambda temporary: Path(temporary).write_text(buffer.getvalue(), encoding='utf-8'))
+    return [name for name in names if name not in elements]

@@ -1,0 +1,212 @@
+"""Labels of single frames of FineGym: of elements, of whole events, and of events put in one order (GTA, CVPR 2021).
+
+Videos are pieces of the clips of events, see :mod:`mmsigma.datasets.alignment.segment_index`, in one of three layouts:
+
+* ``clips``: each element, all of its frames labelled alike.
+* ``events``: each event as it is; what is no element of the list is background, -1, and of an element of several stages
+  the last has its label (CARL).
+* ``organised``: the elements of each event, those of the first set first, those of a set in the order of time, so that
+  all events of a kind have one order (GTA's supplement, section 3).
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mmsigma.datasets.alignment.finegym import GymEvent
+from mmsigma.datasets.alignment.segment_index import PieceVideo
+
+LAYOUTS = ('clips', 'events', 'organised')
+EVENTS = ('VT', 'FX', 'BB', 'UB')  # events 1 to 4 of the annotation
+GYM99_EVENTS = {'VT': range(6), 'FX': range(6, 41), 'BB': range(41, 74), 'UB': range(74, 99)}
+"""Classes of Gym99 of each event."""
+EXTRA_STAGES = 2
+Order = dict[str, dict[str, list[int]]]
+
+
+class GymClip(NamedTuple):
+    """The clip of an event.
+
+    Attributes:
+        path: Of its file.
+        fps: Its frames a second.
+        num_frames: How many it has.
+    """
+
+    path: str
+    fps: float
+    num_frames: int
+
+    def span(self, start: float, end: float) -> tuple[int, int]:
+        """First frame of a time in seconds and the one after its last; the frame at its end is its own (CARL)."""
+        return int(start * self.fps), min(int(end * self.fps) + 1, self.num_frames)
+
+
+def event_of(name: str, event: GymEvent) -> str:
+    """Kind of an event.
+
+    Raises:
+        ValueError: If its number is none of the four.
+    """
+    if not 1 <= event.code <= len(EVENTS):
+        raise ValueError(f'{name} is of event {event.code}; known are 1 to {len(EVENTS)}, {", ".join(EVENTS)}')
+    return EVENTS[event.code - 1]
+
+
+def group_by_event(entries: Sequence[tuple[str, int]], events: Mapping[str, GymEvent]) -> dict[str, dict[str, int]]:
+    """Labels of the elements of each event of a list, both in the order of time; others are left out."""
+    place = {name: (event, number) for event in events for number, name in enumerate(_in_time(events[event]))}
+    groups: dict[str, dict[str, int]] = {}
+    for name, label in sorted((entry for entry in entries if entry[0] in place), key=lambda entry: place[entry[0]]):
+        groups.setdefault(place[name][0], {})[name] = label
+    return groups
+
+
+def _in_time(event: GymEvent) -> list[str]:
+    return sorted(event.elements, key=lambda name: event.elements[name][0])
+
+
+def check_gym99(groups: Mapping[str, Mapping[str, int]], events: Mapping[str, GymEvent]) -> None:
+    """Check that classes and events of the annotation agree.
+
+    Raises:
+        ValueError: If an element is of a class of another event; it is named.
+    """
+    for name, elements in groups.items():
+        kind = event_of(name, events[name])
+        for element, label in elements.items():
+            if label not in GYM99_EVENTS[kind]:
+                raise ValueError(f'{element} has the label {label}, but its event is {kind}: not of Gym99')
+
+
+def read_order(path: Path) -> Order:
+    """Sets of each event in their order, and the labels of each set.
+
+    Args:
+        path: JSON, ``{"FX": {"leaps": [6, 7], "turns": [8]}, ...}``, or FineGym's list of categories, with lines
+            ``Clabel: 6; set: 21; ...``, whose sets are in the order of their numbers.
+
+    Raises:
+        ValueError: If it is neither, or a label has two sets.
+    """
+    text = path.read_text(encoding='utf-8')
+    try:
+        if path.suffix == '.json':
+            order: Order = {
+                event: {str(name): [int(label) for label in labels] for name, labels in sets.items()}
+                for event, sets in json.loads(text).items()
+            }
+        else:
+            order = {'': {}}
+            for label, number in sorted(
+                re.findall(r'Clabel:\s*(\d+)\s*;\s*set:\s*(\d+)', text), key=lambda m: int(m[1])
+            ):
+                order[''].setdefault(number, []).append(int(label))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f'{path} has no order of sets, {{"FX": {{"leaps": [6, 7]}}}}: {error}') from error
+    labels = [label for sets in order.values() for own in sets.values() for label in own]
+    if not labels or len(labels) != len(set(labels)):
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        raise ValueError(
+            f'{path} has no order of sets: labels {twice[:5]} have two' if twice else f'{path} has no sets'
+        )
+    return order
+
+
+def complete_order(order: Order, groups: Mapping[str, Mapping[str, int]], events: Mapping[str, GymEvent]) -> Order:
+    """The order with the sets of each event, as far as the list has elements of them.
+
+    Raises:
+        ValueError: If a label of an event that has an order has no set; it is named.
+    """
+    labels: dict[str, set[int]] = {}
+    for name, elements in groups.items():
+        labels.setdefault(event_of(name, events[name]), set()).update(elements.values())
+    complete: Order = {}
+    for event in sorted(labels, key=EVENTS.index):
+        sets = order.get(event) or order.get('') or {'all': sorted(labels[event])}
+        complete[event] = {name: own for name, own in sets.items() if labels[event] & set(own)}
+        if lost := sorted(labels[event] - {label for own in complete[event].values() for label in own}):
+            raise ValueError(f'the order of sets lacks the labels {lost} of {event}')
+    return complete
+
+
+def element_pieces(
+    clip: GymClip, stages: Sequence[tuple[float, float]], label: int, extra: int | None
+) -> list[tuple[int, int, int]]:
+    """Pieces of an element; none if the clip ends before it.
+
+    Args:
+        clip: Of its event.
+        stages: Their times.
+        label: Of the last stage.
+        extra: Label of the first stage, the next one being that of those between; None for background.
+    """
+    first, stop = clip.span(stages[0][0], stages[-1][1])
+    if first >= stop:
+        return []
+    labels = np.full(stop - first, -1)
+    for number, stage in enumerate(stages):
+        start, end = clip.span(*stage)
+        is_last = number == len(stages) - 1
+        own = label if is_last else -1 if extra is None else extra + min(number, EXTRA_STAGES - 1)
+        labels[max(start - first, 0) : max(end - first, 0)] = own
+    return _runs(labels, first)
+
+
+def _runs(labels: np.ndarray, first: int = 0) -> list[tuple[int, int, int]]:
+    edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
+    return [(first + a, first + b, int(labels[a])) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+def clip_videos(name: str, event: GymEvent, elements: Mapping[str, int], clip: GymClip) -> Iterator[PieceVideo]:
+    """The layout ``clips``."""
+    for element, label in elements.items():
+        stages = event.elements[element]
+        first, stop = clip.span(stages[0][0], stages[-1][1])
+        if first < stop:
+            yield PieceVideo(clip.path, element, label, ((first, stop, label),))
+
+
+def event_video(name: str, event: GymEvent, elements: Mapping[str, int], clip: GymClip) -> PieceVideo:
+    """The layout ``events``."""
+    labels = np.full(clip.num_frames, -1)
+    for element, label in elements.items():
+        first, stop = clip.span(*event.elements[element][-1])
+        labels[first:stop] = label
+    return PieceVideo(clip.path, name, EVENTS.index(event_of(name, event)), tuple(_runs(labels)))
+
+
+def organised_video(
+    name: str,
+    event: GymEvent,
+    elements: Mapping[str, int],
+    clip: GymClip,
+    *,
+    sets: Mapping[str, Sequence[int]],
+    extra: int | None = None,
+    drop_incomplete: bool = False,
+) -> PieceVideo | None:
+    """The layout ``organised``, or None for an event without elements within its clip, or that is to be dropped.
+
+    Args:
+        name: Of the event.
+        event: Its annotation.
+        elements: Labels of its elements, in the order of time.
+        clip: Its file.
+        sets: Labels of each set, in the order that sets are to have.
+        extra: See :func:`element_pieces`.
+        drop_incomplete: Drop events that lack a set.
+    """
+    places = {label: place for place, labels in enumerate(sets.values()) for label in labels}
+    pieces = {key: element_pieces(clip, event.elements[key], label, extra) for key, label in elements.items()}
+    there = {key: label for key, label in elements.items() if pieces[key]}
+    if not there or (drop_incomplete and {places[label] for label in there.values()} != set(range(len(sets)))):
+        return None
+    ordered = sorted(there, key=lambda key: places[there[key]])  # stable: by time within a set
+    kind = EVENTS.index(event_of(name, event))
+    return PieceVideo(clip.path, name, kind, tuple(piece for key in ordered for piece in pieces[key]))

@@ -1,0 +1,1 @@
+"""Videos of lists and folders."""

@@ -1,0 +1,274 @@
+"""Lists for :class:`mmsigma.datasets.VideoDataset`, made from the annotations that data sets are distributed with."""
+
+import argparse
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mmsigma.checkpoints.io import write_atomically
+from mmsigma.datasets.videos.video_dataset import find_videos
+
+
+@dataclass(frozen=True)
+class Split:
+    """One list to write: ``<name>.txt``, and ``<name>_missing.txt`` if some of its videos are not there.
+
+    Args:
+        name: File name, without ending.
+        entries: Path, relative to the root, and label of what was found.
+        missing: Names of what was not.
+        expected: How many there are in the data set as its authors published it, found or not.
+        every: ``entries`` and, by their names instead of paths, ``missing``, in the order of the annotation.
+    """
+
+    name: str
+    entries: list[tuple[str, int]]
+    missing: list[str] = field(default_factory=list)
+    expected: int | None = None
+    every: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """How many the annotation names."""
+        return len(self.entries) + len(self.missing)
+
+    def __str__(self) -> str:
+        text = f'{self.name}: {len(self.entries):,} files'
+        if (num_classes := len({label for _, label in self.entries})) > 1:
+            text += f', {num_classes:,} classes'
+        if self.missing:
+            text += f'; {len(self.missing):,} of {self.total:,} missing, listed in {self.name}_missing.txt'
+        if self.expected not in (None, self.total):
+            text += f'; the annotation names {self.total:,}, published are {self.expected:,}'
+        return text
+
+
+def match_files(
+    name: str,
+    wanted: Iterable[tuple[str, int]],
+    find: Callable[[str], str | None],
+    expected: int | None = None,
+) -> Split:
+    """Find the files of annotated names, in the order of the annotation.
+
+    Args:
+        name: Name of the list.
+        wanted: Names and labels.
+        find: Path of a name, or None; :func:`index_videos` makes such look-ups cheap.
+        expected: Published number of names.
+    """
+    found = [(key, find(key), label) for key, label in wanted]
+    entries = [(path, label) for _, path, label in found if path is not None]
+    missing = [key for key, path, _ in found if path is None]
+    return Split(name, entries, missing, expected, [(path or key, label) for key, path, label in found])
+
+
+def index_videos(root: Path, folder: str = '', key: Callable[[Path], str] = lambda path: path.stem) -> dict[str, str]:
+    """Paths, relative to ``root``, of all videos below ``root/folder``, by what ``key`` says of them.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it holds no video, or two that ``key`` does not tell apart; they are named.
+    """
+    index: dict[str, str] = {}
+    for path in find_videos(root / folder):
+        place = path.relative_to(root).as_posix()
+        if (other := index.setdefault(key(path), place)) != place:
+            raise ValueError(
+                f'{root / other} and {root / place} have the same name: remove one, or say with --videos which '
+                'folder the videos are in'
+            )
+    return index
+
+
+def one_file(folder: Path, *patterns: str) -> Path:
+    """The file in ``folder`` that fits the first of ``patterns`` that any fits.
+
+    Raises:
+        FileNotFoundError: If none fits, or several fit the same pattern; they are named.
+    """
+    for pattern in patterns:
+        found = sorted(folder.glob(pattern))
+        if len(found) > 1:
+            names = ', '.join(path.name for path in found)
+            raise FileNotFoundError(f'several files in {folder} could be meant by {pattern}: {names}; keep one of them')
+        if found:
+            return found[0]
+    raise FileNotFoundError(f'no {" or ".join(patterns)} in {folder}; say with --annotations where the files are')
+
+
+def keep_part(
+    annotated: dict[str, list[tuple[str, str]]],
+    classes: Sequence[str],
+    class_file: Path | None = None,
+    id_file: Path | None = None,
+    identity: Callable[[str], str] = str,
+) -> tuple[dict[str, list[tuple[str, int]]], list[str]]:
+    """Number the classes of annotated names, and keep a part of both if asked for.
+
+    Args:
+        annotated: Names and classes of each split.
+        classes: All classes, in the order of their labels.
+        class_file: The classes to keep, in the order of their new labels.
+        id_file: The names to keep, each at the start of a line; without ``class_file``, classes that lose all of their
+            training videos are left out.
+        identity: What ``id_file`` calls a name.
+
+    Returns:
+        Names and labels of each split, and the classes kept.
+
+    Raises:
+        ValueError: If a class or all names are unknown.
+    """
+    if unknown := {label for entries in annotated.values() for _, label in entries}.difference(classes):
+        raise ValueError(f'{len(unknown)} classes have no label, {sorted(unknown)[:3]} among them')
+    if id_file:
+        kept = {line.split()[0] for line in read_lines(id_file)}
+        annotated = {
+            part: [entry for entry in entries if identity(entry[0]) in kept] for part, entries in annotated.items()
+        }
+        left = {label for _, label in annotated['train']}
+        classes = [name for name in classes if name in left]
+        if not left:
+            raise ValueError(f'no training video has an id of {id_file}')
+    if class_file:
+        chosen = read_lines(class_file)
+        if unknown := set(chosen).difference(classes):
+            raise ValueError(f'{class_file}: no videos of {len(unknown)} classes, {sorted(unknown)[:3]} among them')
+        classes = chosen
+    numbers = {name: number for number, name in enumerate(classes)}
+    wanted = {
+        part: [(name, numbers[label]) for name, label in entries if label in numbers]
+        for part, entries in annotated.items()
+    }
+    return wanted, list(classes)
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a text file that are not empty.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is empty.
+    """
+    lines = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
+    if not lines:
+        raise ValueError(f'{path} is empty')
+    return lines
+
+
+def write_lists(
+    out: Path,
+    splits: Sequence[Split],
+    classes: Sequence[str] = (),
+    *,
+    strict: bool = False,
+    lists: bool = True,
+    keep_missing: bool = False,
+) -> None:
+    """Write the lists, ``classes.txt`` with a class name per label, and which files are missing.
+
+    Args:
+        out: Folder for all of them.
+        splits: The lists.
+        classes: Class names by label.
+        strict: Whether a single missing file is too many.
+        lists: Write the lists; without, only the other two.
+        keep_missing: Leave what is missing in the lists, by its name, so that a choice by place is that of the authors.
+
+    Raises:
+        FileNotFoundError: If nothing of a split was found, or anything is missing and ``strict`` is set. No list is
+            written then, only what is missing.
+        ValueError: If a label has no class.
+    """
+    _write_missing(out, splits)
+    for split in splits:
+        if split.missing and (strict or not split.entries):
+            raise FileNotFoundError(
+                f'{len(split.missing):,} of {split.total:,} files of {split.name} are missing, '
+                f'{", ".join(split.missing[:3])} among them; all are in {out / split.name}_missing.txt. '
+                'Say with --videos where the videos are' + (', or leave --strict out' if split.entries else '')
+            )
+        wrong = [entry for entry in split.entries if classes and not 0 <= entry[1] < len(classes)]
+        if wrong:
+            raise ValueError(f'{split.name}: {len(classes)} classes, but {wrong[0][0]} has label {wrong[0][1]}')
+    for split in splits if lists else ():
+        entries = split.every if keep_missing and split.missing else split.entries
+        _write_lines(out / f'{split.name}.txt', [f'{path} {label}' for path, label in entries])
+    if classes:
+        _write_lines(out / 'classes.txt', classes)
+
+
+def _write_missing(out: Path, splits: Sequence[Split]) -> None:
+    for split in splits:
+        path = out / f'{split.name}_missing.txt'
+        if split.missing:
+            _write_lines(path, split.missing)
+        else:
+            path.unlink(missing_ok=True)  # of an earlier run
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    text = ''.join(f'{line}\n' for line in lines)
+    write_atomically(path, lambda name: Path(name).write_text(text, encoding='utf-8'))
+
+
+def converter_parser(description: str, annotations: str = 'annotations') -> argparse.ArgumentParser:
+    """The arguments that all converters share; ``annotations`` is where a data set usually keeps its own."""
+    summary, _, rest = description.partition('\n')
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('root', type=Path, help='folder of the data set, data_root of the configs')
+    parser.add_argument('--annotations', type=Path, help=f'folder of the annotations (default: ROOT/{annotations})')
+    parser.add_argument('--videos', default='', help='folder of the videos below ROOT (default: anywhere below)')
+    parser.add_argument(
+        '--out', type=Path, help='folder for the lists, then data_root; paths are relative to it (default: ROOT)'
+    )
+    parser.add_argument('--strict', action='store_true', help='fail if a single file is missing')
+    parser.set_defaults(default_annotations=annotations)
+    return parser
+
+
+def run_converter(
+    parser: argparse.ArgumentParser,
+    convert: Callable[[argparse.Namespace], tuple[list[Split], Sequence[str]]],
+    *,
+    write: bool = True,
+) -> None:
+    """Parse arguments, call ``convert`` for splits and class names, and write and describe them.
+
+    Args:
+        parser: What :func:`converter_parser` made.
+        convert: From arguments to lists.
+        write: Write the lists; without, only class names and what is missing.
+
+    Raises:
+        SystemExit: With a message, if anything is not as it should be.
+    """
+    if write:
+        parser.add_argument(
+            '--keep-missing', action='store_true', help='list missing files too, at their place: fixed subsets need it'
+        )
+    args = parser.parse_args()
+    args.annotations = args.annotations or args.root / args.default_annotations
+    out: Path = args.out or args.root
+    try:
+        splits, classes = convert(args)
+        if args.out:
+            splits = [_relative_to(out, args.root, split) for split in splits]
+        keep = write and args.keep_missing
+        write_lists(out, splits, classes, strict=args.strict, lists=write, keep_missing=keep)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise SystemExit(str(error.args[0] if isinstance(error, KeyError) else error)) from error
+    print('\n'.join([*map(str, splits), f'lists in {out}' if write else 'nothing to convert: the data set reads this']))
+
+
+def _relative_to(out: Path, root: Path, split: Split) -> Split:
+    way = Path(os.path.relpath(root.resolve(), out.resolve()))
+
+    def move(entries: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        return [((way / path).as_posix(), label) for path, label in entries]
+
+    return replace(split, entries=move(split.entries), every=move(split.every))

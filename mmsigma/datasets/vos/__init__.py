@@ -1,0 +1,1 @@
+"""Frame sequences with masks or key points."""

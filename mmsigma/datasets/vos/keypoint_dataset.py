@@ -1,0 +1,177 @@
+"""Videos whose joints are to be tracked, one sample each (JHMDB)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mmengine.structures import BaseDataElement
+from torch.utils.data import Dataset
+
+from mmsigma.io.video import list_pictures, read_picture
+from mmsigma.registry import DATASETS
+
+# in the order of the annotation; right and left are the person's
+JHMDB_JOINTS = (
+    'neck',
+    'belly',
+    'face',
+    'right shoulder',
+    'left shoulder',
+    'right hip',
+    'left hip',
+    'right elbow',
+    'left elbow',
+    'right knee',
+    'left knee',
+    'right wrist',
+    'left wrist',
+    'right ankle',
+    'left ankle',
+)
+
+
+@dataclass(frozen=True)
+class JointSequence:
+    """Files of one video.
+
+    Attributes:
+        name: Of the video.
+        frames: Pictures in the order of time.
+        joints: Annotation of all frames.
+        joint_names: Names of the joints, in the order of the annotation.
+    """
+
+    name: str
+    frames: tuple[Path, ...]
+    joints: Path
+    joint_names: tuple[str, ...] = JHMDB_JOINTS
+
+    def read_frame(self, number: int) -> np.ndarray:
+        """RGB picture (H, W, 3), uint8; see :func:`mmsigma.io.video.read_picture`."""
+        return read_picture(self.frames[number])
+
+    def read_joints(self) -> np.ndarray:
+        """Joints (x, y) in pixels from 0, float64 (T, J, 2), of the frames that there are.
+
+        Raises:
+            ValueError: If the annotation cannot be read, or has other joints or fewer frames.
+        """
+        joints = read_joint_positions(self.joints)
+        if joints.shape[1] != len(self.joint_names) or len(joints) < len(self.frames):
+            raise ValueError(
+                f'{self.joints} has {joints.shape[1]} joints in {len(joints)} frames, expected '
+                f'{len(self.joint_names)} in the {len(self.frames)} frames of {self.frames[0].parent}'
+            )
+        return joints[: len(self.frames)]
+
+
+@DATASETS.register_module()
+class JHMDBDataset(Dataset):
+    """JHMDB (Jhuang et al. 2013): the videos of a split whose joints are to be tracked from the first frame on.
+
+    Below ``data_root``: ``splits/<class>_test_split<split>.txt`` with lines ``<video>.avi 1`` (training) or ``2``
+    (test), ``Rename_Images/<class>/<video>/*.png`` and ``joint_positions/<class>/<video>/joint_positions.mat``.
+
+    Args:
+        data_root: Folder of the data set.
+        split: 1, 2 or 3.
+        subset: ``'test'`` or ``'train'``.
+        videos: Names of the videos to keep; all by default.
+        max_frames: Keep only so many frames of every video, to try things out.
+        test_mode: Unused; evaluation configs have it.
+
+    Raises:
+        FileNotFoundError: If lists, frames or annotations are missing; videos are named.
+        ValueError: If ``subset`` or a video to keep does not exist, or a list is not of that kind.
+    """
+
+    metainfo = dict(task='key-point propagation')
+
+    def __init__(
+        self,
+        data_root: str,
+        *,
+        split: int = 1,
+        subset: str = 'test',
+        videos: Sequence[str] | None = None,
+        max_frames: int | None = None,
+        test_mode: bool = True,
+    ) -> None:
+        if subset not in _SUBSETS:
+            raise ValueError(f'subset must be one of {sorted(_SUBSETS)}, got {subset!r}')
+        root = Path(data_root)
+        names = _listed(root / 'splits', split, _SUBSETS[subset])
+        if videos is not None:
+            if unknown := set(videos) - {name for _, name in names}:
+                raise ValueError(f'split {split} of {root} has no {subset} videos {sorted(unknown)}')
+            names = [(kind, name) for kind, name in names if name in videos]
+        self.sequences, missing = [], []
+        for kind, name in names:
+            frames = _pictures(root / 'Rename_Images' / kind / name)[:max_frames]
+            joints = root / 'joint_positions' / kind / name / 'joint_positions.mat'
+            if frames and joints.is_file():
+                self.sequences.append(JointSequence(name, frames, joints))
+            else:
+                missing.append(f'{kind}/{name}')
+        if missing:
+            raise FileNotFoundError(
+                f'{len(missing)} of {len(names)} videos lack frames in {root / "Rename_Images"} or joint_positions.mat '
+                f'in {root / "joint_positions"}: {", ".join(missing[:5])}'
+            )
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def __getitem__(self, index: int) -> dict[str, JointSequence | BaseDataElement]:
+        sequence = self.sequences[index]
+        return dict(inputs=sequence, data_samples=BaseDataElement(metainfo=dict(sequence=sequence)))
+
+
+_SUBSETS = {'train': '1', 'test': '2'}
+
+
+def read_joint_positions(path: str | Path) -> np.ndarray:
+    """Joints of a ``joint_positions.mat`` of JHMDB: (x, y) in pixels from 0, float64 (T, J, 2).
+
+    The file's ``pos_img`` is (2, J, T) and counts from 1.
+
+    Raises:
+        ImportError: If scipy is not installed.
+        ValueError: If the file is not such an annotation.
+    """
+    try:
+        from scipy.io import loadmat
+        from scipy.io.matlab import MatReadError
+    except ImportError as error:
+        raise ImportError('annotations of JHMDB are MATLAB files: pip install scipy') from error
+    try:
+        positions = np.asarray(loadmat(path)['pos_img'], np.float64)
+    except (KeyError, ValueError, TypeError, NotImplementedError, MatReadError) as error:
+        raise ValueError(f'{path} is not a joint_positions.mat of JHMDB: {error}') from error
+    if positions.ndim == 2:  # MATLAB drops the last dimension of a single frame
+        positions = positions[..., None]
+    if positions.ndim != 3 or len(positions) != 2 or not np.isfinite(positions).all():
+        raise ValueError(f'{path}: pos_img is {positions.shape}, expected numbers of the shape (2, joints, frames)')
+    return positions.transpose(2, 1, 0) - 1
+
+
+def _listed(folder: Path, split: int, subset: str) -> list[tuple[str, str]]:
+    """Class and name of the videos of a subset."""
+    suffix = f'_test_split{split}.txt'
+    lists = sorted(folder.glob(f'*{suffix}'))
+    if not lists:
+        raise FileNotFoundError(f'{folder} has no <class>{suffix}: set data_root to the folder of JHMDB')
+    names = []
+    for path in lists:
+        for line in filter(None, map(str.strip, path.read_text().splitlines())):
+            video, _, chosen = line.rpartition(' ')
+            if not video or chosen not in _SUBSETS.values():
+                raise ValueError(f'{path}: {line!r} is not of the kind "<video>.avi 1" or "<video>.avi 2"')
+            if chosen == subset:
+                names.append((path.name.removesuffix(suffix), video.strip().removesuffix('.avi')))
+    return names
+
+
+def _pictures(folder: Path) -> tuple[Path, ...]:
+    return tuple(list_pictures(folder)) if folder.is_dir() else ()

@@ -1,0 +1,207 @@
+"""Clips of segmented videos, as unsupervised segmentation is evaluated on them (TimeTuning; SIGMA)."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmengine.structures import BaseDataElement
+from PIL import Image
+from torch.utils.data import Dataset
+
+from mmsigma.datasets.vos.sequences import FrameSequence, find_sequences
+from mmsigma.io.masks import category_ids
+from mmsigma.registry import DATASETS
+
+FRAME_CHOICES = ('even', 'random', 'consecutive')
+
+
+@DATASETS.register_module()
+class SegmentationClipDataset(Dataset):
+    """One clip per video: frames of the size of a network's input, masks of the size that is scored.
+
+    Frames and masks lose their aspect ratio. A mask goes to ``img_size`` by Pillow's nearest neighbour, which takes
+    centres, and from there to ``mask_size`` by torch's, which takes top left corners, as in TimeTuning and SIGMA. Only
+    annotated frames are chosen from.
+
+    A sample has ``inputs``, uint8 (3, T, img_size, img_size), and ``data_samples`` with ``gt_masks``, uint8 (T,
+    mask_size, mask_size), and the metadata ``video_name`` and ``frame_inds``.
+
+    Args:
+        layout: How the folder is laid out: ``'davis'``, ``'youtube_vos'``, ``'folders'``; see
+            :func:`mmsigma.datasets.vos.sequences.find_sequences`.
+        data_root: Folder of the data set.
+        num_frames: T.
+        frame_choice: One of ``FRAME_CHOICES``; see :func:`choose_frames`.
+        frame_seed: Of the random choice of frames.
+        img_size: Side of the frames.
+        mask_size: Side of the masks.
+        share: Share of the videos to use, chosen by :func:`fixed_share`; None for all.
+        share_seed: Of that choice.
+        videos: Names of the videos to keep; all by default.
+        categories: Replace the ids of objects by those of their categories, which ``meta.json`` of YouTube-VOS has.
+        test_mode: Unused; evaluation configs have it.
+        **settings: Arguments of the layout, such as ``year`` and ``split``.
+
+    Raises:
+        FileNotFoundError: If the folder is not laid out as it should be, or frames or masks are missing.
+        ValueError: If an argument has an unknown value, a video to keep does not exist, or ``meta.json`` names no
+            categories.
+    """
+
+    def __init__(
+        self,
+        layout: str,
+        data_root: str,
+        *,
+        num_frames: int = 16,
+        frame_choice: str = 'even',
+        frame_seed: int = 0,
+        img_size: int = 224,
+        mask_size: int = 28,
+        share: float | None = None,
+        share_seed: int = 0,
+        videos: Sequence[str] | None = None,
+        categories: bool = False,
+        test_mode: bool = True,
+        **settings: Any,
+    ) -> None:
+        if frame_choice not in FRAME_CHOICES or num_frames < 1:
+            raise ValueError(
+                f'frame_choice must be one of {FRAME_CHOICES} and num_frames positive, '
+                f'got {frame_choice!r} and {num_frames}'
+            )
+        if categories and layout != 'youtube_vos':
+            raise ValueError(f"only layout='youtube_vos' has categories, not {layout!r}")
+        self.num_frames, self.frame_choice, self.frame_seed = num_frames, frame_choice, frame_seed
+        self.img_size, self.mask_size = img_size, mask_size
+        self.metainfo = dict(dataset_type='segmentation_clips', frame_choice=frame_choice)
+        known = {sequence.name: sequence for sequence in find_sequences(layout, data_root, **settings)}
+        if unknown := [name for name in videos or () if name not in known]:
+            raise ValueError(f'{data_root} has no videos {unknown}; it has {sorted(known)[:10]}')
+        names = list(known) if share is None else fixed_share(known, share, share_seed)
+        self.sequences = [known[name] for name in names if videos is None or name in videos]
+        self.tables: dict[str, dict[int, int]] = {}
+        if categories:
+            self.tables = read_categories(Path(data_root, settings.get('split', 'valid'), 'meta.json'))
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def __getitem__(self, index: int) -> dict:
+        """Read a clip.
+
+        Raises:
+            ValueError: If a file is no picture or no mask; it is named.
+        """
+        video = self.sequences[index]
+        annotated = sorted(video.masks)
+        seed = [self.frame_seed, zlib.crc32(video.name.encode())]
+        places = choose_frames(len(annotated), self.num_frames, self.frame_choice, seed)
+        numbers = [annotated[place] for place in places]
+        frames = np.stack([resize_picture(video.read_frame(number), self.img_size) for number in numbers])
+        masks = torch.stack([self._read_mask(video, number) for number in numbers])
+        sample = BaseDataElement(metainfo=dict(video_name=video.name, frame_inds=numbers))
+        sample.set_data({'gt_masks': masks})
+        return {'inputs': torch.from_numpy(frames).permute(3, 0, 1, 2).contiguous(), 'data_samples': sample}
+
+    def _read_mask(self, video: FrameSequence, number: int) -> torch.Tensor:
+        mask = video.read_mask(number)
+        if self.tables:
+            table = self.tables[video.name]
+            mask = category_ids(mask, [*table], [*table.values()])
+        return shrink_mask(mask, self.img_size, self.mask_size)
+
+
+def choose_frames(available: int, num_frames: int, choice: str = 'even', seed: int | Sequence[int] = 0) -> list[int]:
+    """Numbers of the frames of a clip, in the order of time.
+
+    ``'even'`` spreads them from the first to the last, at rounded positions. ``'random'`` draws a subset, as TimeTuning
+    does and calls uniform; frames of a shorter video are drawn repeatedly. ``'consecutive'`` takes those in the middle;
+    a shorter video stays at its last frame.
+
+    Args:
+        available: Number of frames there are.
+        num_frames: T, how many to choose.
+        choice: One of ``FRAME_CHOICES``.
+        seed: Of the draw.
+
+    Raises:
+        ValueError: If ``choice`` is unknown, or there are no frames.
+    """
+    if choice not in FRAME_CHOICES or available < 1:
+        raise ValueError(f'cannot choose from {available} frames by {choice!r}: there are {FRAME_CHOICES}')
+    if choice == 'even':
+        # a single frame is the middle one
+        ends = (0, available - 1) if num_frames > 1 else ((available - 1) / 2,) * 2
+        return np.linspace(*ends, num_frames).round().astype(int).tolist()
+    if choice == 'random':
+        drawn = np.random.default_rng(seed).choice(available, num_frames, replace=available < num_frames)
+        return np.sort(drawn).tolist()
+    first = max(0, (available - num_frames) // 2)
+    return np.minimum(np.arange(first, first + num_frames), available - 1).tolist()
+
+
+def fixed_share(names: Iterable[str], share: float = 0.2, seed: int = 0) -> list[str]:
+    """Choose a share of videos by name, the same on every machine, and hardly others if a few videos are missing.
+
+    The names with the smallest SHA-256 digests of ``"<seed>:<name>"`` are taken. SIGMA evaluates on a random fifth of
+    the training videos of YouTube-VOS, which it does not list.
+
+    Args:
+        names: All of them, in any order.
+        share: Above 0, at most 1.
+        seed: For other choices.
+
+    Returns:
+        The names chosen, sorted: as many as the share amounts to, rounded, but at least one.
+
+    Raises:
+        ValueError: If there are no names, or the share is out of range.
+    """
+    ranked = sorted(names, key=lambda name: hashlib.sha256(f'{seed}:{name}'.encode()).digest())
+    if not ranked or not 0 < share <= 1:
+        raise ValueError(f'cannot take a share of {share} of {len(ranked)} videos')
+    return sorted(ranked[: max(1, round(share * len(ranked)))])
+
+
+def read_categories(path: str | Path) -> dict[str, dict[int, int]]:
+    """For every video of YouTube-VOS, the category of each of its objects: 1, 2, ... in the order of the alphabet.
+
+    Args:
+        path: ``meta.json`` of a split; the alphabet is that of all its videos.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If an object has no category.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'no annotation at {path}: set data_root to the folder of YouTube-VOS')
+    videos = json.loads(path.read_text())['videos']
+    lacking = [name for name, video in videos.items() if any('category' not in o for o in video['objects'].values())]
+    if lacking:
+        raise ValueError(
+            f'{path}: {len(lacking)} videos have objects without category, {lacking[0]} for one; use the training '
+            'split, or categories=False'
+        )
+    named = {name: {int(i): o['category'] for i, o in video['objects'].items()} for name, video in videos.items()}
+    alphabet = sorted({category for objects in named.values() for category in objects.values()})
+    numbers = {category: number for number, category in enumerate(alphabet, 1)}
+    return {name: {i: numbers[category] for i, category in objects.items()} for name, objects in named.items()}
+
+
+def shrink_mask(mask: np.ndarray, img_size: int = 224, mask_size: int = 28) -> torch.Tensor:
+    """Ids (H, W) at the resolution that is scored, uint8 (mask_size, mask_size), by way of that of the frames."""
+    square = np.asarray(Image.fromarray(mask).resize((img_size, img_size), Image.Resampling.NEAREST))
+    return F.interpolate(torch.from_numpy(square.copy())[None, None], size=mask_size, mode='nearest')[0, 0]
+
+
+def resize_picture(picture: np.ndarray, size: int) -> np.ndarray:
+    """A picture (H, W, 3), uint8, as a square of ``size`` pixels a side, whatever its shape."""
+    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR))

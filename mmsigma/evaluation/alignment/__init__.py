@@ -1,0 +1,1 @@
+"""Measures of aligned embeddings."""

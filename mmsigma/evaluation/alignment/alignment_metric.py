@@ -1,0 +1,300 @@
+"""Evaluation of frame embeddings by the alignment of videos, as one metric."""
+
+import itertools
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from torch import Tensor
+
+from mmsigma.evaluation.alignment.frame_retrieval import retrieval_precision
+from mmsigma.evaluation.alignment.kendall import METRICS as DISTANCES
+from mmsigma.evaluation.alignment.kendall import frame_distances, tau_matrix
+from mmsigma.evaluation.alignment.path_error import PathError, diagonal_error, path_error
+from mmsigma.evaluation.alignment.phases import (
+    check_classifier,
+    few_shot_classification,
+    fine_grained_accuracy,
+    phase_classification,
+    phase_progression,
+)
+from mmsigma.io.tables import write_csv
+from mmsigma.ops.soft_dtw import dtw_path
+from mmsigma.registry import METRICS
+from mmsigma.visualization.alignment import draw_alignment
+
+MEASURES = ('kendall', 'retrieval', 'classification', 'progression', 'fine_grained', 'path', 'few_shot')
+
+
+class _Video(NamedTuple):
+    """What is kept of a video until all are there."""
+
+    action: str
+    name: str
+    subset: str
+    frames: np.ndarray
+    labels: np.ndarray  # empty without
+
+
+@METRICS.register_module()
+class AlignmentMetric(BaseMetric):
+    """Kendall's tau, phase classification, phase progression and retrieval of frame embeddings, all times 100.
+
+    Every score is computed per action and averaged over actions, each counting the same. Reads of a sample:
+    ``embeddings`` (L, D), of all frames of a video; ``action``, its name, one for all without; ``frame_labels`` (L,),
+    phases, negative for frames to leave out, without which there is only Kendall's tau; ``subset``, ``'train'`` for
+    videos that classifiers learn from, and ``filename``, which orders the videos.
+
+    Reports ``kendall_tau``, ``AP@K``, ``svm@F`` and ``progression@F`` for fractions F of the training videos, and where
+    they are asked for ``fine_svm`` (``fine_svm/EVENT``); ``path_progress`` and ``path_phase``, errors, with
+    ``diagonal_progress`` and ``diagonal_phase``, what they would be without any alignment; and ``few_shot@K``, the mean
+    accuracy over episodes of a classifier of K videos, with ``few_shot_interval@K``, half the width of its 95 %
+    interval, of actions the mean, too.
+
+    Args:
+        measures: Which to compute: ``'kendall'``, ``'retrieval'``, ``'classification'``, ``'progression'``,
+            ``'fine_grained'``, ``'path'`` and ``'few_shot'``. Those for which nothing is there are left out, with a
+            warning, as are actions of which there are too few videos or labels.
+        stride: Of the frames, for Kendall's tau; official: 5.
+        retrieval_stride: Of the frames, for retrieval.
+        metric: Of frames: ``'sqeuclidean'`` or ``'cosine'``.
+        ks: K of retrieval.
+        fractions: Of the training videos.
+        classifier: ``'svm'`` or ``'linear'``.
+        shots: K of few-shot classification, least first; official: 1 to 10. Draws go on from one K to the next, as in
+            TCC's script, so that those of a K depend on which come before it.
+        num_episodes: Draws of K videos of an action; official: 50.
+        events: Labels of each event, for ``'fine_grained'``.
+        fine_stride: Of the frames that classifiers of fine labels learn from: the time of a support vector machine
+            grows with their square, and 20,000 need minutes.
+        per_action: Report every action as well.
+        out_dir: Folder, relative to the work dir, of ``per_action.csv`` and of pictures of alignments,
+            ``<action>/<video>_<video>.png``; nothing is written without.
+        num_pictures: Pairs of validation videos of each action to draw.
+        collect_device: Where results of several processes meet.
+        prefix: Prefix of the names.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+        ImportError: If a measure needs scikit-learn, which is not installed.
+    """
+
+    default_prefix = 'alignment'
+
+    def __init__(
+        self,
+        measures: Sequence[str] = MEASURES[:4],
+        *,
+        stride: int = 5,
+        retrieval_stride: int = 1,
+        metric: str = 'sqeuclidean',
+        ks: Sequence[int] = (5, 10, 15),
+        fractions: Sequence[float] = (0.1, 0.5, 1.0),
+        classifier: str = 'svm',
+        shots: Sequence[int] = tuple(range(1, 11)),
+        num_episodes: int = 50,
+        events: Mapping[str, Sequence[int]] | None = None,
+        fine_stride: int = 1,
+        per_action: bool = False,
+        out_dir: str | None = None,
+        num_pictures: int = 3,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix)
+        if unknown := set(measures) - set(MEASURES):
+            raise ValueError(f'measures must be among {MEASURES}, got {sorted(unknown)}')
+        self.measures, self.per_action = tuple(measures), per_action
+        self.stride, self.retrieval_stride, self.metric = stride, retrieval_stride, metric
+        self.ks, self.fractions, self.shots = (np.unique(values).tolist() for values in (ks, fractions, shots))
+        self.classifier, self.events, self.num_episodes = classifier, events, num_episodes
+        if min(stride, retrieval_stride, fine_stride) < 1:
+            raise ValueError(f'strides must be positive, got {stride}, {retrieval_stride} and {fine_stride}')
+        if metric not in DISTANCES:
+            raise ValueError(f'metric must be one of {DISTANCES}, got {metric!r}')
+        if not all(0 < fraction <= 1 for fraction in self.fractions):
+            raise ValueError(f'fractions must be within (0, 1], got {fractions}')
+        if not self.ks or not self.shots or min(self.ks + self.shots) < 1 or num_episodes < 2:
+            raise ValueError(
+                f'ks and shots must be positive and episodes two or more, got {ks}, {shots} and {num_episodes}'
+            )
+        if set(measures) & {'classification', 'few_shot', 'fine_grained'}:
+            check_classifier(classifier)
+        self.fine_stride, self.out_dir, self.num_pictures = fine_stride, out_dir, num_pictures
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Keep the embeddings and labels of a batch of videos.
+
+        Raises:
+            ValueError: If embeddings are not finite, or not one label for each; the video is named.
+        """
+        for sample in data_samples:
+            frames, labels = sample['embeddings'].detach().float().cpu(), sample.get('frame_labels')
+            name = str(sample.get('filename', f'video {len(self.results)}'))
+            if frames.ndim != 2 or not len(frames) or not frames.isfinite().all():
+                raise ValueError(f'{name}: embeddings {tuple(frames.shape)} must be finite, of the shape (L, D)')
+            phases = np.zeros(0, np.int64) if labels is None else torch.as_tensor(labels).cpu().numpy()
+            if labels is not None and phases.shape != frames.shape[:1]:
+                raise ValueError(f'{name} has {len(frames)} embeddings and labels of the shape {phases.shape}')
+            action, subset = str(sample.get('action', 'all')), sample.get('subset', 'val')
+            self.results.append(_Video(action, name, subset, frames.numpy(), phases))
+
+    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
+        """Scores over all videos, those of other processes included."""
+        actions: dict[str, dict[str, list[_Video]]] = defaultdict(lambda: defaultdict(list))
+        # on its way through mmengine a named tuple becomes a plain one
+        for video in sorted(itertools.starmap(_Video, results), key=lambda video: video[:3]):
+            actions[video.action][video.subset].append(video)
+        scores: dict[str, dict[str, float]] = {name: {} for name in actions}
+        for name, subsets in actions.items():
+            for measure in self.measures:
+                if measure != 'fine_grained':
+                    scores[name].update(getattr(self, f'_{measure}')(subsets['train'], subsets['val']))
+        names = list(dict.fromkeys(name for own in scores.values() for name in own))
+        metrics = {name: _mean([own[name] for own in scores.values() if name in own]) for name in names}
+        if 'fine_grained' in self.measures:  # one classifier for all actions
+            every = {part: [v for own in actions.values() for v in own[part]] for part in ('train', 'val')}
+            metrics.update(self._fine_grained(**every))
+        if self.per_action and len(actions) > 1:
+            metrics.update({f'{name}/{action}': v for action, own in scores.items() for name, v in own.items()})
+        self._warn_of_missing(scores, metrics)
+        if self.out_dir:
+            self._write(Path(self.out_dir), scores, {name: subsets['val'] for name, subsets in actions.items()})
+        return {name: 100 * value for name, value in metrics.items()}
+
+    def _write(self, folder: Path, scores: dict[str, dict[str, float]], actions: dict[str, list[_Video]]) -> None:
+        names = list(dict.fromkeys(name for own in scores.values() for name in own))
+        rows = [(action, *(100 * own.get(name, float('nan')) for name in names)) for action, own in scores.items()]
+        write_csv(folder / 'per_action.csv', [('action', *names), *rows])
+        for action, videos in actions.items():
+            named = list(zip(_short_names(videos), (torch.from_numpy(video.frames) for video in videos), strict=True))
+            for (one, x), (other, y) in itertools.islice(itertools.combinations(named, 2), self.num_pictures):
+                cost = frame_distances(x, y, self.metric).clamp(min=0)
+                path = dtw_path(cost)
+                picture = folder / action.replace('/', '_') / f'{one}_{other}.png'
+                draw_alignment(cost, (path.first, path.second), picture, names=(one, other))
+
+    def _kendall(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
+        if len(val) < 2:
+            return {}
+        taus = tau_matrix([torch.from_numpy(video.frames) for video in val], self.stride, self.metric)
+        return {'kendall_tau': float(taus.nanmean())}
+
+    def _retrieval(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
+        videos = _tensors(val)
+        if len(videos) < 2:
+            return {}
+        found = retrieval_precision(videos, self.ks, stride=self.retrieval_stride, metric=self.metric)
+        return {f'AP@{k}': value for k, value in found.items()}
+
+    def _classification(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
+        known, asked = _labelled(train), _labelled(val)
+        if not known or not asked:
+            return {}
+        return {
+            f'{self.classifier}@{fraction:g}': phase_classification(
+                known, asked, fraction, self.classifier, train_score=False
+            ).val
+            for fraction in self.fractions
+        }
+
+    def _progression(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
+        known, asked = _labelled(train), _labelled(val)
+        if not known or not asked or not max(labels.max() for _, labels in known + asked):
+            return {}
+        return {f'progression@{part:g}': phase_progression(known, asked, part).val for part in self.fractions}
+
+    def _few_shot(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
+        known, asked = _labelled(train), _labelled(val)
+        if not known or not asked:
+            return {}
+        action, rng, found = train[0].action, np.random.RandomState(42), {}
+        possible = [shots for shots in self.shots if shots <= len(known)]
+        if len(possible) < len(self.shots):
+            MMLogger.get_current_instance().warning(
+                f'few_shot: {action} has {len(known)} labelled training videos, and is left out of the means over '
+                f'actions for {", ".join(map(str, self.shots[len(possible) :]))} shots'
+            )
+        # a line each: the bar of the test is still on the screen
+        MMLogger.get_current_instance().info(f'few_shot: {action}, {len(possible) * self.num_episodes} draws')
+        for shots in possible:
+            score = few_shot_classification(known, asked, shots, self.num_episodes, self.classifier, rng)
+            found.update({f'few_shot@{shots}': score.mean, f'few_shot_interval@{shots}': score.interval})
+        return found
+
+    def _fine_grained(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
+        known, asked = _labelled(train), _labelled(val)
+        if not known or not asked:
+            return {}
+        known = [(frames[:: self.fine_stride], labels[:: self.fine_stride]) for frames, labels in known]
+        sizes = [sum(len(labels) for _, labels in videos) for videos in (known, asked)]
+        MMLogger.get_current_instance().info(f'fine_grained: learns from {sizes[0]} frames to classify {sizes[1]}')
+        found = fine_grained_accuracy(known, asked, self.events, self.classifier)
+        name = f'fine_{self.classifier}'
+        return {name if event == 'all' else f'{name}/{event}': value for event, value in found.items()}
+
+    def _path(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
+        videos = _tensors(val)
+        if len(videos) < 2:
+            return {}
+        num_phases = int(max(labels.max() for _, labels in videos)) + 1
+        errors = [path_error(*pair, num_phases, self.metric) for pair in itertools.combinations(videos, 2)]
+        plain = [diagonal_error(one[1], other[1], num_phases) for one, other in itertools.combinations(videos, 2)]
+        return {
+            f'{kind}_{name}': _mean([getattr(error, name) for error in own])
+            for kind, own in (('path', errors), ('diagonal', plain))
+            for name in PathError._fields
+        }
+
+    def _warn_of_missing(self, scores: dict[str, dict[str, float]], metrics: dict[str, float]) -> None:
+        """Say which measures there are not, and of how few actions the others are."""
+        starts = {'retrieval': 'AP@', 'classification': f'{self.classifier}@', 'fine_grained': 'fine_'}
+        found = {measure: starts.get(measure, measure) for measure in self.measures}
+        parts = []
+        if missing := [measure for measure, start in found.items() if not _has(metrics, start)]:
+            parts.append(f'no {", ".join(missing)}')
+        for measure, start in found.items():
+            without = [action for action, own in scores.items() if not _has(own, start)]
+            if without and measure not in (*missing, 'fine_grained'):
+                count = f'{len(scores) - len(without)} of {len(scores)}'
+                parts.append(f'{measure} is the mean of {count} actions, without {", ".join(without)}')
+        if parts:
+            MMLogger.get_current_instance().warning(
+                '; '.join(parts) + ': needs two validation videos of an action, whose frames differ, labels of their '
+                "frames but for kendall, and labelled videos of the subset 'train' for classifiers"
+            )
+
+
+def _has(scores: dict[str, float], start: str) -> bool:
+    """Is there a score of that name which is a number?"""
+    return any(name.startswith(start) and value == value for name, value in scores.items())
+
+
+def _labelled(videos: list[_Video]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Embeddings and labels of the frames that have labels, by video; negative ones are background."""
+    kept = [(video.frames[video.labels >= 0], video.labels[video.labels >= 0]) for video in videos if len(video.labels)]
+    return [(frames, labels) for frames, labels in kept if len(labels)]
+
+
+def _short_names(videos: list[_Video]) -> list[str]:
+    """What pictures call them: without folder and suffix, where that is unique."""
+    stems = [Path(video.name).stem for video in videos]
+    return [
+        stem if stems.count(stem) == 1 else re.sub(r'[^\w.-]+', '_', video.name)
+        for stem, video in zip(stems, videos, strict=True)
+    ]
+
+
+def _tensors(videos: list[_Video]) -> list[tuple[Tensor, Tensor]]:
+    return [(torch.from_numpy(frames), torch.from_numpy(labels)) for frames, labels in _labelled(videos)]
+
+
+def _mean(values: list[float]) -> float:
+    finite = [value for value in values if value == value]
+    return float(np.mean(finite)) if finite else float('nan')

@@ -1,0 +1,1 @@
+"""Accuracy, probes and nearest neighbours."""

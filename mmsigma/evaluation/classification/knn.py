@@ -1,0 +1,88 @@
+"""Weighted nearest-neighbour classification of frozen features (DINO; Wu et al. 2018)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmsigma.evaluation.classification.accuracy import topk_correct
+
+_BLOCK_ELEMENTS = 1 << 24
+
+
+@torch.no_grad()
+def knn_votes(
+    bank: Tensor,
+    bank_labels: Tensor,
+    queries: Tensor,
+    k: Sequence[int] = (10, 20, 100, 200),
+    *,
+    num_classes: int | None = None,
+    temperature: float = 0.07,
+) -> dict[int, Tensor]:
+    """Votes of the nearest neighbours: sums of exp(cosine / temperature) per class.
+
+    Queries go in blocks, so that their similarities to the bank are never all in memory.
+
+    Args:
+        bank: Features of the training set (N, D), of any length.
+        bank_labels: Their classes (N,), int64.
+        queries: Features to classify (M, D).
+        k: Numbers of neighbours; larger ones than N use all.
+        num_classes: Number of classes C; by default the largest label plus one.
+        temperature: Divides the cosine similarity.
+
+    Returns:
+        For every ``k`` the votes (M, C), float64. Classes without neighbours have 0.
+
+    Raises:
+        ValueError: If the bank is empty, a value is not finite, or labels and features differ in number.
+    """
+    if not len(bank) or len(bank) != len(bank_labels):
+        raise ValueError(f'the bank has {len(bank)} features and {len(bank_labels)} labels')
+    for name, features in (('bank', bank), ('queries', queries)):
+        if not features.isfinite().all():
+            raise ValueError(f'{int((~features.isfinite()).any(1).sum())} features of the {name} are not finite')
+    num_classes = num_classes or int(bank_labels.max()) + 1
+    bank, queries = F.normalize(bank.float(), dim=1), F.normalize(queries.float(), dim=1)
+    most = min(max(k), len(bank))
+    votes = {number: torch.zeros(len(queries), num_classes, dtype=torch.float64, device=bank.device) for number in k}
+    rows = max(1, _BLOCK_ELEMENTS // len(bank))
+    for start in range(0, len(queries), rows):
+        similarity, nearest = (queries[start : start + rows] @ bank.T).topk(most, dim=1)
+        weights, labels = (similarity.double() / temperature).exp(), bank_labels[nearest]
+        for number, table in votes.items():
+            table[start : start + rows].scatter_add_(1, labels[:, :number], weights[:, :number])
+    return votes
+
+
+def knn_accuracy(
+    bank: Tensor,
+    bank_labels: Tensor,
+    queries: Tensor,
+    labels: Tensor,
+    k: Sequence[int] = (10, 20, 100, 200),
+    **settings: Any,
+) -> dict[str, float]:
+    """Top-1 accuracy in percent for every ``k``, and top-5 where enough classes get votes.
+
+    Top-5 is reported if more than five classes exist and every query has neighbours of at least five: classes without
+    votes tie at zero.
+
+    Args:
+        bank: Features of the training set (N, D).
+        bank_labels: Their classes (N,).
+        queries: Features to classify (M, D).
+        labels: Their classes (M,).
+        k: Numbers of neighbours.
+        **settings: Further arguments of :func:`knn_votes`.
+    """
+    settings.setdefault('num_classes', int(max(bank_labels.max(), labels.max())) + 1)
+    metrics = {}
+    for number, votes in knn_votes(bank, bank_labels, queries, k, **settings).items():
+        metrics[f'knn{number}_top1'] = 100 * float(topk_correct(votes, labels, 1).double().mean())
+        if votes.shape[1] > 5 and int((votes > 0).sum(dim=1).min()) >= 5:
+            metrics[f'knn{number}_top5'] = 100 * float(topk_correct(votes, labels, 5).double().mean())
+    return metrics

@@ -1,0 +1,161 @@
+"""Probes trained on stored features: many learning rates for one pass over the videos."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmsigma.evaluation.classification.accuracy import mean_class_accuracy, topk_correct
+
+
+class ProbeResult(NamedTuple):
+    """What one setting of a sweep reached, in percent."""
+
+    lr: float
+    weight_decay: float
+    top1: float
+    top5: float
+    mean_class: float
+    train_loss: float
+
+
+class LinearProbe(nn.Module):
+    """Norm and linear layer on pooled features (N, D).
+
+    Args:
+        in_channels: Width of the features D.
+        num_classes: Number of classes C.
+        norm: ``'layer'`` (trained, as SIGMA probes), ``'batch'`` without parameters (as MAE probes) or ``'none'``.
+    """
+
+    def __init__(self, in_channels: int, num_classes: int, norm: str = 'layer') -> None:
+        super().__init__()
+        norms: dict[str, Callable[[], nn.Module]] = {
+            'layer': lambda: nn.LayerNorm(in_channels, eps=1e-6),
+            'batch': lambda: nn.BatchNorm1d(in_channels, eps=1e-6, affine=False),
+            'none': nn.Identity,
+        }
+        if norm not in norms:
+            raise ValueError(f'norm must be one of {sorted(norms)}, got {norm!r}')
+        self.norm = norms[norm]()
+        self.fc = nn.Linear(in_channels, num_classes)
+        nn.init.trunc_normal_(self.fc.weight, std=2e-5)
+        nn.init.zeros_(self.fc.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (N, C)."""
+        return self.fc(self.norm(features))
+
+
+def train_probes(
+    build: Callable[[], nn.Module],
+    train: tuple[Tensor, Tensor],
+    val: tuple[Tensor, Tensor],
+    *,
+    lrs: Sequence[float] = (5e-3, 3e-3, 1e-3, 3e-4, 1e-4),
+    weight_decays: Sequence[float] = (0.05,),
+    epochs: int = 30,
+    batch_size: int = 128,
+    warmup_epochs: float = 0,
+    num_classes: int | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[ProbeResult]:
+    """Train one probe per setting, all of them on the same batches, and evaluate each.
+
+    AdamW with a cosine to zero per step. Every probe starts from the same weights. Each is reported; picking the best
+    by its validation score is a choice that belongs into the text beside the number.
+
+    Args:
+        build: Makes a probe, a module from features (B, ...) to logits (B, C).
+        train: Features (N, ...) and labels (N,).
+        val: Features (M, ...) and labels (M,).
+        lrs: Learning rates, as they are.
+        weight_decays: Weight decays, combined with every learning rate.
+        epochs: Passes over the training features.
+        batch_size: Features per step; the last, smaller batch is used too, but a single feature, of which a batch norm
+            can make nothing, with the batch before it.
+        warmup_epochs: Linear warm-up from zero.
+        num_classes: Number of classes C, for the mean class accuracy; by default the largest label plus one.
+        seed: Decides weights and order.
+        progress: Called after every epoch with the number of epochs done and in all.
+
+    Returns:
+        One result per setting, in the order of ``itertools.product(lrs, weight_decays)``.
+
+    Raises:
+        ValueError: If there are no features, or they are not finite.
+    """
+    features, labels = train
+    if not len(features) or not len(val[0]):
+        raise ValueError(f'{len(features)} features to train on and {len(val[0])} to test on: both are needed')
+    for name, part in (('training', features), ('validation', val[0])):
+        if not part.isfinite().all():
+            raise ValueError(f'some {name} features are not finite')
+    settings = list(itertools.product(lrs, weight_decays))
+    probes = []
+    for _ in settings:
+        torch.manual_seed(seed)
+        probes.append(build().to(features.device))
+    groups = [
+        dict(params=list(probe.parameters()), lr=lr, base_lr=lr, weight_decay=decay)
+        for probe, (lr, decay) in zip(probes, settings, strict=True)
+    ]
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8)
+    sizes = _batch_sizes(len(features), batch_size)
+    steps_per_epoch = len(sizes)
+    generator = torch.Generator().manual_seed(seed)
+    losses = torch.zeros(len(probes))
+    for epoch in range(epochs):
+        losses.zero_()
+        for step, rows in enumerate(_batches(sizes, generator), epoch * steps_per_epoch):
+            factor = _cosine(step, epochs * steps_per_epoch, warmup_epochs * steps_per_epoch)
+            for group in optimizer.param_groups:
+                group['lr'] = group['base_lr'] * factor
+            rows = rows.to(features.device)
+            batch, targets = features[rows].float(), labels[rows]
+            step_losses = torch.stack([F.cross_entropy(probe(batch), targets) for probe in probes])
+            optimizer.zero_grad()
+            step_losses.sum().backward()  # probes share no parameter, so each gets its own gradient
+            optimizer.step()
+            losses += step_losses.detach().cpu() * len(rows) / len(features)
+        progress(epoch + 1, epochs)
+    num_classes = num_classes or int(max(labels.max(), val[1].max())) + 1
+    return [
+        ProbeResult(*setting, *evaluate_probe(probe, *val, num_classes, batch_size), float(loss))
+        for setting, probe, loss in zip(settings, probes, losses, strict=True)
+    ]
+
+
+@torch.no_grad()
+def evaluate_probe(
+    probe: nn.Module, features: Tensor, labels: Tensor, num_classes: int, batch_size: int = 128
+) -> tuple[float, float, float]:
+    """Top-1, top-5 and mean class accuracy in percent of a probe on features (M, ...) with labels (M,)."""
+    probe.eval()
+    logits = torch.cat([probe(part.float()) for part in features.split(batch_size)])
+    first = topk_correct(logits, labels, 1)
+    top5 = topk_correct(logits, labels, 5)
+    mean_class = mean_class_accuracy(first, labels, num_classes)
+    return 100 * float(first.double().mean()), 100 * float(top5.double().mean()), 100 * mean_class
+
+
+def _batch_sizes(total: int, batch_size: int) -> list[int]:
+    whole, rest = divmod(total, batch_size)
+    if whole and rest == 1:
+        return [batch_size] * (whole - 1) + [batch_size + 1]
+    return [batch_size] * whole + [rest] * (rest > 0)
+
+
+def _batches(sizes: list[int], generator: torch.Generator) -> Iterator[Tensor]:
+    yield from torch.randperm(sum(sizes), generator=generator).split(sizes)
+
+
+def _cosine(step: int, total: int, warmup: float) -> float:
+    if step < warmup:
+        return step / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))

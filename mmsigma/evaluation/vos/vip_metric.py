@@ -1,0 +1,136 @@
+"""Scores and files of human parts in videos (VIP)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.dist import is_main_process
+from mmengine.evaluator import BaseMetric
+from rich.console import Console
+from rich.table import Table
+
+from mmsigma.evaluation.vos.confusion import PartScores, confusion_matrix, part_scores
+from mmsigma.evaluation.vos.vos_metric import mask_path
+from mmsigma.io.masks import write_mask
+from mmsigma.io.tables import write_csv
+from mmsigma.registry import METRICS
+
+PARTS = (
+    'background',
+    'hat',
+    'hair',
+    'sun-glasses',
+    'upper-clothes',
+    'dress',
+    'coat',
+    'socks',
+    'pants',
+    'gloves',
+    'scarf',
+    'skirt',
+    'torso-skin',
+    'face',
+    'right-arm',
+    'left-arm',
+    'right-leg',
+    'left-leg',
+    'right-shoe',
+    'left-shoe',
+)
+
+
+@METRICS.register_module()
+class VIPMetric(BaseMetric):
+    """Mean IoU of human parts in percent, of one confusion matrix of all frames of all videos (VIP, as CRW has it).
+
+    Reads ``sequence`` and ``pred_masks`` (T, H, W) of the samples. Counted are all annotated frames; pixels whose
+    annotation is no category are not. Written to ``out_dir``: the masks of the frames that are wanted,
+    ``per_category.csv``, ``per_sequence.csv`` and ``global.csv``.
+
+    Args:
+        out_dir: Folder of the results, relative to the work dir; nothing is written without.
+        categories: Names of the categories, from 0.
+        count_given: Count the frames whose annotation is given to the method, as CRW does.
+        show_table: Print the scores of every category.
+        collect_device: Where results of several processes meet.
+        prefix: Prefix of the names.
+    """
+
+    default_prefix = 'vip'
+
+    def __init__(
+        self,
+        out_dir: str | None = None,
+        *,
+        categories: Sequence[str] = PARTS,
+        count_given: bool = True,
+        show_table: bool = True,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix)
+        self.out_dir, self.categories = out_dir, tuple(categories)
+        self.count_given, self.show_table = count_given, show_table
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Write the masks of videos, and count their pixels.
+
+        Raises:
+            ValueError: If a prediction has another shape than the annotation, or a category that there is not; video
+                and frame are named.
+        """
+        for sample in data_samples:
+            if sample.get('failure'):
+                raise ValueError(f'{sample["sequence"].name} could not be segmented: {sample["failure"]}')
+            sequence, masks = sample['sequence'], sample['pred_masks']
+            if self.out_dir:
+                for number in sequence.wanted:
+                    write_mask(mask_path(self.out_dir, sequence, number), masks[number])
+            counts = np.zeros((len(self.categories),) * 2, np.int64)
+            for number in sorted(sequence.masks):
+                if number in sequence.given and not self.count_given:
+                    continue
+                try:
+                    counts += confusion_matrix(masks[number], sequence.read_mask(number), len(self.categories))
+                except ValueError as error:
+                    raise ValueError(f'{sequence.name}, frame {sequence.frames[number].stem}: {error}') from error
+            self.results.append((sequence.name, counts))
+
+    def compute_metrics(self, results: list[tuple[str, np.ndarray]]) -> dict[str, float]:
+        """Mean IoU and accuracies over the pixels of all videos.
+
+        Raises:
+            ValueError: If no pixel of any video has a category.
+        """
+        by_video = dict(sorted(dict(results).items()))  # a video that two processes had counts once
+        scores = part_scores(np.sum(list(by_video.values()), axis=0))
+        metrics = {
+            'mIoU': 100 * scores.mean_iou,
+            'pixel_accuracy': 100 * scores.pixel_accuracy,
+            'mean_accuracy': 100 * scores.mean_accuracy,
+        }
+        if self.out_dir:
+            self._write(scores, by_video, metrics)
+        if self.show_table and is_main_process():
+            Console().print(self._table(scores, metrics))
+        return metrics
+
+    def _table(self, scores: PartScores, metrics: dict[str, float]) -> Table:
+        result = Table(box=None)
+        result.add_column('category')
+        result.add_column('IoU', justify='right')
+        for name, value in zip(self.categories, scores.iou, strict=True):
+            result.add_row(name, '-' if np.isnan(value) else f'{100 * value:.1f}')
+        result.add_section()
+        result.add_row('mean', f'{metrics["mIoU"]:.1f}', style='bold')
+        return result
+
+    def _write(self, scores: PartScores, by_video: dict[str, np.ndarray], metrics: dict[str, float]) -> None:
+        categories = [(name, 100 * value) for name, value in zip(self.categories, scores.iou, strict=True)]
+        # one that has no annotated pixel has no score of its own
+        videos = [(name, 100 * part_scores(counts).mean_iou) for name, counts in by_video.items() if counts.any()]
+        videos.sort(key=lambda item: item[1])
+        write_csv(Path(self.out_dir or '', 'per_category.csv'), [('category', 'IoU'), *categories])
+        write_csv(Path(self.out_dir or '', 'per_sequence.csv'), [('video', 'mIoU'), *videos])
+        write_csv(Path(self.out_dir or '', 'global.csv'), [tuple(metrics), tuple(metrics.values())])

@@ -1,0 +1,1 @@
+"""Files: videos, masks, tables, stored features."""

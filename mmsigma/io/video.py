@@ -1,0 +1,140 @@
+"""Video files, frame by frame: reading them without holding them, and writing them."""
+
+import re
+from collections.abc import Container, Iterable, Iterator
+from itertools import chain, pairwise
+from pathlib import Path
+
+import cv2
+import decord
+import numpy as np
+
+from mmsigma.checkpoints.io import write_atomically
+
+PICTURES = {'.jpg', '.jpeg', '.png'}
+
+
+class FrameReader:
+    """Frames of a video file, or of a folder of pictures, one after the other; no more than one is held.
+
+    Args:
+        path: The video; pictures of a folder come in the order of :func:`list_pictures`.
+        fps: Frames a second of a folder, which does not say.
+
+    Attributes:
+        names: A name for every frame: of the picture, or its number with five digits.
+        fps: Frames a second.
+
+    Raises:
+        FileNotFoundError: If there is nothing at ``path``.
+        ValueError: If it is no video, has no frames, or two pictures of one name.
+    """
+
+    def __init__(self, path: str | Path, fps: float = 24.0) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise FileNotFoundError(f'no video at {path}')
+        self._video = None
+        if self.path.is_dir():
+            self._pictures = list_pictures(self.path)
+            self.names, self.fps = [item.stem for item in self._pictures], fps
+        else:
+            try:
+                self._video = decord.VideoReader(str(path), num_threads=1)
+            except Exception as error:  # decord has its own kinds
+                raise ValueError(f'{path} cannot be read as a video: {str(error).splitlines()[0]}') from error
+            self.names = [f'{number:05d}' for number in range(len(self._video))]
+            self.fps = float(self._video.get_avg_fps()) or fps
+        if not self.names:
+            raise ValueError(f'{path} has no frames')
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """RGB frames (H, W, 3), uint8."""
+        return map(self.read, range(len(self)))
+
+    def read(self, number: int) -> np.ndarray:
+        """One frame.
+
+        Raises:
+            ValueError: If it cannot be read.
+        """
+        if self._video is not None:
+            try:
+                return self._video[number].asnumpy()
+            except Exception as error:
+                raise ValueError(
+                    f'frame {number} of {self.path} cannot be read: {str(error).splitlines()[0]}'
+                ) from error
+        return read_picture(self._pictures[number])
+
+
+def list_pictures(folder: str | Path, stems: Container[str] | None = None) -> list[Path]:
+    """The pictures in a folder in the order of their names, in which numbers count as numbers: 2 is before 10.
+
+    Args:
+        folder: A folder.
+        stems: Names without suffix; others are left out.
+
+    Raises:
+        ValueError: If two pictures differ only in their suffix, as they would be the same frame twice.
+    """
+    pictures = [path for path in Path(folder).iterdir() if path.suffix.lower() in PICTURES]
+    pictures = [path for path in pictures if stems is None or path.stem in stems]
+    pictures.sort(key=lambda path: (*natural_order(path.stem), path.name))
+    for one, other in pairwise(pictures):
+        if one.stem == other.stem:
+            raise ValueError(f'{folder} has both {one.name} and {other.name}: keep one picture of each frame')
+    return pictures
+
+
+def natural_order(name: str) -> tuple[list[str | int], str]:
+    """What to sort names by, so that the numbers in them are compared as numbers."""
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split('([0-9]+)', name))], name
+
+
+def read_picture(path: str | Path) -> np.ndarray:
+    """RGB picture (H, W, 3), uint8.
+
+    Raises:
+        ValueError: If the file is no picture.
+    """
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ValueError(f'{path} cannot be read as a picture')
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> None:
+    """Write RGB frames, uint8 (H, W, 3) each, as MPEG-4; they are taken one after the other.
+
+    Raises:
+        ValueError: If there is no frame, or they differ in size.
+        OSError: If not all frames could be written; ``path`` is then as it was before.
+    """
+
+    def write(name: str) -> None:
+        rest = iter(frames)
+        first = next(rest, None)
+        if first is None:
+            raise ValueError(f'there is no frame to write to {path}')
+        size, count = first.shape, 0
+        writer = cv2.VideoWriter(name, cv2.VideoWriter.fourcc(*'mp4v'), fps, size[1::-1])
+        try:
+            if not writer.isOpened():
+                raise OSError(f'OpenCV cannot write {path}: not writable, or a build without an mp4v encoder')
+            for count, frame in enumerate(chain([first], rest), start=1):
+                if frame.shape != size:  # the writer would leave it out without a word
+                    raise ValueError(f'frame {count - 1} of {path} is {frame.shape}, those before it {size}')
+                writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        finally:
+            writer.release()
+        written = cv2.VideoCapture(name)
+        found = int(written.get(cv2.CAP_PROP_FRAME_COUNT))
+        written.release()
+        if found != count:
+            raise OSError(f'{path}: {found} of {count} frames were written; is the disk full?')
+
+    write_atomically(path, write)

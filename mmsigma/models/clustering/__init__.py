@@ -1,0 +1,1 @@
+"""Unsupervised segmentation by clustering of features."""

@@ -1,0 +1,150 @@
+"""Repetition counting on a video transformer."""
+
+import torch
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
+from torch import Tensor, nn
+
+from mmsigma.models.counting.coarse_to_fine import CoarseToFineCounter
+from mmsigma.models.counting.counting_head import CycleScores
+from mmsigma.models.counting.inner_steps import run_inner_steps
+from mmsigma.models.counting.state_walk import StateWalk, segment_lengths
+from mmsigma.ops.repetition import REFERENCE_PADDING, fill_missing, gather_window, labels_at, window_indices
+from mmsigma.registry import MODELS
+
+# clamp of predicted log scales while training (SEVERE); inference is more cautious
+_MAX_LOG_SCALE = 2.0
+
+
+@MODELS.register_module()
+class RepetitionCounter(BaseModel):
+    """Context-aware repetition counting (Zhang et al., CVPR 2020), as the SEVERE benchmark trains it on UCFRep.
+
+    ::
+
+        windows = 16 + 16 frames of states (left, middle, right)      (B, C, 32, H, W)
+        scores  = head(norm(mean over tokens of backbone(windows)))
+        losses  = head.loss(scores, labels at the middle)
+        states  = walk.advance(states, scales predicted by scores)
+
+    A batch holds whole sub-segments of videos with their labels, and is trained on for ``num_steps`` updates, along a
+    walk that the predictions steer: the network learns to correct its own mistakes. Decoding dominates otherwise, as
+    all of a sub-segment has to be read for any state. ``num_steps=1`` trains on random starts alone, one update per
+    batch. With several processes, ``model_wrapper_cfg=dict(type='InnerStepsDistributedDataParallel')`` is needed.
+
+    Args:
+        backbone: Config of the video transformer, for 32 frames.
+        head: Config of the head; its width follows from the backbone.
+        data_preprocessor: Config of the preprocessor, by default ``RaggedVideoPreprocessor``.
+        pool_norm: Normalise the pooled tokens, as fine-tuning for classification does.
+        num_steps: Updates per batch (SEVERE: up to 11).
+        walk: Arguments of :class:`mmsigma.models.counting.state_walk.StateWalk`.
+        inference: Arguments of :class:`mmsigma.models.counting.coarse_to_fine.CoarseToFineCounter`.
+        reference_padding: Fill frames outside the video as SEVERE does, with 0.485, 0.456, 0.406 after normalisation,
+            instead of the mean colour.
+        max_windows: Windows per forward pass of inference.
+        init_cfg: mmengine's initialisation config.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict,
+        data_preprocessor: dict | None = None,
+        *,
+        pool_norm: bool = True,
+        num_steps: int = 11,
+        walk: dict | None = None,
+        inference: dict | None = None,
+        reference_padding: bool = False,
+        max_windows: int = 32,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(MODELS.build(data_preprocessor or dict(type='RaggedVideoPreprocessor')), init_cfg)
+        if num_steps < 1 or max_windows < 1:
+            raise ValueError(f'num_steps and max_windows must be positive, got {num_steps} and {max_windows}')
+        self.backbone = MODELS.build(backbone)
+        width = self.backbone.embed_dims
+        self.norm = nn.LayerNorm(width, eps=1e-6) if pool_norm else nn.Identity()
+        self.head = MODELS.build({'in_channels': width, **head})
+        self.num_steps, self.max_windows = num_steps, max_windows
+        self.walk = StateWalk(**(walk or {}))
+        self.counter = CoarseToFineCounter(self.head, **(inference or {}))
+        self.padding = REFERENCE_PADDING if reference_padding else None
+
+    def forward(
+        self,
+        inputs: list[Tensor] | Tensor,
+        data_samples: list | None = None,
+        mode: str = 'tensor',
+        states: Tensor | None = None,
+    ) -> CycleScores | list | dict[str, Tensor] | tuple[dict[str, Tensor], Tensor]:
+        """Run the model.
+
+        Args:
+            inputs: Videos, uint8 (C, T_i, H, W) each; for ``mode='tensor'`` normalised windows (B, C, 32, H, W).
+            data_samples: One per video; for training with ``previous_labels`` and ``next_labels`` (T_i,).
+            mode: ``'loss'``; ``'step'`` for the losses and the states of the next step; ``'predict'`` for
+                ``data_samples`` with their ``pred_count``; or ``'tensor'`` for the scores of windows.
+            states: For ``'loss'`` and ``'step'``: integers (B, 3), None to draw them.
+        """
+        if mode == 'tensor':
+            return self.scores(inputs)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        if mode in ('loss', 'step'):
+            losses, states = self.step(inputs, data_samples, states)
+            return losses if mode == 'loss' else (losses, states)
+        raise ValueError(f"mode must be 'loss', 'step', 'predict' or 'tensor', got {mode!r}")
+
+    def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """Train on one batch for ``num_steps`` updates; returns the means of what there is to log."""
+        return run_inner_steps(self, self, data, optim_wrapper)
+
+    def scores(self, windows: Tensor) -> CycleScores:
+        """Scores of normalised windows (B, C, 32, H, W)."""
+        return self.head(self.norm(self.backbone(windows).mean(dim=1)))
+
+    def step(self, videos: list[Tensor], data_samples: list, states: Tensor | None) -> tuple[dict[str, Tensor], Tensor]:
+        """Losses at ``states`` (B, 3) or fresh ones, and the states of the next step."""
+        previous, following, lengths = _stack_labels(data_samples, videos)
+        fresh = self.walk.start(previous, following, lengths)
+        states = fresh if states is None else states
+        scores = self.scores(self.windows(videos, states))
+        middle = states[:, 1]
+        labels = [labels_at(previous, middle, lengths), labels_at(following, middle + 1, lengths)]
+        losses = self.head.loss(scores, torch.stack(labels, dim=1), segment_lengths(states))
+        with torch.no_grad():
+            scales = self.head.cycle_scales(CycleScores(*(value.double() for value in scores)), _MAX_LOG_SCALE)
+        return losses, self.walk.advance(states, scales, fresh, lengths)
+
+    def windows(self, videos: list[Tensor], states: Tensor) -> Tensor:
+        """Normalised windows (B, C, 32, H, W) of states (B, 3), one per video, or all of the only video."""
+        shares = window_indices(states).split(1 if len(videos) > 1 else len(states))
+        parts = [gather_window(video, frames) for video, frames in zip(videos, shares, strict=True)]
+        windows, exists = (torch.cat(values) for values in zip(*parts, strict=True))
+        return fill_missing(self.data_preprocessor.normalize(windows), exists, self.padding)
+
+    @torch.no_grad()
+    def predict(self, videos: list[Tensor], data_samples: list) -> list:
+        """Count in every video; the samples get an integer ``pred_count``."""
+        for video, sample in zip(videos, data_samples, strict=True):
+
+            def network(states: Tensor, video: Tensor = video) -> CycleScores:
+                scores = [self.scores(self.windows([video], chunk)) for chunk in states.split(self.max_windows)]
+                return CycleScores(*(torch.cat(values) for values in zip(*scores, strict=True)))
+
+            sample.set_field(self.counter.count(network, video.shape[1]), 'pred_count')
+        return data_samples
+
+
+def _stack_labels(data_samples: list | None, videos: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Previous and next labels (B, T), undefined where a video is shorter than the longest one, and lengths (B,)."""
+    if not data_samples or 'next_labels' not in data_samples[0]:
+        raise ValueError('the samples carry no next_labels: end the training pipeline with PackRepetitionInputs')
+    labels = [
+        nn.utils.rnn.pad_sequence([sample.get(name) for sample in data_samples], batch_first=True, padding_value=-1)
+        for name in ('previous_labels', 'next_labels')
+    ]
+    lengths = torch.tensor([video.shape[1] for video in videos], device=labels[0].device)
+    return labels[0], labels[1], lengths

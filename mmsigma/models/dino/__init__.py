@@ -1,0 +1,1 @@
+"""DINO (ICCV 2021) on frames."""

@@ -1,0 +1,1 @@
+"""GTA (CVPR 2021) and its baselines."""

@@ -1,0 +1,1 @@
+"""Losses of alignment, a file per method."""

@@ -1,0 +1,90 @@
+"""Time-contrastive learning in one view (TCN, ICRA 2018), with the n-pairs loss of the TCC release."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmsigma.models.gta.losses.sequences import Sequences
+from mmsigma.ops.fast_linear import full_float32
+from mmsigma.registry import MODELS
+
+
+def n_pairs_loss(anchors: Tensor, positives: Tensor, lengths: Tensor, reg_lambda: float = 0.002) -> Tensor:
+    """Each anchor is classified among the positives of its video, with a penalty on the norms.
+
+    Args:
+        anchors: (B, T, D).
+        positives: The frame that is near each anchor in time (B, T, D).
+        lengths: How many of them each video has (B,).
+        reg_lambda: A quarter of it is the weight of the mean squared norms.
+
+    Returns:
+        Mean over frames, then over videos.
+    """
+    valid = torch.arange(anchors.shape[1], device=anchors.device) < lengths[:, None]
+    with full_float32(anchors.device.type):
+        logits = (anchors @ positives.transpose(1, 2)).masked_fill(~valid[:, None], -torch.inf)
+    classified = -logits.log_softmax(dim=2).diagonal(dim1=1, dim2=2)
+    norms = anchors.square().sum(dim=2) + positives.square().sum(dim=2)
+    losses = classified + 0.25 * reg_lambda * norms
+    return (losses.masked_fill(~valid, 0).sum(dim=1) / lengths).mean()
+
+
+def triplet_loss(anchors: Tensor, positives: Tensor, lengths: Tensor, margin: float = 0.2) -> Tensor:
+    """The original loss: a positive is nearer than the hardest other positive of the video, by a margin.
+
+    Args:
+        anchors: (B, T, D).
+        positives: (B, T, D).
+        lengths: (B,).
+        margin: Of squared distances.
+
+    Returns:
+        Mean over the frames of the videos that have more than one; 0 if there is none.
+    """
+    valid = torch.arange(anchors.shape[1], device=anchors.device) < lengths[:, None]
+    distances = torch.cdist(anchors, positives, compute_mode='donot_use_mm_for_euclid_dist').square()
+    same = torch.eye(anchors.shape[1], dtype=torch.bool, device=anchors.device)
+    others = distances.masked_fill(same | ~valid[:, None], torch.inf).amin(dim=2)
+    losses = F.relu(distances.diagonal(dim1=1, dim2=2) - others + margin)  # inf without another positive: 0
+    count = (valid & (lengths > 1)[:, None]).sum().clamp(min=1)
+    return losses.masked_fill(~valid, 0).sum() / count
+
+
+@MODELS.register_module()
+class TCNLoss(nn.Module):
+    """TCN of videos whose rows are an anchor, its positive, the next anchor, its positive, and so on.
+
+    Args:
+        kind: ``'n_pairs'`` (TCC's release) or ``'triplet'`` (the original).
+        reg_lambda: See :func:`n_pairs_loss`.
+        margin: See :func:`triplet_loss`.
+
+    Raises:
+        ValueError: If the kind is unknown.
+    """
+
+    interleaved = True
+
+    def __init__(self, kind: str = 'n_pairs', reg_lambda: float = 0.002, margin: float = 0.2) -> None:
+        super().__init__()
+        if kind not in ('n_pairs', 'triplet'):
+            raise ValueError(f"kind must be 'n_pairs' or 'triplet', got {kind!r}")
+        self.kind, self.reg_lambda, self.margin = kind, reg_lambda, margin
+
+    def forward(self, videos: Sequences) -> dict[str, Tensor]:
+        """``loss_tcn``.
+
+        Args:
+            videos: Embeddings (B, 2 T, D); lengths count rows.
+
+        Raises:
+            ValueError: If a number of rows is odd.
+        """
+        given = videos.complete(at_least=1)
+        if given.embeddings.shape[1] % 2 or (given.lengths % 2).any():
+            raise ValueError(f'rows must be pairs of an anchor and a positive, got {given.lengths.tolist()} rows')
+        anchors, positives, lengths = given.embeddings[:, ::2], given.embeddings[:, 1::2], given.lengths // 2
+        if self.kind == 'triplet':
+            return {'loss_tcn': triplet_loss(anchors, positives, lengths, self.margin)}
+        return {'loss_tcn': n_pairs_loss(anchors, positives, lengths, self.reg_lambda)}

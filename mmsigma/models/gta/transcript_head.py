@@ -1,0 +1,115 @@
+"""A head that classifies frames and learns from the order of the labels of a video alone (D3TW)."""
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmsigma.models.gta.losses.d3tw import (
+    FUNCTIONS,
+    NEGATIVES,
+    discriminative_loss,
+    draw_negatives,
+    transcript_cost,
+)
+from mmsigma.models.gta.losses.sequences import Sequences
+from mmsigma.registry import MODELS
+
+
+@MODELS.register_module()
+class TranscriptHead(BaseModule):
+    """Frames fit the transcript of their video, its labels in order, better than a wrong one (D3TW, CVPR 2019).
+
+    Supervision is weak: which labels, and in which order, but not when. An alignment goes through every label, also one
+    of which no frame was sampled.
+
+    Args:
+        num_labels: C, of all actions together.
+        in_channels: Width of the embeddings D.
+        negatives: Wrong transcripts: ``'shuffled'`` or ``'random'``, see
+            :func:`~mmsigma.models.gta.losses.d3tw.draw_negatives`.
+        gamma: Temperature of the soft minimum.
+        function: ``'hinge'`` or ``'softplus'``, see
+            :func:`~mmsigma.models.gta.losses.d3tw.discriminative_loss`.
+        margin: Of the hinge; costs are sums over the frames.
+        init_cfg: mmengine's initialisation config.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        num_labels: int,
+        in_channels: int = 128,
+        *,
+        negatives: str = 'shuffled',
+        gamma: float = 0.1,
+        function: str = 'hinge',
+        margin: float = 1.0,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if negatives not in NEGATIVES or function not in FUNCTIONS:
+            raise ValueError(
+                f'negatives must be one of {NEGATIVES} and function one of {FUNCTIONS}, got {negatives!r}, {function!r}'
+            )
+        if num_labels < 2 or not (gamma > 0 and margin >= 0):
+            raise ValueError(
+                'there must be two labels or more, gamma be positive and margin not negative, '
+                f'got {num_labels=}, {gamma=}, {margin=}'
+            )
+        self.fc = nn.Linear(in_channels, num_labels)
+        self.negatives, self.gamma, self.function, self.margin = negatives, gamma, function, margin
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Log probabilities (..., C) of the labels, of the embeddings of frames (..., D)."""
+        return self.fc(embeddings).log_softmax(dim=-1)
+
+    def loss(self, videos: Sequences, negatives: list[Tensor] | None = None) -> dict[str, Tensor]:
+        """``loss_transcript``, both mean costs, and how many videos fit theirs better than the wrong one.
+
+        Args:
+            videos: Embeddings (B, T, D) and transcripts.
+            negatives: Wrong transcripts of any lengths, instead of those that are drawn here.
+
+        Raises:
+            ValueError: If a video has no transcript, more labels than frames, labels beyond C, or frames that are not
+                in the order of time; it is named.
+        """
+        videos.check_order()
+        given = videos.complete(at_least=1)
+        transcripts = self._checked(videos, given.lengths.tolist())
+        if negatives is None:
+            negatives = draw_negatives(transcripts, self.fc.out_features, self.negatives)
+        log_probs, both = self(given.embeddings), [*transcripts, *negatives]
+        costs = transcript_cost(log_probs.repeat(2, 1, 1), both, given.lengths.repeat(2), self.gamma)
+        positive, negative = costs.chunk(2)
+        return {
+            'loss_transcript': discriminative_loss(positive, negative, self.function, self.margin),
+            'cost_positive': positive.detach().mean(),
+            'cost_negative': negative.detach().mean(),
+            'transcript_accuracy': (positive < negative).float().mean(),
+        }
+
+    def _checked(self, videos: Sequences, lengths: list[int]) -> list[Tensor]:
+        """Transcripts on the CPU."""
+        found, transcripts = [], videos.transcripts or [None] * len(lengths)
+        for number, (labels, length) in enumerate(zip(transcripts, lengths, strict=True)):
+            name = videos.name_of(number)
+            if labels is None or not len(labels):
+                raise ValueError(
+                    f'{name} has no transcript, the order of its labels: give the training data set phases, and leave '
+                    'out videos that have none'
+                )
+            if len(labels) > length:
+                raise ValueError(
+                    f'{name} has {len(labels)} labels in its transcript and {length} frames: raise num_steps to '
+                    f'{len(labels)} or more'
+                )
+            found.append(labels.cpu())
+            low, high = int(found[-1].min()), int(found[-1].max())
+            if low < 0 or high >= self.fc.out_features:
+                raise ValueError(
+                    f'{name} has labels from {low} to {high} in its transcript: raise num_labels, which is '
+                    f'{self.fc.out_features}'
+                )
+        return found

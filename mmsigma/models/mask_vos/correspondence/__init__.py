@@ -1,0 +1,1 @@
+"""Schemes that learn correspondence, a file per method."""

@@ -1,0 +1,109 @@
+"""The scheme of CRW (NeurIPS 2020): walks through the frames of a clip and back end where they began."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmsigma.models.mask_vos.correspondence.crw_loss import random_walk_loss
+from mmsigma.models.mask_vos.correspondence.short_long import ClipViews
+from mmsigma.models.mask_vos.networks import KeyEncoder
+from mmsigma.registry import MODELS
+
+
+@MODELS.register_module()
+class RandomWalkCorrespondence(nn.Module):
+    """CRW; its walks go through all frames of a clip.
+
+    Args:
+        weight: Of the loss.
+        nodes: ``'patches'``: overlapping patches, each cut by chance, encoded alone and pooled, as CRW trains;
+            ``'cells'``: of the keys of whole frames, which takes no encoding of its own, but a cell knows its place
+            from the border that it sees.
+        patch_size: Side of a patch in pixels (64).
+        patch_stride: Pixels from one to the next (32): 7 x 7 in 256 x 256.
+        patch_scale: Range of the area kept of a patch.
+        cell_stride: Every so many cells are nodes; a walk multiplies matrices of nodes by nodes.
+        dropout: Share of the edges left out in training (0.1).
+        temperature: Divides similarities.
+
+    Raises:
+        ValueError: If the kind of nodes is unknown.
+    """
+
+    def __init__(
+        self,
+        weight: float = 1.0,
+        nodes: str = 'patches',
+        *,
+        patch_size: int = 64,
+        patch_stride: int = 32,
+        patch_scale: tuple[float, float] = (0.7, 0.9),
+        cell_stride: int = 4,
+        dropout: float = 0.1,
+        temperature: float = 0.05,
+    ) -> None:
+        super().__init__()
+        if nodes not in ('patches', 'cells'):
+            raise ValueError(f"nodes must be 'patches' or 'cells', got {nodes!r}")
+        self.weight, self.uses_keys = weight, nodes == 'cells'
+        self.patches = dict(size=patch_size, stride=patch_stride, scale=tuple(patch_scale))
+        self.cell_stride, self.dropout, self.temperature = cell_stride, dropout, temperature
+
+    def loss(self, keys: Tensor | None, clip: ClipViews, encoder: nn.Module) -> dict[str, Tensor]:
+        """Loss of clips; the views are not needed.
+
+        Raises:
+            TypeError: If patches are the nodes and the encoder has no key for a whole one.
+        """
+        if keys is not None:
+            first, every = self.cell_stride // 2, self.cell_stride
+            nodes = keys[..., first::every, first::every].flatten(3).transpose(1, 2)
+        elif isinstance(encoder, KeyEncoder):
+            patches = cut_patches(clip.images.flatten(0, 1), **self.patches)  # (B T, N, 3, P, P)
+            nodes = encoder.pooled_keys(patches.flatten(0, 1)).unflatten(0, (*clip.images.shape[:2], -1))
+            nodes = nodes.permute(0, 3, 1, 2)
+        else:
+            raise TypeError(f"nodes='patches' needs a KeyEncoder as backbone, got {type(encoder).__name__}")
+        found = random_walk_loss(nodes, self.temperature, self.dropout)
+        return {'loss_walk': self.weight * found.loss, 'walk_accuracy': found.accuracy[-1].detach()}
+
+
+def cut_patches(
+    images: Tensor,
+    size: int = 64,
+    stride: int = 32,
+    scale: tuple[float, float] = (0.7, 0.9),
+    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+) -> Tensor:
+    """Patches on a grid, of each a part by chance, enlarged to its size (B, N, C, size, size), row by row.
+
+    Args:
+        images: (B, C, H, W).
+        size: Side in pixels.
+        stride: Pixels from one patch to the next.
+        scale: Range of the area of the part, relative to the patch.
+        ratio: Range of its width / height; drawn among those that fit into the patch.
+
+    Raises:
+        ValueError: If no patch fits into the images.
+    """
+    height, width = images.shape[-2:]
+    if min(height, width) < size:
+        raise ValueError(f'no patch of {size} x {size} fits into images of {height} x {width}')
+    tops, lefts = (torch.arange(0, side - size + 1, stride).float() for side in (height, width))
+    corner = torch.stack(torch.meshgrid(lefts, tops, indexing='xy'), dim=-1).flatten(0, 1)  # (N, 2), x and y
+    draws = torch.rand(4, len(images), len(corner))
+    area = scale[0] + draws[0] * (scale[1] - scale[0])
+    low, high = area.log().clamp(min=math.log(ratio[0])), (-area.log()).clamp(max=math.log(ratio[1]))
+    aspect = (low + draws[1] * (high - low)).exp()
+    side = size * torch.stack([(area * aspect).sqrt(), (area / aspect).sqrt()], dim=-1)  # (B, N, 2)
+    start = corner + draws[2:].movedim(0, -1) * (size - side)
+    places = (torch.arange(size) + 0.5) / size
+    points = start[..., None, :] + places[:, None] * side[..., None, :]  # (B, N, size, 2), along each axis
+    points = 2 * points / torch.tensor([width, height]) - 1
+    x, y = (points[..., axis] for axis in (0, 1))
+    grid = torch.stack([x[:, :, None].expand(-1, -1, size, -1), y[..., None].expand(-1, -1, -1, size)], dim=-1)
+    parts = F.grid_sample(images, grid.flatten(1, 2).to(images), mode='bilinear', align_corners=False)
+    return parts.unflatten(2, (len(corner), size)).transpose(1, 2)

@@ -1,0 +1,1 @@
+"""SIGMA (ECCV 2024) and VideoMAE (NeurIPS 2022)."""

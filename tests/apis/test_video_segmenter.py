@@ -1,0 +1,160 @@
+"""Segmenting a user's own video, by program and from the command line."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmsigma.apis import VOSInferencer
+from mmsigma.apis.video_segmenter import load_masks
+from mmsigma.io.masks import read_mask, write_mask
+from mmsigma.io.video import FrameReader, write_mp4
+from mmsigma.visualization.overlay import draw_masks
+from tests.vos_data import draw_video, write_frames
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / 'configs' / 'vos' / 'colour_davis17.py'
+SMALL = {'model.backbone.stride': 4, 'model.propagator.radius': 4, 'model.propagator.num_context': 2}
+
+
+@pytest.fixture(scope='module')
+def inferencer() -> VOSInferencer:
+    return VOSInferencer(CONFIG, options=SMALL, device='cpu')
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Frames of a video in ``frames``, the mask of the first one in ``mask.png``."""
+    frames, masks = draw_video(6, num_objects=2)
+    write_frames(tmp_path / 'frames', frames, [f'f{number}' for number in range(6)])
+    write_mask(tmp_path / 'mask.png', masks[0])
+    return tmp_path
+
+
+def test_writes_masks_and_overlay(inferencer: VOSInferencer, folder: Path) -> None:
+    seen = []
+    result = inferencer.write(
+        folder / 'frames', folder / 'mask.png', folder / 'out', progress=lambda *numbers: seen.append(numbers)
+    )
+    assert (result.num_frames, result.ids) == (6, [1, 2])
+    assert seen == [(number, 6) for number in range(1, 7)]
+    assert sorted(path.name for path in result.masks.iterdir()) == [f'f{number}.png' for number in range(6)]
+    np.testing.assert_array_equal(read_mask(result.masks / 'f0.png'), read_mask(folder / 'mask.png'))
+    truth = draw_video(6, num_objects=2)[1][-1]
+    assert (read_mask(result.masks / 'f5.png') == truth).mean() > 0.9
+    assert len(FrameReader(result.overlay)) == 6
+
+
+def test_video_file(inferencer: VOSInferencer, folder: Path) -> None:
+    write_mp4(folder / 'video.mp4', FrameReader(folder / 'frames'), fps=10)
+    pairs = list(inferencer(folder / 'video.mp4', folder / 'mask.png'))
+    assert len(pairs) == 6 and pairs[3][0].shape == (36, 52, 3)
+    assert set(np.unique(pairs[-1][1])) == {0, 1, 2}
+
+
+@pytest.mark.parametrize('kind', ['palette', 'binary', 'npy', 'array', 'bool'])
+def test_kinds_of_masks(inferencer: VOSInferencer, folder: Path, kind: str) -> None:
+    ids = (read_mask(folder / 'mask.png') > 0).astype(np.uint8)
+    mask: Path | np.ndarray = folder / f'{kind}.png'
+    if kind == 'palette':
+        write_mask(mask, ids)
+    elif kind == 'binary':
+        Image.fromarray(ids * 255).save(mask)
+    elif kind == 'npy':
+        mask = folder / 'mask.npy'
+        np.save(mask, ids)
+    else:
+        mask = ids if kind == 'array' else ids > 0
+    (_, first), *_ = inferencer(folder / 'frames', mask)
+    np.testing.assert_array_equal(first, ids)
+
+
+def test_masks_that_are_none(inferencer: VOSInferencer, folder: Path) -> None:
+    frames = folder / 'frames'
+    Image.fromarray(np.zeros((36, 52, 3), np.uint8)).save(folder / 'rgb.png')
+    with pytest.raises(ValueError, match='rgb.png has the mode RGB: its pixels are colours. Save it with a palette'):
+        inferencer(frames, folder / 'rgb.png')
+    shades = np.linspace(0, 255, 36 * 52).reshape(36, 52).astype(np.uint8)
+    Image.fromarray(shades).save(folder / 'soft.png')
+    with pytest.raises(ValueError, match='soft.png has 256 different values: it looks anti-aliased'):
+        inferencer(frames, folder / 'soft.png')
+    with pytest.raises(ValueError, match='the mask has no object: all of it is background'):
+        inferencer(frames, np.zeros((36, 52), np.uint8))
+    with pytest.raises(ValueError, match=r'the mask holds float64 \(36, 52\)'):
+        inferencer(frames, np.zeros((36, 52)))
+    with pytest.raises(ValueError, match='there is a mask for frame 6, but the video has 6 frames'):
+        inferencer(frames, {0: folder / 'mask.png', 6: folder / 'mask.png'})
+    with pytest.raises(FileNotFoundError, match='no mask at'):
+        inferencer(frames, folder / 'missing.png')
+    with pytest.raises(ValueError, match='the mask of frame 0 is 20 x 52, the frame 36 x 52'):
+        list(inferencer(frames, np.ones((20, 52), np.uint8)))
+    with pytest.raises(ValueError, match='vitb_davis17.py needs a checkpoint'):
+        VOSInferencer(ROOT / 'configs' / 'vos' / 'vitb_davis17.py')
+
+
+@pytest.mark.parametrize('kind', ['255', 'bit', 'bool'])
+def test_black_and_white_masks_of_later_objects(inferencer: VOSInferencer, folder: Path, kind: str) -> None:
+    _, masks = draw_video(6, num_objects=2)
+    given: dict[int, Path | np.ndarray] = {}
+    for frame, number in ((3, 2), (0, 1)):
+        mask = masks[frame] == number
+        given[frame] = mask if kind == 'bool' else folder / f'{frame}.png'
+        if kind != 'bool':
+            Image.fromarray(255 * mask.astype(np.uint8)).convert('1' if kind == 'bit' else 'L').save(given[frame])
+    pred = [ids for _, ids in inferencer(folder / 'frames', given)]
+    assert set(np.unique(pred[2])) == {0, 1} and set(np.unique(pred[-1])) == {0, 1, 2}
+    np.testing.assert_array_equal(pred[3] == 2, masks[3] == 2)
+
+
+def test_ids_of_black_and_white_masks_are_free() -> None:
+    mask, two = np.zeros((8, 9), bool), np.full((8, 9), 2, np.uint8)
+    mask[2:5] = True
+    found = load_masks({5: two, 3: mask, 0: mask, 7: mask})
+    assert {number: int(ids.max()) for number, ids in found.items()} == {0: 1, 3: 3, 5: 2, 7: 4}
+    assert all(ids.dtype == np.uint8 for ids in found.values())
+
+
+def test_masks_without_a_new_object(inferencer: VOSInferencer, folder: Path) -> None:
+    with pytest.raises(ValueError, match=r'the mask of frame 3 has no new object: \[1, 2\] were given before'):
+        inferencer(folder / 'frames', {0: folder / 'mask.png', 3: folder / 'mask.png'})
+
+
+@pytest.mark.parametrize('kind', ['png', 'npy', 'array'])
+def test_antialiased_masks(inferencer: VOSInferencer, folder: Path, kind: str) -> None:
+    smooth = cv2.resize(np.kron(read_mask(folder / 'mask.png') > 0, np.ones((2, 2))).astype(np.uint8) * 255, (70, 50))
+    mask: Path | np.ndarray = smooth if kind == 'array' else folder / f'smooth.{kind}'
+    if kind == 'png':
+        Image.fromarray(smooth).save(mask)
+    elif kind == 'npy':
+        np.save(mask, smooth)
+    with pytest.raises(ValueError, match='only along its edge: it looks anti-aliased'):
+        inferencer(folder / 'frames', mask)
+
+
+def test_from_the_command_line(run_tool: Callable, folder: Path) -> None:
+    """In a process of its own; a mistake in this one."""
+    options = [f'{key}={value}' for key, value in SMALL.items()]
+    arguments = [folder / 'frames', '--config', CONFIG]
+    command = [sys.executable, ROOT / 'demo' / 'vos_demo.py', *arguments, '--mask', folder / 'mask.png']
+    command += ['--out', folder / 'cli', '--cfg-options', *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert '6 frames, objects [1, 2]' in done.stdout
+    assert len(list((folder / 'cli' / 'masks').iterdir())) == 6
+    failed = run_tool('demo/vos_demo.py', *arguments, '--mask', 'missing.png')
+    assert failed.status == 1 and 'no mask at missing.png' in failed.errors
+
+
+def test_overlay_leaves_the_background_alone() -> None:
+    frames, masks = draw_video(1)
+    drawn = draw_masks(frames[0], masks[0])
+    np.testing.assert_array_equal(drawn[masks[0] == 0], frames[0][masks[0] == 0])
+    assert (drawn[masks[0] == 1] != frames[0][masks[0] == 1]).any(axis=-1).mean() > 0.9
+    void = np.where(masks[0] == 0, 255, 0).astype(np.uint8)
+    np.testing.assert_array_equal(draw_masks(frames[0], void), frames[0])
+    with pytest.raises(ValueError, match=r'the mask is \(10, 52\), the frame \(36, 52\)'):
+        draw_masks(frames[0], masks[0, :10])

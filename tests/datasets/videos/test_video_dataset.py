@@ -1,0 +1,273 @@
+"""Lists of videos in all their shapes, replacement of bad videos, and reproducible randomness."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmcv.transforms import BaseTransform
+from mmengine.dataset import pseudo_collate
+from torch.utils.data import DataLoader
+
+from mmsigma.datasets import SeededIndex, SeededSampler, VideoDataset
+from mmsigma.datasets.transforms import UnreadableVideoError
+from mmsigma.datasets.videos.video_dataset import find_videos, read_video_list
+from mmsigma.utils.seeding import seeded_numpy
+from tests.datasets.clips import index_of
+
+PIPELINE = [
+    dict(type='ReadClip', decoder='pyav', sampling=dict(type='SampleStridedClip', clip_len=4, frame_interval=2)),
+    dict(type='MultiScaleCrop', size=16),
+    dict(type='TubeMask', grid=(2, 2, 2), mask_ratio=0.5),
+    dict(type='PackVideoInputs'),
+]
+
+
+def write_list(folder: Path, *lines: str, name: str = 'list.txt', encoding: str = 'utf-8') -> Path:
+    path = folder / name
+    path.write_text('\n'.join(lines) + '\n', encoding=encoding)
+    return path
+
+
+class TestLists:
+    @pytest.mark.parametrize(
+        ('line', 'entry'),
+        [
+            ('a.mp4 3', ('a.mp4', 3)),
+            ('a.mp4 0', ('a.mp4', 0)),
+            ('a.mp4 -1', ('a.mp4', -1)),
+            ('a.mp4', ('a.mp4', -1)),
+            ('  a.mp4\t3  ', ('a.mp4', 3)),
+            ('a.mp4,3', ('a.mp4', 3)),
+            ('a.mp4, 3', ('a.mp4', 3)),
+            ('a.mp4 3 120 1.5', ('a.mp4', 3)),
+            ('a.mp4,3,120', ('a.mp4', 3)),
+            ('some class/a video 2.MP4 17', ('some class/a video 2.MP4', 17)),
+            ('some class/a video 2.webm', ('some class/a video 2.webm', -1)),
+            ('a.mp4.mkv 5', ('a.mp4.mkv', 5)),
+            ('a, b.avi 5', ('a, b.avi', 5)),
+            ('/data/v_éü.mp4 5', ('/data/v_éü.mp4', 5)),
+            ('folder/of frames 5', ('folder/of frames', 5)),
+            ('clip.ogv 12', ('clip.ogv', 12)),
+        ],
+    )
+    def test_lines(self, tmp_path: Path, line: str, entry: tuple[str, int]) -> None:
+        assert read_video_list(write_list(tmp_path, line, '', 'z.mp4 1')) == [entry, ('z.mp4', 1)]
+
+    @pytest.mark.parametrize('delimiter', [',', ';', '\t', ', '])
+    @pytest.mark.parametrize('columns', ['path label', 'filename class_id', 'Video Target', '"file" "class"'])
+    def test_csv_with_header(self, tmp_path: Path, delimiter: str, columns: str) -> None:
+        lines = [columns.split(), ['a.mp4', '3'], ['"with; , delimiters.mp4"', '4']]
+        path = write_list(tmp_path, *(delimiter.join(line) for line in lines))
+        assert read_video_list(path) == [('a.mp4', 3), ('with; , delimiters.mp4', 4)]
+
+    def test_csv_with_columns_in_any_order(self, tmp_path: Path) -> None:
+        path = write_list(tmp_path, 'label,split,path,duration', '3,train,a b.mp4,1.5', '4,val,c.mp4,2')
+        assert read_video_list(path) == [('a b.mp4', 3), ('c.mp4', 4)]
+
+    def test_csv_without_labels(self, tmp_path: Path) -> None:
+        assert read_video_list(write_list(tmp_path, 'path,duration', 'a.mp4,1.5')) == [('a.mp4', -1)]
+
+    @pytest.mark.parametrize('first', ['a.mp4 3', 'path,label'])
+    def test_byte_order_mark_and_windows_line_ends(self, tmp_path: Path, first: str) -> None:
+        path = write_list(tmp_path, first + '\r', 'b.mp4,4\r', encoding='utf-8-sig')
+        expected = [('a.mp4', 3), ('b.mp4', 4)] if first.startswith('a') else [('b.mp4', 4)]
+        assert read_video_list(path) == expected
+
+    @pytest.mark.parametrize(
+        ('lines', 'message'),
+        [
+            (['a.mp4 1', '', 'b.ogv'], r"list.txt, line 3: expected \"path label\", got 'b.ogv'"),
+            (['a.mp4 1', 'b.ogv one'], "line 2: .* got 'b.ogv one'"),
+            (['a.mp4 one'], "line 1: .* got 'a.mp4 one'"),
+            (['path,label', 'a.mp4,1', 'b.mp4,x'], "list.txt, line 3: the label 'x' is not an integer"),
+            (['path,label', 'a.mp4'], 'line 2: the label None is not an integer'),
+            (['label,path', '1,a.mp4', '2'], "list.txt, line 3: nothing in the column 'path'"),
+            (['label,path', '1,a.mp4', '2,'], "list.txt, line 3: nothing in the column 'path'"),
+            (['', 'path,label', 'a.mp4,x'], "line 3: the label 'x'"),
+            (['', '  '], 'list.txt is empty'),
+            (['path,label'], 'list.txt has a header but no video'),
+        ],
+    )
+    def test_faults_are_located(self, tmp_path: Path, lines: list[str], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            read_video_list(write_list(tmp_path, *lines))
+
+
+class TestFolders:
+    def test_finds_videos_below_sorted(self, tmp_path: Path) -> None:
+        for name in ('b/2.MP4', 'b/1.mkv', 'a/deep/er/3.avi', 'notes.txt', 'b/thumb.jpg'):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+        (tmp_path / 'folder.mp4').mkdir()
+        assert [str(path.relative_to(tmp_path)) for path in find_videos(tmp_path)] == [
+            'a/deep/er/3.avi',
+            'b/1.mkv',
+            'b/2.MP4',
+        ]
+
+    def test_folder_is_missing_or_has_no_video(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match='no folder of videos at .*nowhere; set data_root'):
+            find_videos(tmp_path / 'nowhere')
+        (tmp_path / 'notes.txt').touch()
+        with pytest.raises(ValueError, match='no video below .*looked for .mp4'):
+            find_videos(tmp_path)
+
+    def test_dataset_without_list_uses_the_folder(self, videos: Path) -> None:
+        dataset = VideoDataset(PIPELINE, data_prefix=dict(video=str(videos)))
+        assert [Path(dataset.get_data_info(index)['filename']).name for index in range(len(dataset))] == [
+            f'{number}.mp4' for number in range(6)
+        ]
+        assert 'gt_label' not in dataset[0]['data_samples']
+
+    def test_list_and_folder_are_relative_to_the_root(self, videos: Path, tmp_path: Path) -> None:
+        (tmp_path / 'clips').symlink_to(videos)
+        write_list(tmp_path, '2.mp4 5', name='train.txt')
+        dataset = VideoDataset(PIPELINE, 'train.txt', dict(video='clips'), data_root=str(tmp_path))
+        sample = dataset[0]['data_samples']
+        assert sample.filename == str(tmp_path / 'clips' / '2.mp4') and sample.gt_label.tolist() == [5]
+
+    def test_missing_list(self, videos: Path, tmp_path: Path, warnings_logged: list[str]) -> None:
+        settings = dict(ann_file=str(tmp_path / 'train.txt'), data_prefix=dict(video=str(videos)))
+        with pytest.raises(FileNotFoundError, match=r'no video list at .*train.txt. Write one .* or set ann_file='):
+            VideoDataset(PIPELINE, **settings)
+        assert not warnings_logged
+        with pytest.raises(FileNotFoundError, match='no video list at .*train.txt'):
+            VideoDataset(PIPELINE, **settings, optional_list='other.txt')
+        assert len(VideoDataset(PIPELINE, **settings, optional_list=settings['ann_file'])) == 6
+        assert [message for message in warnings_logged if 'train.txt: using all 6 videos' in message]
+
+    def test_none_of_the_videos_listed(self, tmp_path: Path) -> None:
+        write_list(tmp_path, *(f'{number}.mp4 0' for number in range(1000)))
+        with pytest.raises(FileNotFoundError, match=r'of the 1000 .* none of the 100 .*/0\.mp4\. Is data_root right'):
+            VideoDataset(PIPELINE, 'list.txt', data_root=str(tmp_path))
+        (tmp_path / '500.mp4').touch()
+        assert len(VideoDataset(PIPELINE, 'list.txt', data_root=str(tmp_path))) == 1000
+
+
+@pytest.fixture
+def damaged(videos: Path, tmp_path: Path) -> Path:
+    """A list of six good videos, and four others: missing, empty, garbage and a folder."""
+    (tmp_path / 'empty.mp4').touch()
+    (tmp_path / 'garbage.mp4').write_bytes(b'garbage' * 100)
+    (tmp_path / 'folder.mp4').mkdir()
+    good = [f'{videos}/{number}.mp4 {number}' for number in range(6)]
+    return write_list(
+        tmp_path, *good, *(f'{tmp_path}/{name}.mp4 9' for name in ('missing', 'empty', 'garbage', 'folder'))
+    )
+
+
+def damaged_dataset(path: Path, **kwargs) -> VideoDataset:
+    return VideoDataset(PIPELINE, str(path), **kwargs)
+
+
+class TestReplacement:
+    def test_good_videos_have_no_failures(self, damaged: Path) -> None:
+        sample = damaged_dataset(damaged)[2]['data_samples']
+        assert sample.failures == [] and sample.gt_label.tolist() == [2]
+
+    @pytest.mark.parametrize('index', [6, 7, 8, 9])
+    def test_failures_are_recorded_with_the_replacement(self, damaged: Path, index: int) -> None:
+        dataset = damaged_dataset(damaged)
+        out = dataset[SeededIndex.of(index, (0, 0, index))]
+        sample = out['data_samples']
+        assert sample.failures[0][0] == dataset.get_data_info(index)['filename'] and sample.failures[0][1]
+        assert sample.filename == dataset.get_data_info(int(sample.gt_label))['filename']
+        assert out['inputs'].shape == (3, 4, 16, 16)
+
+    def test_replacement_follows_the_seed(self, damaged: Path) -> None:
+        dataset = damaged_dataset(damaged)
+        draws = [[dataset[SeededIndex.of(7, (run, 3, 7))]['data_samples'] for run in range(8)] for _ in range(2)]
+        names, again = ([(sample.filename, sample.failures) for sample in samples] for samples in draws)
+        assert names == again and len({name for name, _ in names}) > 2
+
+    def test_gives_up_after_enough_replacements(self, tmp_path: Path) -> None:
+        class CountOpenings(BaseTransform):
+            seen = 0
+
+            def transform(self, results: dict) -> dict:
+                self.seen += 1
+                raise UnreadableVideoError(results['filename'], 'broken')
+
+        step = CountOpenings()
+        (tmp_path / 'a.mp4').touch()
+        folder = dict(video=str(tmp_path))
+        dataset = VideoDataset([step], str(write_list(tmp_path, 'a.mp4 0', 'b.mp4 1')), folder, max_refetch=4)
+        with pytest.raises(UnreadableVideoError, match='broken'):
+            dataset[0]
+        assert step.seen == 1 + 4
+
+    def test_tests_replace_nothing(self, damaged: Path) -> None:
+        dataset = damaged_dataset(damaged, test_mode=True)
+        assert dataset[0]['data_samples'].filename.endswith('0.mp4')
+        with pytest.raises(UnreadableVideoError, match='missing.mp4'):
+            dataset[6]
+
+    def test_other_faults_are_not_hidden(self, videos: Path) -> None:
+        def fail(results: dict) -> dict:
+            raise ZeroDivisionError('a bug')
+
+        with pytest.raises(ZeroDivisionError, match='a bug'):
+            VideoDataset([*PIPELINE[:1], fail], data_prefix=dict(video=str(videos)))[0]
+
+
+class TestRandomness:
+    def test_sample_is_a_function_of_its_seed(self, videos: Path) -> None:
+        dataset = VideoDataset(PIPELINE, data_prefix=dict(video=str(videos)))
+        first, again, other = (dataset[SeededIndex.of(1, (0, epoch, 1))] for epoch in (3, 3, 4))
+        assert first['inputs'].equal(again['inputs'])
+        assert first['data_samples'].mask.equal(again['data_samples'].mask)
+        assert first['data_samples'].crop_box == again['data_samples'].crop_box
+        assert not first['inputs'].equal(other['inputs'])
+
+    def test_frames_are_those_of_the_metadata(self, videos: Path) -> None:
+        sample = VideoDataset(PIPELINE, data_prefix=dict(video=str(videos)))[SeededIndex.of(1, (0, 0, 1))]
+        frames = sample['inputs'].permute(1, 2, 3, 0).numpy()
+        assert [index_of(frame) for frame in frames] == sample['data_samples'].frame_inds.tolist()
+
+    @pytest.mark.parametrize('index', [SeededIndex.of(7, (0, 0, 7)), SeededIndex.of(1, (5, 0, 1))])
+    def test_global_generators_are_left_alone(self, damaged: Path, index: SeededIndex) -> None:
+        dataset = damaged_dataset(damaged)
+        before = np.random.get_state()[1].copy(), random.getstate()
+        dataset[index]
+        assert (np.random.get_state()[1] == before[0]).all() and random.getstate() == before[1]
+
+    def test_global_generators_are_left_alone_by_errors(self) -> None:
+        expected = np.random.RandomState(0).randint(1000)
+        np.random.seed(0)
+        with pytest.raises(KeyError), seeded_numpy((1, 2)):
+            np.random.rand(5)
+            raise KeyError
+        assert np.random.randint(1000) == expected
+
+    def test_python_and_numpy_are_seeded(self, videos: Path) -> None:
+        def draw(results: dict) -> tuple[float, float]:
+            return random.random(), np.random.rand()
+
+        dataset = VideoDataset([draw], data_prefix=dict(video=str(videos)))
+        first, again, other = (dataset[SeededIndex.of(1, (0, epoch, 1))] for epoch in (3, 3, 4))
+        assert first == again and first[0] != other[0] and first[1] != other[1]
+
+    def test_plain_index_draws_from_the_global_generator(self, videos: Path) -> None:
+        dataset = VideoDataset(PIPELINE, data_prefix=dict(video=str(videos)))
+        np.random.seed(5)
+        first = [dataset[1]['inputs'] for _ in range(2)]
+        np.random.seed(5)
+        assert dataset[1]['inputs'].equal(first[0]) and not first[0].equal(first[1])
+
+    def test_workers_and_interruptions_change_nothing(self, damaged: Path) -> None:
+        dataset = damaged_dataset(damaged)
+
+        def load(num_workers: int, skip: int = 0) -> list[tuple]:
+            sampler = SeededSampler(dataset, shuffle=True, seed=3)
+            sampler.set_epoch(2)
+            sampler.skip_once(skip)
+            loader = DataLoader(dataset, 2, sampler=sampler, num_workers=num_workers, collate_fn=pseudo_collate)
+            return [
+                (clip.tolist(), sample.mask.tolist(), sample.filename, sample.failures)
+                for batch in loader
+                for clip, sample in zip(batch['inputs'], batch['data_samples'], strict=True)
+            ]
+
+        expected = load(0)
+        assert len(expected) == 10 and load(2) == expected and load(2, skip=4) == expected[4:]

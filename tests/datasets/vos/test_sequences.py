@@ -1,0 +1,144 @@
+"""Files of video segmentation data sets: found where their authors put them, and named where they are missing."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmsigma.datasets import VOSDataset
+from mmsigma.datasets.vos.sequences import find_sequences
+from mmsigma.io.masks import write_mask
+from tests.vos_data import SIZE, draw_video, make_davis, make_vip, make_youtube_vos, write_frames
+
+
+def test_davis_2017(tmp_path: Path) -> None:
+    root = make_davis(tmp_path, dict(zebra=4, ant=3))
+    zebra, ant = find_sequences('davis', root)
+    assert [zebra.name, ant.name] == ['zebra', 'ant']  # in the order of the list
+    assert [path.stem for path in zebra.frames] == ['00000', '00001', '00002', '00003']
+    assert zebra.given == (0,) and zebra.wanted == (0, 1, 2, 3) and sorted(zebra.masks) == [0, 1, 2, 3]
+    frames, masks = draw_video(4, 2, seed=0)
+    np.testing.assert_array_equal(zebra.read_frame(2), frames[2])
+    np.testing.assert_array_equal(zebra.read_mask(2), masks[2])
+
+
+def test_davis_2016_has_one_object(tmp_path: Path) -> None:
+    (video,) = find_sequences('davis', make_davis(tmp_path, dict(ant=3), year=2016), year=2016)
+    assert set(np.unique(video.read_mask(0))) == {0, 1}
+
+
+def test_lists_of_2016_name_files(tmp_path: Path) -> None:
+    root = make_davis(tmp_path, dict(ant=3), year=2016)
+    lines = (f'/JPEGImages/480p/ant/{n:05d}.jpg /Annotations/480p/ant/{n:05d}.png' for n in range(3))
+    (root / 'ImageSets/2016/val.txt').write_text('\n'.join(lines))
+    assert [video.name for video in find_sequences('davis', root, year=2016)] == ['ant']
+
+
+def test_first_mask_alone_is_enough(tmp_path: Path) -> None:
+    root = make_davis(tmp_path, dict(ant=4))
+    for path in sorted((root / 'Annotations/480p/ant').iterdir())[1:]:
+        path.unlink()
+    (video,) = find_sequences('davis', root)
+    assert sorted(video.masks) == [0] and len(video.frames) == 4
+
+
+def test_frames_with_unpadded_numbers(tmp_path: Path) -> None:
+    frames, masks = draw_video(12)
+    write_frames(tmp_path / 'JPEGImages/ant', frames, [str(number) for number in range(12)])
+    write_mask(tmp_path / 'Annotations/ant/0.png', masks[0])
+    (video,) = find_sequences('folders', tmp_path)
+    assert [path.stem for path in video.frames] == [str(number) for number in range(12)]
+
+
+def test_youtube_vos(tmp_path: Path) -> None:
+    root = make_youtube_vos(tmp_path, length=11, late=5)
+    (every,) = find_sequences('youtube_vos', root)
+    assert (len(every.frames), every.given, every.wanted) == (11, (0, 5), (0, 5, 10))
+    (fifth,) = find_sequences('youtube_vos', root, all_frames=False)
+    assert (len(fifth.frames), fifth.given, fifth.wanted) == (3, (0, 1), (0, 1, 2))
+    assert fifth.masks[1].stem == '00005'
+
+
+@pytest.mark.parametrize('published', [True, False])
+def test_vip(published: bool, tmp_path: Path) -> None:
+    root = make_vip(tmp_path, dict(videos7=4, videos2=3), published)
+    seven, two = find_sequences('vip', root)
+    assert (seven.name, two.name) == ('videos7', 'videos2')
+    assert seven.given == (0,) and sorted(seven.masks) == [0, 1, 2, 3] == list(seven.wanted)
+    assert set(np.unique(seven.read_mask(1))) == {0, 2, 13, 255}
+    shutil.rmtree(seven.masks[0].parents[1])
+    with pytest.raises(FileNotFoundError, match='has no Category_ids or Annotations/Category_ids: set data_root'):
+        find_sequences('vip', root)
+    with pytest.raises(FileNotFoundError, match='lists/test_videos.txt does not exist'):
+        find_sequences('vip', root, split='test')
+
+
+def test_plain_folders(tmp_path: Path) -> None:
+    davis = make_davis(tmp_path / 'davis', dict(ant=3))
+    for kind in ('JPEGImages', 'Annotations'):
+        shutil.move(davis / kind / '480p', tmp_path / 'mine' / kind)
+    (video,) = find_sequences('folders', tmp_path / 'mine')
+    assert (video.name, len(video.frames), video.given) == ('ant', 3, (0,))
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r'ImageSets/2017/val.txt does not exist: set data_root'):
+        find_sequences('davis', tmp_path)
+    root = make_davis(tmp_path / 'davis', dict(ant=3, bee=3, cow=3))
+    (root / 'Annotations/480p/bee/00000.png').unlink()
+    shutil.rmtree(root / 'JPEGImages/480p/cow')
+    with pytest.raises(FileNotFoundError, match='2 of 3 videos .* lack frames or masks, .*: bee, cow'):
+        find_sequences('davis', root)
+    root = make_youtube_vos(tmp_path / 'ytvos')
+    (root / 'valid_all_frames/JPEGImages/ab12/00010.png').unlink()
+    with pytest.raises(FileNotFoundError, match='1 of 1 videos .*: ab12'):
+        find_sequences('youtube_vos', root)
+    with pytest.raises(ValueError, match="layout must be one of .*'mose'"):
+        find_sequences('mose', root)
+
+
+def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
+    (video,) = find_sequences('davis', make_davis(tmp_path, dict(ant=3)))
+    video.frames[1].write_bytes(b'no picture')
+    with pytest.raises(ValueError, match='00001.png cannot be read as a picture'):
+        video.read_frame(1)
+
+
+class TestDataset:
+    def test_one_sample_is_one_video(self, tmp_path: Path) -> None:
+        dataset = VOSDataset('davis', str(make_davis(tmp_path, dict(ant=3, bee=4))))
+        assert len(dataset) == 2
+        sample = dataset[1]
+        assert sample['inputs'].name == sample['data_samples'].sequence.name == 'bee'
+
+    def test_some_videos_and_some_frames(self, tmp_path: Path) -> None:
+        root = make_youtube_vos(tmp_path)
+        (sample,) = VOSDataset('youtube_vos', str(root), videos=['ab12'], max_frames=6)
+        video = sample['inputs']
+        assert (len(video.frames), video.given, video.wanted, sorted(video.masks)) == (6, (0, 5), (0, 5), [0, 5])
+        with pytest.raises(ValueError, match=r"has no videos \['cd'\]; it has \['ab12'\]"):
+            VOSDataset('youtube_vos', str(root), videos=['cd'])
+
+    def test_rgb_masks_are_refused(self, tmp_path: Path) -> None:
+        import cv2
+
+        root = make_davis(tmp_path, dict(ant=3))
+        path = root / 'Annotations/480p/ant/00000.png'
+        cv2.imwrite(str(path), np.zeros((*SIZE, 3), np.uint8))
+        with pytest.raises(ValueError, match='00000.png has the mode RGB: its pixels are colours'):
+            VOSDataset('davis', str(root))[0]['inputs'].read_mask(0)
+        write_mask(path, np.ones(SIZE, np.uint8))
+        assert VOSDataset('davis', str(root))[0]['inputs'].read_mask(0).all()
+
+
+def test_parts_that_are_missing_are_not_overlooked(tmp_path: Path) -> None:
+    root = make_davis(tmp_path / 'davis', dict(ant=4, bee=4, cow=4))
+    (root / 'JPEGImages/480p/ant/00002.png').unlink()
+    (root / 'Annotations/480p/bee/00003.png').unlink()
+    with pytest.raises(FileNotFoundError, match='2 of 3 videos .*: ant, bee'):
+        find_sequences('davis', root)
+    root = make_youtube_vos(tmp_path / 'ytvos')
+    (root / 'valid/Annotations/ab12/00005.png').unlink()  # the only mask of object 4
+    with pytest.raises(FileNotFoundError, match='1 of 1 videos .*: ab12'):
+        find_sequences('youtube_vos', root)

@@ -1,0 +1,399 @@
+"""Alignment metrics against the originals' functions, SciPy and scikit-learn."""
+
+import csv
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import MMLogger
+from scipy.stats import kendalltau
+from torch import Tensor
+
+from mmsigma.evaluation.alignment.alignment_metric import AlignmentMetric
+from mmsigma.evaluation.alignment.frame_retrieval import retrieval_precision
+from mmsigma.evaluation.alignment.kendall import kendall_tau, mean_tau, nearest_frames, tau_matrix
+from mmsigma.evaluation.alignment.path_error import diagonal_error, path_error, phase_progress
+from mmsigma.evaluation.alignment.phases import (
+    few_shot_classification,
+    fine_grained_accuracy,
+    joint_frames,
+    phase_classification,
+    phase_progression,
+    progression_targets,
+)
+from tests.golden_gta import case_names, load_arrays, load_case
+
+
+def golden_videos(subset: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    arrays = load_arrays('phase_eval')
+    numbers = range(sum(name.startswith(f'shared/{subset}/') for name in arrays) // 2)
+    return [tuple(arrays[f'shared/{subset}/{number}/{part}'] for part in ('embs', 'labels')) for number in numbers]
+
+
+def tensors(videos: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[Tensor, Tensor]]:
+    return [(torch.tensor(frames), torch.tensor(labels)) for frames, labels in videos]
+
+
+def golden_actions() -> dict[str, list[Tensor]]:
+    actions: dict[str, list[Tensor]] = {}
+    for name, array in load_arrays('kendall').items():
+        if name.startswith('shared/'):
+            actions.setdefault(name.split('/')[1], []).append(torch.tensor(array))
+    return actions
+
+
+class TestKendall:
+    @pytest.mark.parametrize('name', [name for name in case_names('kendall') if not name.startswith('all')])
+    def test_official(self, name: str) -> None:
+        case = load_case('kendall', name)
+        stride, metric = case.params['stride'], case.params['metric']
+        videos = [case.tensor(f'video{number}') for number in range(case.params['num_videos'])]
+        found = tau_matrix(videos, stride, metric)
+        np.testing.assert_allclose(found, case.arrays['tau_matrix'], atol=1e-12)
+        assert float(found.nanmean()) == pytest.approx(float(case.arrays['tau']), abs=1e-12)
+        nearest = nearest_frames(videos[0][::stride], [videos[1][::stride]], metric)
+        assert torch.equal(nearest[0], case.tensor('nn_0_1'))
+
+    @pytest.mark.parametrize('name', [name for name in case_names('kendall') if name.startswith('all')])
+    def test_mean_over_actions(self, name: str) -> None:
+        case = load_case('kendall', name)
+        found, _ = mean_tau(golden_actions(), case.params['stride'])
+        assert found == pytest.approx(float(case.arrays['tau']), abs=1e-12)
+        assert f'{found:.5f}' == f'{float(case.arrays["official_printed"]):.5f}'
+
+    def test_scipy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        orders = torch.randint(0, 6, (40, 17))
+        expected = [kendalltau(np.arange(17), order).statistic for order in orders.numpy()]
+        np.testing.assert_allclose(kendall_tau(orders), expected, atol=1e-14)
+        monkeypatch.setattr('mmsigma.evaluation.alignment.kendall._BLOCK_ELEMENTS', 1000)
+        np.testing.assert_allclose(kendall_tau(orders), expected, atol=1e-14)
+        assert kendall_tau(torch.full((2, 5), 3)).isnan().all() and kendall_tau(torch.zeros(1, 1)).isnan().all()
+        assert kendall_tau(torch.tensor([[0, 1, 2], [2, 1, 0]])).tolist() == [1, -1]
+
+    def test_first_of_equal_frames(self) -> None:
+        frames = torch.randn(5, 7).repeat(9, 1)  # each of five frames nine times
+        nearest = nearest_frames(frames + 1e-3, [frames, frames[3:]])
+        assert torch.equal(nearest[0], torch.arange(5).repeat(9))
+        assert torch.equal(nearest[1], torch.tensor([2, 3, 4, 0, 1]).repeat(9))
+
+    def test_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        videos = [torch.randn(size, 4) for size in (9, 5, 12)]
+        expected = tau_matrix(videos, 1)
+        monkeypatch.setattr('mmsigma.evaluation.alignment.kendall._BLOCK_ELEMENTS', 60)
+        torch.testing.assert_close(tau_matrix(videos, 1), expected, equal_nan=True)
+
+    def test_what_is_refused(self) -> None:
+        with pytest.raises(ValueError, match='of which there are 1'):
+            tau_matrix([torch.zeros(4, 2)])
+        with pytest.raises(ValueError, match='stride must be positive'):
+            tau_matrix([torch.zeros(4, 2)] * 2, 0)
+        with pytest.raises(ValueError, match='metric must be one of'):
+            tau_matrix([torch.zeros(4, 2)] * 2, 1, 'l1')
+
+
+class TestPhases:
+    @pytest.mark.parametrize('name', [name for name in case_names('phase_eval') if name.startswith('fraction')])
+    def test_originals(self, name: str) -> None:
+        case = load_case('phase_eval', name)
+        train, val, fraction = golden_videos('train'), golden_videos('val'), case.params['fraction']
+        for kind, allowed in (('svm', 0.01), ('linear', 0.01), ('progression', 2e-6)):
+            if kind == 'progression':
+                found = phase_progression(train, val, fraction)
+            else:
+                found = phase_classification(train, val, fraction, kind)
+            expected = [float(case.arrays[f'{kind}_{subset}']) for subset in ('train', 'val')]
+            np.testing.assert_allclose(found, expected, rtol=0, atol=allowed)
+
+    def test_targets(self) -> None:
+        case = load_case('phase_eval', 'progression_targets')
+        for number, name in enumerate(('val0', 'val1')):
+            found = progression_targets(golden_videos('val')[number][1], case.params['P'])
+            np.testing.assert_allclose(found, case.arrays[name], atol=1e-12)
+        np.testing.assert_allclose(
+            progression_targets([0, 0, 2, 2], 3), [[-0.25, 0.25], [0, 0.5], [0.25, 0.75], [0.5, 1]]
+        )
+
+    def test_few_shots(self) -> None:
+        train, val, rng = golden_videos('train'), golden_videos('val'), np.random.RandomState(42)
+        for name in ('fewshot1', 'fewshot3'):
+            case = load_case('phase_eval', name)
+            found = few_shot_classification(train, val, case.params['shots'], case.params['episodes'], rng=rng)
+            np.testing.assert_array_equal(found.episodes, case.arrays['episodes'])
+            np.testing.assert_allclose(found.accuracies, case.arrays['acc'], atol=0.01)
+            assert found.mean == pytest.approx(float(case.arrays['mean']), abs=0.01)
+            assert found.interval == pytest.approx(float(case.arrays['ci95']), abs=0.01)
+
+    def test_fine_labels(self) -> None:
+        rng = np.random.default_rng(0)
+        labels = [np.repeat([-1, 0, 1, 2, 3], 6) for _ in range(3)]
+        videos = [(np.eye(5)[own + 1] + 0.05 * rng.normal(size=(30, 5)), own) for own in labels]
+        videos[2][0][videos[2][1] == 3] = np.eye(5)[3]  # the last video shows the third element when it says the fourth
+        found = fine_grained_accuracy(videos[:2], videos[2:], dict(vault=[0, 1], floor=[2, 3], beam=[9]))
+        assert found == {'all': 0.75, 'vault': 1.0, 'floor': 0.5}
+
+    def test_what_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        train = golden_videos('train')
+        for videos, message in (
+            ([], 'no videos'),
+            ([(np.zeros((3, 2)), np.zeros(4))], r'video 0 has embeddings \(3, 2\) and labels \(4,\)'),
+            ([(np.full((3, 2), np.nan), np.zeros(3))], 'embeddings of video 0 are not finite'),
+        ):
+            with pytest.raises(ValueError, match=message):
+                joint_frames(videos)
+        with pytest.raises(ValueError, match='fraction must be within'):
+            phase_classification(train, train, 0)
+        with pytest.raises(ValueError, match='classifier must be one of'):
+            phase_classification(train, train, 1, 'knn')
+        with pytest.raises(ValueError, match='two phases or more'):
+            phase_progression([(np.zeros((3, 2)), np.zeros(3))], [(np.zeros((3, 2)), np.zeros(3))])
+        with pytest.raises(ValueError, match='11 shots of 10'):
+            few_shot_classification(train, train, 11)
+        with pytest.raises(ValueError, match='all labels are negative'):
+            fine_grained_accuracy(*[[(np.zeros((3, 2)), np.full(3, -1))]] * 2)
+        monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+        with pytest.raises(ImportError, match='needs scikit-learn'):
+            phase_classification(train, train, 1)
+        with pytest.raises(ImportError, match='needs scikit-learn'):
+            AlignmentMetric(('fine_grained',))
+        AlignmentMetric(('kendall', 'retrieval', 'progression', 'path'))
+
+
+class TestRetrieval:
+    @pytest.mark.parametrize('name', [n for n in case_names('phase_eval') if n.startswith(('retrieval', 'lav'))])
+    def test_originals(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        case = load_case('phase_eval', name)
+        settings = dict(stride=case.params.get('stride', 1), within=name.startswith('lav'))
+        videos = tensors(golden_videos('val'))
+        for _ in range(2):
+            found = retrieval_precision(videos, case.params['K'], **settings)
+            np.testing.assert_allclose(list(found.values()), case.arrays['ap'], rtol=0, atol=1e-9)
+            monkeypatch.setattr('mmsigma.evaluation.alignment.frame_retrieval._BLOCK_ELEMENTS', 300)
+
+    def test_another_video_is_needed(self) -> None:
+        with pytest.raises(ValueError, match='retrieval needs another one'):
+            retrieval_precision(tensors(golden_videos('val')[:1]))
+
+
+class TestPath:
+    def test_progress(self) -> None:
+        assert phase_progress(torch.tensor([0, 0, 1, 1, 1, 1])).tolist() == [0.25, 0.75, 1.125, 1.375, 1.625, 1.875]
+        assert phase_progress(torch.tensor([2, 0, 2, 0])).tolist() == [2.25, 0.25, 2.75, 0.75]
+
+    def test_slower_video(self) -> None:
+        """The same video at half the speed aligns without error; the reversed one does not."""
+        labels = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2])
+        frames = torch.arange(8.0)[:, None] * torch.ones(3)
+        slow = frames.repeat_interleave(2, dim=0), labels.repeat_interleave(2)
+        error = path_error((frames, labels), slow, 3)
+        assert error.phase == 0 and error.progress < 0.06
+        backwards = path_error((frames, labels), (slow[0].flip(0), slow[1]), 3)
+        assert backwards.phase > 0.2 and backwards.progress > 0.1
+
+    def test_no_alignment_at_all(self) -> None:
+        labels = torch.tensor([0, 0, 0, 1])
+        assert diagonal_error(labels, labels.repeat_interleave(3), 2).phase < 0.1
+        other = diagonal_error(labels, torch.tensor([0, 1, 1, 1]), 2)
+        assert other.phase == 0.5 and other.progress == pytest.approx((1 / 3 + 2 / 3 + 2 / 3 + 1 / 3) / 4 / 2)
+
+
+def samples(labelled: bool = True) -> list[dict]:
+    made = []
+    for action in ('jump', 'sit'):
+        for subset in ('train', 'val'):
+            for number, (frames, labels) in enumerate(tensors(golden_videos(subset))):
+                frames = frames if action == 'sit' else frames.flip(1) * 2
+                sample = dict(embeddings=frames, action=action, subset=subset, filename=f'{action}/{subset}{number}')
+                made.append({**sample, 'frame_labels': labels} if labelled else sample)
+    return made
+
+
+class TestMetric:
+    def test_scores(self) -> None:
+        metric = AlignmentMetric(measures=('kendall', 'retrieval', 'classification', 'progression', 'path'))
+        videos = samples()
+        metric.process({}, videos[:7])
+        metric.process({}, videos[7:])
+        found = metric.evaluate(len(videos))
+        tau = tau_matrix([frames for frames, _ in tensors(golden_videos('val'))], 5).nanmean()
+        assert found['alignment/kendall_tau'] == pytest.approx(100 * float(tau))
+        ap = load_case('phase_eval', 'retrieval_stride1').arrays['ap'].mean() * 100
+        found_ap = [found[f'alignment/AP@{k}'] for k in (5, 10, 15)]
+        assert np.mean(found_ap) == pytest.approx(ap)
+        for fraction in ('0.1', '0.5', '1'):
+            case = load_case('phase_eval', f'fraction{fraction}').arrays
+            assert found[f'alignment/svm@{fraction}'] == pytest.approx(100 * float(case['svm_val']), abs=1)
+            expected = 100 * float(case['progression_val'])
+            assert found[f'alignment/progression@{fraction}'] == pytest.approx(expected, abs=1e-3)
+        assert 0 < found['alignment/path_progress'] < 100 and 0 < found['alignment/path_phase'] < 100
+
+    def test_each_action_and_fine_labels(self) -> None:
+        videos = [sample for sample in samples() if sample['subset'] == 'val' or sample['filename'][-1] in '01']
+        metric = AlignmentMetric(('kendall', 'fine_grained'), per_action=True, events=dict(early=[0, 1]))
+        metric.process({}, videos)
+        names = {'kendall_tau', 'kendall_tau/jump', 'kendall_tau/sit', 'fine_svm', 'fine_svm/early'}
+        assert set(metric.evaluate(len(videos))) == {f'alignment/{name}' for name in names}
+
+    def test_few_shots(self, warnings_logged: list[str]) -> None:
+        """Of the golden videos, and of an action that has two to learn from."""
+        videos = [sample for sample in samples() if sample['subset'] == 'val' or sample['action'] == 'sit']
+        videos += [sample for sample in samples() if sample['filename'] in ('jump/train0', 'jump/train1')]
+        metric = AlignmentMetric(('few_shot',), shots=(3, 1), num_episodes=6, per_action=True)
+        metric.process({}, videos)
+        found = metric.evaluate(len(videos))
+        as_many = AlignmentMetric(('few_shot',), shots=2, num_episodes=2, per_action=True)
+        as_many.process({}, videos)
+        assert 'alignment/few_shot@2/jump' in as_many.evaluate(len(videos))
+        for shots in (1, 3):
+            case = load_case('phase_eval', f'fewshot{shots}')
+            assert case.params['episodes'] == 6
+            suffix = '/sit' if shots == 1 else ''  # three shots are of one action
+            for name, array in (('few_shot', 'mean'), ('few_shot_interval', 'ci95')):
+                expected = 100 * float(case.arrays[array])
+                assert found[f'alignment/{name}@{shots}{suffix}'] == pytest.approx(expected, abs=1)
+        for name in ('few_shot@1', 'few_shot_interval@1'):
+            each = [found[f'alignment/{name}/{action}'] for action in ('sit', 'jump')]
+            assert found[f'alignment/{name}'] == pytest.approx(np.mean(each)) and each[0] != each[1]
+        assert 'alignment/few_shot@3/jump' not in found
+        assert warnings_logged == [
+            'few_shot: jump has 2 labelled training videos, and is left out of the means over actions for 3 shots'
+        ]
+
+    def test_lengths_of_embeddings_do_not_matter_to_the_cosine(self) -> None:
+        videos, generator = samples(), torch.Generator().manual_seed(0)
+        scaled = [
+            {
+                **video,
+                'embeddings': video['embeddings'] * (1 + torch.rand(len(video['embeddings']), 1, generator=generator)),
+            }
+            for video in videos
+        ]
+        names = {}
+        for kind in ('cosine', 'sqeuclidean'):
+            found = []
+            for given in (videos, scaled):
+                metric = AlignmentMetric(('kendall', 'retrieval', 'path'), metric=kind)
+                metric.process({}, given)
+                found.append(metric.evaluate(len(given)))
+            differs = [name for name in found[0] if abs(found[0][name] - found[1][name]) > 1e-3]
+            names[kind] = {name.partition('/')[2] for name in differs}
+        assert not names['cosine']
+        assert {'kendall_tau', 'AP@5', 'path_progress', 'path_phase'} <= names['sqeuclidean']
+
+    def test_no_few_shots(self, warnings_logged: list[str]) -> None:
+        metric = AlignmentMetric(('few_shot',), shots=(5,), num_episodes=2)
+        metric.process({}, [sample for sample in samples() if sample['subset'] == 'val'])
+        assert metric.evaluate(9) == {} and 'no few_shot: needs' in warnings_logged[0]
+
+    def test_pictures_and_a_table(self, tmp_path: Path) -> None:
+        videos = [sample for sample in samples() if sample['subset'] == 'val']
+        metric = AlignmentMetric(
+            ('kendall', 'retrieval'), per_action=True, ks=(5,), out_dir=str(tmp_path), num_pictures=2
+        )
+        metric.process({}, videos)
+        found = metric.evaluate(len(videos))
+        with open(tmp_path / 'per_action.csv', newline='') as file:
+            rows = {row.pop('action'): row for row in csv.DictReader(file)}
+        assert rows.keys() == {'jump', 'sit'} == {path.name for path in tmp_path.iterdir() if path.is_dir()}
+        for action, row in rows.items():
+            assert {name: float(value) for name, value in row.items()} == pytest.approx(
+                {name: found[f'alignment/{name}/{action}'] for name in ('kendall_tau', 'AP@5')}, abs=1e-3
+            )
+            stems = sorted(Path(sample['filename']).stem for sample in videos if sample['action'] == action)[:3]
+            names = {f'{stems[0]}_{other}.png' for other in stems[1:]}
+            assert {path.name for path in (tmp_path / action).iterdir()} == names
+
+    def test_events_of_finegym(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Two events whose embeddings tell their elements, but not the event; background is left out."""
+        lines_logged: list[str] = []
+        monkeypatch.setattr(MMLogger, 'info', lambda self, message: lines_logged.append(message))
+        rng = np.random.default_rng(0)
+        videos = []
+        for number, (event, labels) in enumerate((('0', [0, 99, -1]), ('1', [6, 7, -1])) * 4):
+            frames = np.repeat(labels, 10)
+            place = torch.tensor(np.stack([frames > min(labels[:2]), frames < 0], 1) * 10.0)
+            sample = dict(filename=f'{number}', action=event, subset='train' if number < 4 else 'val')
+            sample['embeddings'] = place + torch.tensor(rng.normal(0, 0.1, (30, 2)))
+            videos.append({**sample, 'frame_labels': torch.tensor(frames)})
+        events = dict(VT=[*range(6), 99, 100], FX=list(range(6, 41)), BB=list(range(41, 74)))
+        for stride in (1, 7):
+            metric = AlignmentMetric(('fine_grained',), events=events, fine_stride=stride)
+            metric.process({}, videos)
+            found = metric.evaluate(len(videos))
+            assert found.keys() == {'alignment/fine_svm', 'alignment/fine_svm/VT', 'alignment/fine_svm/FX'}
+            assert found['alignment/fine_svm/VT'] == found['alignment/fine_svm/FX'] == 100
+            assert 30 < found['alignment/fine_svm'] < 70
+            numbers = f'learns from {4 * -(-20 // stride)} frames to classify 80'  # 10 of 30 are background
+            assert any(numbers in line for line in lines_logged)
+
+    def test_without_labels(self, warnings_logged: list[str]) -> None:
+        metric = AlignmentMetric()
+        metric.process({}, samples(labelled=False))
+        assert set(metric.evaluate(30)) == {'alignment/kendall_tau'}
+        assert 'no retrieval, classification, progression' in warnings_logged[0]
+
+    def test_one_video(self, warnings_logged: list[str]) -> None:
+        metric = AlignmentMetric(('kendall',))
+        metric.process({}, samples()[-1:])
+        assert metric.evaluate(1) == {} and 'needs two validation videos' in warnings_logged[0]
+
+    def test_actions_that_are_left_out(self, warnings_logged: list[str]) -> None:
+        videos = samples()
+        actions = sorted({video['action'] for video in videos})
+        flat = [
+            {**video, 'embeddings': torch.ones_like(video['embeddings'])} if video['action'] == actions[0] else video
+            for video in videos
+        ]
+        metric = AlignmentMetric(('kendall', 'retrieval'))
+        metric.process({}, flat)
+        metric.evaluate(len(flat))
+        (said,) = warnings_logged
+        assert said.startswith(f'kendall is the mean of {len(actions) - 1} of {len(actions)} actions, ')
+        assert f'without {actions[0]}: ' in said
+
+    def test_frames_without_a_phase(self) -> None:
+        videos, background = samples(), []
+        for video in videos:
+            extra = torch.full((5, video['embeddings'].shape[1]), 1e3)
+            background.append(
+                {
+                    **video,
+                    'embeddings': torch.cat([extra, video['embeddings']]),
+                    'frame_labels': torch.cat([torch.full((5,), -1), torch.as_tensor(video['frame_labels'])]),
+                }
+            )
+        found = []
+        for given in (videos, background):
+            metric = AlignmentMetric(('retrieval', 'classification', 'progression', 'path', 'few_shot'), shots=1)
+            metric.process({}, given)
+            found.append(metric.evaluate(len(given)))
+        assert found[0] == pytest.approx(found[1], abs=1e-6) and len(found[0]) > 10
+
+    def test_pictures_of_videos_of_one_name(self, tmp_path: Path) -> None:
+        videos = [{**samples()[-1], 'filename': f'{folder}/clip.mp4', 'subset': 'val'} for folder in 'xyz']
+        metric = AlignmentMetric(('kendall',), out_dir=str(tmp_path))
+        metric.process({}, videos)
+        metric.evaluate(3)
+        pictures = sorted(path.name for path in tmp_path.rglob('*.png'))
+        assert pictures == [f'{a}_clip.mp4_{b}_clip.mp4.png' for a, b in ('xy', 'xz', 'yz')]
+
+    def test_what_is_refused(self) -> None:
+        with pytest.raises(ValueError, match='measures must be among'):
+            AlignmentMetric(('tau',))
+        with pytest.raises(ValueError, match='strides must be positive, got 5, 1 and 0'):
+            AlignmentMetric(fine_stride=0)
+        for wrong in (dict(shots=()), dict(shots=(0, 5)), dict(num_episodes=1), dict(ks=0)):
+            with pytest.raises(ValueError, match='ks and shots must be positive and episodes two or more'):
+                AlignmentMetric(**wrong)
+        for name, value in dict(fractions=(0.1, 2), metric='l1', classifier='knn').items():
+            with pytest.raises(ValueError, match=f'{name} must be'):
+                AlignmentMetric(**{name: value})
+        assert AlignmentMetric(shots=5).shots == [5]
+        (video, *_) = samples()
+        for wrong, message in (
+            (dict(embeddings=torch.full((4, 3), torch.nan)), 'jump/train0: embeddings .* must be finite'),
+            (dict(frame_labels=torch.zeros(3)), 'jump/train0 has 37 embeddings and labels'),
+        ):
+            with pytest.raises(ValueError, match=message):
+                AlignmentMetric().process({}, [{**video, **wrong}])

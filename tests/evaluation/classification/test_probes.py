@@ -1,0 +1,99 @@
+"""Probes on stored features."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmsigma.evaluation.classification.probes import LinearProbe, _batch_sizes, train_probes
+
+
+def blobs(per_class: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    centres = torch.randn(3, 8, generator=torch.Generator().manual_seed(0)) * 3
+    labels = torch.arange(3).repeat(per_class)
+    noise = torch.randn(len(labels), 8, generator=torch.Generator().manual_seed(seed))
+    return centres[labels] + noise, labels
+
+
+def sweep(**settings) -> list:
+    settings = dict(lrs=(1e-2, 1e-9), weight_decays=(0.0, 0.1), epochs=20, batch_size=16) | settings
+    return train_probes(lambda: LinearProbe(8, 3), blobs(20, 1), blobs(10, 2), **settings)
+
+
+def test_every_setting_is_trained_on_its_own() -> None:
+    results = sweep()
+    assert [(result.lr, result.weight_decay) for result in results] == [
+        (1e-2, 0.0),
+        (1e-2, 0.1),
+        (1e-9, 0.0),
+        (1e-9, 0.1),
+    ]
+    assert results[0].top1 > 95 and results[0].train_loss < 0.5
+    assert results[2].train_loss == pytest.approx(torch.tensor(3.0).log().item(), abs=1e-3)
+    alone = sweep(lrs=(1e-2,), weight_decays=(0.1,))
+    assert alone[0] == pytest.approx(results[1], abs=1e-6)
+
+
+def test_is_adamw_with_a_cosine() -> None:
+    # classes in unequal numbers: otherwise the gradient of the bias is rounding error, which Adam makes large
+    features, labels = (part[:25] for part in blobs(10, 1))
+    probe = LinearProbe(8, 3, 'none')
+
+    def build() -> LinearProbe:
+        torch.nn.init.zeros_(probe.fc.weight)
+        return probe
+
+    reference = LinearProbe(8, 3, 'none')
+    torch.nn.init.zeros_(reference.fc.weight)
+    train_probes(
+        build, (features, labels), (features, labels), lrs=(0.1,), weight_decays=(0.05,), epochs=4, batch_size=30
+    )
+    optimizer = torch.optim.AdamW(reference.parameters(), lr=0.1, betas=(0.9, 0.999), weight_decay=0.05)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 4)
+    for _ in range(4):
+        optimizer.zero_grad()
+        F.cross_entropy(reference(features), labels).backward()
+        optimizer.step()
+        scheduler.step()
+    torch.testing.assert_close(probe.fc.weight, reference.fc.weight, atol=1e-5, rtol=1e-4)
+
+
+def test_progress_and_repetition() -> None:
+    seen = []
+    first = sweep(epochs=3, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert first == sweep(epochs=3) != sweep(epochs=3, seed=1)
+
+
+@pytest.mark.parametrize('norm', ['layer', 'batch', 'none'])
+def test_norms(norm: str) -> None:
+    probe = LinearProbe(8, 3, norm)
+    names = {name for name, _ in probe.named_parameters()}
+    assert names == {'fc.weight', 'fc.bias'} | ({'norm.weight', 'norm.bias'} if norm == 'layer' else set())
+    with pytest.raises(ValueError, match="norm must be one of .*, got 'group'"):
+        LinearProbe(8, 3, 'group')
+
+
+def test_bad_features() -> None:
+    with pytest.raises(ValueError, match='0 features to train on'):
+        train_probes(lambda: LinearProbe(8, 3), (torch.empty(0, 8), torch.empty(0)), blobs(1, 0))
+    broken, labels = blobs(2, 0)
+    broken[0, 0] = torch.inf
+    with pytest.raises(ValueError, match='some training features are not finite'):
+        train_probes(lambda: LinearProbe(8, 3), (broken, labels), blobs(1, 0))
+    with pytest.raises(ValueError, match='some validation features are not finite'):
+        train_probes(lambda: LinearProbe(8, 3), blobs(1, 0), (broken, labels))
+
+
+def test_batch_norm_if_a_single_feature_is_left() -> None:
+    features, labels = (part[:33] for part in blobs(20, 1))
+    (result,) = train_probes(
+        lambda: LinearProbe(8, 3, 'batch'), (features, labels), blobs(10, 2), lrs=(1e-1,), epochs=20, batch_size=16
+    )
+    assert result.top1 > 95
+
+
+@pytest.mark.parametrize(
+    ('total', 'sizes'), [(32, [16, 16]), (33, [16, 17]), (34, [16, 16, 2]), (17, [17]), (16, [16]), (1, [1]), (5, [5])]
+)
+def test_every_feature_is_in_one_batch(total: int, sizes: list[int]) -> None:
+    assert _batch_sizes(total, 16) == sizes

@@ -1,0 +1,78 @@
+"""Video files and folders of pictures, frame by frame."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmsigma.datasets.transforms.frame_folder import FrameFolderInit
+from mmsigma.io.video import FrameReader, list_pictures, write_mp4
+
+
+def gradient(number: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
+    frame = np.zeros((*size, 3), np.uint8)
+    frame[..., 0] = 8 * number
+    frame[..., 2] = np.linspace(0, 255, size[1])
+    return frame
+
+
+def test_reads_what_was_written(tmp_path: Path) -> None:
+    write_mp4(tmp_path / 'a.mp4', (gradient(number) for number in range(20)), fps=12.5)
+    reader = FrameReader(tmp_path / 'a.mp4')
+    assert (len(reader), reader.fps, reader.names[:2]) == (20, 12.5, ['00000', '00001'])
+    for number, frame in enumerate(reader):
+        assert np.abs(frame.astype(int) - gradient(number)).mean() < 4
+    assert np.abs(reader.read(3).astype(int) - gradient(3)).mean() < 4
+
+
+def test_folder_of_pictures(tmp_path: Path) -> None:
+    for number in (2, 0, 1):
+        cv2.imwrite(str(tmp_path / f'f{number}.png'), gradient(number)[..., ::-1])
+    (tmp_path / 'notes.txt').write_text('no picture')
+    reader = FrameReader(tmp_path, fps=5)
+    assert (len(reader), reader.fps, reader.names) == (3, 5, ['f0', 'f1', 'f2'])
+    np.testing.assert_array_equal(np.stack(list(reader)), np.stack([gradient(number) for number in range(3)]))
+    (tmp_path / 'f1.png').write_bytes(b'damaged')
+    with pytest.raises(ValueError, match='f1.png cannot be read as a picture'):
+        list(reader)
+
+
+def test_numbers_in_names_count_as_numbers(tmp_path: Path) -> None:
+    names = ['0', '1', '2', '10', '11', 'b1_9', 'b1_10', 'b02_1']
+    for name in names[::-1]:
+        cv2.imwrite(str(tmp_path / f'{name}.png'), gradient(1))
+    assert FrameReader(tmp_path).names == names
+    reader = FrameFolderInit().transform(dict(filename=str(tmp_path)))['video_reader']
+    assert [path.stem for path in reader] == names
+    assert [path.stem for path in list_pictures(tmp_path, {'10', '2'})] == ['2', '10']
+
+
+def test_a_frame_that_is_there_twice(tmp_path: Path) -> None:
+    for name in ('00000.jpg', '00000.png', '00001.jpg'):
+        cv2.imwrite(str(tmp_path / name), gradient(1))
+    with pytest.raises(ValueError, match='has both 00000.jpg and 00000.png: keep one picture of each frame'):
+        FrameReader(tmp_path)
+    assert [path.name for path in list_pictures(tmp_path, {'00001'})] == ['00001.jpg']
+
+
+def test_what_is_no_video(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match='no video at .*missing.mp4'):
+        FrameReader(tmp_path / 'missing.mp4')
+    (tmp_path / 'text.mp4').write_text('no video')
+    with pytest.raises(ValueError, match='text.mp4 cannot be read as a video'):
+        FrameReader(tmp_path / 'text.mp4')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(ValueError, match='empty has no frames'):
+        FrameReader(tmp_path / 'empty')
+
+
+def test_a_video_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / 'a.mp4'
+    write_mp4(path, [gradient(0)] * 3, fps=5)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r'frame 1 of .*a.mp4 is \(20, 64, 3\), those before it \(48, 64, 3\)'):
+        write_mp4(path, [gradient(0), gradient(1, (20, 64))], fps=5)
+    with pytest.raises(ValueError, match='no frame to write'):
+        write_mp4(path, [], fps=5)
+    assert path.read_bytes() == before

@@ -1,0 +1,93 @@
+"""What the sampling of steps gives is what heads take, and nothing else."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmsigma.datasets.transforms import SampleAlignmentSteps
+from mmsigma.models.gta.alignment_head import AlignmentHead, CombinedHead
+from mmsigma.models.gta.losses.sequences import Sequences
+from mmsigma.models.gta.order_head import OrderHead, SpeedHead
+from mmsigma.models.gta.transcript_head import TranscriptHead
+
+TOTALS = (1, 3, 8, 9, 14, 60)
+SAMPLINGS = dict(
+    random={},
+    stride=dict(sampling='stride'),
+    strided=dict(sampling='stride', stride=3),
+    positives=dict(positives=5),
+    strided_positives=dict(sampling='stride', positives=5),
+)
+TCN = dict(type='AlignmentHead', loss=dict(type='TCNLoss'))
+
+
+def sampled(kind: str, totals: tuple[int, ...] = TOTALS) -> Sequences:
+    np.random.seed(0)
+    sampling = SampleAlignmentSteps(num_steps=8, **SAMPLINGS[kind])
+    steps = torch.as_tensor(np.stack([sampling(dict(total_frames=total))['steps'] for total in totals]))
+    embeddings = torch.randn(*steps.shape, 4, generator=torch.Generator().manual_seed(0))
+    names = [f'of {total}' for total in totals]
+    labels = [torch.tensor([0, 1])] * len(totals)
+    return Sequences(embeddings, None, steps, torch.tensor(totals), names, labels)
+
+
+@pytest.mark.parametrize('kind', SAMPLINGS)
+def test_heads(kind: str) -> None:
+    videos, positives = sampled(kind, TOTALS[1:]), 'positives' in kind
+    ordered = [
+        AlignmentHead(),
+        OrderHead(4),
+        TranscriptHead(2, 4),
+        CombinedHead([dict(type='OrderHead', in_channels=4)], [1]),
+    ]
+    interleaved = [
+        AlignmentHead(dict(type='TCNLoss')),
+        CombinedHead([TCN, dict(type='OrderHead', in_channels=4)], [1, 1]),
+        CombinedHead([dict(type='OrderHead', in_channels=4)], [1], interleaved=True),
+    ]
+    for head in interleaved if positives else ordered:
+        assert all(value.isfinite() for value in head.loss(videos).values())
+    for head in ordered if positives else interleaved:
+        with pytest.raises(ValueError, match='^of 3: .*set sampling.positives=0' if positives else '^of 3: .*needs'):
+            head.loss(videos)
+
+
+@pytest.mark.parametrize('kind', ['random', 'positives', 'strided_positives'])
+def test_speed_needs_equal_distances(kind: str) -> None:
+    with pytest.raises(ValueError, match="^of .* not at equal distances.* set sampling.sampling='stride'"):
+        SpeedHead(4).loss(sampled(kind, (14, 60)))
+
+
+def test_a_last_frame_that_is_repeated_counts_once() -> None:
+    assert sampled('stride').equally_spaced().tolist() == [1, 3, 8, 8, 8, 8]
+    strided = sampled('strided')
+    assert strided.steps[:4].tolist() == [
+        [0] * 8,
+        [0] + [2] * 7,
+        [0, 3, 6] + [7] * 5,
+        [0, 3, 6] + [8] * 5,
+    ]
+    assert strided.equally_spaced().tolist() == [1, 2, 3, 3, 5, 8]
+    with pytest.raises(ValueError, match='of 1: one frame has no second speed'):
+        SpeedHead(4).loss(sampled('stride'))
+    head, videos = SpeedHead(4), sampled('stride', (3, 60))
+    sped_up = torch.tensor([True, False])
+    expected = head.loss(Sequences(videos.embeddings, torch.tensor([3, 8])), sped_up)
+    assert head.loss(videos, sped_up)['loss_speed'] == expected['loss_speed']
+
+
+def test_beyond_the_lengths_anything_may_be() -> None:
+    steps, lengths = torch.tensor([[4, 5, 6, 0], [9, 7, 4, 2]]), torch.tensor([3, 4])
+    Sequences(torch.zeros(1, 4, 2), lengths[:1], steps[:1]).check_order()
+    assert Sequences(torch.zeros(1, 4, 2), lengths[:1], steps[:1]).equally_spaced().tolist() == [3]
+    Sequences(torch.zeros(2, 4, 2), torch.tensor([1, 4]), steps).check_order(interleaved=True)
+    backwards = Sequences(torch.zeros(2, 4, 2), lengths, steps)
+    with pytest.raises(ValueError, match='video 1 of the group: frame 7 follows frame 9'):
+        backwards.check_order()
+    with pytest.raises(ValueError, match='video 1 of the group: frames .* not at equal distances'):
+        backwards.equally_spaced()
+    with pytest.raises(ValueError, match='video 0 of the group: frame 5 is no positive of frame 4'):
+        backwards.check_order(interleaved=True)
+    Sequences(torch.zeros(1, 4, 2), steps=torch.tensor([[0, 0, 1, 0]])).check_order(interleaved=True)
+    with pytest.raises(ValueError, match='frame 1 is no positive of frame 1'):
+        Sequences(torch.zeros(1, 4, 2), steps=torch.tensor([[1, 0, 1, 1]])).check_order(interleaved=True)

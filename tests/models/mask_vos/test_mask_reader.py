@@ -1,0 +1,90 @@
+"""Masks read from a memory: the released segmentation loss, rounds of refinement, and what must not matter."""
+
+import pytest
+import torch
+from torch import nn
+
+from mmsigma.checkpoints.mask_vos_names import official_name
+from mmsigma.models.mask_vos.mask_reader import MaskReader, cells_of_masks, dense_affinity, read, segmentation_loss
+from mmsigma.models.mask_vos.networks import FrameMaskEncoder, KeyEncoder, MaskDecoder
+from mmsigma.ops.affinity import topk_affinity
+from tests.golden_mask_vos import fill, load_vectors
+
+
+@pytest.fixture(scope='module')
+def networks() -> nn.ModuleDict:
+    """The released ResNet-50 model with the parameters of the golden vectors."""
+    parts = dict(backbone=KeyEncoder(50), reader=MaskReader(FrameMaskEncoder(50), MaskDecoder()))
+    return fill(nn.ModuleDict(parts), load_vectors('seg_forward').entry['weight_tag'], rename=official_name)
+
+
+@torch.no_grad()
+def test_released_loss(networks: nn.ModuleDict) -> None:
+    vectors = load_vectors('seg_forward')
+    images, labels = vectors.tensor('in_frames'), vectors.tensor('in_labels').long()
+    frames = [networks['backbone'].encode(image[None]) for image in images]
+    reader = networks['reader']
+    loss = segmentation_loss(reader, images[None], frames, labels, hard_coarse=True)
+    assert float(loss) == pytest.approx(vectors.arrays['out_loss_main'].item(), rel=2e-3)
+    first = segmentation_loss(reader, images[None, :2], frames[:2], labels[:, :2], hard_coarse=True)
+    assert float(first) == pytest.approx(vectors.arrays['out_loss_frame1'].item(), rel=2e-3)
+    second = 2 * float(loss) - float(first)  # the loss is the mean of both
+    assert second == pytest.approx(vectors.arrays['out_loss_frame2'].item(), rel=2e-3)
+    # other choices are other numbers
+    soft = segmentation_loss(reader, images[None], frames, labels)
+    more = segmentation_loss(reader, images[None], frames, labels, hard_coarse=True, num_rounds=2)
+    none = segmentation_loss(reader, images[None], frames, labels, num_rounds=0)
+    assert len({float(value) for value in (loss, soft, more, none)}) == 4
+
+
+def test_affinity_is_over_the_memory() -> None:
+    generator = torch.Generator().manual_seed(0)
+    query, memory = torch.randn(2, 8, 3, 4, generator=generator), torch.randn(2, 2, 8, 3, 4, generator=generator)
+    query, memory = nn.functional.normalize(query, dim=1), nn.functional.normalize(memory, dim=2)
+    affinity = dense_affinity(query, memory)
+    torch.testing.assert_close(affinity.sum(dim=1), torch.ones(2, 12))
+    values = torch.randn(2, 2, 5, 3, 4, generator=generator)
+    # all cells of the memory without a window: the sparse one of inference
+    sparse = topk_affinity(query[0].movedim(0, -1), memory[0].movedim(1, -1), k=24, radius=None)
+    cells = values[0].movedim(1, -1).reshape(24, 5)
+    expected = torch.einsum('qk,qkv->qv', sparse.weights, cells[sparse.indices])
+    torch.testing.assert_close(read(affinity, values)[0].flatten(1).T, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_objects_do_not_see_each_other(networks: nn.ModuleDict) -> None:
+    images = load_vectors('seg_forward').tensor('in_frames')[:1]
+    reader = networks['reader']
+    with torch.no_grad():
+        frame = networks['backbone'].encode(images)
+        masks = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+        together = reader.embed(images, frame, masks)
+        alone = torch.cat([reader.embed(images, frame, masks[:, [index]]) for index in range(3)], dim=1)
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_reach_every_part() -> None:
+    torch.manual_seed(0)
+    encoder, reader = KeyEncoder(18), MaskReader(FrameMaskEncoder(18, fused=False), MaskDecoder())
+    images, labels = torch.randn(1, 3, 3, 32, 32), torch.randint(0, 3, (1, 3, 32, 32))
+    frames = [encoder.encode(image) for image in images.unbind(1)]
+    segmentation_loss(reader, images, frames, labels).backward()
+    for network in (encoder, reader):
+        missing = [name for name, value in network.named_parameters() if value.grad is None or not value.grad.any()]
+        assert missing == []
+
+
+def test_more_objects_than_there_is_room_for() -> None:
+    encoder, reader = KeyEncoder(18), MaskReader(FrameMaskEncoder(18, fused=False), MaskDecoder())
+    images, labels = torch.zeros(1, 2, 3, 16, 16), torch.zeros(1, 2, 16, 16, dtype=torch.int64)
+    labels[0, 1, 3, 3] = 4
+    frames = [encoder.encode(image) for image in images.unbind(1)]
+    with pytest.raises(ValueError, match='have object 4, more than segmentation.num_objects = 2: set max_objects of'):
+        segmentation_loss(reader, images, frames, labels)
+    assert segmentation_loss(reader, images, frames, labels, num_objects=4).isfinite()
+
+
+def test_masks_on_the_grid() -> None:
+    masks = torch.zeros(1, 2, 16, 16)
+    masks[:, 1, :, 8:], masks[:, 0, :, :8] = 1, 1
+    cells = cells_of_masks(masks, (2, 2))
+    assert cells[0, 1].tolist() == [[0, 1], [0, 1]]

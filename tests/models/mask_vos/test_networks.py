@@ -1,0 +1,82 @@
+"""Networks of Mask-VOS against the released ones, with parameters drawn by the rule of the golden vectors."""
+
+import pytest
+import torch
+from torch import nn
+
+from mmsigma.checkpoints.mask_vos_names import from_mask_vos, official_name
+from mmsigma.models.mask_vos.networks import FrameMaskEncoder, KeyEncoder, MaskDecoder
+from tests.golden_mask_vos import assert_probes, fill, load_vectors
+
+
+def fill_part(network: nn.Module, tag: str, part: str, theirs: str) -> nn.Module:
+    """Parameters of a part of the model by itself, whose official names lack the part's prefix."""
+    return fill(network, tag, rename=lambda name: official_name(f'{part}.{name}').removeprefix(theirs))
+
+
+@torch.no_grad()
+def test_keys_of_resnet18() -> None:
+    vectors = load_vectors('encoder_resnet18_s8')
+    encoder = fill_part(KeyEncoder(18), vectors.entry['weight_tag'], 'backbone', 'fast_net.')
+    key = encoder(vectors.tensor('in_image')[None])
+    torch.testing.assert_close(key, vectors.tensor('out_key'), rtol=2e-3, atol=2e-5)
+    frame = encoder.encode(vectors.tensor('in_image')[None])
+    assert torch.equal(frame.key, key)
+    assert [tuple(maps.shape[1:]) for maps in frame] == [(128, 8, 10), (512, 8, 10), (512, 8, 10), (256, 16, 20)]
+
+
+@torch.no_grad()
+def test_all_outputs_of_resnet50() -> None:
+    vectors = load_vectors('encoder_resnet50_s8')
+    encoder = fill_part(KeyEncoder(50), vectors.entry['weight_tag'], 'backbone', 'fast_net.')
+    frame = encoder.encode(vectors.tensor('in_image')[None])
+    torch.testing.assert_close(frame.key, vectors.tensor('out_key'), rtol=2e-3, atol=2e-5)
+    for name, maps in (('res4', frame.features), ('res3', frame.skip8), ('res2', frame.skip4)):
+        assert_probes(vectors, f'out_{name}', maps)
+
+
+@pytest.mark.parametrize('depth', [18, 50])
+@torch.no_grad()
+def test_frame_mask_encoder(depth: int) -> None:
+    vectors = load_vectors(f'mask_encoder_r{depth}')
+    encoder = fill_part(FrameMaskEncoder(depth), vectors.entry['weight_tag'], 'reader.mask_encoder', 'mask_encoder.')
+    image, mask, features = (vectors.tensor(f'in_{name}')[None] for name in ('image', 'mask', 'query_res4'))
+    assert_probes(vectors, 'out_backbone', encoder.reduce(encoder.backbone(torch.cat([image, mask], dim=1))))
+    assert_probes(vectors, 'out_value', encoder(image, mask, features))
+
+
+@torch.no_grad()
+def test_decoder() -> None:
+    vectors = load_vectors('mask_decoder')
+    decoder = fill_part(MaskDecoder(), vectors.entry['weight_tag'], 'reader.decoder', 'decoder.')
+    readout, guess = vectors.tensor('in_context')[None].split(512, dim=1)
+    logits = decoder(readout, guess, vectors.tensor('in_skip8')[None], vectors.tensor('in_skip4')[None])
+    expected = vectors.tensor('out_logit')[None]
+    torch.testing.assert_close(logits, expected, rtol=2e-3, atol=2e-5 * float(expected.abs().max()))
+
+
+@torch.no_grad()
+def test_sizes() -> None:
+    """Millions of parameters as the facts about the release say."""
+    count = lambda network: sum(value.numel() for value in network.parameters()) / 1e6  # noqa: E731
+    assert count(FrameMaskEncoder(50)) == pytest.approx(25.6, abs=0.05)
+    assert count(FrameMaskEncoder(18)) == pytest.approx(17.0, abs=0.05)
+    assert count(MaskDecoder()) == pytest.approx(18.4, abs=0.05)
+    plain = FrameMaskEncoder(18, fused=False)
+    maps = plain(torch.randn(2, 3, 32, 40), torch.rand(2, 1, 32, 40), torch.randn(2, 512, 4, 5))
+    assert maps.shape == (2, 512, 4, 5)
+
+
+def test_released_names() -> None:
+    reader = nn.ModuleDict(dict(mask_encoder=FrameMaskEncoder(50), decoder=MaskDecoder()))
+    own = nn.ModuleDict(dict(backbone=KeyEncoder(50), reader=reader)).state_dict()
+    shapes = load_vectors('seg_forward').entry['state_dict_shapes']
+    found = from_mask_vos({f'module.{name}': torch.empty(shape) for name, shape in shapes.items()})
+    assert {name: value.shape for name, value in found.items()} == {name: value.shape for name, value in own.items()}
+    with pytest.raises(KeyError):
+        from_mask_vos({'fast_net.head.weight': torch.empty(1)})
+
+
+def test_keys_without_skips() -> None:
+    names = set(KeyEncoder(18, skips=False).state_dict())
+    assert set(KeyEncoder(18).state_dict()) - names and not any('skip' in name for name in names)

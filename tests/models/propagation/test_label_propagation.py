@@ -1,0 +1,113 @@
+"""Segmentation of whole videos: objects that move or come late, the user's ids, and what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmsigma.datasets.vos.sequences import find_sequences
+from mmsigma.models import LabelPropagation
+from tests.vos_data import draw_video, make_youtube_vos
+
+COLOURS = dict(type='ColourEncoder', stride=4)
+UNIT = dict(mean=(0, 0, 0), std=(255, 255, 255))
+
+
+def by_colour(**settings) -> LabelPropagation:
+    propagator = dict(similarity='euclidean', temperature=0.01, num_context=3, k=3, radius=4)
+    return LabelPropagation(COLOURS, UNIT, propagator, **settings)
+
+
+def overlap(pred: np.ndarray, gt: np.ndarray, number: int) -> float:
+    return ((pred == number) & (gt == number)).sum() / ((pred == number) | (gt == number)).sum()
+
+
+@pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
+def test_follows_objects(precision: str) -> None:
+    frames, masks = draw_video(12, num_objects=2)
+    segmenter = by_colour(precision=precision).new_segmenter()
+    pred = np.stack([segmenter.step(frame, masks[0] if i == 0 else None) for i, frame in enumerate(frames)])
+    assert pred.dtype == np.uint8
+    np.testing.assert_array_equal(pred[0], masks[0])
+    for number in (1, 2):
+        assert overlap(pred[-1], masks[-1], number) > 0.7
+        assert overlap(masks[0], masks[-1], number) < 0.1  # what a copy of the first mask would have
+
+
+def test_ids_are_the_users() -> None:
+    frames, masks = draw_video(5, num_objects=2)
+    ids = np.array([0, 200, 7], np.uint8)
+    plain, renamed = by_colour().new_segmenter(), by_colour().new_segmenter()
+    for i, frame in enumerate(frames):
+        expected = plain.step(frame, masks[0] if i == 0 else None)
+        np.testing.assert_array_equal(renamed.step(frame, ids[masks[0]] if i == 0 else None), ids[expected])
+
+
+def test_objects_may_come_late() -> None:
+    frames, masks = draw_video(8, num_objects=3)
+    segmenter = by_colour().new_segmenter()
+    given = {1: np.where(masks[1] == 3, 3, 0), 3: np.where(masks[3] != 3, masks[3], 0)}
+    pred = [segmenter.step(frame, given.get(i)) for i, frame in enumerate(frames)]
+    assert not pred[0].any() and set(np.unique(pred[2])) == {0, 3}
+    np.testing.assert_array_equal(np.where(pred[3] == 3, 0, pred[3]), given[3])
+    # frames from before an object was given still vote for background
+    assert overlap(pred[-1], masks[-1], 3) > 0.7
+    assert all(overlap(pred[-1], masks[-1], number) > 0.4 for number in (1, 2))
+
+
+def test_what_is_known_is_not_given_again() -> None:
+    frames, masks = draw_video(4)
+    segmenter = by_colour().new_segmenter()
+    once = [segmenter.step(frame, masks[0] if i == 0 else None) for i, frame in enumerate(frames)]
+    segmenter = by_colour().new_segmenter()
+    void = np.where(masks[0] == 0, 255, masks[0]).astype(np.uint8)
+    again = [segmenter.step(frame, void) for frame in frames]
+    for a, b in zip(once[1:], again[1:], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_given_masks_are_kept_or_not() -> None:
+    frames, masks = draw_video(3, num_objects=2)
+    for keep_given in (True, False):
+        first = by_colour(keep_given=keep_given).new_segmenter().step(frames[0], masks[0])
+        assert np.array_equal(first, masks[0]) == keep_given
+        assert overlap(first, masks[0], 1) > 0.8
+
+
+def test_from_files(tmp_path: Path) -> None:
+    (video,) = find_sequences('youtube_vos', make_youtube_vos(tmp_path))
+    pred = np.stack(list(by_colour().segment(video)))
+    assert pred.shape == (11, 36, 52)
+    assert set(np.unique(pred[4])) == {0, 1} and set(np.unique(pred[5])) == set(np.unique(pred[-1])) == {0, 1, 4}
+
+
+def test_objects_too_small_for_the_cells_are_named(warnings_logged: list[str]) -> None:
+    frames, masks = draw_video(4, num_objects=2)
+    mask = np.array([0, 5, 0], np.uint8)[masks[0]]
+    mask[21, 41] = 9
+    late = mask.copy()
+    late[30, 3] = 12
+    model = LabelPropagation(COLOURS, UNIT | dict(to_cells='nearest'), dict(num_context=3, k=3, radius=4))
+    segmenter = model.new_segmenter()
+    pred = [segmenter.step(frame, {0: mask, 1: mask, 2: late}.get(i)) for i, frame in enumerate(frames)]
+    assert set(np.unique(pred[0])) == {0, 5, 9} and set(np.unique(pred[3])) == {0, 5}
+    first, second = warnings_logged
+    assert 'frame 0: no cell has a part of object 9,' in first and 'frame 2: no cell has a part of object 12,' in second
+
+
+def test_bad_input() -> None:
+    frames, masks = draw_video(2)
+    segmenter = by_colour().new_segmenter()
+    with pytest.raises(ValueError, match='the mask of frame 0 is 20 x 52, the frame 36 x 52'):
+        segmenter.step(frames[0], masks[0, :20])
+    with pytest.raises(ValueError, match=r'frame 0 is float32 \(36, 52, 3\), expected uint8'):
+        segmenter.step(frames[0].astype(np.float32), masks[0])
+    model = by_colour()
+    model.encode = lambda image: torch.full((9, 13, 3), torch.nan)
+    with pytest.raises(ValueError, match='the features of frame 0 are not finite'):
+        model.new_segmenter().step(frames[0], masks[0])
+    with pytest.raises(ValueError, match='precision must be one of'):
+        by_colour(precision='int8')
+    with pytest.raises(ValueError, match='similarity must be'):
+        LabelPropagation(COLOURS, UNIT, dict(similarity='manhattan'))
