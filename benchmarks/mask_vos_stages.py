@@ -22,8 +22,9 @@ from rich.progress import track
 from vos_baselines import Segment, print_scores, static
 
 from mmsigma.apis.launch import build_runner, enable_mixed_precision
-from mmsigma.checkpoints.io import load_into_model, load_weights, write_atomically
+from mmsigma.checkpoints.io import load_into_model, load_weights
 from mmsigma.datasets.vos.sequences import find_sequences
+from mmsigma.io.atomic import write_atomically
 from mmsigma.io.video import FrameReader
 from mmsigma.models.propagation.label_propagation import segment_video
 from mmsigma.registry import MODELS

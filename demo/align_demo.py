@@ -71,7 +71,7 @@ def write_results(
     infer: 'AlignmentInferencer', args: argparse.Namespace, bar: Progress
 ) -> tuple['Aligned', list[Path]]:
     """Do all that the arguments ask for; returns the alignment and the files."""
-    from mmsigma.checkpoints.io import write_atomically
+    from mmsigma.io.atomic import write_atomically
     from mmsigma.io.video import FrameReader, write_mp4
     from mmsigma.visualization.activation import draw_activation
     from mmsigma.visualization.alignment import draw_alignment, draw_anomaly, pick_frames, side_by_side

@@ -106,7 +106,7 @@ def main() -> None:
         setting = f'lr {best["lr"]:g}, weight decay {best["weight_decay"]:g}'
         print(f'best of {len(results)}: top1 {best["top1"]:.2f} at {setting}')
     if args.out:
-        from mmsigma.checkpoints.io import write_atomically
+        from mmsigma.io.atomic import write_atomically
 
         write_atomically(args.out, lambda name: Path(name).write_text(json.dumps(results, indent=1)))
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import yaml
 
-from mmsigma.checkpoints.io import write_atomically
 from mmsigma.evaluation.classification.severe import COUNTING, PUBLISHED, SETTINGS, severe_mean
+from mmsigma.io.atomic import write_atomically
 
 KEYS = dict(zip(('ssv2', 'gym99', 'ucf1k', 'gym1k', 'fxs1', 'ubs1', 'ucfrep', 'charades'), SETTINGS, strict=True))
 Row = list[float | None]

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mmsigma.checkpoints.io import write_atomically
+from mmsigma.io.atomic import write_atomically
 
 _DESCRIPTION = 'features.json'
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from mmsigma.checkpoints.io import write_atomically
+from mmsigma.io.atomic import write_atomically
 
 VOID = 255
 

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from mmsigma.checkpoints.io import write_atomically
+from mmsigma.io.atomic import write_atomically
 
 
 def write_csv(path: Path, lines: Iterable[Iterable], digits: int = 3) -> None:

@@ -9,7 +9,7 @@ import cv2
 import decord
 import numpy as np
 
-from mmsigma.checkpoints.io import write_atomically
+from mmsigma.io.atomic import write_atomically
 
 PICTURES = {'.jpg', '.jpeg', '.png'}
 

@@ -31,9 +31,10 @@ from mmsigma.models.gta.losses.tcn import TCNLoss
 from mmsigma.models.gta.order_head import OrderHead, SpeedHead
 from mmsigma.models.gta.transcript_head import TranscriptHead
 from mmsigma.models.mask_vos.clip_views_preprocessor import ClipViewsPreprocessor
+from mmsigma.models.mask_vos.correspondence.anchors import AnchorCorrespondence
 from mmsigma.models.mask_vos.correspondence.crw import RandomWalkCorrespondence
 from mmsigma.models.mask_vos.correspondence.mast import PhotometricCorrespondence
-from mmsigma.models.mask_vos.correspondence.short_long import AnchorCorrespondence, ShortLongCorrespondence
+from mmsigma.models.mask_vos.correspondence.short_long import ShortLongCorrespondence
 from mmsigma.models.mask_vos.key_encoders import MASTKeyEncoder, ViTKeyEncoder
 from mmsigma.models.mask_vos.mask_vos import MaskVOS
 from mmsigma.models.mask_vos.networks import FrameMaskEncoder, KeyEncoder, MaskDecoder

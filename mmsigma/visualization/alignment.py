@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from mmsigma.checkpoints.io import write_atomically
+from mmsigma.io.atomic import write_atomically
 from mmsigma.io.video import FrameReader
 
 _CAPTION = 22  # pixels below a frame

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmsigma.checkpoints.io import write_atomically
+from mmsigma.io.atomic import write_atomically
 from mmsigma.ops import sinkhorn_labels
 
 _GAP = 4

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import cv2
 import numpy as np
 
-from mmsigma.checkpoints.io import write_atomically
+from mmsigma.io.atomic import write_atomically
 from mmsigma.visualization.masked_video import mosaic, write_picture
 from mmsigma.visualization.overlay import draw_masks
 

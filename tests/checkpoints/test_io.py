@@ -16,8 +16,8 @@ from mmsigma.checkpoints.io import (
     load_into_model,
     load_state_strictly,
     load_weights,
-    write_atomically,
 )
+from mmsigma.io.atomic import write_atomically
 
 WEIGHTS = {'weight': torch.arange(6.0).view(2, 3), 'bias': torch.ones(2)}
 

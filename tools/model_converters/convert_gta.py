@@ -21,7 +21,7 @@ from torch import Tensor
 
 from mmsigma import __version__
 from mmsigma.checkpoints.gta_names import from_tensorflow, trunk_layers
-from mmsigma.checkpoints.io import write_atomically
+from mmsigma.io.atomic import write_atomically
 from mmsigma.io.tensorflow.tensor_bundle import read_bundle
 
 

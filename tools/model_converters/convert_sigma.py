@@ -30,8 +30,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mmsigma import __version__
-from mmsigma.checkpoints.io import load_weights, write_atomically
+from mmsigma.checkpoints.io import load_weights
 from mmsigma.checkpoints.key_mapping import ORIGINS, check_complete, from_our_names, origin_of, to_our_names
+from mmsigma.io.atomic import write_atomically
 
 
 def parse_args() -> argparse.Namespace:

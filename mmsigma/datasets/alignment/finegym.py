@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mmsigma.checkpoints.io import write_atomically
+from mmsigma.io.atomic import write_atomically
 
 
 class Element(NamedTuple):

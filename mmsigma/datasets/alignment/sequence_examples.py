@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmsigma.checkpoints.io import write_atomically
+from mmsigma.io.atomic import write_atomically
 from mmsigma.io.tensorflow.tfrecord import SequenceExample, read_sequence_examples
 
 _KINDS = ((b'\xff\xd8', '.jpg'), (b'\x89PNG', '.png'))

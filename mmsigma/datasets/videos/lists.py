@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mmsigma.checkpoints.io import write_atomically
 from mmsigma.datasets.videos.video_dataset import find_videos
+from mmsigma.io.atomic import write_atomically
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmsigma.checkpoints.io import write_atomically
+from mmsigma.io.atomic import write_atomically
 from mmsigma.registry import TRANSFORMS
 
 _MANIFEST, _CURRENT = 'manifest.json', 'current.json'

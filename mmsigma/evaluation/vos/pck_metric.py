@@ -20,8 +20,9 @@ class PCKMetric(BaseMetric):
     """Percentage of joints that are found within a share of the person's size, mean over the joints (CRW).
 
     Reads ``sequence`` and ``pred_joints`` (T, J, 2) of the samples; see
-    :func:`mmsigma.evaluation.vos.pck.joint_errors`. A joint counts over all videos. Lost joints do not count, so that losing them looks good: ``lost`` is their
-    percentage. Written to ``out_dir``: ``per_joint.csv``, ``per_sequence.csv`` and ``global.csv``.
+    :func:`mmsigma.evaluation.vos.pck.joint_errors`. A joint counts over all videos. Lost joints do not count, so that
+    losing them looks good: ``lost`` is their percentage. Written to ``out_dir``: ``per_joint.csv``,
+    ``per_sequence.csv`` and ``global.csv``.
 
     Args:
         out_dir: Folder of the results, relative to the work dir; nothing is written without.

@@ -13,8 +13,8 @@ from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.table import Table
 
-from mmsigma.checkpoints.io import write_atomically
 from mmsigma.evaluation.vos.davis import Statistics, score_sequence, summarize
+from mmsigma.io.atomic import write_atomically
 from mmsigma.io.masks import VOID, mask_ids, read_stored, write_mask
 from mmsigma.io.tables import write_csv
 from mmsigma.registry import METRICS

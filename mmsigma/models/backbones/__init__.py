@@ -1,6 +1,9 @@
-from mmsigma.models.backbones.frame_encoders import ColourEncoder, ResNetEncoder, TimmViTEncoder, encode_frames
+from mmsigma.models.backbones.colour import ColourEncoder
+from mmsigma.models.backbones.frame_features import encode_frames
 from mmsigma.models.backbones.mast_encoder import MASTEncoder
+from mmsigma.models.backbones.resnet import ResNetEncoder
 from mmsigma.models.backbones.resnet_v2 import ResNet50V2Encoder
+from mmsigma.models.backbones.timm_vit import TimmViTEncoder
 from mmsigma.models.backbones.video_vit import VideoVisionTransformer
 
 __all__ = [

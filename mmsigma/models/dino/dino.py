@@ -8,9 +8,9 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmsigma.models.backbones import encode_frames
+from mmsigma.models.clip_views import ClipViews
 from mmsigma.models.dino.distillation_head import DistillationHead
 from mmsigma.models.dino.self_distillation import self_distillation_loss
-from mmsigma.models.mask_vos.correspondence.short_long import ClipViews
 from mmsigma.registry import MODELS
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from mmengine.model import BaseDataPreprocessor
 
+from mmsigma.models.clip_views import ClipViews
 from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD
-from mmsigma.models.mask_vos.correspondence.short_long import ClipViews
 from mmsigma.ops.view_geometry import view_affine
 from mmsigma.registry import MODELS
 

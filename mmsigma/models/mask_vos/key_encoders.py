@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmsigma.checkpoints.io import CheckpointError
 from mmsigma.models.backbones import MASTEncoder
-from mmsigma.models.backbones.frame_encoders import encode_frames
+from mmsigma.models.backbones.frame_features import encode_frames
 from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD
 from mmsigma.models.mask_vos.networks import SKIP4_DIMS, SKIP8_DIMS, VALUE_DIMS, EncodedFrame, key_head, projection
 from mmsigma.ops.colour import rgb_to_lab

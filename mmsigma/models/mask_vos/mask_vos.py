@@ -7,7 +7,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from mmsigma.models.mask_vos.correspondence.short_long import ClipViews
+from mmsigma.models.clip_views import ClipViews
 from mmsigma.models.mask_vos.mask_memory import MaskMemory
 from mmsigma.models.mask_vos.mask_reader import MaskReader, segmentation_loss
 from mmsigma.models.propagation.frame_geometry import FrameGeometry

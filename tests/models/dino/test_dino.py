@@ -12,8 +12,8 @@ from mmsigma.checkpoints.io import load_into_model
 from mmsigma.datasets.transforms import MultiCrop
 from mmsigma.engine.hooks import MomentumTeacherHook
 from mmsigma.models import DINO, MaskVOS
+from mmsigma.models.clip_views import ClipViews
 from mmsigma.models.dino.self_distillation import self_distillation_loss
-from mmsigma.models.mask_vos.correspondence.short_long import ClipViews
 
 HEAD = dict(num_prototypes=16, hidden_channels=8, bottleneck_channels=4)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmsigma.checkpoints.gta_names import from_tensorflow, our_name
-from mmsigma.models.backbones.frame_encoders import ResNetEncoder
+from mmsigma.models.backbones.resnet import ResNetEncoder
 from mmsigma.models.backbones.resnet_v2 import ResNet50V2Encoder, set_train_mode
 from mmsigma.models.gta.context_embedder import ContextEmbedder, stack_context
 from mmsigma.models.gta.losses.gta import GTALoss

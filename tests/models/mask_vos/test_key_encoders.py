@@ -5,7 +5,7 @@ import torch
 
 from mmsigma.checkpoints.io import CheckpointError
 from mmsigma.models import MaskVOS
-from mmsigma.models.mask_vos.correspondence.short_long import ClipViews
+from mmsigma.models.clip_views import ClipViews
 from mmsigma.registry import MODELS
 
 SMALL = dict(embed_dim=48, depth=2, num_heads=2)
@@ -91,7 +91,7 @@ def test_weights_that_cannot_be_fetched(monkeypatch) -> None:
     def fails(*args, **kwargs):
         raise CheckpointError('no network: --cfg-options model.backbone.weights=/path/to/file.pth')
 
-    monkeypatch.setattr('mmsigma.models.backbones.frame_encoders.create_timm_vit', fails)
+    monkeypatch.setattr('mmsigma.models.backbones.timm_vit.create_timm_vit', fails)
     with pytest.raises(CheckpointError, match='--cfg-options model.backbone.encoder.weights=/path/to/file.pth'):
         model('timm')
 

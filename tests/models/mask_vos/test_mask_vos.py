@@ -5,7 +5,7 @@ import torch
 from mmengine.structures import BaseDataElement
 
 from mmsigma.models import MaskVOS
-from mmsigma.models.mask_vos.correspondence.short_long import ClipViews
+from mmsigma.models.clip_views import ClipViews
 from mmsigma.registry import MODELS
 
 

@@ -1,47 +1,16 @@
-"""Ways to learn correspondence without labels, behind one interface, for Mask-VOS (CVPR 2023, tables 4a and 4f).
-
-A scheme has ``loss(keys, clip, encoder)``; ``uses_keys`` says whether it needs the keys of the images, which are None
-otherwise. Here are the paper's and the release's; those of MAST and CRW are in :mod:`.photometric_scheme` and
-:mod:`.random_walk_scheme`.
-"""
+"""Short-term and long-term correspondence of Mask-VOS (CVPR 2023, section 3.1, equations 11 to 15)."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmsigma.models.mask_vos.correspondence.short_long_losses import anchor_losses, long_term_loss, short_term_loss
+from mmsigma.models.clip_views import ClipViews, second_views
 from mmsigma.ops.view_geometry import warp_to_view
 from mmsigma.registry import MODELS
 
-
-class ClipViews(NamedTuple):
-    """Clips of which each frame may be there twice: as it is, and flipped, cropped and enlarged.
-
-    Attributes:
-        images: Normalised (B, T, 3, H, W).
-        views: The other view (B, T, 3, H, W); None if the pipeline makes none.
-        back: From coordinates of the views to those of the images (B, 2, 3); None without views.
-    """
-
-    images: Tensor
-    views: Tensor | None = None
-    back: Tensor | None = None
-
-
 Encode = Callable[[Tensor], Tensor]  # from images (N, 3, H, W) to keys (N, D, h, w) of unit length
-
-
-def second_views(clip: ClipViews) -> tuple[Tensor, Tensor]:
-    """Views, and the way back from them.
-
-    Raises:
-        ValueError: If there are none.
-    """
-    if clip.views is None or clip.back is None:
-        raise ValueError('the scheme of correspondence needs each frame twice: put SecondView into the pipeline')
-    return clip.views, clip.back
 
 
 @MODELS.register_module()
@@ -83,51 +52,46 @@ class ShortLongCorrespondence(nn.Module):
         return losses
 
 
-@MODELS.register_module()
-class AnchorCorrespondence(nn.Module):
-    """That of DUL and of the Mask-VOS release: cells of the first frames of all clips are the classes.
+def short_term_loss(features: Tensor, views: Tensor, temperature: float = 0.05) -> Tensor:
+    """Neighbouring frames: a cell matches the one at its place, among all cells of the other frame (equation 12).
 
     Args:
-        cross_weight: Of telling views of the first frame apart (0.1).
-        temporal_weight: Of classifying later frames (1).
-        grid: Anchors per side of a clip's first frame (8), on a grid with one random offset.
-        reference_grid: Cells per side that are told apart (4).
-        temperature: Divides similarities.
+        features: Of frame t + 1, warped to the view (P, D, h, w).
+        views: Of the view of frame t (P, D, h, w).
+        temperature: Divides the cosine similarity; the paper has none.
+
+    Returns:
+        Mean over cells and pairs.
     """
-
-    uses_keys = True
-
-    def __init__(
-        self,
-        cross_weight: float = 0.1,
-        temporal_weight: float = 1.0,
-        grid: int = 8,
-        reference_grid: int = 4,
-        temperature: float = 0.05,
-    ) -> None:
-        super().__init__()
-        self.cross_weight, self.temporal_weight = cross_weight, temporal_weight
-        self.grid, self.reference_grid, self.temperature = grid, reference_grid, temperature
-
-    def loss(self, keys: Tensor, clip: ClipViews, encode: Encode) -> dict[str, Tensor]:
-        """Losses of clips; the views have no gradient but in their first frame."""
-        size, (images, back) = keys.shape[-2:], second_views(clip)
-        anchors, references = (random_grid(len(keys), size, side) for side in (self.grid, self.reference_grid))
-        with torch.no_grad():
-            later = encode(images[:, 1:].flatten(0, 1)).unflatten(0, (len(keys), -1))
-        views = torch.cat([encode(images[:, 0])[:, None], later], dim=1)
-        found = anchor_losses(keys, views, back, anchors.to(keys.device), references.to(keys.device), self.temperature)
-        return {'loss_temporal': self.temporal_weight * found.temporal, 'loss_cross': self.cross_weight * found.cross}
+    logits = _similarity(features, views) / temperature
+    place = torch.arange(logits.shape[-1], device=logits.device).expand(len(logits), -1)
+    return F.cross_entropy(logits.flatten(0, 1), place.flatten())
 
 
-def random_grid(batch: int, size: tuple[int, int], side: int) -> Tensor:
-    """Cells (B, side ** 2), y * w + x, of grids spread over maps, each shifted as a whole by chance.
+def long_term_loss(features: Tensor, views: Tensor, frames: Tensor, temperature: float = 0.05) -> Tensor:
+    """Distant frames: a cell matches what its view matches best (equations 14 and 15); the match is not differentiated.
 
-    Raises:
-        ValueError: If the maps are smaller than the grid.
+    Args:
+        features: Of frame t', warped to the view (P, D, h, w).
+        views: Of the view of frame t' (P, D, h, w).
+        frames: Of frame t as it is (P, D, h, w).
+        temperature: Divides the cosine similarity; the paper has none.
+
+    Returns:
+        Mean over cells and pairs.
     """
-    if min(size) < side:
-        raise ValueError(f'a grid of {side} x {side} does not fit into maps of {size[0]} x {size[1]}')
-    steps = [length // side for length in size]
-    rows, columns = (torch.randint(step, (batch, 1)) + step * torch.arange(side) for step in steps)
-    return (rows[:, :, None] * size[1] + columns[:, None]).flatten(1)
+    match = best_match(views, frames)
+    logits = _similarity(features, frames) / temperature
+    return F.cross_entropy(logits.flatten(0, 1), match.flatten())
+
+
+@torch.no_grad()
+def best_match(query: Tensor, memory: Tensor) -> Tensor:
+    """The most similar cell of ``memory`` (P, D, h, w) for each cell of ``query``, (P, h * w)."""
+    return _similarity(query, memory).argmax(dim=2)
+
+
+def _similarity(query: Tensor, memory: Tensor) -> Tensor:
+    """Cosine similarities (P, cells of the query, cells of the memory)."""
+    query, memory = (F.normalize(maps.flatten(2), dim=1) for maps in (query, memory))
+    return query.transpose(1, 2) @ memory

@@ -13,12 +13,11 @@ from mmsigma.models import (
     RandomWalkCorrespondence,
     ShortLongCorrespondence,
 )
+from mmsigma.models.clip_views import ClipViews
 from mmsigma.models.mask_vos.correspondence import short_long
-from mmsigma.models.mask_vos.correspondence.crw import cut_patches
-from mmsigma.models.mask_vos.correspondence.crw_loss import random_walk_loss
-from mmsigma.models.mask_vos.correspondence.mast import drop_colour
-from mmsigma.models.mask_vos.correspondence.mast_loss import photometric_loss
-from mmsigma.models.mask_vos.correspondence.short_long import ClipViews, random_grid
+from mmsigma.models.mask_vos.correspondence.anchors import random_grid
+from mmsigma.models.mask_vos.correspondence.crw import cut_patches, random_walk_loss
+from mmsigma.models.mask_vos.correspondence.mast import drop_colour, photometric_loss
 from mmsigma.ops.colour import rgb_to_lab
 from tests.golden_mask_vos import load_vectors
 

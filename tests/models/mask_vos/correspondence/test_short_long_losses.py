@@ -8,14 +8,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmsigma.models.mask_vos.correspondence.crw_loss import random_walk_loss, transitions
-from mmsigma.models.mask_vos.correspondence.mast_loss import photometric_loss, reconstruct
-from mmsigma.models.mask_vos.correspondence.short_long_losses import (
-    anchor_losses,
-    best_match,
-    long_term_loss,
-    short_term_loss,
-)
+from mmsigma.models.mask_vos.correspondence.anchors import anchor_losses
+from mmsigma.models.mask_vos.correspondence.crw import random_walk_loss, transitions
+from mmsigma.models.mask_vos.correspondence.mast import photometric_loss, reconstruct
+from mmsigma.models.mask_vos.correspondence.short_long import best_match, long_term_loss, short_term_loss
 from mmsigma.ops.view_geometry import warp_to_view
 from tests.golden_mask_vos import load_vectors
 

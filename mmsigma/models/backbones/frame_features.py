@@ -1,0 +1,20 @@
+"""Dense features of single frames, by frame encoders and video transformers alike.
+
+A frame encoder maps normalised images (B, 3, H, W), with sides that are multiples of its ``stride``, to maps
+(B, embed_dims, h, w) of one cell per ``stride`` pixels; see :class:`mmsigma.models.interfaces.FrameEncoder`.
+"""
+
+from torch import Tensor, nn
+
+
+def encode_frames(backbone: nn.Module, images: Tensor) -> Tensor:
+    """Maps (B, embed_dims, h, w) of normalised images (B, 3, H, W), by a frame encoder or a video transformer.
+
+    A video transformer sees each image as a clip in which nothing moves, as long as one tube; it needs
+    ``dynamic_size=True``.
+    """
+    tubelet_size = getattr(backbone, 'tubelet_size', None)
+    if tubelet_size is None:
+        return backbone(images)
+    tokens = backbone(images[:, :, None].expand(-1, -1, tubelet_size, -1, -1))
+    return tokens.transpose(1, 2).unflatten(-1, [side // backbone.stride for side in images.shape[-2:]])
