@@ -23,7 +23,7 @@ from torch import Tensor
 
 from mmsigma.models.gta.losses.gta import GTALoss
 from mmsigma.models.gta.losses.lav import soft_dtw
-from mmsigma.models.gta.losses.sequences import Sequences
+from mmsigma.models.gta.losses.video_group import VideoGroup
 from mmsigma.ops.soft_dtw import contrastive_cost, smooth_dtw, smooth_min
 
 GAMMA = 0.1
@@ -106,7 +106,7 @@ def report_loss(rounds: int) -> None:
     loss, embeddings = GTALoss(), make_embeddings(4, 20, 128).requires_grad_()
 
     def step(lengths: Tensor | None) -> Tensor:
-        return gradient(sum(loss(Sequences(embeddings, lengths)).values()), embeddings)
+        return gradient(sum(loss(VideoGroup(embeddings, lengths)).values()), embeddings)
 
     runs = {'20 frames each': lambda: step(None), 'of 20, 7, 13 and 1': lambda: step(torch.tensor([20, 7, 13, 1]))}
     print_table("GTA's loss, 4 videos", compare(runs, rounds=5 * rounds), '20 frames each')

@@ -106,7 +106,7 @@ def _build(model: dict, checkpoint: Path | None) -> Segment:
         state = load_weights(checkpoint, trust=True)  # the run's own file
         load_into_model(built, state, origin=str(checkpoint), backbone_only=alone)
     built.to('cuda' if torch.cuda.is_available() else 'cpu')
-    return lambda sequence: segment_video(built.new_segmenter(), sequence)
+    return lambda sequence: segment_video(built.new_inference_core(), sequence)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from mmengine.config import DictAction
 from rich.progress import Progress
 
 if TYPE_CHECKING:
-    from mmsigma.apis import AlignmentInferencer
+    from mmsigma.apis import VideoAligner
     from mmsigma.apis.video_aligner import Aligned
 
 CONFIG = 'configs/gta/gta_penn_action.py'
@@ -67,9 +67,7 @@ def write_table(path: Path, aligned: 'Aligned', how: str, columns: dict[str, np.
     write_csv(path, [tuple(table), *zip(*(values.tolist() for values in table.values()), strict=True)])
 
 
-def write_results(
-    infer: 'AlignmentInferencer', args: argparse.Namespace, bar: Progress
-) -> tuple['Aligned', list[Path]]:
+def write_results(infer: 'VideoAligner', args: argparse.Namespace, bar: Progress) -> tuple['Aligned', list[Path]]:
     """Do all that the arguments ask for; returns the alignment and the files."""
     from mmsigma.io.atomic import write_atomically
     from mmsigma.io.video import FrameReader, write_mp4
@@ -111,11 +109,11 @@ def write_results(
 
 def main() -> None:
     args = parse_args()
-    from mmsigma.apis import AlignmentInferencer
+    from mmsigma.apis import VideoAligner
     from mmsigma.apis.launch import errors_in_one_line
 
     with errors_in_one_line(args.config, verbose=args.verbose):
-        infer = AlignmentInferencer(
+        infer = VideoAligner(
             args.config,
             args.checkpoint,
             device=args.device,

@@ -33,10 +33,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     from mmsigma.apis.launch import errors_in_one_line
-    from mmsigma.apis.video_segmenter import VOSInferencer
+    from mmsigma.apis.video_segmenter import VideoSegmenter
 
     with errors_in_one_line(args.config, verbose=args.verbose):
-        segment = VOSInferencer(
+        segment = VideoSegmenter(
             args.config,
             args.checkpoint,
             device=args.device,

@@ -11,8 +11,8 @@ import torch
 from mmengine.config import Config
 
 from mmsigma.apis.launch import build_runner
-from mmsigma.models import MemoryPropagator
-from mmsigma.models.propagation.context_propagator import LabelPropagator
+from mmsigma.models import MASTPropagator
+from mmsigma.models.propagation.context_propagator import ContextPropagator
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
 from mmsigma.models.propagation.frame_propagation import FramePropagation
 from mmsigma.registry import DATASETS, MODELS
@@ -36,7 +36,7 @@ def build_small(cfg: Config) -> FramePropagation:
 def settings_of(cfg: Config) -> tuple[dict, dict]:
     """Arguments of propagator and geometry, defaults included."""
     found = []
-    carrier = MemoryPropagator if cfg.model.propagator.get('type') == 'MemoryPropagator' else LabelPropagator
+    carrier = MASTPropagator if cfg.model.propagator.get('type') == 'MASTPropagator' else ContextPropagator
     for owner, given in ((carrier, cfg.model.propagator), (FrameGeometry, cfg.model.get('geometry', {}))):
         parameters = inspect.signature(owner).parameters
         found.append({name: given.get(name, value.default) for name, value in parameters.items()})
@@ -116,7 +116,7 @@ def test_mast() -> None:
     assert [propagator[name] for name in ('radius', 'near', 'max_dilation', 'stride')] == [12, 15, 4, 4]
     assert (geometry['to_cells'], geometry['to_pixels']) == ('pick', 'half_pixel')
     assert (geometry['mean'], geometry['std']) == ((0, 0, 0), (255, 255, 255))
-    assert isinstance(MODELS.build(cfg.model).new_propagator(), MemoryPropagator)
+    assert isinstance(MODELS.build(cfg.model).new_propagator(), MASTPropagator)
 
 
 def test_data_sets(tmp_path: Path) -> None:

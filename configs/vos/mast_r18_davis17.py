@@ -8,7 +8,7 @@ model = dict(
     # 0..1; the encoder makes Lab of it
     geometry=dict(mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0), to_cells='pick', to_pixels='half_pixel'),
     propagator=dict(
-        type='MemoryPropagator',
+        type='MASTPropagator',
         lasting=(0, 5),
         recent=(1, 3, 5),
         radius=12,

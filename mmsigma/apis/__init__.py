@@ -1,8 +1,8 @@
 """Entry points for programs and tools."""
 
-from mmsigma.apis.cluster_segmenter import UnsupervisedSegmenter
+from mmsigma.apis.cluster_segmenter import ClusterSegmenter
 from mmsigma.apis.feature_extractor import FeatureExtractor
-from mmsigma.apis.video_aligner import AlignmentInferencer
-from mmsigma.apis.video_segmenter import VOSInferencer
+from mmsigma.apis.video_aligner import VideoAligner
+from mmsigma.apis.video_segmenter import VideoSegmenter
 
-__all__ = ['AlignmentInferencer', 'FeatureExtractor', 'UnsupervisedSegmenter', 'VOSInferencer']
+__all__ = ['VideoAligner', 'FeatureExtractor', 'ClusterSegmenter', 'VideoSegmenter']

@@ -44,12 +44,12 @@ class ClusterMaps(NamedTuple):
         write_mp4(path, self.overlay(opacity), fps)
 
 
-class UnsupervisedSegmenter:
+class ClusterSegmenter:
     """Clusters the dense features of frames that are evenly spread over a video.
 
     ::
 
-        segment = UnsupervisedSegmenter('configs/unsupervised_segmentation/vitb_davis17.py', 'sigma.pth')
+        segment = ClusterSegmenter('configs/unsupervised_segmentation/vitb_davis17.py', 'sigma.pth')
         segment('dog.mp4').write_overlay('dog_clusters.mp4')
 
     Args:

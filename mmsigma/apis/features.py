@@ -26,7 +26,7 @@ def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool
     as a whole.
     """
     model = MODELS.build(cfg.model)
-    works_alone = hasattr(model, 'new_segmenter') or hasattr(model, 'embed_stream')
+    works_alone = hasattr(model, 'new_inference_core') or hasattr(model, 'embed_stream')
     whole = works_alone and any(not name.startswith('backbone.') for name in model.state_dict())
     weights = load_weights(checkpoint, trust=trust)
     load_into_model(model, weights, origin=checkpoint, allow_missing=not whole, backbone_only=not whole)

@@ -165,12 +165,12 @@ def anomaly_curve(video: Tensor, references: Sequence[Tensor]) -> Tensor:
     return torch.stack([(video.double() - frames[n].double()).norm(dim=1) for frames, n in pairs]).amin(dim=0)
 
 
-class AlignmentInferencer:
+class VideoAligner:
     """Embeds the frames of videos and aligns videos of the same action.
 
     ::
 
-        infer = AlignmentInferencer('configs/gta/gta_penn_action.py', 'gta.pth')
+        infer = VideoAligner('configs/gta/gta_penn_action.py', 'gta.pth')
         aligned = infer('mine.mp4', 'expert.mp4')
         aligned.transfer(labels_of_expert)               # one for each frame of mine.mp4
         infer.anomaly('mine.mp4', ['expert.mp4', 'other_expert.mp4'])

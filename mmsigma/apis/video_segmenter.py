@@ -34,12 +34,12 @@ class Segmented(NamedTuple):
     seconds: float
 
 
-class VOSInferencer:
+class VideoSegmenter:
     """Segments videos of any length, frame by frame.
 
     ::
 
-        segment = VOSInferencer('configs/vos/dino_vits8_davis17.py')
+        segment = VideoSegmenter('configs/vos/dino_vits8_davis17.py')
         segment.write('dog.mp4', 'dog_first_frame.png', 'results/dog')
         for frame, mask in segment('dog.mp4', 'dog_first_frame.png'): ...
 
@@ -89,9 +89,9 @@ class VOSInferencer:
         return self._segment(frames, load_masks(masks))
 
     def _segment(self, frames: FrameReader, given: Mapping[int, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        segmenter = self.model.new_segmenter()
+        core = self.model.new_inference_core()
         for number, frame in enumerate(frames):
-            yield frame, segmenter.step(frame, given.get(number))
+            yield frame, core.step(frame, given.get(number))
 
     def write(
         self,

@@ -38,10 +38,10 @@ from mmsigma.models.mask_vos.correspondence.short_long import ShortLongCorrespon
 from mmsigma.models.mask_vos.key_encoders import MASTKeyEncoder, ViTKeyEncoder
 from mmsigma.models.mask_vos.mask_vos import MaskVOS
 from mmsigma.models.mask_vos.networks import FrameMaskEncoder, KeyEncoder, MaskDecoder
-from mmsigma.models.propagation.context_propagator import LabelPropagator
+from mmsigma.models.propagation.context_propagator import ContextPropagator
 from mmsigma.models.propagation.keypoint_propagation import KeypointPropagation
 from mmsigma.models.propagation.label_propagation import LabelPropagation
-from mmsigma.models.propagation.mast_propagator import MemoryPropagator
+from mmsigma.models.propagation.mast_propagator import MASTPropagator
 from mmsigma.models.sigma.masked_decoder import MaskedVideoDecoder
 from mmsigma.models.sigma.prototype_head import PrototypeHead
 from mmsigma.models.sigma.reconstruction import FeatureMSELoss
@@ -76,14 +76,14 @@ __all__ = [
     'KeypointPropagation',
     'LAVLoss',
     'LabelPropagation',
-    'LabelPropagator',
+    'ContextPropagator',
     'MASTEncoder',
     'MASTKeyEncoder',
     'MLPTarget',
     'MaskDecoder',
     'MaskVOS',
     'MaskedVideoDecoder',
-    'MemoryPropagator',
+    'MASTPropagator',
     'OrderHead',
     'PhotometricCorrespondence',
     'PixelTarget',

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmsigma.apis import UnsupervisedSegmenter
+from mmsigma.apis import ClusterSegmenter
 from mmsigma.checkpoints.io import CheckpointError
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
@@ -20,8 +20,8 @@ class Counter:
 
 def test_random_weights_are_asked_for() -> None:
     with pytest.raises(ValueError, match='vits_davis17.py needs a checkpoint'):
-        UnsupervisedSegmenter(CONFIG, options=SMALL, device='cpu')
-    own = UnsupervisedSegmenter(CONFIG, options=SMALL | dict(weights_in_config=True), device='cpu')
+        ClusterSegmenter(CONFIG, options=SMALL, device='cpu')
+    own = ClusterSegmenter(CONFIG, options=SMALL | dict(weights_in_config=True), device='cpu')
     assert not own.model.training
 
 
@@ -30,7 +30,7 @@ def test_checkpoints_are_trusted_or_not(tmp_path: Path) -> None:
     path = tmp_path / 'old.pth'
     torch.save(dict(state_dict=model.state_dict(), counter=Counter()), path)
     with pytest.raises(CheckpointError, match='old.pth'):
-        UnsupervisedSegmenter(CONFIG, path, options=SMALL, device='cpu')
-    loaded = UnsupervisedSegmenter(CONFIG, path, options=SMALL, device='cpu', trust=True).model
+        ClusterSegmenter(CONFIG, path, options=SMALL, device='cpu')
+    loaded = ClusterSegmenter(CONFIG, path, options=SMALL, device='cpu', trust=True).model
     for name, value in model.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], value)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmsigma.apis import AlignmentInferencer
+from mmsigma.apis import VideoAligner
 from mmsigma.apis.video_aligner import EmbeddedVideo, align, anomaly_curve
 from mmsigma.io.video import FrameReader, write_mp4
 from mmsigma.models.gta.context_embedder import Embedded
@@ -38,8 +38,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope='module')
-def inferencer(checkpoint: Path) -> AlignmentInferencer:
-    return AlignmentInferencer(CONFIG, checkpoint, options=SMALL, device='cpu')
+def inferencer(checkpoint: Path) -> VideoAligner:
+    return VideoAligner(CONFIG, checkpoint, options=SMALL, device='cpu')
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def on_a_circle(moments: Tensor, name: str = 'video', fps: float = 10.0) -> Embe
 
 
 class TestEmbedding:
-    def test_equals_that_of_the_whole_video(self, inferencer: AlignmentInferencer, frames: Path) -> None:
+    def test_equals_that_of_the_whole_video(self, inferencer: VideoAligner, frames: Path) -> None:
         seen: list[tuple[int, int]] = []
         found = inferencer.embed(frames, progress=lambda *numbers: seen.append(numbers))
         assert (found.name, found.fps, found.embeddings.shape) == ('frames', 24, (10, 32))
@@ -65,7 +65,7 @@ class TestEmbedding:
         torch.testing.assert_close(found.embeddings, expected, rtol=1e-4, atol=1e-5)
         assert inferencer.embed(found) is found
 
-    def test_does_not_hold_the_video(self, inferencer: AlignmentInferencer, frames: Path) -> None:
+    def test_does_not_hold_the_video(self, inferencer: VideoAligner, frames: Path) -> None:
         reader, read, most = FrameReader(frames), [], 0
         original = reader.read
         reader.read = lambda number: read.append(number) or original(number)
@@ -74,17 +74,17 @@ class TestEmbedding:
             assert len(part.embeddings) <= 4
         assert most == 4 and read == list(range(10))
 
-    def test_video_file(self, inferencer: AlignmentInferencer, frames: Path, tmp_path: Path) -> None:
+    def test_video_file(self, inferencer: VideoAligner, frames: Path, tmp_path: Path) -> None:
         write_mp4(tmp_path / 'clip.mp4', FrameReader(frames), fps=12.5)
         found = inferencer.embed(tmp_path / 'clip.mp4')
         assert (found.name, found.fps, len(found.embeddings)) == ('clip', 12.5, 10)
 
     @pytest.mark.parametrize('length', [1, 2])
-    def test_shorter_than_the_context(self, inferencer: AlignmentInferencer, tmp_path: Path, length: int) -> None:
+    def test_shorter_than_the_context(self, inferencer: VideoAligner, tmp_path: Path, length: int) -> None:
         write_frames(tmp_path / 'short', draw_video(length)[0], [str(number) for number in range(length)])
         assert inferencer.embed(tmp_path / 'short').embeddings.isfinite().all()
 
-    def test_pictures_of_unlike_sizes(self, inferencer: AlignmentInferencer, frames: Path) -> None:
+    def test_pictures_of_unlike_sizes(self, inferencer: VideoAligner, frames: Path) -> None:
         before = inferencer.embed(frames).embeddings
         picture = np.full((50, 70, 3), 90, np.uint8)
         assert cv2.imwrite(str(frames / 'f9.png'), picture)
@@ -92,7 +92,7 @@ class TestEmbedding:
         torch.testing.assert_close(after[:9], before[:9], rtol=1e-4, atol=1e-5)
         assert (after[9] - before[9]).norm() > 1e-3
 
-    def test_what_cannot_be_embedded(self, inferencer: AlignmentInferencer, frames: Path, tmp_path: Path) -> None:
+    def test_what_cannot_be_embedded(self, inferencer: VideoAligner, frames: Path, tmp_path: Path) -> None:
         (tmp_path / 'empty').mkdir()
         (tmp_path / 'broken.mp4').write_bytes(b'no video')
         with pytest.raises(ValueError, match='empty has no frames'):
@@ -107,22 +107,22 @@ class TestEmbedding:
             inferencer.embed(frames)
         bias[0] = before
 
-    def test_configs_and_checkpoints(self, checkpoint: Path, inferencer: AlignmentInferencer, tmp_path: Path) -> None:
+    def test_configs_and_checkpoints(self, checkpoint: Path, inferencer: VideoAligner, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match='has a model of the type LabelPropagation: videos are aligned by'):
-            AlignmentInferencer(ROOT / 'configs' / 'vos' / 'colour_davis17.py')
+            VideoAligner(ROOT / 'configs' / 'vos' / 'colour_davis17.py')
         with pytest.raises(ValueError, match='gta_tiny_demo.py needs a checkpoint'):
-            AlignmentInferencer(CONFIG)
+            VideoAligner(CONFIG)
         state = torch.load(checkpoint, weights_only=True)['state_dict']
         loaded = inferencer.model.state_dict()
         assert all(torch.equal(loaded[name], value) for name, value in state.items())
         without_neck = {name: value for name, value in state.items() if not name.startswith('neck.')}
         torch.save({'state_dict': without_neck}, tmp_path / 'backbone.pth')
         with pytest.raises(RuntimeError, match=r'backbone.pth does not fit the model: missing \d+ \['):
-            AlignmentInferencer(CONFIG, tmp_path / 'backbone.pth', options=SMALL, device='cpu')
+            VideoAligner(CONFIG, tmp_path / 'backbone.pth', options=SMALL, device='cpu')
 
 
 class TestAlignment:
-    def test_with_itself_is_the_diagonal(self, inferencer: AlignmentInferencer, frames: Path) -> None:
+    def test_with_itself_is_the_diagonal(self, inferencer: VideoAligner, frames: Path) -> None:
         aligned = inferencer(frames, frames)
         for how in ('path', 'nearest'):
             assert all(torch.equal(part, torch.arange(10)) for part in aligned.pairs(how))
@@ -180,7 +180,7 @@ class TestAnomaly:
         with pytest.raises(ValueError, match='give one or more references'):
             anomaly_curve(video, [])
 
-    def test_of_a_reference_is_nothing(self, inferencer: AlignmentInferencer, frames: Path) -> None:
+    def test_of_a_reference_is_nothing(self, inferencer: VideoAligner, frames: Path) -> None:
         embedded = inferencer.embed(frames)
         assert not inferencer.anomaly(embedded, [frames]).any()
         changed = embedded._replace(embeddings=embedded.embeddings.clone())
@@ -189,14 +189,14 @@ class TestAnomaly:
         assert curve.argmax() == 4 and curve[4] > 1 and np.count_nonzero(curve) == 1
 
 
-def test_activation_of_each_frame(inferencer: AlignmentInferencer, frames: Path) -> None:
+def test_activation_of_each_frame(inferencer: VideoAligner, frames: Path) -> None:
     maps = list(inferencer.activation(frames))
     assert len(maps) == 10 and maps[0].shape == (8, 8)
     assert all(one.min() == 0 and one.max() == pytest.approx(1) for one in maps)
     assert any(np.abs(one - maps[0]).max() > 1e-3 for one in maps[1:])
 
 
-def test_activation_is_that_of_the_own_slot(inferencer: AlignmentInferencer, frames: Path) -> None:
+def test_activation_is_that_of_the_own_slot(inferencer: VideoAligner, frames: Path) -> None:
     """A neck whose older slot responds to the opposite of what the frame's own does."""
     neck = inferencer.model.neck
     own = torch.arange(12.0).view(1, 1, 3, 4) / 11

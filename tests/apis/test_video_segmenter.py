@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmsigma.apis import VOSInferencer
+from mmsigma.apis import VideoSegmenter
 from mmsigma.apis.video_segmenter import load_masks
 from mmsigma.io.masks import read_mask, write_mask
 from mmsigma.io.video import FrameReader, write_mp4
@@ -23,8 +23,8 @@ SMALL = {'model.backbone.stride': 4, 'model.propagator.radius': 4, 'model.propag
 
 
 @pytest.fixture(scope='module')
-def inferencer() -> VOSInferencer:
-    return VOSInferencer(CONFIG, options=SMALL, device='cpu')
+def inferencer() -> VideoSegmenter:
+    return VideoSegmenter(CONFIG, options=SMALL, device='cpu')
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_writes_masks_and_overlay(inferencer: VOSInferencer, folder: Path) -> None:
+def test_writes_masks_and_overlay(inferencer: VideoSegmenter, folder: Path) -> None:
     seen = []
     result = inferencer.write(
         folder / 'frames', folder / 'mask.png', folder / 'out', progress=lambda *numbers: seen.append(numbers)
@@ -50,7 +50,7 @@ def test_writes_masks_and_overlay(inferencer: VOSInferencer, folder: Path) -> No
     assert len(FrameReader(result.overlay)) == 6
 
 
-def test_video_file(inferencer: VOSInferencer, folder: Path) -> None:
+def test_video_file(inferencer: VideoSegmenter, folder: Path) -> None:
     write_mp4(folder / 'video.mp4', FrameReader(folder / 'frames'), fps=10)
     pairs = list(inferencer(folder / 'video.mp4', folder / 'mask.png'))
     assert len(pairs) == 6 and pairs[3][0].shape == (36, 52, 3)
@@ -58,7 +58,7 @@ def test_video_file(inferencer: VOSInferencer, folder: Path) -> None:
 
 
 @pytest.mark.parametrize('kind', ['palette', 'binary', 'npy', 'array', 'bool'])
-def test_kinds_of_masks(inferencer: VOSInferencer, folder: Path, kind: str) -> None:
+def test_kinds_of_masks(inferencer: VideoSegmenter, folder: Path, kind: str) -> None:
     ids = (read_mask(folder / 'mask.png') > 0).astype(np.uint8)
     mask: Path | np.ndarray = folder / f'{kind}.png'
     if kind == 'palette':
@@ -74,7 +74,7 @@ def test_kinds_of_masks(inferencer: VOSInferencer, folder: Path, kind: str) -> N
     np.testing.assert_array_equal(first, ids)
 
 
-def test_masks_that_are_none(inferencer: VOSInferencer, folder: Path) -> None:
+def test_masks_that_are_none(inferencer: VideoSegmenter, folder: Path) -> None:
     frames = folder / 'frames'
     Image.fromarray(np.zeros((36, 52, 3), np.uint8)).save(folder / 'rgb.png')
     with pytest.raises(ValueError, match='rgb.png has the mode RGB: its pixels are colours. Save it with a palette'):
@@ -94,11 +94,11 @@ def test_masks_that_are_none(inferencer: VOSInferencer, folder: Path) -> None:
     with pytest.raises(ValueError, match='the mask of frame 0 is 20 x 52, the frame 36 x 52'):
         list(inferencer(frames, np.ones((20, 52), np.uint8)))
     with pytest.raises(ValueError, match='vitb_davis17.py needs a checkpoint'):
-        VOSInferencer(ROOT / 'configs' / 'vos' / 'vitb_davis17.py')
+        VideoSegmenter(ROOT / 'configs' / 'vos' / 'vitb_davis17.py')
 
 
 @pytest.mark.parametrize('kind', ['255', 'bit', 'bool'])
-def test_black_and_white_masks_of_later_objects(inferencer: VOSInferencer, folder: Path, kind: str) -> None:
+def test_black_and_white_masks_of_later_objects(inferencer: VideoSegmenter, folder: Path, kind: str) -> None:
     _, masks = draw_video(6, num_objects=2)
     given: dict[int, Path | np.ndarray] = {}
     for frame, number in ((3, 2), (0, 1)):
@@ -119,13 +119,13 @@ def test_ids_of_black_and_white_masks_are_free() -> None:
     assert all(ids.dtype == np.uint8 for ids in found.values())
 
 
-def test_masks_without_a_new_object(inferencer: VOSInferencer, folder: Path) -> None:
+def test_masks_without_a_new_object(inferencer: VideoSegmenter, folder: Path) -> None:
     with pytest.raises(ValueError, match=r'the mask of frame 3 has no new object: \[1, 2\] were given before'):
         inferencer(folder / 'frames', {0: folder / 'mask.png', 3: folder / 'mask.png'})
 
 
 @pytest.mark.parametrize('kind', ['png', 'npy', 'array'])
-def test_antialiased_masks(inferencer: VOSInferencer, folder: Path, kind: str) -> None:
+def test_antialiased_masks(inferencer: VideoSegmenter, folder: Path, kind: str) -> None:
     smooth = cv2.resize(np.kron(read_mask(folder / 'mask.png') > 0, np.ones((2, 2))).astype(np.uint8) * 255, (70, 50))
     mask: Path | np.ndarray = smooth if kind == 'array' else folder / f'smooth.{kind}'
     if kind == 'png':

@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 
-from mmsigma.apis import VOSInferencer
+from mmsigma.apis import VideoSegmenter
 from mmsigma.apis.launch import build_runner
 from mmsigma.checkpoints.io import CheckpointError
 from mmsigma.datasets import PseudoMaskRounds
@@ -129,7 +129,7 @@ def test_segments_videos(demo_set, trained: Path, tmp_path: Path) -> None:
 def test_inferencer_has_the_whole_model(demo_set, trained: Path, tmp_path: Path) -> None:
     """Not the encoder alone with an untrained decoder."""
     config = ROOT / 'configs' / 'demo' / 'mask_vos_tiny_demo.py'
-    segment = VOSInferencer(config, trained / 'iter_8.pth', device='cpu')
+    segment = VideoSegmenter(config, trained / 'iter_8.pth', device='cpu')
     assert all(torch.equal(segment.model.state_dict()[name], value) for name, value in weights(trained).items())
     frames, masks = draw_video(4, num_objects=2)
     masks = np.array([0, 3, 200], np.uint8)[masks]
@@ -138,7 +138,7 @@ def test_inferencer_has_the_whole_model(demo_set, trained: Path, tmp_path: Path)
     corr = {name: value for name, value in weights(trained).items() if name.startswith('backbone.')}
     torch.save(corr, tmp_path / 'corr.pth')
     with pytest.raises(CheckpointError, match='reader'):
-        VOSInferencer(config, tmp_path / 'corr.pth', device='cpu')
+        VideoSegmenter(config, tmp_path / 'corr.pth', device='cpu')
 
 
 def _video(folder: Path, frames: np.ndarray) -> Path:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmsigma.apis.cluster_segmenter import UnsupervisedSegmenter
+from mmsigma.apis.cluster_segmenter import ClusterSegmenter
 from mmsigma.apis.launch import build_runner
 from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.registry import MODELS
@@ -96,7 +96,7 @@ def test_two_processes_of_the_tool_equal_one(masked_set, checkpoint, tmp_path):
 
 
 def test_inferencer(masked_set, checkpoint, tmp_path):
-    inferencer = UnsupervisedSegmenter(CONFIG, checkpoint, num_clusters=4, device='cpu')
+    inferencer = ClusterSegmenter(CONFIG, checkpoint, num_clusters=4, device='cpu')
     folder = sorted((masked_set / 'JPEGImages' / '480p').iterdir())[0]
     from_folder = inferencer(folder)
     assert from_folder.clusters.shape == (8, 28, 28) and from_folder.clusters.max() == 3

@@ -6,7 +6,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmsigma.models.gta.losses.sequences import Sequences
+from mmsigma.models.gta.losses.video_group import VideoGroup
 from mmsigma.registry import MODELS
 
 
@@ -24,7 +24,7 @@ class AlignmentHead(BaseModule):
         self.loss_module = MODELS.build(loss or dict(type='GTALoss'))
         self.interleaved: bool = getattr(self.loss_module, 'interleaved', False)
 
-    def loss(self, videos: Sequences) -> dict[str, Tensor]:
+    def loss(self, videos: VideoGroup) -> dict[str, Tensor]:
         """Terms of the loss, whose names begin with ``loss_``; others are for the log only.
 
         Raises:
@@ -58,7 +58,7 @@ class CombinedHead(BaseModule):
         if needed and not self.interleaved:
             raise ValueError('some heads need frames interleaved with positives: interleaved must not be False')
 
-    def loss(self, videos: Sequences) -> dict[str, Tensor]:
+    def loss(self, videos: VideoGroup) -> dict[str, Tensor]:
         """Terms of all heads, numbered where two have the same name, those of the loss times the weight of the head.
 
         Raises:
@@ -75,7 +75,7 @@ class CombinedHead(BaseModule):
         return terms
 
 
-def _anchors(videos: Sequences) -> Sequences:
+def _anchors(videos: VideoGroup) -> VideoGroup:
     """Every second frame."""
     lengths, steps = videos.lengths, videos.steps
     if steps is None:

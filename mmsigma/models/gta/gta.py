@@ -9,7 +9,7 @@ from torch import Tensor
 from mmsigma.models.backbones import encode_frames
 from mmsigma.models.backbones.resnet_v2 import set_train_mode
 from mmsigma.models.gta.context_embedder import Embedded
-from mmsigma.models.gta.losses.sequences import Sequences
+from mmsigma.models.gta.losses.video_group import VideoGroup
 from mmsigma.registry import MODELS
 
 
@@ -21,7 +21,7 @@ class GTA(BaseModel):
 
         maps       = backbone(frames)                      (N, C, h, w)
         embeddings = neck(maps)                            (steps, D)
-        losses     = head.loss(Sequences(embeddings))      of videos of one action
+        losses     = head.loss(VideoGroup(embeddings))      of videos of one action
 
     Args:
         backbone: Config of a frame encoder, or of a video transformer with ``dynamic_size=True``.
@@ -96,7 +96,7 @@ class GTA(BaseModel):
             raise ValueError(f'videos of {sorted(map(str, actions))} in one batch: use ClassGroupSampler')
         embeddings = self.neck(encode_frames(self.backbone, torch.cat(videos)))
         losses = self.head.loss(
-            Sequences(
+            VideoGroup(
                 embeddings.unflatten(0, (len(videos), -1)),
                 steps=torch.stack([sample.steps for sample in data_samples]),
                 num_frames=torch.tensor([sample.num_frames for sample in data_samples]),

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmsigma.models.gta.losses.sequences import CompleteSequences, Sequences
 from mmsigma.models.gta.losses.shuffle_and_learn import Triplets, draw_triplets, order_loss, triplet_features
+from mmsigma.models.gta.losses.video_group import CompleteGroup, VideoGroup
 from mmsigma.registry import MODELS
 
 
@@ -42,7 +42,7 @@ class OrderHead(BaseModule):
         """Logits (S, 2) for in order and shuffled, of the embeddings of three frames (S, 3 D)."""
         return self.layers(features)
 
-    def loss(self, videos: Sequences, triplets: Triplets | None = None) -> dict[str, Tensor]:
+    def loss(self, videos: VideoGroup, triplets: Triplets | None = None) -> dict[str, Tensor]:
         """Cross-entropy and accuracy.
 
         Args:
@@ -62,7 +62,7 @@ class OrderHead(BaseModule):
 
 
 def two_speeds(
-    videos: CompleteSequences, starts: Tensor | None = None, names: Sequence[str] | None = None
+    videos: CompleteGroup, starts: Tensor | None = None, names: Sequence[str] | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Every video at the speed it has and at twice that, with the same number of frames.
 
@@ -115,7 +115,7 @@ class SpeedHead(BaseModule):
         valid = torch.arange(embeddings.shape[1], device=embeddings.device) < lengths[:, None]
         return self.fc((embeddings * valid[..., None]).sum(dim=1) / lengths[:, None]).squeeze(1)
 
-    def loss(self, videos: Sequences, sped_up: Tensor | None = None) -> dict[str, Tensor]:
+    def loss(self, videos: VideoGroup, sped_up: Tensor | None = None) -> dict[str, Tensor]:
         """Binary cross-entropy and accuracy.
 
         Args:

@@ -10,7 +10,7 @@ from mmsigma.models.gta.losses.d3tw import (
     draw_negatives,
     transcript_cost,
 )
-from mmsigma.models.gta.losses.sequences import Sequences
+from mmsigma.models.gta.losses.video_group import VideoGroup
 from mmsigma.registry import MODELS
 
 
@@ -64,7 +64,7 @@ class TranscriptHead(BaseModule):
         """Log probabilities (..., C) of the labels, of the embeddings of frames (..., D)."""
         return self.fc(embeddings).log_softmax(dim=-1)
 
-    def loss(self, videos: Sequences, negatives: list[Tensor] | None = None) -> dict[str, Tensor]:
+    def loss(self, videos: VideoGroup, negatives: list[Tensor] | None = None) -> dict[str, Tensor]:
         """``loss_transcript``, both mean costs, and how many videos fit theirs better than the wrong one.
 
         Args:
@@ -90,7 +90,7 @@ class TranscriptHead(BaseModule):
             'transcript_accuracy': (positive < negative).float().mean(),
         }
 
-    def _checked(self, videos: Sequences, lengths: list[int]) -> list[Tensor]:
+    def _checked(self, videos: VideoGroup, lengths: list[int]) -> list[Tensor]:
         """Transcripts on the CPU."""
         found, transcripts = [], videos.transcripts or [None] * len(lengths)
         for number, (labels, length) in enumerate(zip(transcripts, lengths, strict=True)):

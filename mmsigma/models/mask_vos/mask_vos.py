@@ -8,10 +8,10 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmsigma.models.clip_views import ClipViews
-from mmsigma.models.mask_vos.mask_memory import MaskMemory
+from mmsigma.models.mask_vos.mask_propagator import MaskPropagator
 from mmsigma.models.mask_vos.mask_reader import MaskReader, segmentation_loss
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
-from mmsigma.models.propagation.inference_core import VideoSegmenter
+from mmsigma.models.propagation.inference_core import InferenceCore
 from mmsigma.models.propagation.label_propagation import predict_masks
 from mmsigma.registry import MODELS
 
@@ -36,7 +36,7 @@ class MaskVOS(BaseModel):
         decoder: Config of the mask decoder D.
         data_preprocessor: Config of the preprocessor.
         segmentation: Arguments of :func:`mmsigma.models.mask_vos.mask_reader.segmentation_loss`, and its ``weight``.
-        memory: Arguments of :class:`mmsigma.models.mask_vos.mask_memory.MaskMemory`, for testing.
+        memory: Arguments of :class:`mmsigma.models.mask_vos.mask_propagator.MaskPropagator`, for testing.
         geometry: Arguments of :class:`mmsigma.models.propagation.frame_geometry.FrameGeometry`, for testing.
         init_cfg: mmengine's initialisation config.
 
@@ -86,7 +86,7 @@ class MaskVOS(BaseModel):
             return self.backbone(inputs)
         if mode == 'predict':
             for sequence, sample in zip(inputs, data_samples, strict=True):
-                predict_masks(self.new_segmenter(), sequence, sample)
+                predict_masks(self.new_inference_core(), sequence, sample)
             return data_samples
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
@@ -116,19 +116,19 @@ class MaskVOS(BaseModel):
         chosen = [type(frame)(*(maps[labelled] for maps in frame)) for frame in frames]
         return segmentation_loss(self.reader, images[labelled], chosen, labels.long(), **self.segmentation)
 
-    def new_segmenter(self) -> VideoSegmenter:
-        """A segmenter for one video.
+    def new_inference_core(self) -> InferenceCore:
+        """An inference core for one video.
 
         Raises:
             ValueError: If the model has no decoder: keys alone segment by label propagation, see ``configs/vos``.
         """
         if self.reader is None:
             raise ValueError('the model has no decoder: test its encoder as the backbone of LabelPropagation')
-        memory = MaskMemory(self.backbone, self.reader, **self.memory)
+        memory = MaskPropagator(self.backbone, self.reader, **self.memory)
 
         def carry(picture: np.ndarray, given: Tensor | None) -> Tensor:
             image = self.geometry.prepare(picture)
             masks = None if given is None else self.geometry.labels_of_image(given.to(image.device))
             return self.geometry.labels_of_frame(memory.step(image, masks), picture.shape[:2])
 
-        return VideoSegmenter(carry)
+        return InferenceCore(carry)

@@ -27,7 +27,7 @@ class _Stream(NamedTuple):
 
 
 @MODELS.register_module()
-class LabelPropagator:
+class ContextPropagator:
     """Propagates soft labels frame by frame from the frame they are given in and the last ``num_context`` frames.
 
     Used once per video: ``step`` takes the features of the next frame and returns its labels. Memory does not grow with

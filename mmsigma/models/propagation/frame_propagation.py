@@ -20,8 +20,8 @@ class FramePropagation(BaseModel):
     Args:
         backbone: Config of a frame encoder, or of a video transformer with ``dynamic_size=True``.
         geometry: Arguments of :class:`mmsigma.models.propagation.frame_geometry.FrameGeometry`.
-        propagator: Config of what carries the labels, with the type ``'LabelPropagator'``, the default, or
-            ``'MemoryPropagator'``.
+        propagator: Config of what carries the labels, with the type ``'ContextPropagator'``, the default, or
+            ``'MASTPropagator'``.
         precision: Of the encoder and of the memory: ``'float32'``, ``'bfloat16'`` or ``'float16'``; weights and labels
             are float32 in any case.
         init_cfg: mmengine's initialisation config.
@@ -44,7 +44,7 @@ class FramePropagation(BaseModel):
             raise ValueError(f'precision must be one of {sorted(_DTYPES)}, got {precision!r}')
         self.backbone = MODELS.build(backbone)
         self.geometry = FrameGeometry(self.backbone.stride, **(geometry or {}))
-        self.propagator, self.dtype = {'type': 'LabelPropagator', **(propagator or {})}, _DTYPES[precision]
+        self.propagator, self.dtype = {'type': 'ContextPropagator', **(propagator or {})}, _DTYPES[precision]
         self.new_propagator()  # wrong settings are found here, not in the first video
 
     def forward(self, inputs: Tensor | list, data_samples: list | None = None, mode: str = 'tensor') -> Tensor | list:

@@ -9,7 +9,7 @@ from torch import Tensor
 from mmsigma.io.masks import VOID, mask_ids
 
 
-class VideoSegmenter:
+class InferenceCore:
     """Segments the objects given in masks in all later frames of one video. Every video needs a new one.
 
     Masks may come with any frame and bring new objects; ids are the user's and may have gaps. What memory it takes

@@ -25,8 +25,8 @@ class KeypointPropagation(FramePropagation):
     Args:
         backbone: Config of a frame encoder, or of a video transformer with ``dynamic_size=True``.
         geometry: Arguments of :class:`mmsigma.models.propagation.frame_geometry.FrameGeometry`.
-        propagator: Config of what carries the labels, with the type ``'LabelPropagator'``, the default; hard labels,
-            as ``'MemoryPropagator'`` feeds back, are no key-points.
+        propagator: Config of what carries the labels, with the type ``'ContextPropagator'``, the default; hard labels,
+            as ``'MASTPropagator'`` feeds back, are no key-points.
         sigma: Standard deviation of a joint's label in cells.
         k: Cells that say where a joint is.
         **settings: ``precision`` and ``init_cfg`` of :class:`FramePropagation`.

@@ -12,10 +12,10 @@ from mmsigma.registry import MODELS
 
 
 @MODELS.register_module()
-class MemoryPropagator:
+class MASTPropagator:
     """Propagates hard labels with the two-component memory of MAST (Lai, Lu and Xie 2020).
 
-    Used as :class:`mmsigma.models.propagation.context_propagator.LabelPropagator` is: once per video, a ``step`` per
+    Used as :class:`mmsigma.models.propagation.context_propagator.ContextPropagator` is: once per video, a ``step`` per
     frame. Memory holds the frames ``lasting`` and ``recent`` before the present one. Objects that are given later have
     lasting frames of their own, counted from there, and are not looked for in frames before, which would call them
     background; what they are predicted to be lies over what the earlier ones are. That is a decision of ours: the paper

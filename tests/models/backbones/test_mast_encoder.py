@@ -46,7 +46,7 @@ def test_released_checkpoints_load(prefix: str, tmp_path: Path) -> None:
     trained = MASTEncoder()
     state = {prefix + name: torch.rand_like(value.float()).to(value) for name, value in trained.state_dict().items()}
     torch.save(dict(epoch=20, state_dict=state, optimizer={}), tmp_path / 'checkpoint.pt')
-    model = LabelPropagation(dict(type='MASTEncoder'), propagator=dict(type='MemoryPropagator'))
+    model = LabelPropagation(dict(type='MASTEncoder'), propagator=dict(type='MASTPropagator'))
     weights = find_weights(load_checkpoint_file(tmp_path / 'checkpoint.pt'), 'checkpoint.pt')
     load_into_model(model, weights, origin='checkpoint.pt', allow_missing=False, backbone_only=True)
     for name, value in model.backbone.state_dict().items():

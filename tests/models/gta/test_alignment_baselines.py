@@ -15,9 +15,9 @@ from mmsigma.models.gta.losses.lav import (
     soft_dtw,
     soft_dtw_divergence,
 )
-from mmsigma.models.gta.losses.sequences import Sequences
 from mmsigma.models.gta.losses.shuffle_and_learn import Triplets, draw_triplets
 from mmsigma.models.gta.losses.tcn import TCNLoss
+from mmsigma.models.gta.losses.video_group import VideoGroup
 from mmsigma.models.gta.order_head import OrderHead, SpeedHead, two_speeds
 from tests.golden_gta import case_names, load_case
 from tests.ops.test_soft_dtw import double_loop
@@ -34,7 +34,7 @@ def alone(
     loss: torch.nn.Module, embs: Tensor, lengths: Tensor, videos: list[int], name: str, **given: Tensor
 ) -> Tensor:
     longest = int(lengths[videos].max())
-    return loss(Sequences(embs[videos][:, :longest], lengths[videos]), **given)[name]
+    return loss(VideoGroup(embs[videos][:, :longest], lengths[videos]), **given)[name]
 
 
 class TestTCN:
@@ -43,7 +43,7 @@ class TestTCN:
     def test_release(self, name: str, dtype: torch.dtype) -> None:
         case = load_case('tcn_sal', name)
         embs = case.tensor('embs', dtype).requires_grad_()
-        value = TCNLoss(reg_lambda=case.params['reg_lambda'])(Sequences(embs))['loss_tcn']
+        value = TCNLoss(reg_lambda=case.params['reg_lambda'])(VideoGroup(embs))['loss_tcn']
         value.backward()
         torch.testing.assert_close(value.detach().float(), case.tensor('loss'), rtol=1e-5, atol=0)
         allowed = 1e-6 + 1e-4 * float(case.tensor('grad').abs().max())
@@ -53,7 +53,7 @@ class TestTCN:
     def test_lengths(self, kind: str) -> None:
         embs, lengths = embeddings(3, 10, 4), torch.tensor([10, 4, 6])
         loss = TCNLoss(kind)
-        found = loss(Sequences(embs, lengths))['loss_tcn']
+        found = loss(VideoGroup(embs, lengths))['loss_tcn']
         each = torch.stack([alone(loss, embs, lengths, [video], 'loss_tcn') for video in range(3)])
         weights = lengths / lengths.sum() if kind == 'triplet' else torch.ones(3) / 3
         torch.testing.assert_close(found, (each * weights).sum())
@@ -61,16 +61,16 @@ class TestTCN:
     def test_triplets(self) -> None:
         anchors, positives = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.3], [0.9]])
         rows = torch.stack([anchors, positives], dim=1).flatten(0, 1)[None]
-        found = TCNLoss('triplet', margin=0.2)(Sequences(rows))['loss_tcn']
+        found = TCNLoss('triplet', margin=0.2)(VideoGroup(rows))['loss_tcn']
         torch.testing.assert_close(found, torch.tensor((max(0, 0.09 - 0.81 + 0.2) + max(0, 0.01 - 0.49 + 0.2)) / 2))
-        found = TCNLoss('triplet', margin=1)(Sequences(rows))['loss_tcn']
+        found = TCNLoss('triplet', margin=1)(VideoGroup(rows))['loss_tcn']
         torch.testing.assert_close(found, torch.tensor((0.28 + 0.52) / 2))
-        single = TCNLoss('triplet')(Sequences(rows[:, :2].requires_grad_()))['loss_tcn']
+        single = TCNLoss('triplet')(VideoGroup(rows[:, :2].requires_grad_()))['loss_tcn']
         assert single.detach() == 0  # without another positive there is nothing to compare
 
     def test_what_is_refused(self) -> None:
         with pytest.raises(ValueError, match='pairs of an anchor and a positive'):
-            TCNLoss()(Sequences(embeddings(2, 5, 3)))
+            TCNLoss()(VideoGroup(embeddings(2, 5, 3)))
         with pytest.raises(ValueError, match='kind must be'):
             TCNLoss('other')
 
@@ -87,7 +87,7 @@ class TestOrder:
             layer.bias.data = case.tensor(f'b{number}', torch.float64)
         order, labels = case.tensor('order'), case.tensor('labels')
         triplets = Triplets(torch.arange(len(order)) % len(embs), order, labels)
-        terms = head.loss(Sequences(embs), triplets)
+        terms = head.loss(VideoGroup(embs), triplets)
         terms['loss_order'].backward()
         logits = head(embs[triplets.videos[:, None], order].flatten(1))
         torch.testing.assert_close(logits.float(), case.tensor('logits'), rtol=1e-5, atol=1e-6)
@@ -114,7 +114,7 @@ class TestOrder:
 
     def test_too_short(self) -> None:
         with pytest.raises(ValueError, match='chosen of 5 frames, video 1 of the group has 4: raise num_steps to 5'):
-            OrderHead(3).loss(Sequences(embeddings(2, 6, 3).float(), torch.tensor([6, 4])))
+            OrderHead(3).loss(VideoGroup(embeddings(2, 6, 3).float(), torch.tensor([6, 4])))
         with pytest.raises(ValueError, match='chosen of 5 frames, jump.mp4 has 3: raise num_steps to 5'):
             draw_triplets(torch.tensor([4, 3]), names=['walk.mp4', 'jump.mp4'])
 
@@ -122,26 +122,26 @@ class TestOrder:
 class TestSpeed:
     def test_both_speeds(self) -> None:
         embs = torch.arange(14.0).view(2, 7, 1)
-        clips, lengths, labels = two_speeds(Sequences(embs, torch.tensor([7, 4])).complete(), torch.tensor([0, 0]))
+        clips, lengths, labels = two_speeds(VideoGroup(embs, torch.tensor([7, 4])).complete(), torch.tensor([0, 0]))
         assert clips[..., 0].tolist() == [[0, 1, 2], [7, 8, 9], [0, 2, 4], [7, 9, 0]]
         assert lengths.tolist() == [3, 2, 3, 2] and labels.tolist() == [0, 0, 1, 1]
 
     def test_halves_begin_anywhere(self) -> None:
         embs = torch.arange(7.0).view(1, 7, 1).repeat(2, 1, 1)
         torch.manual_seed(0)
-        firsts = {int(two_speeds(Sequences(embs).complete())[0][0, 0]) for _ in range(60)}
+        firsts = {int(two_speeds(VideoGroup(embs).complete())[0][0, 0]) for _ in range(60)}
         assert firsts == {0, 1, 2, 3, 4}
 
     def test_head(self) -> None:
         embs, lengths = embeddings(2, 6, 4).float(), torch.tensor([6, 3])
         head = SpeedHead(4)
-        terms = head.loss(Sequences(embs, lengths), torch.tensor([False, True]))
+        terms = head.loss(VideoGroup(embs, lengths), torch.tensor([False, True]))
         means = torch.stack([embs[0].mean(dim=0), embs[1, :3].mean(dim=0)])
         expected = F.binary_cross_entropy_with_logits(head.fc(means)[:, 0], torch.tensor([0.0, 1.0]))
         torch.testing.assert_close(terms['loss_speed'], expected)
-        assert head.loss(Sequences(embs, lengths))['loss_speed'].isfinite()
+        assert head.loss(VideoGroup(embs, lengths))['loss_speed'].isfinite()
         with pytest.raises(ValueError, match='one frame has no second speed'):
-            head.loss(Sequences(embs, torch.tensor([6, 1])))
+            head.loss(VideoGroup(embs, torch.tensor([6, 1])))
 
 
 class TestD3TW:
@@ -156,7 +156,7 @@ class TestD3TW:
         settings = dict(gamma=case.params['gamma'], temperature=case.params['gamma_f'], function=kind)
         loss = D3TWStarLoss(**settings, margin=float(margin or 0))
         kept = F.pad(case.tensor('keep'), (0, size - len(y)))[None]
-        terms = loss(Sequences(embs, torch.tensor([len(x), len(y)])), kept)
+        terms = loss(VideoGroup(embs, torch.tensor([len(x), len(y)])), kept)
         terms['loss_discriminative'].backward()
         for found, expected in (
             (terms['cost_positive'], case.tensor('pos')),
@@ -193,20 +193,20 @@ class TestD3TW:
         kept = torch.tensor([[True, False, True, True, False, False, False]])
         padded = kept.clone()
         padded[:, 5:] = True
-        found, expected = (D3TWStarLoss()(Sequences(embs, lengths), own)['cost_negative'] for own in (padded, kept))
+        found, expected = (D3TWStarLoss()(VideoGroup(embs, lengths), own)['cost_negative'] for own in (padded, kept))
         assert found == expected
 
     def test_lengths(self) -> None:
         embs, lengths = embeddings(3, 9, 5), torch.tensor([6, 9, 4])
         kept = draw_kept(lengths[1:], 9)
         loss = D3TWStarLoss(margin=2)
-        found = loss(Sequences(embs, lengths), kept)['loss_discriminative']
+        found = loss(VideoGroup(embs, lengths), kept)['loss_discriminative']
         each = [
             alone(loss, embs, lengths, [0, other], 'loss_discriminative', kept=kept[other - 1 : other, :longest])
             for other, longest in ((1, 9), (2, 6))
         ]
         torch.testing.assert_close(found, torch.stack(each).mean())
-        assert D3TWStarLoss('all', function='softplus')(Sequences(embs, lengths))['loss_discriminative'] > 0
+        assert D3TWStarLoss('all', function='softplus')(VideoGroup(embs, lengths))['loss_discriminative'] > 0
 
     def test_what_is_refused(self) -> None:
         with pytest.raises(ValueError, match='function must be one of'):
@@ -235,7 +235,7 @@ class TestSoftDTW:
     @pytest.mark.parametrize('loss', [SoftDTWLoss(), SoftDTWLoss(divergence=True, per_frame=True), LAVLoss()])
     def test_lengths(self, loss: torch.nn.Module) -> None:
         embs, lengths = embeddings(3, 9, 5), torch.tensor([6, 9, 4])
-        terms = loss(Sequences(embs, lengths))
+        terms = loss(VideoGroup(embs, lengths))
         for name, value in terms.items():
             each = [alone(loss, embs, lengths, [0, other], name) for other in (1, 2)]
             torch.testing.assert_close(value, torch.stack(each).mean())
@@ -243,7 +243,7 @@ class TestSoftDTW:
     def test_values_are_per_frame(self) -> None:
         embs, lengths = embeddings(2, 6, 3), torch.tensor([6, 4])
         steps, num_frames = torch.tensor([[0, 3, 20, 31, 44, 60], [1, 2, 30, 90, 0, 0]]), torch.tensor([70, 100])
-        found = LAVLoss()(Sequences(embs, lengths, steps, num_frames))
+        found = LAVLoss()(VideoGroup(embs, lengths, steps, num_frames))
         cost = (embs[0, :, None] - embs[1, None, :4]).square().sum(dim=2)
         torch.testing.assert_close(found['loss_soft_dtw'], double_loop(cost, 0.1, 'logsumexp')[-1, -1] / 5)
         valid = torch.arange(6) < lengths[:, None]
@@ -264,17 +264,17 @@ class TestSoftDTW:
     def test_contrast_does_not_grow_with_the_video(self) -> None:
         embs, short = embeddings(2, 6, 3), torch.arange(6).expand(2, 6) * 5
         losses = [
-            LAVLoss(window=10)(Sequences(embs, None, short * k, torch.full((2,), 30 * k)))['loss_idm'] for k in (3, 30)
+            LAVLoss(window=10)(VideoGroup(embs, None, short * k, torch.full((2,), 30 * k)))['loss_idm'] for k in (3, 30)
         ]
         torch.testing.assert_close(*losses)  # the window holds no other frame in either
-        raw = LAVLoss(normalize_times=False)(Sequences(embs, None, short * 30, torch.full((2,), 900)))['loss_idm']
+        raw = LAVLoss(normalize_times=False)(VideoGroup(embs, None, short * 30, torch.full((2,), 900)))['loss_idm']
         assert raw > 1e4 * losses[1]
 
     @pytest.mark.parametrize('loss', [SoftDTWLoss(), LAVLoss()])
     def test_gradient_by_differences(self, loss: torch.nn.Module) -> None:
         lengths, steps = torch.tensor([4, 3]), torch.arange(4).expand(2, 4) * 9
         embs = embeddings(2, 4, 3).requires_grad_()
-        assert torch.autograd.gradcheck(lambda x: sum(loss(Sequences(x, lengths, steps)).values()), (embs,))
+        assert torch.autograd.gradcheck(lambda x: sum(loss(VideoGroup(x, lengths, steps)).values()), (embs,))
 
     def test_what_is_refused(self) -> None:
         for loss in (SoftDTWLoss, LAVLoss):
@@ -297,10 +297,10 @@ class TestCombined:
         assert {name.split('.')[0] for name, _ in head.named_parameters()} == {'heads'}
         embs, lengths = embeddings(3, 16, 5).float(), torch.tensor([16, 12, 14])
         torch.manual_seed(0)
-        terms = head.loss(Sequences(embs, lengths))
-        anchors = Sequences(embs[:, ::2], lengths // 2)
+        terms = head.loss(VideoGroup(embs, lengths))
+        anchors = VideoGroup(embs[:, ::2], lengths // 2)
         torch.testing.assert_close(terms['loss_cycle'], 0.33 * head.heads[0].loss(anchors)['loss_cycle'])
-        torch.testing.assert_close(terms['loss_tcn'], 0.34 * TCNLoss()(Sequences(embs, lengths))['loss_tcn'])
+        torch.testing.assert_close(terms['loss_tcn'], 0.34 * TCNLoss()(VideoGroup(embs, lengths))['loss_tcn'])
         torch.manual_seed(0)
         expected = head.heads[1].loss(anchors)
         torch.testing.assert_close(terms['loss_order'], 0.33 * expected['loss_order'])
@@ -309,13 +309,13 @@ class TestCombined:
     def test_an_anchor_without_its_positive(self) -> None:
         head = dict(type='AlignmentHead', loss=dict(type='D2TWLoss'))
         embs, lengths = embeddings(2, 7, 5), torch.tensor([7, 3])
-        found = CombinedHead([head], [1], interleaved=True).loss(Sequences(embs, lengths))['loss_forth']
-        expected = AlignmentHead(dict(type='D2TWLoss')).loss(Sequences(embs[:, ::2], torch.tensor([4, 2])))
+        found = CombinedHead([head], [1], interleaved=True).loss(VideoGroup(embs, lengths))['loss_forth']
+        expected = AlignmentHead(dict(type='D2TWLoss')).loss(VideoGroup(embs[:, ::2], torch.tensor([4, 2])))
         torch.testing.assert_close(found, expected['loss_forth'])
 
     def test_equal_names(self) -> None:
         one = dict(type='AlignmentHead', loss=dict(type='GTALoss', revcons=False))
-        terms = CombinedHead([one, one], [1, 2]).loss(Sequences(embeddings(2, 5, 4)))
+        terms = CombinedHead([one, one], [1, 2]).loss(VideoGroup(embeddings(2, 5, 4)))
         assert set(terms) == {'loss_forth', 'loss_back', 'loss_forth_1', 'loss_back_1'}
         np.testing.assert_allclose(terms['loss_forth_1'], 2 * terms['loss_forth'])
 

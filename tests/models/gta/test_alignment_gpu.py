@@ -12,10 +12,10 @@ from mmsigma.models import GTA
 from mmsigma.models.gta.losses.d3tw import D3TWStarLoss, draw_kept
 from mmsigma.models.gta.losses.gta import D2TWLoss, GTALoss
 from mmsigma.models.gta.losses.lav import LAVLoss, SoftDTWLoss
-from mmsigma.models.gta.losses.sequences import Sequences
 from mmsigma.models.gta.losses.shuffle_and_learn import draw_triplets, triplet_features
 from mmsigma.models.gta.losses.tcc import TCCLoss
 from mmsigma.models.gta.losses.tcn import TCNLoss
+from mmsigma.models.gta.losses.video_group import VideoGroup
 from mmsigma.models.gta.transcript_head import TranscriptHead
 from mmsigma.ops.soft_dtw import smooth_dtw
 
@@ -35,9 +35,9 @@ LOSSES = {
 LENGTHS = torch.tensor([20, 12, 6, 18])
 
 
-def make_videos(device: str, seed: int = 0) -> Sequences:
+def make_videos(device: str, seed: int = 0) -> VideoGroup:
     embeddings = torch.randn(4, 20, 32, generator=torch.Generator().manual_seed(seed))
-    return Sequences(torch.nn.functional.normalize(embeddings, dim=2).to(device).requires_grad_(), LENGTHS.to(device))
+    return VideoGroup(torch.nn.functional.normalize(embeddings, dim=2).to(device).requires_grad_(), LENGTHS.to(device))
 
 
 @pytest.mark.parametrize('autocast', [False, True])

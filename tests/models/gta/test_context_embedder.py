@@ -12,7 +12,7 @@ from mmsigma.models.backbones.resnet import ResNetEncoder
 from mmsigma.models.backbones.resnet_v2 import ResNet50V2Encoder, set_train_mode
 from mmsigma.models.gta.context_embedder import ContextEmbedder, stack_context
 from mmsigma.models.gta.losses.gta import GTALoss
-from mmsigma.models.gta.losses.sequences import Sequences
+from mmsigma.models.gta.losses.video_group import VideoGroup
 from tests.golden_gta import Case, checkpoint_map, load_case
 
 
@@ -78,7 +78,7 @@ def test_training_step(state: dict[str, Tensor]) -> None:
     model = build(state)
     embs = embed(model, case)
     torch.testing.assert_close(embs.detach(), case.tensor('embs'), rtol=0, atol=2e-4)
-    loss = sum(GTALoss(label_smoothing=case.params['label_smoothing'])(Sequences(embs)).values())
+    loss = sum(GTALoss(label_smoothing=case.params['label_smoothing'])(VideoGroup(embs)).values())
     penalty = model['neck'].weight_penalty(case.params['l2'])
     for found, name in ((loss, 'loss'), (penalty, 'reg'), (loss + penalty, 'total')):
         torch.testing.assert_close(found.detach(), case.tensor(name), rtol=1e-4, atol=0)

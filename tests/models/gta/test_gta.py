@@ -6,7 +6,7 @@ from mmengine.structures import BaseDataElement
 
 from mmsigma.models import GTA, AlignmentPreprocessor
 from mmsigma.models.gta.alignment_preprocessor import augment_frames
-from mmsigma.models.gta.losses.sequences import Sequences
+from mmsigma.models.gta.losses.video_group import VideoGroup
 from tests.golden_gta import case_names, load_case
 
 SMALL = dict(conv_channels=(8,), fc_channels=(8,), out_channels=6)
@@ -71,7 +71,7 @@ def test_times_and_the_penalty_reach_the_total() -> None:
     embeddings = model.neck(model.backbone(torch.cat(videos))).view(2, 3, 6)
     found = model.loss(videos, given)
     direct, plain = (
-        model.head.loss_module(Sequences(embeddings, **times))['loss_cycle']
+        model.head.loss_module(VideoGroup(embeddings, **times))['loss_cycle']
         for times in (dict(steps=steps, num_frames=torch.tensor(num_frames)), {})
     )
     torch.testing.assert_close(found['loss_cycle'], direct)

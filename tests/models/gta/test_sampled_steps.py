@@ -6,7 +6,7 @@ import torch
 
 from mmsigma.datasets.transforms import SampleAlignmentSteps
 from mmsigma.models.gta.alignment_head import AlignmentHead, CombinedHead
-from mmsigma.models.gta.losses.sequences import Sequences
+from mmsigma.models.gta.losses.video_group import VideoGroup
 from mmsigma.models.gta.order_head import OrderHead, SpeedHead
 from mmsigma.models.gta.transcript_head import TranscriptHead
 
@@ -21,14 +21,14 @@ SAMPLINGS = dict(
 TCN = dict(type='AlignmentHead', loss=dict(type='TCNLoss'))
 
 
-def sampled(kind: str, totals: tuple[int, ...] = TOTALS) -> Sequences:
+def sampled(kind: str, totals: tuple[int, ...] = TOTALS) -> VideoGroup:
     np.random.seed(0)
     sampling = SampleAlignmentSteps(num_steps=8, **SAMPLINGS[kind])
     steps = torch.as_tensor(np.stack([sampling(dict(total_frames=total))['steps'] for total in totals]))
     embeddings = torch.randn(*steps.shape, 4, generator=torch.Generator().manual_seed(0))
     names = [f'of {total}' for total in totals]
     labels = [torch.tensor([0, 1])] * len(totals)
-    return Sequences(embeddings, None, steps, torch.tensor(totals), names, labels)
+    return VideoGroup(embeddings, None, steps, torch.tensor(totals), names, labels)
 
 
 @pytest.mark.parametrize('kind', SAMPLINGS)
@@ -72,22 +72,22 @@ def test_a_last_frame_that_is_repeated_counts_once() -> None:
         SpeedHead(4).loss(sampled('stride'))
     head, videos = SpeedHead(4), sampled('stride', (3, 60))
     sped_up = torch.tensor([True, False])
-    expected = head.loss(Sequences(videos.embeddings, torch.tensor([3, 8])), sped_up)
+    expected = head.loss(VideoGroup(videos.embeddings, torch.tensor([3, 8])), sped_up)
     assert head.loss(videos, sped_up)['loss_speed'] == expected['loss_speed']
 
 
 def test_beyond_the_lengths_anything_may_be() -> None:
     steps, lengths = torch.tensor([[4, 5, 6, 0], [9, 7, 4, 2]]), torch.tensor([3, 4])
-    Sequences(torch.zeros(1, 4, 2), lengths[:1], steps[:1]).check_order()
-    assert Sequences(torch.zeros(1, 4, 2), lengths[:1], steps[:1]).equally_spaced().tolist() == [3]
-    Sequences(torch.zeros(2, 4, 2), torch.tensor([1, 4]), steps).check_order(interleaved=True)
-    backwards = Sequences(torch.zeros(2, 4, 2), lengths, steps)
+    VideoGroup(torch.zeros(1, 4, 2), lengths[:1], steps[:1]).check_order()
+    assert VideoGroup(torch.zeros(1, 4, 2), lengths[:1], steps[:1]).equally_spaced().tolist() == [3]
+    VideoGroup(torch.zeros(2, 4, 2), torch.tensor([1, 4]), steps).check_order(interleaved=True)
+    backwards = VideoGroup(torch.zeros(2, 4, 2), lengths, steps)
     with pytest.raises(ValueError, match='video 1 of the group: frame 7 follows frame 9'):
         backwards.check_order()
     with pytest.raises(ValueError, match='video 1 of the group: frames .* not at equal distances'):
         backwards.equally_spaced()
     with pytest.raises(ValueError, match='video 0 of the group: frame 5 is no positive of frame 4'):
         backwards.check_order(interleaved=True)
-    Sequences(torch.zeros(1, 4, 2), steps=torch.tensor([[0, 0, 1, 0]])).check_order(interleaved=True)
+    VideoGroup(torch.zeros(1, 4, 2), steps=torch.tensor([[0, 0, 1, 0]])).check_order(interleaved=True)
     with pytest.raises(ValueError, match='frame 1 is no positive of frame 1'):
-        Sequences(torch.zeros(1, 4, 2), steps=torch.tensor([[1, 0, 1, 1]])).check_order(interleaved=True)
+        VideoGroup(torch.zeros(1, 4, 2), steps=torch.tensor([[1, 0, 1, 1]])).check_order(interleaved=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmsigma.models.gta.alignment_head import CombinedHead
 from mmsigma.models.gta.losses.d3tw import draw_negatives, transcript_cost
-from mmsigma.models.gta.losses.sequences import Sequences
+from mmsigma.models.gta.losses.video_group import VideoGroup
 from mmsigma.models.gta.transcript_head import TranscriptHead
 from tests.ops.test_soft_dtw import double_loop
 
@@ -31,7 +31,7 @@ class TestLoss:
     def test_definition(self, function: str, margin: float) -> None:
         head = TranscriptHead(4, 5, gamma=0.5, function=function, margin=margin).double()
         embs = embeddings(3, 6, 5).requires_grad_()
-        terms = head.loss(Sequences(embs, LENGTHS, transcripts=TRANSCRIPTS), NEGATIVES)
+        terms = head.loss(VideoGroup(embs, LENGTHS, transcripts=TRANSCRIPTS), NEGATIVES)
         costs = []
         for video, length in enumerate(LENGTHS.tolist()):
             logs = F.linear(embs[video, :length], head.fc.weight, head.fc.bias).log_softmax(dim=1)
@@ -59,7 +59,7 @@ class TestLoss:
         torch.testing.assert_close(found, torch.cat(alone))
 
     def test_draws_are_those_of_the_seed(self) -> None:
-        head, given = TranscriptHead(4, 5), Sequences(embeddings(3, 6, 5).float(), LENGTHS, transcripts=TRANSCRIPTS)
+        head, given = TranscriptHead(4, 5), VideoGroup(embeddings(3, 6, 5).float(), LENGTHS, transcripts=TRANSCRIPTS)
         torch.manual_seed(3)
         drawn = [head.loss(given)['loss_transcript'] for _ in range(8)]
         assert torch.stack(drawn).unique().numel() > 1
@@ -68,11 +68,11 @@ class TestLoss:
         assert head.loss(given, wrong)['loss_transcript'] == drawn[0]
 
     def test_equal_costs_are_no_success(self) -> None:
-        given = Sequences(embeddings(3, 6, 5).float(), LENGTHS, transcripts=TRANSCRIPTS)
+        given = VideoGroup(embeddings(3, 6, 5).float(), LENGTHS, transcripts=TRANSCRIPTS)
         assert TranscriptHead(4, 5).loss(given, TRANSCRIPTS)['transcript_accuracy'] == 0
 
     def test_a_label_for_every_frame(self) -> None:
-        given = Sequences(embeddings(1, 3, 5).float(), transcripts=[torch.tensor([0, 1, 2])])
+        given = VideoGroup(embeddings(1, 3, 5).float(), transcripts=[torch.tensor([0, 1, 2])])
         assert TranscriptHead(3, 5).loss(given)['loss_transcript'].isfinite()
 
     def test_frames_may_have_several_labels_and_pay_for_each(self) -> None:
@@ -81,7 +81,7 @@ class TestLoss:
         torch.testing.assert_close(found, -torch.tensor([0.5 * 0.25 * 0.8], dtype=torch.float64).log())
 
     def test_negatives_are_those_asked_for(self) -> None:
-        given = Sequences(embeddings(3, 6, 5).float(), LENGTHS, transcripts=TRANSCRIPTS)
+        given = VideoGroup(embeddings(3, 6, 5).float(), LENGTHS, transcripts=TRANSCRIPTS)
         for kind in ('shuffled', 'random'):
             head = TranscriptHead(4, 5, negatives=kind)
             torch.manual_seed(1)
@@ -92,11 +92,11 @@ class TestLoss:
     def test_beside_another_head(self) -> None:
         heads = [dict(type='AlignmentHead'), dict(type='TranscriptHead', num_labels=4, in_channels=5)]
         combined = CombinedHead(heads, (1.0, 0.5), interleaved=True)
-        given = Sequences(embeddings(3, 12, 5).float(), 2 * LENGTHS, transcripts=TRANSCRIPTS)
+        given = VideoGroup(embeddings(3, 12, 5).float(), 2 * LENGTHS, transcripts=TRANSCRIPTS)
         torch.manual_seed(0)
         terms = combined.loss(given)
         torch.manual_seed(0)
-        anchors = Sequences(given.embeddings[:, ::2], LENGTHS, transcripts=TRANSCRIPTS)
+        anchors = VideoGroup(given.embeddings[:, ::2], LENGTHS, transcripts=TRANSCRIPTS)
         expected = combined.heads[1].loss(anchors)['loss_transcript']
         torch.testing.assert_close(terms['loss_transcript'], 0.5 * expected)
         assert 'loss_cycle' in terms
@@ -118,9 +118,9 @@ class TestLoss:
         ):
             own = labels if labels is None else torch.tensor(labels)
             with pytest.raises(ValueError, match=message):
-                head.loss(Sequences(embs, names=['a.mp4', 'b.mp4'], transcripts=[torch.tensor([0, 1]), own]))
+                head.loss(VideoGroup(embs, names=['a.mp4', 'b.mp4'], transcripts=[torch.tensor([0, 1]), own]))
         with pytest.raises(ValueError, match='video 0 of the group has no transcript'):
-            head.loss(Sequences(embs))
+            head.loss(VideoGroup(embs))
 
 
 class TestNegatives:
@@ -160,7 +160,7 @@ def test_frames_are_classified_by_the_order_alone(negatives: str) -> None:
     before = (head(frames).argmax(dim=2) == phases).float().mean()
     for _ in range(80):
         batch = torch.randint(32, (8,))
-        terms = head.loss(Sequences(frames[batch], transcripts=[torch.arange(3)] * 8))
+        terms = head.loss(VideoGroup(frames[batch], transcripts=[torch.arange(3)] * 8))
         optimizer.zero_grad()
         terms['loss_transcript'].backward()
         optimizer.step()

@@ -72,7 +72,7 @@ def test_joint_loss_trains_everything(name: str) -> None:
 @pytest.mark.parametrize('name', ENCODERS)
 def test_segments_a_video(name: str) -> None:
     network = model(name, memory=dict(num_context=2, radius=3, num_rounds=1)).eval()
-    segmenter = network.new_segmenter()
+    segmenter = network.new_inference_core()
     frames = torch.randint(0, 256, (4, 44, 60, 3), dtype=torch.uint8).numpy()
     mask = torch.zeros(44, 60, dtype=torch.uint8).numpy()
     mask[8:30, 10:40] = 5

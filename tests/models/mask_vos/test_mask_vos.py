@@ -59,7 +59,7 @@ def test_encoder_and_decoder_go_together() -> None:
     with pytest.raises(ValueError, match='mask_encoder and decoder go together'):
         model(decoder=None)
     with pytest.raises(ValueError, match='the model has no decoder: test its encoder as the backbone of Label'):
-        model(decoder=None, mask_encoder=None).new_segmenter()
+        model(decoder=None, mask_encoder=None).new_inference_core()
 
 
 def test_decoder_waits_for_masks_unchanged() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmsigma.models.propagation.context_propagator import LabelPropagator
+from mmsigma.models.propagation.context_propagator import ContextPropagator
 from tests.golden_mask_vos import load_vectors
 
 
@@ -23,7 +23,7 @@ def test_crw(case: int) -> None:
     vectors = load_vectors('labelprop_crw_test')
     settings = vectors.entry['cases'][case]
     features = F.normalize(vectors.cells('in_feats'), dim=-1)
-    propagator = LabelPropagator(
+    propagator = ContextPropagator(
         settings['context_frames'], k=settings['topk'], radius=settings['radius'], temperature=settings['temperature']
     )
     given = vectors.cells('in_first_soft_label')
@@ -38,7 +38,7 @@ def test_mask_vos(case: int) -> None:
     settings = vectors.entry['cases'][case]
     features = vectors.cells('in_feats')
     size = vectors.arrays['in_first_label'].shape
-    propagator = LabelPropagator(
+    propagator = ContextPropagator(
         settings['context_frames'], k=settings['topk'], radius=settings['radius'], temperature=settings['temperature']
     )
     given = downsample(vectors.tensor('in_first_label'), 3, features.shape[1:3])
@@ -54,7 +54,7 @@ def test_object_that_appears_later() -> None:
     vectors = load_vectors('labelprop_late_object')
     entry, features = vectors.entry, vectors.cells('in_embeddings')
     late, size = int(vectors.arrays['par_late_frame']), vectors.arrays['in_first_label'].shape
-    propagator = LabelPropagator(
+    propagator = ContextPropagator(
         entry['context_frames'], k=entry['topk'], radius=entry['radius'], temperature=entry['temperature']
     )
     given = {
@@ -72,7 +72,7 @@ def test_object_that_appears_later() -> None:
 
 
 def test_memory_does_not_grow() -> None:
-    propagator = LabelPropagator(3, radius=2)
+    propagator = ContextPropagator(3, radius=2)
     features = F.normalize(torch.randn(30, 5, 6, 4), dim=-1)
     propagator.step(features[0], torch.rand(5, 6, 2))
     held = propagator._features.numel() + propagator._labels.numel()
@@ -85,7 +85,7 @@ def test_a_still_video_keeps_its_labels() -> None:
     frame = F.normalize(torch.randn(8, 9, 16), dim=-1)
     labels = F.one_hot(torch.randint(3, (8, 9)), 3).float()
     for repeat_first in (True, False):
-        propagator = LabelPropagator(4, k=2, radius=3, repeat_first=repeat_first)
+        propagator = ContextPropagator(4, k=2, radius=3, repeat_first=repeat_first)
         propagator.step(frame, labels)
         for _ in range(6):
             soft = propagator.step(frame)
@@ -93,11 +93,11 @@ def test_a_still_video_keeps_its_labels() -> None:
 
 
 def test_bad_input() -> None:
-    propagator = LabelPropagator()
+    propagator = ContextPropagator()
     with pytest.raises(ValueError, match='first frame needs labels'):
         propagator.step(torch.randn(4, 4, 2))
     propagator.step(torch.randn(4, 4, 2), torch.rand(4, 4, 2))
     with pytest.raises(ValueError, match=r'features \(4, 5, 2\) after \(4, 4, 2\)'):
         propagator.step(torch.randn(4, 5, 2))
     with pytest.raises(ValueError, match='num_context must be positive'):
-        LabelPropagator(0)
+        ContextPropagator(0)

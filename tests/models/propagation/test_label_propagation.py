@@ -26,7 +26,7 @@ def overlap(pred: np.ndarray, gt: np.ndarray, number: int) -> float:
 @pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
 def test_follows_objects(precision: str) -> None:
     frames, masks = draw_video(12, num_objects=2)
-    segmenter = by_colour(precision=precision).new_segmenter()
+    segmenter = by_colour(precision=precision).new_inference_core()
     pred = np.stack([segmenter.step(frame, masks[0] if i == 0 else None) for i, frame in enumerate(frames)])
     assert pred.dtype == np.uint8
     np.testing.assert_array_equal(pred[0], masks[0])
@@ -38,7 +38,7 @@ def test_follows_objects(precision: str) -> None:
 def test_ids_are_the_users() -> None:
     frames, masks = draw_video(5, num_objects=2)
     ids = np.array([0, 200, 7], np.uint8)
-    plain, renamed = by_colour().new_segmenter(), by_colour().new_segmenter()
+    plain, renamed = by_colour().new_inference_core(), by_colour().new_inference_core()
     for i, frame in enumerate(frames):
         expected = plain.step(frame, masks[0] if i == 0 else None)
         np.testing.assert_array_equal(renamed.step(frame, ids[masks[0]] if i == 0 else None), ids[expected])
@@ -46,7 +46,7 @@ def test_ids_are_the_users() -> None:
 
 def test_objects_may_come_late() -> None:
     frames, masks = draw_video(8, num_objects=3)
-    segmenter = by_colour().new_segmenter()
+    segmenter = by_colour().new_inference_core()
     given = {1: np.where(masks[1] == 3, 3, 0), 3: np.where(masks[3] != 3, masks[3], 0)}
     pred = [segmenter.step(frame, given.get(i)) for i, frame in enumerate(frames)]
     assert not pred[0].any() and set(np.unique(pred[2])) == {0, 3}
@@ -58,9 +58,9 @@ def test_objects_may_come_late() -> None:
 
 def test_what_is_known_is_not_given_again() -> None:
     frames, masks = draw_video(4)
-    segmenter = by_colour().new_segmenter()
+    segmenter = by_colour().new_inference_core()
     once = [segmenter.step(frame, masks[0] if i == 0 else None) for i, frame in enumerate(frames)]
-    segmenter = by_colour().new_segmenter()
+    segmenter = by_colour().new_inference_core()
     void = np.where(masks[0] == 0, 255, masks[0]).astype(np.uint8)
     again = [segmenter.step(frame, void) for frame in frames]
     for a, b in zip(once[1:], again[1:], strict=True):
@@ -70,7 +70,7 @@ def test_what_is_known_is_not_given_again() -> None:
 def test_given_masks_are_kept_or_not() -> None:
     frames, masks = draw_video(3, num_objects=2)
     for keep_given in (True, False):
-        first = by_colour(keep_given=keep_given).new_segmenter().step(frames[0], masks[0])
+        first = by_colour(keep_given=keep_given).new_inference_core().step(frames[0], masks[0])
         assert np.array_equal(first, masks[0]) == keep_given
         assert overlap(first, masks[0], 1) > 0.8
 
@@ -89,7 +89,7 @@ def test_objects_too_small_for_the_cells_are_named(warnings_logged: list[str]) -
     late = mask.copy()
     late[30, 3] = 12
     model = LabelPropagation(COLOURS, UNIT | dict(to_cells='nearest'), dict(num_context=3, k=3, radius=4))
-    segmenter = model.new_segmenter()
+    segmenter = model.new_inference_core()
     pred = [segmenter.step(frame, {0: mask, 1: mask, 2: late}.get(i)) for i, frame in enumerate(frames)]
     assert set(np.unique(pred[0])) == {0, 5, 9} and set(np.unique(pred[3])) == {0, 5}
     first, second = warnings_logged
@@ -98,7 +98,7 @@ def test_objects_too_small_for_the_cells_are_named(warnings_logged: list[str]) -
 
 def test_bad_input() -> None:
     frames, masks = draw_video(2)
-    segmenter = by_colour().new_segmenter()
+    segmenter = by_colour().new_inference_core()
     with pytest.raises(ValueError, match='the mask of frame 0 is 20 x 52, the frame 36 x 52'):
         segmenter.step(frames[0], masks[0, :20])
     with pytest.raises(ValueError, match=r'frame 0 is float32 \(36, 52, 3\), expected uint8'):
@@ -106,7 +106,7 @@ def test_bad_input() -> None:
     model = by_colour()
     model.encode = lambda image: torch.full((9, 13, 3), torch.nan)
     with pytest.raises(ValueError, match='the features of frame 0 are not finite'):
-        model.new_segmenter().step(frames[0], masks[0])
+        model.new_inference_core().step(frames[0], masks[0])
     with pytest.raises(ValueError, match='precision must be one of'):
         by_colour(precision='int8')
     with pytest.raises(ValueError, match='similarity must be'):

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from mmsigma.models import LabelPropagation
 from mmsigma.models.propagation import mast_propagator as module
-from mmsigma.models.propagation.mast_propagator import MemoryPropagator
+from mmsigma.models.propagation.mast_propagator import MASTPropagator
 from tests.golden_mask_vos import load_vectors
 from tests.models.propagation.test_label_propagation import overlap
 from tests.vos_data import draw_video
@@ -16,7 +16,7 @@ def one_hot(labels: torch.Tensor, num_channels: int) -> torch.Tensor:
     return F.one_hot(labels.long(), num_channels).float()
 
 
-def run(propagator: MemoryPropagator, num_frames: int, monkeypatch: pytest.MonkeyPatch, given=None) -> list[list[int]]:
+def run(propagator: MASTPropagator, num_frames: int, monkeypatch: pytest.MonkeyPatch, given=None) -> list[list[int]]:
     """Propagate noise, and say which gaps each frame was compared over."""
     seen = []
 
@@ -34,7 +34,7 @@ def run(propagator: MemoryPropagator, num_frames: int, monkeypatch: pytest.Monke
 
 
 def test_memory_is_two_fixed_and_three_recent_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    propagator = MemoryPropagator(radius=1)
+    propagator = MASTPropagator(radius=1)
     seen = run(propagator, 30, monkeypatch)
     frames = [[number - gap for gap in gaps] for number, gaps in enumerate(seen, start=1)]
     assert frames[:6] == [[0], [0, 1], [0, 2], [0, 1, 3], [0, 2, 4], [0, 1, 3, 5]]  # no frame twice
@@ -45,7 +45,7 @@ def test_memory_is_two_fixed_and_three_recent_frames(monkeypatch: pytest.MonkeyP
 def test_one_step_is_that_of_the_original() -> None:
     vectors = load_vectors('labelprop_mast')
     labels = one_hot(vectors.tensor('in_ref_labels')[:, ::4, ::4], 7)
-    propagator = MemoryPropagator(lasting=(0, 1, 2), recent=(1,), radius=vectors.entry['window_radius'])
+    propagator = MASTPropagator(lasting=(0, 1, 2), recent=(1,), radius=vectors.entry['window_radius'])
     propagator._begin(labels[0])
     propagator.streams[0][1].fill_(1)
     propagator._memory = dict(enumerate(zip(vectors.cells('in_ref_feats'), labels, strict=True)))
@@ -63,7 +63,7 @@ def test_a_still_video_keeps_its_labels() -> None:
     torch.manual_seed(0)
     frame = 30 * F.normalize(torch.randn(8, 9, 16), dim=-1)
     labels = one_hot(torch.randint(3, (8, 9)), 3)
-    propagator = MemoryPropagator(radius=3, stride=1)
+    propagator = MASTPropagator(radius=3, stride=1)
     propagator.step(frame, labels)
     for _ in range(40):
         soft = propagator.step(frame)
@@ -75,14 +75,14 @@ def test_objects_may_come_late(monkeypatch: pytest.MonkeyPatch) -> None:
     model = LabelPropagation(
         dict(type='ColourEncoder', stride=2),
         dict(mean=(0, 0, 0), std=(255, 255, 255), to_cells='pick'),
-        dict(type='MemoryPropagator', radius=4, stride=2),
+        dict(type='MASTPropagator', radius=4, stride=2),
     )
     encode = model.encode
     # colours have to differ more for a softmax without temperature
     monkeypatch.setattr(model, 'encode', lambda image: 12 * F.normalize(encode(image), dim=-1))
     propagator = model.new_propagator()
     monkeypatch.setattr(model, 'new_propagator', lambda: propagator)
-    segmenter = model.new_segmenter()
+    segmenter = model.new_inference_core()
     given = {0: masks[0] % 2, 4: masks[4]}
     pred = [segmenter.step(frame, given.get(number)) for number, frame in enumerate(frames)]
     assert [start for start, _ in propagator.streams] == [0, 4]
@@ -92,7 +92,7 @@ def test_objects_may_come_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_bad_input() -> None:
-    propagator = MemoryPropagator()
+    propagator = MASTPropagator()
     with pytest.raises(ValueError, match='first frame needs labels'):
         propagator.step(torch.randn(4, 4, 2))
     propagator.step(torch.randn(4, 4, 2), torch.rand(4, 4, 2))
@@ -101,8 +101,8 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match='the features of frame 1 are not finite'):
         propagator.step(torch.full((4, 4, 2), torch.nan))
     with pytest.raises(ValueError, match=r'recent must be numbers of frames back, 1 or more, got \(0, 1\)'):
-        MemoryPropagator(recent=(0, 1))
+        MASTPropagator(recent=(0, 1))
     with pytest.raises(ValueError, match='radius must be positive, got 0'):
-        MemoryPropagator(radius=0)
+        MASTPropagator(radius=0)
     with pytest.raises((KeyError, ValueError), match='NoPropagator'):
         LabelPropagation(dict(type='MASTEncoder'), propagator=dict(type='NoPropagator'))

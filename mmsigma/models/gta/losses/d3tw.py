@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from mmsigma.models.gta.losses.sequences import Sequences, pair_indices
+from mmsigma.models.gta.losses.video_group import VideoGroup, pair_indices
 from mmsigma.ops.fast_linear import full_float32
 from mmsigma.ops.soft_dtw import contrastive_cost, smooth_dtw
 from mmsigma.registry import MODELS
@@ -165,7 +165,7 @@ class D3TWStarLoss(nn.Module):
         self.pairs, self.gamma, self.temperature = pairs, gamma, temperature
         self.function, self.margin, self.drop = function, margin, (drop_share, drop_portions)
 
-    def forward(self, videos: Sequences, kept: Tensor | None = None) -> dict[str, Tensor]:
+    def forward(self, videos: VideoGroup, kept: Tensor | None = None) -> dict[str, Tensor]:
         """``loss_discriminative``, and both mean costs.
 
         Args:

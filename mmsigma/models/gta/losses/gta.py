@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mmsigma.models.gta.losses.sequences import PAIRS, CompleteSequences, Sequences, pair_indices
+from mmsigma.models.gta.losses.video_group import PAIRS, CompleteGroup, VideoGroup, pair_indices
 from mmsigma.ops.fast_linear import full_float32
 from mmsigma.ops.soft_dtw import KINDS, Alignment, contrastive_cost, cosine_cost, smooth_dtw
 from mmsigma.registry import MODELS
@@ -31,7 +31,7 @@ class PairedAlignment(NamedTuple):
 
 
 def align_pairs(
-    videos: CompleteSequences,
+    videos: CompleteGroup,
     *,
     pairs: str = 'star',
     gamma: float = 0.1,
@@ -146,7 +146,7 @@ class _PairLoss(nn.Module):
             pairs=pairs, gamma=gamma, temperature=temperature, kind=kind, skip_frames=skip_frames, cost=cost
         )
 
-    def align(self, videos: Sequences) -> PairedAlignment:
+    def align(self, videos: VideoGroup) -> PairedAlignment:
         return align_pairs(videos.complete(), **self.settings)
 
 
@@ -198,7 +198,7 @@ class GTALoss(_PairLoss):
         self.alignment_weight, self.cycle_weight, self.revcons = alignment_weight, cycle_weight, revcons
         self.cycle = dict(cycle=cycle, label_smoothing=label_smoothing, temperature=cycle_temperature)
 
-    def forward(self, videos: Sequences) -> dict[str, Tensor]:
+    def forward(self, videos: VideoGroup) -> dict[str, Tensor]:
         """Weighted terms, ``loss_forth``, ``loss_back`` and ``loss_cycle``, whose sum is the loss.
 
         Args:
@@ -238,6 +238,6 @@ class D2TWLoss(_PairLoss):
     ) -> None:
         super().__init__(pairs, gamma, temperature, kind, skip_frames, cost)
 
-    def forward(self, videos: Sequences) -> dict[str, Tensor]:
+    def forward(self, videos: VideoGroup) -> dict[str, Tensor]:
         """``loss_forth``, the mean over pairs."""
         return {'loss_forth': self.align(videos).forth.value.mean()}

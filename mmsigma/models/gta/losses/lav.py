@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmsigma.models.gta.losses.sequences import Sequences, pair_indices
+from mmsigma.models.gta.losses.video_group import VideoGroup, pair_indices
 from mmsigma.ops.fast_linear import full_float32
 from mmsigma.ops.soft_dtw import smooth_dtw
 from mmsigma.registry import MODELS
@@ -86,7 +86,7 @@ class SoftDTWLoss(nn.Module):
         self.pairs, self.gamma, self.per_frame = pairs, gamma, per_frame
         self.measure = soft_dtw_divergence if divergence else soft_dtw
 
-    def forward(self, videos: Sequences) -> dict[str, Tensor]:
+    def forward(self, videos: VideoGroup) -> dict[str, Tensor]:
         """``loss_soft_dtw``, the mean over pairs of embeddings (B, T, D)."""
         given = videos.complete()
         first, second = pair_indices(len(given.lengths), self.pairs, given.lengths.device)
@@ -131,7 +131,7 @@ class LAVLoss(nn.Module):
         self.pairs, self.gamma, self.idm_weight = pairs, gamma, idm_weight
         self.idm, self.normalize_times = dict(window=window, margin=margin), normalize_times
 
-    def forward(self, videos: Sequences) -> dict[str, Tensor]:
+    def forward(self, videos: VideoGroup) -> dict[str, Tensor]:
         """``loss_soft_dtw`` and ``loss_idm``, means over pairs of embeddings (B, T, D), each over its frames."""
         given = videos.complete()
         first, second = pair_indices(len(given.lengths), self.pairs, given.lengths.device)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmsigma.models.gta.losses.sequences import CompleteSequences, Sequences, pair_indices
+from mmsigma.models.gta.losses.video_group import CompleteGroup, VideoGroup, pair_indices
 from mmsigma.ops.fast_linear import full_float32
 from mmsigma.registry import MODELS
 
@@ -45,7 +45,7 @@ def soft_neighbours(
 
 
 def pair_cycles(
-    videos: CompleteSequences, similarity: str = 'l2', temperature: float = 0.1
+    videos: CompleteGroup, similarity: str = 'l2', temperature: float = 0.1
 ) -> tuple[Tensor, Tensor, Tensor]:
     """All frames of each video, to each other video and back.
 
@@ -87,7 +87,7 @@ def draw_cycles(
 
 
 def drawn_cycles(
-    videos: CompleteSequences, cycles: Tensor, start: Tensor, similarity: str = 'l2', temperature: float = 0.1
+    videos: CompleteGroup, cycles: Tensor, start: Tensor, similarity: str = 'l2', temperature: float = 0.1
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One frame along each cycle, by way of soft nearest neighbours.
 
@@ -220,7 +220,7 @@ class TCCLoss(nn.Module):
         self.regression = dict(variance_lambda=variance_lambda, variance_floor=variance_floor, huber_delta=huber_delta)
         self.num_cycles, self.cycle_length = num_cycles, cycle_length
 
-    def forward(self, videos: Sequences, cycles: tuple[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
+    def forward(self, videos: VideoGroup, cycles: tuple[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
         """``loss_cycle``, the mean over frames.
 
         Args:

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmsigma.models.gta.losses.sequences import Sequences
+from mmsigma.models.gta.losses.video_group import VideoGroup
 from mmsigma.ops.fast_linear import full_float32
 from mmsigma.registry import MODELS
 
@@ -72,7 +72,7 @@ class TCNLoss(nn.Module):
             raise ValueError(f"kind must be 'n_pairs' or 'triplet', got {kind!r}")
         self.kind, self.reg_lambda, self.margin = kind, reg_lambda, margin
 
-    def forward(self, videos: Sequences) -> dict[str, Tensor]:
+    def forward(self, videos: VideoGroup) -> dict[str, Tensor]:
         """``loss_tcn``.
 
         Args:

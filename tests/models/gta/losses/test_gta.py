@@ -6,7 +6,7 @@ from torch import Tensor
 
 from mmsigma.evaluation.alignment.kendall import tau_matrix
 from mmsigma.models.gta.losses.gta import D2TWLoss, GTALoss, align_pairs, cycle_consistency
-from mmsigma.models.gta.losses.sequences import Sequences, pair_indices
+from mmsigma.models.gta.losses.video_group import VideoGroup, pair_indices
 from mmsigma.ops.soft_dtw import contrastive_cost, smooth_dtw
 from tests.golden_gta import Case, case_names, load_case
 from tests.ops.test_soft_dtw import double_loop
@@ -34,7 +34,7 @@ def test_original(name: str, dtype: torch.dtype) -> None:
     case = load_case('gta_loss', name)
     embs = case.tensor('embs', dtype).requires_grad_()
     loss = build(case)
-    total = sum(loss(Sequences(embs)).values())
+    total = sum(loss(VideoGroup(embs)).values())
     total.backward()
     exact = dtype == torch.float64
     expected = case.tensor('total_f64')
@@ -50,7 +50,7 @@ def test_original(name: str, dtype: torch.dtype) -> None:
 def test_parts_of_the_original(name: str) -> None:
     case = load_case('gta_loss', name)
     loss = build(case)
-    aligned = align_pairs(Sequences(case.tensor('embs', torch.float64)).complete(), **loss.settings)
+    aligned = align_pairs(VideoGroup(case.tensor('embs', torch.float64)).complete(), **loss.settings)
     torch.testing.assert_close(aligned.forth.value.float(), case.tensor('final_ij'), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(aligned.back.value.float(), case.tensor('final_ji'), rtol=1e-5, atol=1e-6)
     found = cycle_consistency(aligned, **loss.cycle)
@@ -65,7 +65,7 @@ def test_parts_of_the_original(name: str) -> None:
 
 def total_and_gradient(loss: torch.nn.Module, embs: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
     embs = embs.clone().requires_grad_()
-    total = sum(loss(Sequences(embs, lengths)).values())
+    total = sum(loss(VideoGroup(embs, lengths)).values())
     (gradient,) = torch.autograd.grad(total, embs)
     return total.detach(), gradient
 
@@ -96,7 +96,7 @@ def test_lengths(kind: str, cycle: str, skip_frames: int) -> None:
 def test_a_pair_without_padding() -> None:
     """A shorter second video against the same video cut by hand, with tables of unequal sides."""
     embs, lengths = embeddings(2, 8, 5), torch.tensor([8, 5])
-    padded = align_pairs(Sequences(embs, lengths).complete())
+    padded = align_pairs(VideoGroup(embs, lengths).complete())
     x, y = embs[:1], embs[1:, :5]
     torch.testing.assert_close(padded.forth.table[:, :8, :5], smooth_dtw(contrastive_cost(x, y), 0.1).table)
     torch.testing.assert_close(padded.back.table[:, :5, :8], smooth_dtw(contrastive_cost(y, x), 0.1).table)
@@ -109,7 +109,7 @@ def test_a_pair_without_padding() -> None:
 @pytest.mark.parametrize('kind', ['smoothmin', 'logsumexp'])
 def test_without_contrast(kind: str) -> None:
     embs, lengths, settings = embeddings(3, 7, 5), torch.tensor([7, 4, 6]), dict(kind=kind, cost='cosine')
-    videos = Sequences(embs, lengths)
+    videos = VideoGroup(embs, lengths)
     expected = []
     for other in (1, 2):
         cost = 1 - embs[0, :7] @ embs[other, : lengths[other]].T
@@ -127,16 +127,16 @@ def test_without_contrast(kind: str) -> None:
 
 def test_a_cost_that_is_none() -> None:
     with pytest.raises(ValueError, match="cost must be one of .* got 'l2'"):
-        align_pairs(Sequences(embeddings(2, 3, 4)).complete(), cost='l2')
+        align_pairs(VideoGroup(embeddings(2, 3, 4)).complete(), cost='l2')
 
 
 def test_all_pairs() -> None:
     assert [index.tolist() for index in pair_indices(3, 'all')] == [[0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1]]
     embs, lengths = embeddings(3, 6, 5), torch.tensor([6, 4, 5])
-    terms = GTALoss('all')(Sequences(embs, lengths))
+    terms = GTALoss('all')(VideoGroup(embs, lengths))
     first, second = pair_indices(3, 'all')
     pairs = [
-        GTALoss()(Sequences(embs[[i, j]], lengths[[i, j]]))
+        GTALoss()(VideoGroup(embs[[i, j]], lengths[[i, j]]))
         for i, j in zip(first.tolist(), second.tolist(), strict=True)
     ]
     for name in ('loss_forth', 'loss_back'):
@@ -148,11 +148,11 @@ def test_all_pairs() -> None:
 
 def test_weights() -> None:
     embs = embeddings(3, 6, 5)
-    plain = GTALoss()(Sequences(embs))
-    terms = GTALoss(alignment_weight=0.3, cycle_weight=2)(Sequences(embs))
+    plain = GTALoss()(VideoGroup(embs))
+    terms = GTALoss(alignment_weight=0.3, cycle_weight=2)(VideoGroup(embs))
     torch.testing.assert_close(terms['loss_forth'], 3 * plain['loss_forth'])
     torch.testing.assert_close(terms['loss_cycle'], 2 * plain['loss_cycle'])
-    assert set(GTALoss(revcons=False)(Sequences(embs))) == {'loss_forth', 'loss_back'}
+    assert set(GTALoss(revcons=False)(VideoGroup(embs))) == {'loss_forth', 'loss_back'}
 
 
 def test_gradient_by_differences() -> None:
@@ -160,23 +160,23 @@ def test_gradient_by_differences() -> None:
     for cycle in ('logits', 'probability'):
         loss = GTALoss(cycle=cycle, pairs='all')
         embs = embeddings(3, 5, 3).requires_grad_()
-        assert torch.autograd.gradcheck(lambda x, loss=loss: sum(loss(Sequences(x, lengths)).values()), (embs,))
+        assert torch.autograd.gradcheck(lambda x, loss=loss: sum(loss(VideoGroup(x, lengths)).values()), (embs,))
 
 
 def test_long_videos_and_low_temperatures_are_finite() -> None:
     for cycle in ('logits', 'probability'):
         embs = embeddings(2, 200, 16, dtype=torch.float32).requires_grad_()
         loss = GTALoss(gamma=1e-3, temperature=1e-2, cycle=cycle)
-        total = sum(loss(Sequences(embs, torch.tensor([200, 10]))).values())
+        total = sum(loss(VideoGroup(embs, torch.tensor([200, 10]))).values())
         total.backward()
         assert total.isfinite() and embs.grad.isfinite().all() and embs.grad.any()
 
 
 def test_autocast_changes_nothing() -> None:
     embs = embeddings(2, 7, 5, dtype=torch.float32)
-    expected = GTALoss()(Sequences(embs))
+    expected = GTALoss()(VideoGroup(embs))
     with torch.autocast('cpu', torch.bfloat16):
-        found = GTALoss()(Sequences(embs))
+        found = GTALoss()(VideoGroup(embs))
     assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
@@ -191,7 +191,7 @@ def test_training_aligns(loss: torch.nn.Module) -> None:
             whole = [video[:length].detach() for video, length in zip(videos, lengths.tolist(), strict=True)]
             scores.append(float(tau_matrix(whole, stride=1).nanmean()))
         optimizer.zero_grad()
-        sum(loss(Sequences(videos, lengths)).values()).backward()
+        sum(loss(VideoGroup(videos, lengths)).values()).backward()
         optimizer.step()
     assert scores[0] < 0.3 and scores[1] > 0.6
 
@@ -201,14 +201,14 @@ def test_what_is_refused() -> None:
     broken = embs.clone()
     broken[1, 2] = torch.nan
     for videos, message in (
-        (Sequences(embs[:1]), '1 video in the group, 2 of the same action are needed'),
-        (Sequences(embs[0]), r'shape \(B, T, D\)'),
-        (Sequences(broken), 'embeddings of video 1 of the group are not finite'),
-        (Sequences(broken, names=['a', 'b.mp4', 'c']), 'embeddings of b.mp4 are not finite'),
-        (Sequences(embs, torch.tensor([5, 0, 3])), r'lengths must be from 1 to 5, got \[5, 0, 3\]'),
-        (Sequences(embs, torch.tensor([5, 6, 3])), 'lengths must be from 1 to 5'),
-        (Sequences(embs, torch.tensor([5, 3])), r'lengths must have the shape \(3,\)'),
-        (Sequences(embs, steps=torch.zeros(3, 4)), r'steps must have the shape \(3, 5\)'),
+        (VideoGroup(embs[:1]), '1 video in the group, 2 of the same action are needed'),
+        (VideoGroup(embs[0]), r'shape \(B, T, D\)'),
+        (VideoGroup(broken), 'embeddings of video 1 of the group are not finite'),
+        (VideoGroup(broken, names=['a', 'b.mp4', 'c']), 'embeddings of b.mp4 are not finite'),
+        (VideoGroup(embs, torch.tensor([5, 0, 3])), r'lengths must be from 1 to 5, got \[5, 0, 3\]'),
+        (VideoGroup(embs, torch.tensor([5, 6, 3])), 'lengths must be from 1 to 5'),
+        (VideoGroup(embs, torch.tensor([5, 3])), r'lengths must have the shape \(3,\)'),
+        (VideoGroup(embs, steps=torch.zeros(3, 4)), r'steps must have the shape \(3, 5\)'),
     ):
         with pytest.raises(ValueError, match=message):
             GTALoss()(videos)
@@ -228,6 +228,6 @@ def test_what_is_refused() -> None:
 
 def test_lengths_that_differ_twentyfold() -> None:
     embs = embeddings(2, 100, 8, dtype=torch.float32).requires_grad_()
-    total = sum(GTALoss()(Sequences(embs, torch.tensor([100, 5]))).values())
+    total = sum(GTALoss()(VideoGroup(embs, torch.tensor([100, 5]))).values())
     total.backward()
     assert total.isfinite() and embs.grad.isfinite().all()

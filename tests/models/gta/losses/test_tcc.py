@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmsigma.models.gta.losses.sequences import Sequences, pair_indices
 from mmsigma.models.gta.losses.tcc import TCCLoss, cycle_regression, draw_cycles, pair_cycles
+from mmsigma.models.gta.losses.video_group import VideoGroup, pair_indices
 from tests.golden_gta import Case, case_names, load_case
 
 KINDS = ('classification', 'regression_mse', 'regression_mse_var', 'regression_huber')
@@ -17,10 +17,10 @@ def build(case: Case) -> TCCLoss:
     return TCCLoss(case.params['loss_type'], **settings)
 
 
-def given(case: Case, embs: Tensor) -> Sequences:
+def given(case: Case, embs: Tensor) -> VideoGroup:
     if not case.params.get('steps_given', True):
-        return Sequences(embs)
-    return Sequences(embs, steps=case.tensor('steps'), num_frames=case.tensor('seq_lens'))
+        return VideoGroup(embs)
+    return VideoGroup(embs, steps=case.tensor('steps'), num_frames=case.tensor('seq_lens'))
 
 
 def check(case: Case, dtype: torch.dtype, loss: TCCLoss, *cycles: tuple[Tensor, Tensor]) -> None:
@@ -54,7 +54,7 @@ def test_given_cycles(name: str, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize('name', [name for name in case_names('tcc_loss') if name.startswith('pair')])
 def test_logits_of_a_pair(name: str) -> None:
     case = load_case('tcc_loss', name)
-    logits, places, video = pair_cycles(Sequences(case.tensor('embs')).complete(), **case.params)
+    logits, places, video = pair_cycles(VideoGroup(case.tensor('embs')).complete(), **case.params)
     torch.testing.assert_close(logits[0], case.tensor('logits_0_1'), rtol=1e-4, atol=1e-5)
     assert int(video[0]) == 0 and places[0].tolist() == list(range(logits.shape[1]))
 
@@ -71,7 +71,7 @@ def test_lengths(kind: str) -> None:
         embs[video, length:] = torch.nan
     embs.requires_grad_()
     loss = TCCLoss(kind)
-    found = loss(Sequences(embs, lengths))['loss_cycle']
+    found = loss(VideoGroup(embs, lengths))['loss_cycle']
     (gradient,) = torch.autograd.grad(found, embs)
     assert gradient.isfinite().all()
     total, frames = 0, 0
@@ -91,7 +91,7 @@ def test_lengths(kind: str) -> None:
 def test_variance_has_a_floor() -> None:
     """Embeddings far apart: the softmax is one-hot, its variance underflows, and so would the loss's denominator."""
     embs = (100 * embeddings(2, 8, 4)).float()
-    bare, safe = (TCCLoss(variance_floor=floor)(Sequences(embs))['loss_cycle'] for floor in (1e-30, 1e-5))
+    bare, safe = (TCCLoss(variance_floor=floor)(VideoGroup(embs))['loss_cycle'] for floor in (1e-30, 1e-5))
     assert safe < 1e5 < bare
 
 
@@ -106,7 +106,7 @@ def test_drawn_cycles() -> None:
     for video, length in enumerate(lengths.tolist()):
         assert start[cycles[:, 0] == video].unique().tolist() == list(range(length))
     loss = TCCLoss('classification', num_cycles=20, cycle_length=3)
-    assert loss(Sequences(embeddings(4, 9, 5), lengths))['loss_cycle'].isfinite()
+    assert loss(VideoGroup(embeddings(4, 9, 5), lengths))['loss_cycle'].isfinite()
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -114,11 +114,11 @@ def test_gradient_by_differences(kind: str) -> None:
     lengths = torch.tensor([4, 3, 4])
     loss = TCCLoss(kind, variance_floor=0)
     embs = embeddings(3, 4, 3).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: loss(Sequences(x, lengths))['loss_cycle'], (embs,))
+    assert torch.autograd.gradcheck(lambda x: loss(VideoGroup(x, lengths))['loss_cycle'], (embs,))
 
 
 def test_what_is_refused() -> None:
-    videos = Sequences(embeddings(3, 4, 3), torch.tensor([4, 2, 4]))
+    videos = VideoGroup(embeddings(3, 4, 3), torch.tensor([4, 2, 4]))
     for arguments, message in (
         (dict(kind='regression'), 'kind must be one of'),
         (dict(similarity='dot'), 'similarity of'),
@@ -128,7 +128,7 @@ def test_what_is_refused() -> None:
         with pytest.raises(ValueError, match=message):
             TCCLoss(**arguments)
     with pytest.raises(ValueError, match='1 video in the group'):
-        TCCLoss()(Sequences(embeddings(1, 4, 3)))
+        TCCLoss()(VideoGroup(embeddings(1, 4, 3)))
     with pytest.raises(ValueError, match='have a length of 2 to 3, not 4'):
         TCCLoss(num_cycles=5, cycle_length=4)(videos)
     with pytest.raises(ValueError, match='must end with the video they began with'):

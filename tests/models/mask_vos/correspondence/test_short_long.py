@@ -14,7 +14,7 @@ from mmsigma.models import (
     ShortLongCorrespondence,
 )
 from mmsigma.models.clip_views import ClipViews
-from mmsigma.models.mask_vos.correspondence import short_long
+from mmsigma.models.mask_vos.correspondence import anchors
 from mmsigma.models.mask_vos.correspondence.anchors import random_grid
 from mmsigma.models.mask_vos.correspondence.crw import cut_patches, random_walk_loss
 from mmsigma.models.mask_vos.correspondence.mast import drop_colour, photometric_loss
@@ -241,7 +241,7 @@ def test_golden_anchors_through_the_scheme(monkeypatch: pytest.MonkeyPatch) -> N
         asked.append((batch, tuple(size), side))
         return cells[side]
 
-    monkeypatch.setattr(short_long, 'random_grid', given_grid)
+    monkeypatch.setattr(anchors, 'random_grid'', given_grid)
     encoder = KeysOfViews(vectors.tensor('in_view2_feats'))
     clips = encoder.clip(vectors.tensor('in_theta_inv'))
     keys = vectors.tensor('in_view1_feats')

@@ -9,7 +9,7 @@ from torch import Tensor
 PAIRS = ('star', 'all')
 
 
-class Sequences(NamedTuple):
+class VideoGroup(NamedTuple):
     """Embeddings of the frames of B videos that show the same action, and where these frames were.
 
     Attributes:
@@ -29,7 +29,7 @@ class Sequences(NamedTuple):
     names: Sequence[str] | None = None
     transcripts: Sequence[Tensor | None] | None = None
 
-    def complete(self, at_least: int = 2) -> 'CompleteSequences':
+    def complete(self, at_least: int = 2) -> 'CompleteGroup':
         """Fill in what was left out, check it, and set what is beyond the lengths to 0.
 
         Args:
@@ -62,7 +62,7 @@ class Sequences(NamedTuple):
         embeddings = embeddings.masked_fill(~valid[..., None], 0)
         if not embeddings.isfinite().all():
             raise ValueError(f'embeddings of {self._not_finite(embeddings)} are not finite: the model has diverged')
-        return CompleteSequences(embeddings, lengths, steps.to(device), num_frames, valid)
+        return CompleteGroup(embeddings, lengths, steps.to(device), num_frames, valid)
 
     def check_order(self, interleaved: bool = False) -> None:
         """Check that the frames were sampled as a loss takes them.
@@ -122,8 +122,8 @@ class Sequences(NamedTuple):
         return self.names[number] if self.names else f'video {number} of the group'
 
 
-class CompleteSequences(NamedTuple):
-    """:class:`Sequences` with everything there, and checked.
+class CompleteGroup(NamedTuple):
+    """:class:`VideoGroup` with everything there, and checked.
 
     Attributes:
         embeddings: (B, T, D), 0 beyond the lengths.

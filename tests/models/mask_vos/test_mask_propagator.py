@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from mmsigma.checkpoints.mask_vos_names import official_name
-from mmsigma.models.mask_vos import mask_memory
-from mmsigma.models.mask_vos.mask_memory import MaskMemory
+from mmsigma.models.mask_vos import mask_propagator
+from mmsigma.models.mask_vos.mask_propagator import MaskPropagator
 from mmsigma.models.mask_vos.mask_reader import MaskReader, cells_of_masks
 from mmsigma.models.mask_vos.networks import FrameMaskEncoder, KeyEncoder, MaskDecoder
 from mmsigma.ops.affinity import topk_affinity
@@ -41,7 +41,7 @@ def test_released_step() -> None:
     parts = dict(backbone=KeyEncoder(50), reader=MaskReader(FrameMaskEncoder(50), MaskDecoder()))
     model = nn.ModuleDict(parts)
     networks = fill(model, vectors.entry['weight_tag'], rename=official_name)
-    memory = MaskMemory(networks['backbone'], networks['reader'], num_rounds=1)
+    memory = MaskPropagator(networks['backbone'], networks['reader'], num_rounds=1)
     frames, labels = vectors.tensor('in_frames'), vectors.tensor('in_labels')[0]
     memory.step(frames[:1], labels[0] == torch.arange(3)[:, None, None])
     with torch.no_grad():
@@ -53,7 +53,7 @@ def test_released_step() -> None:
 
 
 def test_distributions_of_labels(small: tuple) -> None:
-    memory = MaskMemory(*small, num_context=2, radius=3)
+    memory = MaskPropagator(*small, num_context=2, radius=3)
     for number, image in enumerate(images(5)):
         labels = memory.step(image, masks(2) if number == 0 else None)
         assert labels.shape == (3, 32, 40)
@@ -61,7 +61,7 @@ def test_distributions_of_labels(small: tuple) -> None:
 
 
 def test_memory_does_not_grow(small: tuple) -> None:
-    memory = MaskMemory(*small, num_context=3, radius=3)
+    memory = MaskPropagator(*small, num_context=3, radius=3)
     sizes = []
     for number, image in enumerate(images(9)):
         memory.step(image, masks(1) if number == 0 else None)
@@ -71,7 +71,7 @@ def test_memory_does_not_grow(small: tuple) -> None:
 
 
 def test_objects_that_come_later(small: tuple) -> None:
-    memory = MaskMemory(*small, num_context=2, radius=3)
+    memory = MaskPropagator(*small, num_context=2, radius=3)
     video = images(7)
     for number, image in enumerate(video):
         given = {0: masks(1), 3: late_masks()}.get(number)
@@ -82,10 +82,10 @@ def test_objects_that_come_later(small: tuple) -> None:
     assert [group.start for group in memory.groups] == [0, 3]
     assert memory.times[:2] == [0, 3] and sorted(memory.times[2:]) == [5, 6]
     # the first object is not affected by the second but where they compete
-    alone = MaskMemory(*small, num_context=2, radius=3)
+    alone = MaskPropagator(*small, num_context=2, radius=3)
     for number, image in enumerate(video[:4]):
         first = alone.step(image, masks(1) if number == 0 else None)
-    again = MaskMemory(*small, num_context=2, radius=3)
+    again = MaskPropagator(*small, num_context=2, radius=3)
     for number, image in enumerate(video[:3]):
         again.step(image, masks(1) if number == 0 else None)
     late = again.step(video[3], late_masks())
@@ -99,8 +99,8 @@ def test_what_each_group_looks_at(small: tuple, monkeypatch: pytest.MonkeyPatch)
         looked.append((query, keys.clone(), settings))  # the memory goes on
         return topk_affinity(query, keys, **settings)
 
-    monkeypatch.setattr(mask_memory, 'topk_affinity', record)
-    memory, video = MaskMemory(*small, num_context=2, radius=3, k=5, temperature=0.1), images(7)
+    monkeypatch.setattr(mask_propagator, 'topk_affinity', record)
+    memory, video = MaskPropagator(*small, num_context=2, radius=3, k=5, temperature=0.1), images(7)
     with torch.no_grad():
         keys = [small[0].encode(image).key[0].movedim(0, -1) for image in video]
     # times of the frames, and how many of them have no window: those with given objects that the group knows
@@ -123,10 +123,10 @@ def test_what_each_group_looks_at(small: tuple, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_late_objects_are_read_from_their_own_frames(small: tuple) -> None:
-    video, together = images(5), MaskMemory(*small, num_context=2, radius=3)
+    video, together = images(5), MaskPropagator(*small, num_context=2, radius=3)
     for number, image in enumerate(video[:4]):
         together.step(image, {0: masks(1), 3: late_masks()}.get(number))
-    alone, own = MaskMemory(*small, num_context=2, radius=3), late_masks()[2]
+    alone, own = MaskPropagator(*small, num_context=2, radius=3), late_masks()[2]
     alone.step(video[3], torch.stack([1 - own, own]))
     with torch.no_grad():
         frame = small[0].encode(video[4])
@@ -137,7 +137,7 @@ def test_late_objects_are_read_from_their_own_frames(small: tuple) -> None:
 
 def test_memory_holds_probabilities(small: tuple) -> None:
     encoder, reader = small
-    memory = MaskMemory(*small, num_context=2, radius=3)
+    memory = MaskPropagator(*small, num_context=2, radius=3)
     for number, image in enumerate(images(5)):
         labels = memory.step(image, {0: masks(1), 3: late_masks()}.get(number))
         if number not in (0, 3):
@@ -150,7 +150,7 @@ def test_memory_holds_probabilities(small: tuple) -> None:
 
 
 def test_many_objects(small: tuple) -> None:
-    memory = MaskMemory(*small, num_context=1, radius=3)
+    memory = MaskPropagator(*small, num_context=1, radius=3)
     first, second = images(2)
     # squares of four pixels, some smaller than a cell alone
     place = (torch.arange(32)[:, None] // 4) * 10 + torch.arange(40) // 4
@@ -164,21 +164,21 @@ def test_many_objects(small: tuple) -> None:
 def test_rounds_and_bad_input(small: tuple) -> None:
     results = []
     for rounds in (0, 1, 3):
-        memory = MaskMemory(*small, num_rounds=rounds)
+        memory = MaskPropagator(*small, num_rounds=rounds)
         first, second = images(2)
         memory.step(first, masks(1))
         results.append(memory.step(second))
     assert not torch.equal(results[0], results[1]) and not torch.equal(results[1], results[2])
     with pytest.raises(ValueError, match='the first frame needs masks'):
-        MaskMemory(*small).step(images(1)[0])
+        MaskPropagator(*small).step(images(1)[0])
     with pytest.raises(ValueError, match='the keys of frame 0 are not finite'):
-        MaskMemory(*small).step(torch.full((1, 3, 32, 40), torch.nan), masks(1))
+        MaskPropagator(*small).step(torch.full((1, 3, 32, 40), torch.nan), masks(1))
     with pytest.raises(ValueError, match='num_context and num_rounds must not be negative'):
-        MaskMemory(*small, num_context=-1)
+        MaskPropagator(*small, num_context=-1)
 
 
 def test_masks_without_a_new_object_change_nothing(small: tuple) -> None:
-    memory, same = (MaskMemory(*small, num_context=2, radius=3) for _ in range(2))
+    memory, same = (MaskPropagator(*small, num_context=2, radius=3) for _ in range(2))
     for number, image in enumerate(images(5)):
         given = masks(1) if number == 0 else None
         torch.testing.assert_close(memory.step(image, masks(1) if number == 3 else given), same.step(image, given))
@@ -186,7 +186,7 @@ def test_masks_without_a_new_object_change_nothing(small: tuple) -> None:
 
 
 def test_first_frame_alone_in_memory(small: tuple) -> None:
-    memory = MaskMemory(*small, num_context=0, radius=3)
+    memory = MaskPropagator(*small, num_context=0, radius=3)
     for number, image in enumerate(images(3)):
         memory.step(image, masks(1) if number == 0 else None)
     assert memory.times == [0] and memory.frame == 3

@@ -18,7 +18,7 @@ class _Group(NamedTuple):
     objects: slice
 
 
-class MaskMemory:
+class MaskPropagator:
     """Segments a video frame by frame. The frames in which objects are given stay, of the others the last ones.
 
     Keys are matched once for objects that were given together. What the decoder makes of a frame is what the memory
