@@ -4,6 +4,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmsigma.models.interfaces import ClassifierHead, ClipEncoder, build_part
 from mmsigma.registry import MODELS
 
 
@@ -27,7 +28,15 @@ class VideoClassifier(BaseModel):
             where stochastic depth stays on.
         views_per_forward: Largest number of views that go through the backbone at once in testing; None for all.
         init_cfg: mmengine's initialisation config.
+
+    Raises:
+        TypeError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`.
+        ValueError: If the mode of the frozen backbone is unknown, or head and preprocessor disagree on the number of
+            classes.
     """
+
+    backbone: ClipEncoder
+    head: ClassifierHead | None
 
     def __init__(
         self,
@@ -43,8 +52,10 @@ class VideoClassifier(BaseModel):
         if frozen_backbone_mode not in ('eval', 'train'):
             raise ValueError(f"frozen_backbone_mode must be 'eval' or 'train', got {frozen_backbone_mode!r}")
         super().__init__(MODELS.build(data_preprocessor or dict(type='VideoDataPreprocessor')), init_cfg)
-        self.backbone = MODELS.build(backbone)
-        self.head = MODELS.build({'in_channels': self.backbone.embed_dims, **head}) if head else None
+        self.backbone = build_part(backbone, ClipEncoder, 'model.backbone')
+        self.head = None
+        if head:
+            self.head = build_part({'in_channels': self.backbone.embed_dims, **head}, ClassifierHead, 'model.head')
         self._agree_on_classes()
         self.freeze_backbone, self.frozen_backbone_mode = freeze_backbone, frozen_backbone_mode
         self.views_per_forward = views_per_forward
@@ -54,7 +65,7 @@ class VideoClassifier(BaseModel):
     def _agree_on_classes(self) -> None:
         """Let the preprocessor, which has the labels while they are on the CPU, know how many classes there are."""
         mixed = getattr(self.data_preprocessor, 'num_classes', None)
-        classes = getattr(self.head, 'num_classes', None)
+        classes = None if self.head is None else self.head.num_classes
         if classes and mixed not in (None, classes):
             raise ValueError(
                 f'model.data_preprocessor.mixing.num_classes is {mixed} and model.head.num_classes {classes}: both are '

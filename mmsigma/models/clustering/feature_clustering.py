@@ -4,6 +4,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmsigma.models.interfaces import Network, build_part, sees_clips
 from mmsigma.ops.dense_clustering import ClusterSettings
 from mmsigma.registry import MODELS
 
@@ -44,8 +45,9 @@ class FeatureClustering(BaseModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(MODELS.build(data_preprocessor or dict(type='VideoDataPreprocessor')), init_cfg)
-        self.backbone = MODELS.build(backbone).requires_grad_(False)
-        self.sees_clips = hasattr(self.backbone, 'tubelet_size')
+        self.backbone = build_part(backbone, Network, 'model.backbone')
+        self.backbone.requires_grad_(False)
+        self.sees_clips = sees_clips(self.backbone)
         self.clustering = ClusterSettings(**(clustering or {}))
         self.frames_per_forward = frames_per_forward
 

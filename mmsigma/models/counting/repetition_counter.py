@@ -9,6 +9,7 @@ from mmsigma.models.counting.coarse_to_fine import CoarseToFineCounter
 from mmsigma.models.counting.counting_head import CycleScores
 from mmsigma.models.counting.inner_steps import run_inner_steps
 from mmsigma.models.counting.state_walk import StateWalk, segment_lengths
+from mmsigma.models.interfaces import ClipEncoder, build_part
 from mmsigma.ops.repetition import REFERENCE_PADDING, fill_missing, gather_window, labels_at, window_indices
 from mmsigma.registry import MODELS
 
@@ -44,7 +45,13 @@ class RepetitionCounter(BaseModel):
             instead of the mean colour.
         max_windows: Windows per forward pass of inference.
         init_cfg: mmengine's initialisation config.
+
+    Raises:
+        TypeError: If the backbone does not satisfy :class:`mmsigma.models.interfaces.ClipEncoder`.
+        ValueError: If ``num_steps`` or ``max_windows`` is not positive.
     """
+
+    backbone: ClipEncoder
 
     def __init__(
         self,
@@ -63,7 +70,7 @@ class RepetitionCounter(BaseModel):
         super().__init__(MODELS.build(data_preprocessor or dict(type='RaggedVideoPreprocessor')), init_cfg)
         if num_steps < 1 or max_windows < 1:
             raise ValueError(f'num_steps and max_windows must be positive, got {num_steps} and {max_windows}')
-        self.backbone = MODELS.build(backbone)
+        self.backbone = build_part(backbone, ClipEncoder, 'model.backbone')
         width = self.backbone.embed_dims
         self.norm = nn.LayerNorm(width, eps=1e-6) if pool_norm else nn.Identity()
         self.head = MODELS.build({'in_channels': width, **head})

@@ -11,6 +11,7 @@ from mmsigma.models.backbones import encode_frames
 from mmsigma.models.clip_views import ClipViews
 from mmsigma.models.dino.distillation_head import DistillationHead
 from mmsigma.models.dino.self_distillation import self_distillation_loss
+from mmsigma.models.interfaces import FrameEncoder, build_part
 from mmsigma.registry import MODELS
 
 
@@ -28,7 +29,12 @@ class DINO(BaseModel):
         student_temperature: Divides the student's logits.
         center_momentum: Of the mean of the teacher's logits.
         init_cfg: mmengine's initialisation config.
+
+    Raises:
+        TypeError: If the backbone does not satisfy :class:`mmsigma.models.interfaces.FrameEncoder`.
     """
+
+    backbone: FrameEncoder
 
     def __init__(
         self,
@@ -41,7 +47,7 @@ class DINO(BaseModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(MODELS.build(data_preprocessor or dict(type='ClipViewsPreprocessor')), init_cfg)
-        self.backbone = MODELS.build(backbone)
+        self.backbone = build_part(backbone, FrameEncoder, 'model.backbone')
         self.head = DistillationHead(self.backbone.embed_dims, **(head or {}))
         self.teacher = nn.ModuleDict({'backbone': copy.deepcopy(self.backbone), 'head': copy.deepcopy(self.head)})
         self.teacher.requires_grad_(False)

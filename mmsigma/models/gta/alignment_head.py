@@ -7,6 +7,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmsigma.models.gta.losses.video_group import VideoGroup
+from mmsigma.models.interfaces import AlignmentLoss, GroupHead, build_part
 from mmsigma.registry import MODELS
 
 
@@ -21,8 +22,8 @@ class AlignmentHead(BaseModule):
 
     def __init__(self, loss: dict | None = None) -> None:
         super().__init__()
-        self.loss_module = MODELS.build(loss or dict(type='GTALoss'))
-        self.interleaved: bool = getattr(self.loss_module, 'interleaved', False)
+        self.loss_module = build_part(loss or dict(type='GTALoss'), AlignmentLoss, 'model.head.loss')
+        self.interleaved = self.loss_module.interleaved
 
     def loss(self, videos: VideoGroup) -> dict[str, Tensor]:
         """Terms of the loss, whose names begin with ``loss_``; others are for the log only.
@@ -52,8 +53,11 @@ class CombinedHead(BaseModule):
         super().__init__()
         if not heads or len(heads) != len(weights):
             raise ValueError(f'{len(heads)} heads and {len(weights)} weights: one weight for each head is needed')
-        self.heads, self.weights = nn.ModuleList(MODELS.build(head) for head in heads), tuple(weights)
-        needed = any(getattr(head, 'interleaved', False) for head in self.heads)
+        self.heads = nn.ModuleList(
+            build_part(head, GroupHead, f'model.head.heads.{number}') for number, head in enumerate(heads)
+        )
+        self.weights = tuple(weights)
+        needed = any(head.interleaved for head in self.heads)
         self.interleaved: bool = needed if interleaved is None else interleaved
         if needed and not self.interleaved:
             raise ValueError('some heads need frames interleaved with positives: interleaved must not be False')
@@ -68,7 +72,7 @@ class CombinedHead(BaseModule):
         anchors = _anchors(videos) if self.interleaved else videos
         terms: dict[str, Tensor] = {}
         for number, (head, weight) in enumerate(zip(self.heads, self.weights, strict=True)):
-            given = videos if getattr(head, 'interleaved', False) else anchors
+            given = videos if head.interleaved else anchors
             for name, value in head.loss(given).items():
                 name = name if name not in terms else f'{name}_{number}'
                 terms[name] = weight * value if name.startswith('loss') else value

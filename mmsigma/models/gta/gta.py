@@ -10,6 +10,7 @@ from mmsigma.models.backbones import encode_frames
 from mmsigma.models.backbones.resnet_v2 import set_train_mode
 from mmsigma.models.gta.context_embedder import Embedded
 from mmsigma.models.gta.losses.video_group import VideoGroup
+from mmsigma.models.interfaces import ContextNeck, FrameEncoder, GroupHead, VideoEncoder, build_part
 from mmsigma.registry import MODELS
 
 
@@ -33,7 +34,14 @@ class GTA(BaseModel):
         context_stride: Frames between those of a step; has to be that of the sampling.
         chunk: Steps that are embedded at once in testing.
         init_cfg: mmengine's initialisation config.
+
+    Raises:
+        TypeError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`.
     """
+
+    backbone: FrameEncoder | VideoEncoder
+    neck: ContextNeck
+    head: GroupHead
 
     def __init__(
         self,
@@ -48,11 +56,13 @@ class GTA(BaseModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(MODELS.build(data_preprocessor or dict(type='AlignmentPreprocessor')), init_cfg)
-        self.backbone = MODELS.build(backbone)
+        self.backbone = build_part(backbone, FrameEncoder, 'model.backbone')
         set_train_mode(self.backbone, train_mode)
         width = self.backbone.embed_dims
-        self.neck = MODELS.build({'type': 'ContextEmbedder', 'in_channels': width, **(neck or {})})
-        self.head = MODELS.build(head or dict(type='AlignmentHead'))
+        self.neck = build_part(
+            {'type': 'ContextEmbedder', 'in_channels': width, **(neck or {})}, ContextNeck, 'model.neck'
+        )
+        self.head = build_part(head or dict(type='AlignmentHead'), GroupHead, 'model.head')
         self.train_mode, self.context_stride, self.chunk = train_mode, context_stride, chunk
 
     def train(self, mode: bool = True) -> 'GTA':
@@ -104,8 +114,7 @@ class GTA(BaseModel):
                 transcripts=[sample.get('transcript') for sample in data_samples],
             )
         )
-        if penalty := getattr(self.neck, 'weight_penalty', None):
-            losses['loss_weights'] = penalty()
+        losses['loss_weights'] = self.neck.weight_penalty()
         return losses
 
     def embed_video(self, frames: Tensor) -> Tensor:

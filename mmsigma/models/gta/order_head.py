@@ -24,6 +24,8 @@ class OrderHead(BaseModule):
         init_cfg: mmengine's initialisation config.
     """
 
+    interleaved = False
+
     def __init__(
         self,
         in_channels: int = 128,
@@ -105,6 +107,8 @@ class SpeedHead(BaseModule):
         in_channels: Width of the embeddings D.
         init_cfg: mmengine's initialisation config.
     """
+
+    interleaved = False
 
     def __init__(self, in_channels: int = 128, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)

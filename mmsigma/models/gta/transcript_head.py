@@ -36,6 +36,8 @@ class TranscriptHead(BaseModule):
         ValueError: If an argument is out of its range.
     """
 
+    interleaved = False
+
     def __init__(
         self,
         num_labels: int,

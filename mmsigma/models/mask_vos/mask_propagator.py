@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmsigma.models.interfaces import VisualEncoder
 from mmsigma.models.mask_vos.mask_reader import MaskReader, cells_of_masks
-from mmsigma.models.mask_vos.networks import EncodedFrame, KeyEncoder
+from mmsigma.models.mask_vos.networks import EncodedFrame
 from mmsigma.ops.affinity import propagate, topk_affinity
 
 
@@ -36,7 +37,7 @@ class MaskPropagator:
 
     def __init__(
         self,
-        encoder: KeyEncoder,
+        encoder: VisualEncoder,
         reader: MaskReader,
         *,
         num_context: int = 20,

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmsigma.models.mask_vos.networks import EncodedFrame, FrameMaskEncoder, MaskDecoder
+from mmsigma.models.interfaces import MaskEncoder, ObjectDecoder
+from mmsigma.models.mask_vos.networks import EncodedFrame
 from mmsigma.ops.soft_aggregation import aggregate
 
 
@@ -44,7 +45,7 @@ class MaskReader(nn.Module):
         decoder: D.
     """
 
-    def __init__(self, mask_encoder: FrameMaskEncoder, decoder: MaskDecoder) -> None:
+    def __init__(self, mask_encoder: MaskEncoder, decoder: ObjectDecoder) -> None:
         super().__init__()
         self.mask_encoder, self.decoder = mask_encoder, decoder
 

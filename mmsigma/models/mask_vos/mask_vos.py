@@ -8,6 +8,7 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmsigma.models.clip_views import ClipViews
+from mmsigma.models.interfaces import Correspondence, MaskEncoder, ObjectDecoder, VisualEncoder, build_part, require
 from mmsigma.models.mask_vos.mask_propagator import MaskPropagator
 from mmsigma.models.mask_vos.mask_reader import MaskReader, segmentation_loss
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
@@ -41,8 +42,14 @@ class MaskVOS(BaseModel):
         init_cfg: mmengine's initialisation config.
 
     Raises:
+        TypeError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`, or the visual encoder
+            not the one that the scheme of correspondence asks for.
         ValueError: If there is a mask encoder or a decoder but not both.
     """
+
+    backbone: VisualEncoder
+    correspondence: Correspondence | None
+    reader: MaskReader | None
 
     def __init__(
         self,
@@ -60,9 +67,16 @@ class MaskVOS(BaseModel):
         super().__init__(MODELS.build(data_preprocessor or dict(type='ClipViewsPreprocessor')), init_cfg)
         if (mask_encoder is None) != (decoder is None):
             raise ValueError('mask_encoder and decoder go together: give both, or none for the correspondence stage')
-        self.backbone = MODELS.build(backbone)
-        self.correspondence = MODELS.build(correspondence) if correspondence else None
-        self.reader = MaskReader(MODELS.build(mask_encoder), MODELS.build(decoder)) if mask_encoder else None
+        self.backbone = build_part(backbone, VisualEncoder, 'model.backbone')
+        self.correspondence = self.reader = None
+        if correspondence:
+            self.correspondence = build_part(correspondence, Correspondence, 'model.correspondence')
+            require(self.backbone, self.correspondence.encoder_interface, 'model.backbone')
+        if mask_encoder and decoder:
+            self.reader = MaskReader(
+                build_part(mask_encoder, MaskEncoder, 'model.mask_encoder'),
+                build_part(decoder, ObjectDecoder, 'model.decoder'),
+            )
         segmentation = dict(segmentation or {})
         self.weight, self.segmentation = segmentation.pop('weight', 1.0), segmentation
         self.memory = dict(memory or {})

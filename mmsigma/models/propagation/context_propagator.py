@@ -1,6 +1,6 @@
 """Labels carried through a video by the similarity of features. The state is here, the network elsewhere."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -8,13 +8,6 @@ from torch import Tensor
 
 from mmsigma.ops.affinity import propagate, topk_affinity
 from mmsigma.registry import MODELS
-
-
-class Propagator(Protocol):
-    """Carries labels through one video, a frame at a time."""
-
-    def step(self, features: Tensor, given: Tensor | None = None) -> Tensor:
-        """Soft labels (h, w, V) of the next frame from its features (h, w, C) and labels given in it (h, w, V)."""
 
 
 class _Stream(NamedTuple):

@@ -7,9 +7,8 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmsigma.models.backbones import encode_frames
-from mmsigma.models.propagation.context_propagator import Propagator
+from mmsigma.models.interfaces import FrameEncoder, Propagator, VideoEncoder, build_part
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
-from mmsigma.registry import MODELS
 
 _DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
@@ -27,8 +26,11 @@ class FramePropagation(BaseModel):
         init_cfg: mmengine's initialisation config.
 
     Raises:
+        TypeError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`.
         ValueError: If the precision is unknown.
     """
+
+    backbone: FrameEncoder | VideoEncoder
 
     def __init__(
         self,
@@ -42,7 +44,7 @@ class FramePropagation(BaseModel):
         super().__init__(init_cfg=init_cfg)
         if precision not in _DTYPES:
             raise ValueError(f'precision must be one of {sorted(_DTYPES)}, got {precision!r}')
-        self.backbone = MODELS.build(backbone)
+        self.backbone = build_part(backbone, FrameEncoder, 'model.backbone')
         self.geometry = FrameGeometry(self.backbone.stride, **(geometry or {}))
         self.propagator, self.dtype = {'type': 'ContextPropagator', **(propagator or {})}, _DTYPES[precision]
         self.new_propagator()  # wrong settings are found here, not in the first video
@@ -69,7 +71,7 @@ class FramePropagation(BaseModel):
 
     def new_propagator(self) -> Propagator:
         """Carries the labels of one video."""
-        return MODELS.build(self.propagator)
+        return build_part(self.propagator, Propagator, 'model.propagator')
 
     @torch.no_grad()
     def encode(self, image: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmsigma.models.interfaces import Decoder, PredictionHead, Target, VideoEncoder, build_part
 from mmsigma.ops import TokenSplit, split_tokens
 from mmsigma.registry import MODELS
 
@@ -34,8 +35,14 @@ class SIGMA(BaseModel):
         init_cfg: mmengine's initialisation config, e.g. ``dict(type='Pretrained', checkpoint=...)``.
 
     Raises:
+        TypeError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`.
         ValueError: If the target cuts clips into other tubes than the backbone.
     """
+
+    backbone: VideoEncoder
+    neck: Decoder
+    target: Target
+    head: PredictionHead
 
     def __init__(
         self,
@@ -48,13 +55,13 @@ class SIGMA(BaseModel):
     ) -> None:
         # built here: BaseModel looks it up in mmengine's registry, which knows ours only inside a Runner
         super().__init__(MODELS.build(data_preprocessor or dict(type='VideoDataPreprocessor')), init_cfg)
-        self.backbone = MODELS.build(backbone)
-        self.target = MODELS.build(target)
+        self.backbone = build_part(backbone, VideoEncoder, 'model.backbone')
+        self.target = build_part(target, Target, 'model.target')
         self._check_tubes()
         width = self.target.out_channels
         derived = dict(in_channels=self.backbone.embed_dims, out_channels=width, grid=self.backbone.grid)
-        self.neck = MODELS.build({**derived, **neck})
-        self.head = MODELS.build({'in_channels': width, **head})
+        self.neck = build_part({**derived, **neck}, Decoder, 'model.neck')
+        self.head = build_part({'in_channels': width, **head}, PredictionHead, 'model.head')
 
     def _check_tubes(self) -> None:
         backbone = self.backbone

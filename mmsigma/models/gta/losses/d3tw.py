@@ -142,6 +142,8 @@ class D3TWStarLoss(nn.Module):
         ValueError: If an argument is out of its range.
     """
 
+    interleaved = False
+
     def __init__(
         self,
         pairs: str = 'star',

@@ -130,6 +130,8 @@ def _column_log_softmax(table: Tensor, is_row: Tensor) -> Tensor:
 class _PairLoss(nn.Module):
     """What the losses of this file share: the alignment's arguments."""
 
+    interleaved = False
+
     def __init__(self, pairs: str, gamma: float, temperature: float, kind: str, skip_frames: int, cost: str) -> None:
         super().__init__()
         if not (gamma > 0 and temperature > 0) or skip_frames < 1:

@@ -76,6 +76,8 @@ class SoftDTWLoss(nn.Module):
         ValueError: If gamma is not positive.
     """
 
+    interleaved = False
+
     def __init__(
         self, pairs: str = 'star', gamma: float = 0.1, divergence: bool = False, per_frame: bool = False
     ) -> None:
@@ -111,6 +113,8 @@ class LAVLoss(nn.Module):
     Raises:
         ValueError: If gamma or window is not positive, or a weight or the margin is negative.
     """
+
+    interleaved = False
 
     def __init__(
         self,

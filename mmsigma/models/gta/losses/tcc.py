@@ -193,6 +193,8 @@ class TCCLoss(nn.Module):
         ValueError: If an argument is out of its range.
     """
 
+    interleaved = False
+
     def __init__(
         self,
         kind: str = 'regression_mse_var',

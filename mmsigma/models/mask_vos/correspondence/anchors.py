@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsigma.models.clip_views import ClipViews, second_views
+from mmsigma.models.interfaces import VisualEncoder
 from mmsigma.ops.view_geometry import warp_to_view
 from mmsigma.registry import MODELS
 
@@ -27,6 +28,7 @@ class AnchorCorrespondence(nn.Module):
     """
 
     uses_keys = True
+    encoder_interface = VisualEncoder
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsigma.models.clip_views import ClipViews
-from mmsigma.models.mask_vos.networks import KeyEncoder
+from mmsigma.models.interfaces import PatchKeyEncoder, VisualEncoder
 from mmsigma.ops.fast_linear import full_float32
 from mmsigma.registry import MODELS
 
@@ -49,24 +49,19 @@ class RandomWalkCorrespondence(nn.Module):
         if nodes not in ('patches', 'cells'):
             raise ValueError(f"nodes must be 'patches' or 'cells', got {nodes!r}")
         self.weight, self.uses_keys = weight, nodes == 'cells'
+        self.encoder_interface = VisualEncoder if self.uses_keys else PatchKeyEncoder
         self.patches = dict(size=patch_size, stride=patch_stride, scale=tuple(patch_scale))
         self.cell_stride, self.dropout, self.temperature = cell_stride, dropout, temperature
 
-    def loss(self, keys: Tensor | None, clip: ClipViews, encoder: nn.Module) -> dict[str, Tensor]:
-        """Loss of clips; the views are not needed.
-
-        Raises:
-            TypeError: If patches are the nodes and the encoder has no key for a whole one.
-        """
+    def loss(self, keys: Tensor | None, clip: ClipViews, encoder: PatchKeyEncoder) -> dict[str, Tensor]:
+        """Loss of clips; the views are not needed."""
         if keys is not None:
             first, every = self.cell_stride // 2, self.cell_stride
             nodes = keys[..., first::every, first::every].flatten(3).transpose(1, 2)
-        elif isinstance(encoder, KeyEncoder):
+        else:
             patches = cut_patches(clip.images.flatten(0, 1), **self.patches)  # (B T, N, 3, P, P)
             nodes = encoder.pooled_keys(patches.flatten(0, 1)).unflatten(0, (*clip.images.shape[:2], -1))
             nodes = nodes.permute(0, 3, 1, 2)
-        else:
-            raise TypeError(f"nodes='patches' needs a KeyEncoder as backbone, got {type(encoder).__name__}")
         found = random_walk_loss(nodes, self.temperature, self.dropout)
         return {'loss_walk': self.weight * found.loss, 'walk_accuracy': found.accuracy[-1].detach()}
 

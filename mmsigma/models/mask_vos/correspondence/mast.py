@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsigma.models.clip_views import ClipViews
-from mmsigma.models.mask_vos.key_encoders import MASTKeyEncoder
+from mmsigma.models.interfaces import LabKeyEncoder
 from mmsigma.registry import MODELS
 
 
@@ -20,23 +20,17 @@ class PhotometricCorrespondence(nn.Module):
     Args:
         weight: Of the loss.
         radius: Half-width of the window in cells (6).
-
-    Raises:
-        TypeError: From ``loss``, if the encoder has no features of Lab colours.
     """
 
     uses_keys = False
+    encoder_interface = LabKeyEncoder
 
     def __init__(self, weight: float = 1.0, radius: int = 6) -> None:
         super().__init__()
         self.weight, self.radius = weight, radius
 
-    def loss(self, keys: Tensor | None, clip: ClipViews, encoder: nn.Module) -> dict[str, Tensor]:
+    def loss(self, keys: Tensor | None, clip: ClipViews, encoder: LabKeyEncoder) -> dict[str, Tensor]:
         """Loss of clips; keys and views are not needed."""
-        if not isinstance(encoder, MASTKeyEncoder):
-            raise TypeError(
-                f'PhotometricCorrespondence needs a MASTKeyEncoder as backbone, got {type(encoder).__name__}'
-            )
         lab = encoder.lab(clip.images)
         seen, hidden = drop_colour(lab)
         maps = encoder.colour_features(seen.flatten(0, 1)).unflatten(0, lab.shape[:2])

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsigma.models.clip_views import ClipViews, second_views
+from mmsigma.models.interfaces import VisualEncoder
 from mmsigma.ops.view_geometry import warp_to_view
 from mmsigma.registry import MODELS
 
@@ -26,6 +27,7 @@ class ShortLongCorrespondence(nn.Module):
     """
 
     uses_keys = True
+    encoder_interface = VisualEncoder
 
     def __init__(self, short_weight: float = 0.1, long_weight: float = 0.5, temperature: float = 0.05) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mmsigma.models import (
     AnchorCorrespondence,
     KeyEncoder,
+    MaskVOS,
     MASTKeyEncoder,
     PhotometricCorrespondence,
     RandomWalkCorrespondence,
@@ -94,8 +95,8 @@ def test_photometric_gradient_reaches_the_network() -> None:
     idle = {name for name, value in encoder.named_parameters() if value.grad is None}
     assert idle and all(name.startswith(('reduce', 'skip')) for name in idle)
     assert all(value.grad.any() for name, value in encoder.backbone.named_parameters())
-    with pytest.raises(TypeError, match='PhotometricCorrespondence needs a MASTKeyEncoder as backbone, got KeyEncoder'):
-        PhotometricCorrespondence().loss(None, clip(), KeyEncoder(18))
+    with pytest.raises(TypeError, match="model.backbone: KeyEncoder has no 'lab', 'colour_features', which LabKey"):
+        MaskVOS(dict(type='KeyEncoder', depth=18), dict(type='PhotometricCorrespondence'))
 
 
 @torch.no_grad()
@@ -166,8 +167,10 @@ class TestRandomWalk:
         assert RandomWalkCorrespondence(nodes='cells').uses_keys and not RandomWalkCorrespondence().uses_keys
         with pytest.raises(ValueError, match="nodes must be 'patches' or 'cells', got 'pixels'"):
             RandomWalkCorrespondence(nodes='pixels')
-        with pytest.raises(TypeError, match="nodes='patches' needs a KeyEncoder as backbone, got MASTKeyEncoder"):
-            RandomWalkCorrespondence().loss(None, clip(), MASTKeyEncoder(skips=False))
+        encoder = dict(type='MASTKeyEncoder', skips=False)
+        with pytest.raises(TypeError, match="MASTKeyEncoder has no 'pooled_keys', which PatchKeyEncoder"):
+            MaskVOS(encoder, dict(type='RandomWalkCorrespondence'))
+        MaskVOS(encoder, dict(type='RandomWalkCorrespondence', nodes='cells'))
 
 
 class KeysOfViews:
@@ -241,7 +244,7 @@ def test_golden_anchors_through_the_scheme(monkeypatch: pytest.MonkeyPatch) -> N
         asked.append((batch, tuple(size), side))
         return cells[side]
 
-    monkeypatch.setattr(anchors, 'random_grid'', given_grid)
+    monkeypatch.setattr(anchors, 'random_grid', given_grid)
     encoder = KeysOfViews(vectors.tensor('in_view2_feats'))
     clips = encoder.clip(vectors.tensor('in_theta_inv'))
     keys = vectors.tensor('in_view1_feats')
