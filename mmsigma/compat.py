@@ -21,7 +21,7 @@ from mmengine import hooks
 from mmengine.config import Config
 from mmengine.config import config as mmengine_config
 from mmengine.dist import infer_launcher, is_main_process
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, MMLogger
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
@@ -206,6 +206,21 @@ def installed_config(path: str) -> Path:
     if spec is None or spec.origin is None:
         raise FileNotFoundError(f'{path}: no package {package} is installed')
     return Path(spec.origin).parent / '.mim' / 'configs' / name
+
+
+@contextmanager
+def quiet_initialisation() -> Iterator[None]:
+    """Keep ``init_weights`` of mmengine's modules from logging three lines for each parameter.
+
+    Outside a Runner they go to the console (seen in 0.10.7). Remove when that can be switched off.
+    """
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def end_workers(loader: DataLoader) -> None:

@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> None:
     from mmengine.dist import barrier, is_main_process
     from rich.progress import Progress
 
-    from mmsigma.apis.features import build_frozen_model, dataset_of, extract_features
+    from mmsigma.apis.features import dataset_of, extract_features
+    from mmsigma.apis.models import build_frozen_model
     from mmsigma.io.feature_store import FeatureStore, digest, file_digest
     from mmsigma.registry import DATASETS
     from mmsigma.utils.config import load_config

@@ -2,7 +2,8 @@
 
 from mmsigma.apis.cluster_segmenter import ClusterSegmenter
 from mmsigma.apis.feature_extractor import FeatureExtractor
+from mmsigma.apis.models import list_configs, load_model
 from mmsigma.apis.video_aligner import VideoAligner
 from mmsigma.apis.video_segmenter import VideoSegmenter
 
-__all__ = ['VideoAligner', 'FeatureExtractor', 'ClusterSegmenter', 'VideoSegmenter']
+__all__ = ['ClusterSegmenter', 'FeatureExtractor', 'VideoAligner', 'VideoSegmenter', 'list_configs', 'load_model']

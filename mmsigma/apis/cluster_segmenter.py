@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from mmengine.structures import BaseDataElement
 
-from mmsigma.apis.features import build_inference_model
+from mmsigma.apis.models import build_inference_model
 from mmsigma.datasets.vos.segmentation_clips import choose_frames, resize_picture
 from mmsigma.io.video import FrameReader, write_mp4
 from mmsigma.utils.config import load_config

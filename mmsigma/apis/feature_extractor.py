@@ -6,7 +6,8 @@ from typing import Any
 from mmengine.dataset import Compose, pseudo_collate
 from torch import Tensor
 
-from mmsigma.apis.features import build_inference_model, dataset_of, features_of
+from mmsigma.apis.features import dataset_of, features_of
+from mmsigma.apis.models import build_inference_model
 from mmsigma.registry import TRANSFORMS
 from mmsigma.utils.config import load_config
 

@@ -12,50 +12,9 @@ from mmengine.dist import barrier, get_rank, get_world_size
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmsigma.checkpoints.io import load_into_model, load_weights
 from mmsigma.datasets.videos.tolerant_dataset import ReadableSamples
 from mmsigma.io.feature_store import FeatureStore
-from mmsigma.registry import DATASETS, MODELS
-from mmsigma.utils.preflight import check_config
-
-
-def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool = False) -> nn.Module:
-    """Build the model of a config, load its weights and put it into evaluation mode on a device.
-
-    Heads are left out, but of models that segment or embed frames with more than their backbone, which have to be there
-    as a whole.
-    """
-    model = MODELS.build(cfg.model)
-    works_alone = hasattr(model, 'new_inference_core') or hasattr(model, 'embed_stream')
-    whole = works_alone and any(not name.startswith('backbone.') for name in model.state_dict())
-    weights = load_weights(checkpoint, trust=trust)
-    load_into_model(model, weights, origin=checkpoint, allow_missing=not whole, backbone_only=not whole)
-    return model.to(device).requires_grad_(False).eval()
-
-
-def build_inference_model(
-    cfg: Config, checkpoint: str | Path | None, device: str | None = None, *, trust: bool = False
-) -> nn.Module:
-    """The frozen model of an inferencer, on a GPU if there is one and ``device`` is None.
-
-    Args:
-        cfg: A config; it is checked.
-        checkpoint: Weights; None where the config has ``weights_in_config``.
-        device: Where to run.
-        trust: Allow the checkpoint to execute code on loading.
-
-    Raises:
-        FileNotFoundError: If the checkpoint does not exist.
-        ValueError: If the config needs a checkpoint and there is none.
-        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not fit.
-    """
-    check_config(cfg)
-    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    if checkpoint is not None:
-        return build_frozen_model(cfg, str(checkpoint), device, trust=trust)
-    if not cfg.get('weights_in_config', False):
-        raise ValueError(f'{cfg.filename} needs a checkpoint')
-    return MODELS.build(cfg.model).to(device).requires_grad_(False).eval()
+from mmsigma.registry import DATASETS
 
 
 def extract_features(

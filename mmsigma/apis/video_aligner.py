@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmsigma.apis.features import build_inference_model
+from mmsigma.apis.models import build_inference_model
 from mmsigma.evaluation.alignment.kendall import METRICS, frame_distances, nearest_frames
 from mmsigma.io.video import FrameReader
 from mmsigma.models.gta.context_embedder import Embedded

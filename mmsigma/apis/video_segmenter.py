@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmsigma.apis.features import build_inference_model
+from mmsigma.apis.models import build_inference_model
 from mmsigma.io.masks import VOID, ids_of, mask_ids, read_stored, write_mask
 from mmsigma.io.video import FrameReader, write_mp4
 from mmsigma.utils.config import load_config

@@ -309,6 +309,10 @@ class AlignmentLoss(Network, Protocol):
 # --- checks -----------------------------------------------------------------------------------------------------------
 
 
+class PartError(ValueError):
+    """A part that does not satisfy the protocol of its place; the message says what it lacks."""
+
+
 def build_part(config: Mapping[str, Any], interface: type[Part], key: str) -> Part:
     """Build a part from its config and check that it satisfies a protocol.
 
@@ -318,7 +322,7 @@ def build_part(config: Mapping[str, Any], interface: type[Part], key: str) -> Pa
         key: The config's key of the part, such as ``'model.backbone'``, to be named in errors.
 
     Raises:
-        TypeError: If the part lacks members of the protocol.
+        PartError: If the part lacks members of the protocol.
     """
     return require(MODELS.build(config), interface, key)
 
@@ -327,11 +331,11 @@ def require(part: Any, interface: type[Part], key: str) -> Part:
     """Return a part that satisfies a protocol.
 
     Raises:
-        TypeError: If it lacks members of the protocol; they, the protocol and the page that explains it are named.
+        PartError: If it lacks members of the protocol; they, the protocol and the page that explains it are named.
     """
     if missing := [name for name in members(interface) if not hasattr(part, name)]:
         needed = ', '.join(repr(name) for name in missing)
-        raise TypeError(
+        raise PartError(
             f'{key}: {type(part).__name__} has no {needed}, which {interface.__name__} of mmsigma.models.interfaces '
             f'asks for: add what is missing, as {GUIDE} shows, or choose another part'
         )

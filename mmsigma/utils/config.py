@@ -1,5 +1,6 @@
 """Loading configs: command-line values reach what a file computes from its variables."""
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,56 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
 
 def find_config(path: str | Path) -> Path:
-    """Where a config file is; ``package::path`` is looked up in the configs that the package was installed with.
+    """Where a config file is.
+
+    ``package::path`` is looked up in the configs that the package was installed with; ``.py`` may be left out there.
 
     Raises:
         FileNotFoundError: If there is no such file or package.
     """
-    found = compat.installed_config(str(path)) if '::' in str(path) else Path(path)
+    found = Path(path)
+    if '::' in str(path):
+        found = compat.installed_config(str(path))
+        found = found if found.suffix == '.py' else found.with_name(f'{found.name}.py')
     if not found.is_file():
         raise FileNotFoundError(f'no config at {found}')
     return found
+
+
+def read_config_text(text: str) -> dict[str, Any]:
+    """Values of a finished config as text, ``name = value`` for each, of which nothing is executed.
+
+    Args:
+        text: What ``Config.pretty_text`` gives: constants, lists, tuples, dicts and calls of ``dict``.
+
+    Raises:
+        SyntaxError: If it is no Python.
+        ValueError: If there is anything else in it; the line is named.
+    """
+    values: dict[str, Any] = {}
+    for statement in ast.parse(text).body:
+        if not isinstance(statement, ast.Assign) or not all(isinstance(t, ast.Name) for t in statement.targets):
+            raise ValueError(f'line {statement.lineno} is no assignment of a value to a name')
+        value = _plain_value(statement.value)
+        values.update({target.id: value for target in statement.targets if isinstance(target, ast.Name)})
+    return values
+
+
+def _plain_value(node: ast.expr) -> Any:
+    match node:
+        case ast.Call(func=ast.Name(id='dict'), args=[], keywords=keywords) if all(word.arg for word in keywords):
+            return {str(word.arg): _plain_value(word.value) for word in keywords}
+        case ast.Dict(keys=keys, values=values) if None not in keys:
+            pairs = zip(keys, values, strict=True)
+            return {_plain_value(key): _plain_value(value) for key, value in pairs if key is not None}
+        case ast.List(elts=items):
+            return [_plain_value(item) for item in items]
+        case ast.Tuple(elts=items):
+            return tuple(_plain_value(item) for item in items)
+        case ast.Name(id='inf' | 'nan' as name):
+            return float(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_plain_value(operand)
+        case ast.Constant(value=value):
+            return value
+    raise ValueError(f'line {node.lineno} has more than constants, lists, tuples and dicts: {ast.unparse(node)[:60]}')

@@ -11,8 +11,9 @@ import torch
 from mmengine.config import Config
 
 from mmsigma.apis import FeatureExtractor
-from mmsigma.apis.features import build_frozen_model, dataset_of, extract_features
+from mmsigma.apis.features import dataset_of, extract_features
 from mmsigma.apis.launch import build_runner
+from mmsigma.apis.models import build_frozen_model
 from mmsigma.evaluation.classification.knn import knn_accuracy
 from mmsigma.io.feature_store import FeatureStore
 from mmsigma.utils.config import load_config

@@ -30,7 +30,7 @@ class VideoClassifier(BaseModel):
         init_cfg: mmengine's initialisation config.
 
     Raises:
-        TypeError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`.
+        PartError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`.
         ValueError: If the mode of the frozen backbone is unknown, or head and preprocessor disagree on the number of
             classes.
     """

@@ -47,7 +47,7 @@ class RepetitionCounter(BaseModel):
         init_cfg: mmengine's initialisation config.
 
     Raises:
-        TypeError: If the backbone does not satisfy :class:`mmsigma.models.interfaces.ClipEncoder`.
+        PartError: If the backbone does not satisfy :class:`mmsigma.models.interfaces.ClipEncoder`.
         ValueError: If ``num_steps`` or ``max_windows`` is not positive.
     """
 

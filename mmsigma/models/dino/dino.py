@@ -31,7 +31,7 @@ class DINO(BaseModel):
         init_cfg: mmengine's initialisation config.
 
     Raises:
-        TypeError: If the backbone does not satisfy :class:`mmsigma.models.interfaces.FrameEncoder`.
+        PartError: If the backbone does not satisfy :class:`mmsigma.models.interfaces.FrameEncoder`.
     """
 
     backbone: FrameEncoder

@@ -36,7 +36,7 @@ class GTA(BaseModel):
         init_cfg: mmengine's initialisation config.
 
     Raises:
-        TypeError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`.
+        PartError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`.
     """
 
     backbone: FrameEncoder | VideoEncoder

@@ -42,7 +42,7 @@ class MaskVOS(BaseModel):
         init_cfg: mmengine's initialisation config.
 
     Raises:
-        TypeError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`, or the visual encoder
+        PartError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`, or the visual encoder
             not the one that the scheme of correspondence asks for.
         ValueError: If there is a mask encoder or a decoder but not both.
     """

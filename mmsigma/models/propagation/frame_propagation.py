@@ -26,7 +26,7 @@ class FramePropagation(BaseModel):
         init_cfg: mmengine's initialisation config.
 
     Raises:
-        TypeError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`.
+        PartError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`.
         ValueError: If the precision is unknown.
     """
 

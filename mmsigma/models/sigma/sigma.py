@@ -35,7 +35,7 @@ class SIGMA(BaseModel):
         init_cfg: mmengine's initialisation config, e.g. ``dict(type='Pretrained', checkpoint=...)``.
 
     Raises:
-        TypeError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`.
+        PartError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`.
         ValueError: If the target cuts clips into other tubes than the backbone.
     """
 

@@ -15,6 +15,7 @@ from mmsigma.models import (
     ShortLongCorrespondence,
 )
 from mmsigma.models.clip_views import ClipViews
+from mmsigma.models.interfaces import PartError
 from mmsigma.models.mask_vos.correspondence import anchors
 from mmsigma.models.mask_vos.correspondence.anchors import random_grid
 from mmsigma.models.mask_vos.correspondence.crw import cut_patches, random_walk_loss
@@ -95,7 +96,7 @@ def test_photometric_gradient_reaches_the_network() -> None:
     idle = {name for name, value in encoder.named_parameters() if value.grad is None}
     assert idle and all(name.startswith(('reduce', 'skip')) for name in idle)
     assert all(value.grad.any() for name, value in encoder.backbone.named_parameters())
-    with pytest.raises(TypeError, match="model.backbone: KeyEncoder has no 'lab', 'colour_features', which LabKey"):
+    with pytest.raises(PartError, match="model.backbone: KeyEncoder has no 'lab', 'colour_features', which LabKey"):
         MaskVOS(dict(type='KeyEncoder', depth=18), dict(type='PhotometricCorrespondence'))
 
 
@@ -168,7 +169,7 @@ class TestRandomWalk:
         with pytest.raises(ValueError, match="nodes must be 'patches' or 'cells', got 'pixels'"):
             RandomWalkCorrespondence(nodes='pixels')
         encoder = dict(type='MASTKeyEncoder', skips=False)
-        with pytest.raises(TypeError, match="MASTKeyEncoder has no 'pooled_keys', which PatchKeyEncoder"):
+        with pytest.raises(PartError, match="MASTKeyEncoder has no 'pooled_keys', which PatchKeyEncoder"):
             MaskVOS(encoder, dict(type='RandomWalkCorrespondence'))
         MaskVOS(encoder, dict(type='RandomWalkCorrespondence', nodes='cells'))
 

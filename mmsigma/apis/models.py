@@ -1,0 +1,155 @@
+"""Models ready for use: by the name of a config, from a config file, or from a checkpoint of a run."""
+
+import fnmatch
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from torch import nn
+
+from mmsigma import compat
+from mmsigma.checkpoints.io import CheckpointError, load_checkpoint_file, load_into_model, load_weights
+from mmsigma.registry import MODELS
+from mmsigma.utils.config import load_config, read_config_text
+from mmsigma.utils.preflight import check_config
+
+# `type`s that a config inside a checkpoint may name: registered under their own name, or in one of these packages
+_PLAIN_TYPE = re.compile(r'(?:(?:mmsigma|mmengine|mmaction)\.)?[A-Za-z]\w*')
+
+
+def list_configs(pattern: str = '*') -> list[str]:
+    """Names of the configs that come with the package, such as ``'mmsigma::sigma/vitb_k400_dino'``.
+
+    Args:
+        pattern: Shell pattern of the part after ``::``, e.g. ``'sigma/*'`` or ``'*davis17*'``.
+    """
+    root = compat.installed_config('mmsigma::')
+    names = sorted(str(path.relative_to(root).with_suffix('')) for path in root.glob('*/**/*.py'))
+    return [f'mmsigma::{name}' for name in names if name[0] != '_' and fnmatch.fnmatchcase(name, pattern)]
+
+
+def load_model(
+    config_or_checkpoint: str | Path,
+    checkpoint: str | Path | None = None,
+    *,
+    device: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    trust: bool = False,
+) -> nn.Module:
+    """Build a frozen model in evaluation mode.
+
+    ::
+
+        load_model('mmsigma::sigma/vitb_k400_mlp', 'sigma.pth')   # weights of any origin that is known
+        load_model('work_dirs/vitb_k400_mlp/epoch_800.pth')       # a checkpoint of a run, with its own config
+        load_model('mmsigma::finetune/vitb_k400')                 # initial weights
+
+    Args:
+        config_or_checkpoint: A config, as a file or by a name of :func:`list_configs`; or a checkpoint that was written
+            by a run, which carries the config it was trained with.
+        checkpoint: Weights, official files included. None for those that the config names, or else initial ones, with a
+            warning.
+        device: Where the model goes; by default a GPU if there is one.
+        options: Changes of the config, as of ``--cfg-options``.
+        trust: Allow the checkpoint to execute code on loading.
+
+    Raises:
+        FileNotFoundError: If config or checkpoint do not exist.
+        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not fit, or carries no config that can be used.
+        mmsigma.utils.preflight.ConfigError: If the config has faults.
+    """
+    name = str(config_or_checkpoint)
+    if '::' in name or name.endswith('.py'):
+        cfg = load_config(config_or_checkpoint, dict(options or {}))
+    elif checkpoint is None:
+        cfg, checkpoint = config_of_checkpoint(config_or_checkpoint, options, trust=trust), config_or_checkpoint
+    else:
+        raise ValueError(f'{name} is no config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp')
+    if checkpoint is None and not cfg.get('weights_in_config', False):
+        MMLogger.get_current_instance().warning(f'{name}: no checkpoint was given, the weights are initial ones')
+        check_config(cfg)
+        model = MODELS.build(cfg.model)
+        with compat.quiet_initialisation():
+            model.init_weights()
+        return model.to(default_device(device)).requires_grad_(False).eval()
+    return build_inference_model(cfg, checkpoint, device, trust=trust)
+
+
+def config_of_checkpoint(path: str | Path, options: Mapping[str, Any] | None = None, *, trust: bool = False) -> Config:
+    """The config that a checkpoint of a run was trained with, read without executing any of it.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        mmsigma.checkpoints.io.CheckpointError: If it carries no config, one with more than plain values, or one that
+            names types outside the registries.
+    """
+    content = load_checkpoint_file(path, trust=trust)
+    text = content.get('meta', {}).get('cfg') if isinstance(content, dict) else None
+    remedy = 'give the config as well: load_model(CONFIG, CHECKPOINT)'
+    if not isinstance(text, str):
+        raise CheckpointError(f'{path} carries no config, as only checkpoints of a run do: {remedy}')
+    try:
+        cfg = Config(read_config_text(text))
+    except (ValueError, SyntaxError) as error:
+        raise CheckpointError(f'the config in {path} cannot be read ({error}): {remedy}') from error
+    if strange := [kind for kind in _types(cfg.get('model')) if not _PLAIN_TYPE.fullmatch(kind)]:
+        raise CheckpointError(f'the config in {path} names the type {strange[0]}, which is in no registry: {remedy}')
+    cfg.merge_from_dict(dict(options or {}))
+    return cfg
+
+
+def _types(node: Any) -> Iterator[str]:
+    """All ``type`` values below a node of a config."""
+    children = node.values() if isinstance(node, Mapping) else node if isinstance(node, (list, tuple)) else ()
+    if isinstance(node, Mapping) and 'type' in node:
+        yield str(node['type'])
+    for child in children:
+        yield from _types(child)
+
+
+def default_device(device: str | None = None) -> str:
+    """The device asked for, or else a GPU if there is one."""
+    return device or ('cuda' if torch.cuda.is_available() else 'cpu')
+
+
+def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool = False) -> nn.Module:
+    """Build the model of a config, load its weights and put it into evaluation mode on a device.
+
+    Heads are left out, but of models that segment or embed frames with more than their backbone, which have to be there
+    as a whole.
+    """
+    model = MODELS.build(cfg.model)
+    works_alone = hasattr(model, 'new_inference_core') or hasattr(model, 'embed_stream')
+    whole = works_alone and any(not name.startswith('backbone.') for name in model.state_dict())
+    weights = load_weights(checkpoint, trust=trust)
+    load_into_model(model, weights, origin=checkpoint, allow_missing=not whole, backbone_only=not whole)
+    return model.to(device).requires_grad_(False).eval()
+
+
+def build_inference_model(
+    cfg: Config, checkpoint: str | Path | None, device: str | None = None, *, trust: bool = False
+) -> nn.Module:
+    """The frozen model of an inferencer, on a GPU if there is one and ``device`` is None.
+
+    Args:
+        cfg: A config; it is checked.
+        checkpoint: Weights; None where the config has ``weights_in_config``.
+        device: Where to run.
+        trust: Allow the checkpoint to execute code on loading.
+
+    Raises:
+        FileNotFoundError: If the checkpoint does not exist.
+        ValueError: If the config needs a checkpoint and there is none.
+        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not fit.
+    """
+    check_config(cfg)
+    device = default_device(device)
+    if checkpoint is not None:
+        return build_frozen_model(cfg, str(checkpoint), device, trust=trust)
+    if not cfg.get('weights_in_config', False):
+        raise ValueError(f'{cfg.filename} needs a checkpoint')
+    return MODELS.build(cfg.model).to(device).requires_grad_(False).eval()

@@ -1,0 +1,109 @@
+"""Models by the name of a config, from a config file and from a checkpoint of a run."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+
+from mmsigma.apis.models import config_of_checkpoint, list_configs, load_model
+from mmsigma.checkpoints.io import CheckpointError
+from mmsigma.registry import MODELS
+from mmsigma.utils.config import load_config
+
+CONFIG = 'mmsigma::demo/sigma_tiny_demo_mlp'
+SMALL = {
+    'model.backbone.arch': dict(embed_dims=16, depth=1, num_heads=2),
+    'model.neck.depth': 1,
+    'model.target.hidden_channels': [16],
+    'model.head.num_prototypes': 8,
+}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A checkpoint with its config, as a run writes it."""
+    cfg = load_config(CONFIG, SMALL)
+    torch.manual_seed(3)
+    path = tmp_path / 'epoch_1.pth'
+    state = MODELS.build(cfg.model).state_dict()
+    torch.save(dict(state_dict=state, meta=dict(cfg=cfg.pretty_text, epoch=1)), path)
+    return path
+
+
+def test_names_of_configs() -> None:
+    names = list_configs()
+    assert names == sorted(names) and len(names) > 80
+    assert len(names) == len(set(names))
+    assert list_configs('sigma/vitb_k400_dino') == ['mmsigma::sigma/vitb_k400_dino']
+    assert not list_configs('_base_*')
+    for name in names[::20]:
+        assert isinstance(load_config(name), Config)
+
+
+def test_from_a_checkpoint_of_a_run(run: Path) -> None:
+    model = load_model(run, device='cpu')
+    state = torch.load(run, weights_only=True)['state_dict']
+    assert not model.training and not any(parameter.requires_grad for parameter in model.parameters())
+    assert state.keys() >= {'backbone.patch_embed.proj.weight'}
+    for name, value in model.backbone.state_dict(prefix='backbone.').items():
+        torch.testing.assert_close(value, state[name], rtol=0, atol=0)
+    same = load_model(CONFIG, run, device='cpu', options=SMALL)
+    inputs = torch.randn(1, 3, *model.backbone.input_shape[1:])
+    assert torch.equal(model(inputs), same(inputs))
+
+
+def test_initial_weights_are_said_to_be() -> None:
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    try:
+        model = load_model(CONFIG, device='cpu', options=SMALL)
+    finally:
+        logger.removeHandler(handler)
+    assert not model.training
+    (record,) = [
+        record for record in records if record.levelno >= logging.INFO
+    ]  # and not three lines for each parameter
+    assert 'no checkpoint was given, the weights are initial ones' in record.getMessage()
+
+
+def test_checkpoints_without_a_usable_config(tmp_path: Path, run: Path) -> None:
+    bare = tmp_path / 'bare.pth'
+    torch.save(torch.load(run, weights_only=True)['state_dict'], bare)
+    with pytest.raises(CheckpointError, match=r'bare.pth carries no config.*load_model\(CONFIG, CHECKPOINT\)'):
+        load_model(bare)
+    with pytest.raises(ValueError, match='bare.pth is no config'):
+        load_model(bare, run)
+    with pytest.raises(FileNotFoundError, match=r'nowhere.pth'):
+        load_model(tmp_path / 'nowhere.pth')
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ("model = __import__('os').system('true')", 'line 1 has more than constants'),
+        ('import os', 'line 1 is no assignment'),
+        ("model = dict(**dict(type='SIGMA'))", 'line 1 has more than constants'),
+        ("model = dict(type='os.system', command='true')", 'names the type os.system, which is in no registry'),
+        ("model = dict(type='SIGMA', backbone=[dict(type='subprocess.run')])", 'names the type subprocess.run'),
+        ('model = (', 'cannot be read'),
+    ],
+)
+def test_nothing_of_a_config_in_a_checkpoint_is_executed(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / 'epoch_1.pth'
+    torch.save(dict(state_dict={}, meta=dict(cfg=text)), path)
+    with pytest.raises(CheckpointError, match=message):
+        config_of_checkpoint(path)
+
+
+@pytest.mark.parametrize('name', list_configs()[::15])
+def test_text_of_configs_is_read_as_it_was(name: str, tmp_path: Path) -> None:
+    cfg = load_config(name)
+    path = tmp_path / 'run.pth'
+    torch.save(dict(meta=dict(cfg=cfg.pretty_text)), path)
+    assert config_of_checkpoint(path).to_dict() == Config(cfg.to_dict()).to_dict()
