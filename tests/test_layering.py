@@ -1,25 +1,51 @@
-"""Imports point down: entry points, engine, models and data, pure operations."""
+"""Imports point down, methods stay at home, and nothing goes round in a circle."""
 
 import ast
+from collections.abc import Iterable, Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / 'mmsigma'
 FILES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob('*.py')) if '.mim' not in path.parts}
+MODULES = {'.'.join(('mmsigma', *Path(name).with_suffix('').parts)).removesuffix('.__init__') for name in FILES}
+METHODS = ('sigma', 'mask_vos', 'gta', 'classification', 'clustering', 'counting', 'dino', 'propagation')
+# what one method may take from another, as docs/architecture.md says
+NEIGHBOURS = {'mask_vos': ('propagation',)}
+OTHERS = ('mmengine', 'mmcv', 'mmaction', 'timm')
 
 
-def imports_of(path: Path) -> set[str]:
+def test_the_tree_has_no_other_methods() -> None:
+    found = {path.name for path in (PACKAGE / 'models').iterdir() if (path / '__init__.py').exists()}
+    assert found == {*METHODS, 'backbones'}
+
+
+def statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """All statements but those that only type checkers read."""
+    for node in body:
+        if isinstance(node, ast.If) and 'TYPE_CHECKING' in ast.unparse(node.test):
+            continue
+        yield node
+        for field in ('body', 'orelse', 'finalbody'):
+            yield from statements(getattr(node, field, ()))
+        for handler in getattr(node, 'handlers', ()):
+            yield from statements(handler.body)
+
+
+@cache
+def imports_of(name: str) -> frozenset[str]:
     """Full names of all modules that a file imports from, wherever it does so."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in statements(ast.parse(FILES[name].read_text()).body):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            parents = ['mmsigma', *path.relative_to(PACKAGE).parts[: -node.level]] if node.level else []
+            parents = ['mmsigma', *Path(name).parts[: -node.level]] if node.level else []
             module = '.'.join([*parents, *([node.module] if node.module else [])])
             found |= {f'{module}.{alias.name}' for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def strangers(folder: str, prefixes: tuple[str, ...], allowed: tuple[str, ...] = ()) -> dict[str, list[str]]:
@@ -28,35 +54,58 @@ def strangers(folder: str, prefixes: tuple[str, ...], allowed: tuple[str, ...] =
     def within(name: str, modules: tuple[str, ...]) -> bool:
         return any(f'{name}.'.startswith(f'{module}.') for module in modules)
 
-    files = {name: imports_of(path) for name, path in FILES.items() if name.startswith(folder)}
+    files = [name for name in FILES if name.startswith(folder)]
     assert files
     found = {
-        name: [m for m in sorted(imports) if within(m, prefixes) and not within(m, allowed)]
-        for name, imports in files.items()
+        name: [m for m in sorted(imports_of(name)) if within(m, prefixes) and not within(m, allowed)] for name in files
     }
     return {name: modules for name, modules in found.items() if modules}
+
+
+def mmsigma(*areas: str) -> tuple[str, ...]:
+    return tuple(f'mmsigma.{area}' for area in areas)
 
 
 @pytest.mark.parametrize(
     ('folder', 'prefixes', 'allowed'),
     [
-        ('ops/', ('mmsigma', 'mmengine', 'mmcv', 'mmaction', 'timm'), ('mmsigma.ops',)),
-        (
-            'models/gta/losses/',
-            ('mmsigma', 'mmengine'),
-            ('mmsigma.ops', 'mmsigma.registry', 'mmsigma.models.gta.losses'),
-        ),
-        ('models/', ('mmsigma.datasets', 'mmsigma.engine', 'mmsigma.apis', 'mmsigma.visualization'), ()),
-        ('datasets/', ('mmsigma.models', 'mmsigma.engine', 'mmsigma.apis'), ()),
-        ('utils/', ('mmsigma.models', 'mmsigma.datasets', 'mmsigma.engine', 'mmsigma.apis'), ()),
-        ('engine/', ('mmsigma.apis',), ()),
+        ('ops/', ('mmsigma', *OTHERS), mmsigma('ops')),
+        ('io/', ('mmsigma',), mmsigma('io', 'ops')),
+        ('checkpoints/', ('mmsigma',), mmsigma('checkpoints', 'io', 'ops')),
+        ('utils/', ('mmsigma',), mmsigma('utils', 'registry', 'compat')),
+        ('datasets/', ('mmsigma',), mmsigma('datasets', 'io', 'ops', 'registry', 'utils')),
+        ('models/', ('mmsigma',), mmsigma('models', 'checkpoints', 'io', 'ops', 'registry', 'compat')),
+        ('models/gta/losses/', ('mmsigma', 'mmengine'), mmsigma('ops', 'registry', 'models.gta.losses')),
+        ('models/interfaces.py', ('mmsigma',), mmsigma('registry')),
+        ('visualization/', ('mmsigma',), mmsigma('visualization', 'datasets', 'io', 'ops')),
+        ('evaluation/', ('mmsigma',), mmsigma('evaluation', 'visualization', 'io', 'ops', 'registry')),
+        ('engine/', mmsigma('apis'), ()),
     ],
 )
 def test_imports_point_down(folder: str, prefixes: tuple[str, ...], allowed: tuple[str, ...]) -> None:
     assert strangers(folder, prefixes, allowed) == {}
 
 
+@pytest.mark.parametrize('method', METHODS)
+def test_methods_do_not_import_each_other(method: str) -> None:
+    others = mmsigma(*(f'models.{other}' for other in METHODS if other not in (method, *NEIGHBOURS.get(method, ()))))
+    assert strangers(f'models/{method}/', others) == {}
+    assert strangers('models/backbones/', mmsigma(*(f'models.{other}' for other in METHODS))) == {}
+
+
+def test_no_imports_in_a_circle() -> None:
+    graph = {}
+    for name in FILES:
+        module = '.'.join(('mmsigma', *Path(name).with_suffix('').parts)).removesuffix('.__init__')
+        needed = {m if m in MODULES else m.rpartition('.')[0] for m in imports_of(name)}
+        graph[module] = (needed & MODULES) - {module}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f'imports in a circle: {" <- ".join(error.args[1])}')
+
+
 def test_operations_open_no_files() -> None:
-    for name, path in FILES.items():
+    for name in FILES:
         if name.startswith('ops/'):
-            assert not imports_of(path) & {'os', 'pathlib.Path', 'json', 'pickle'}, name
+            assert not imports_of(name) & {'os', 'pathlib.Path', 'json', 'pickle'}, name

@@ -1,7 +1,7 @@
 """Train SIGMA with a loop of your own: models and data sets here are ordinary torch modules and data sets.
 
-    python demo/plain_loop.py                     # on generated videos
-    python demo/plain_loop.py my_videos --steps 500
+    python demo/sigma_loop.py                     # on generated videos
+    python demo/sigma_loop.py my_videos --steps 500
 
 The Runner of tools/train.py adds what a long run needs: schedules, resuming, logs, many processes, health checks.
 """
