@@ -10,7 +10,7 @@ Shapes: B clips or images, C channels, T frames, H x W pixels, h x w cells, D wi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -73,17 +73,18 @@ class ClipEncoder(Network, Protocol):
 class VideoEncoder(ClipEncoder, Protocol):
     """Encodes clips as tokens, one per tube, of which some may be masked: the backbone of SIGMA.
 
+    One that also encodes single frames, as clips in which nothing moves, has ``stride``, too, which is ``patch_size``,
+    and takes clips of any size.
+
     Attributes:
         grid: Tubes of a clip along time, height and width (T', h, w).
         tubelet_size: Frames per tube.
         patch_size: Side of a tube in pixels.
-        stride: ``patch_size``, under the name that frame encoders have for it.
     """
 
     grid: tuple[int, int, int]
     tubelet_size: int
     patch_size: int
-    stride: int
 
     def __call__(self, inputs: Tensor, mask: TokenSplit | None = None, /) -> Tensor:
         """Tokens (B, N_visible, D) in (t, h, w) order of normalised clips (B, C, T, H, W); all N without ``mask``."""
@@ -104,7 +105,7 @@ class FrameEncoder(Network, Protocol):
         """Maps (B, D, H / stride, W / stride) of normalised images (B, 3, H, W)."""
 
 
-def sees_clips(encoder: Network) -> bool:
+def sees_clips(encoder: Any) -> TypeGuard[VideoEncoder]:
     """Whether an encoder is one of clips, not of frames: one with a ``tubelet_size``."""
     return hasattr(encoder, 'tubelet_size')
 

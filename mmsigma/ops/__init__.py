@@ -1,21 +1,78 @@
 """Pure-torch building blocks: no registry, no config, no file access."""
 
+from mmsigma.ops.affinity import TopkAffinity, propagate, topk_affinity
+from mmsigma.ops.clustering import Clustering, assign, kmeans, kmeans_many
+from mmsigma.ops.colour import rgb_to_lab
+from mmsigma.ops.dense_clustering import cluster_maps, count_ids, prepare_maps, project_tokens, upsample_maps
 from mmsigma.ops.fast_linear import Linear, full_float32, linear
+from mmsigma.ops.keypoints import gaussian_labels, weighted_points
+from mmsigma.ops.label_transfer import expected_alignment, first_matches, transfer
 from mmsigma.ops.masking import TokenSplit, gather_tokens, nearest_tubes, patchify, split_tokens
+from mmsigma.ops.memory_windows import propagate_windows, search_windows
 from mmsigma.ops.optimal_transport import sinkhorn, sinkhorn_labels
 from mmsigma.ops.position import resize_position_table, sincos_position_table
+from mmsigma.ops.repetition import (
+    anchor_targets,
+    cycle_labels,
+    fill_missing,
+    gather_window,
+    labels_at,
+    window_indices,
+)
+from mmsigma.ops.soft_aggregation import aggregate
+from mmsigma.ops.soft_dtw import contrastive_cost, cosine_cost, dtw_path, smooth_dtw, smooth_min
+from mmsigma.ops.space_time_clustering import VideoClusters, cluster_videos, keep_clusters, space_time_code
+from mmsigma.ops.view_geometry import view_affine, warp_to_view
 
 __all__ = [
+    'Clustering',
     'Linear',
     'TokenSplit',
+    'TopkAffinity',
+    'VideoClusters',
+    'aggregate',
+    'anchor_targets',
+    'assign',
+    'cluster_maps',
+    'cluster_videos',
+    'contrastive_cost',
+    'cosine_cost',
+    'count_ids',
+    'cycle_labels',
+    'dtw_path',
+    'expected_alignment',
+    'fill_missing',
+    'first_matches',
     'full_float32',
     'gather_tokens',
+    'gather_window',
+    'gaussian_labels',
+    'keep_clusters',
+    'kmeans',
+    'kmeans_many',
+    'labels_at',
     'linear',
     'nearest_tubes',
     'patchify',
+    'prepare_maps',
+    'project_tokens',
+    'propagate',
+    'propagate_windows',
     'resize_position_table',
+    'rgb_to_lab',
+    'search_windows',
     'sincos_position_table',
     'sinkhorn',
     'sinkhorn_labels',
+    'smooth_dtw',
+    'smooth_min',
+    'space_time_code',
     'split_tokens',
+    'topk_affinity',
+    'transfer',
+    'upsample_maps',
+    'view_affine',
+    'warp_to_view',
+    'weighted_points',
+    'window_indices',
 ]

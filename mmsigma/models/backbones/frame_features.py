@@ -6,10 +6,10 @@ A frame encoder maps normalised images (B, 3, H, W), with sides that are multipl
 
 from torch import Tensor
 
-from mmsigma.models.interfaces import FrameEncoder, VideoEncoder, sees_clips
+from mmsigma.models.interfaces import FrameEncoder, sees_clips
 
 
-def encode_frames(backbone: FrameEncoder | VideoEncoder, images: Tensor) -> Tensor:
+def encode_frames(backbone: FrameEncoder, images: Tensor) -> Tensor:
     """Maps (B, embed_dims, h, w) of normalised images (B, 3, H, W), by a frame encoder or a video transformer.
 
     A video transformer sees each image as a clip in which nothing moves, as long as one tube; it needs
@@ -18,4 +18,4 @@ def encode_frames(backbone: FrameEncoder | VideoEncoder, images: Tensor) -> Tens
     if not sees_clips(backbone):
         return backbone(images)
     tokens = backbone(images[:, :, None].expand(-1, -1, backbone.tubelet_size, -1, -1))
-    return tokens.transpose(1, 2).unflatten(-1, [side // backbone.stride for side in images.shape[-2:]])
+    return tokens.transpose(1, 2).unflatten(-1, [side // backbone.patch_size for side in images.shape[-2:]])

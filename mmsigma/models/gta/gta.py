@@ -10,7 +10,7 @@ from mmsigma.models.backbones import encode_frames
 from mmsigma.models.backbones.resnet_v2 import set_train_mode
 from mmsigma.models.gta.context_embedder import Embedded
 from mmsigma.models.gta.losses.video_group import VideoGroup
-from mmsigma.models.interfaces import ContextNeck, FrameEncoder, GroupHead, VideoEncoder, build_part
+from mmsigma.models.interfaces import ContextNeck, FrameEncoder, GroupHead, build_part
 from mmsigma.registry import MODELS
 
 
@@ -39,7 +39,7 @@ class GTA(BaseModel):
         PartError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`.
     """
 
-    backbone: FrameEncoder | VideoEncoder
+    backbone: FrameEncoder
     neck: ContextNeck
     head: GroupHead
 

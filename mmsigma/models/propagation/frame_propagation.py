@@ -7,7 +7,7 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmsigma.models.backbones import encode_frames
-from mmsigma.models.interfaces import FrameEncoder, Propagator, VideoEncoder, build_part
+from mmsigma.models.interfaces import FrameEncoder, Propagator, build_part
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
 
 _DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
@@ -30,7 +30,7 @@ class FramePropagation(BaseModel):
         ValueError: If the precision is unknown.
     """
 
-    backbone: FrameEncoder | VideoEncoder
+    backbone: FrameEncoder
 
     def __init__(
         self,
