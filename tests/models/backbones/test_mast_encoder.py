@@ -8,8 +8,7 @@ import torch
 from mmsigma.checkpoints.io import CheckpointError, find_weights, load_checkpoint_file, load_into_model
 from mmsigma.models import LabelPropagation, MASTEncoder
 from mmsigma.ops.colour import rgb_to_lab
-from tests.golden_mask_vos import load_vectors
-from tests.models.backbones.test_frame_encoders import fill
+from tests.golden_mask_vos import fill, load_vectors
 
 
 @torch.no_grad()

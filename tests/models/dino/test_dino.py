@@ -1,19 +1,13 @@
 """DINO: its loss by a double loop, the teacher as a moving average, crops, and where Mask-VOS takes it up."""
 
 import math
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
 from mmsigma.checkpoints.io import load_into_model
-from mmsigma.datasets.transforms import MultiCrop
-from mmsigma.engine.hooks import MomentumTeacherHook
 from mmsigma.models import DINO, MaskVOS
 from mmsigma.models.clip_views import ClipViews
-from mmsigma.models.dino.self_distillation import self_distillation_loss
 
 HEAD = dict(num_prototypes=16, hidden_channels=8, bottleneck_channels=4)
 
@@ -27,21 +21,6 @@ def model() -> DINO:
 def crops(batch: int = 2) -> ClipViews:
     generator = torch.Generator().manual_seed(1)
     return ClipViews(*(torch.randn(batch, n, 3, side, side, generator=generator) for n, side in ((2, 32), (3, 16))))
-
-
-def test_loss_is_that_of_all_pairs_of_other_crops() -> None:
-    torch.manual_seed(0)
-    student, teacher, center = torch.randn(4, 3, 5), torch.randn(2, 3, 5), torch.randn(5)
-    terms = []
-    for seen in range(2):
-        target = F.softmax((teacher[seen] - center) / 0.07, dim=1)
-        for crop in range(4):
-            if crop != seen:
-                terms.append(-(target * F.log_softmax(student[crop] / 0.1, dim=1)).sum(dim=1).mean())
-    ours = self_distillation_loss(student, teacher, center, teacher_temperature=0.07)
-    torch.testing.assert_close(ours, torch.stack(terms).mean())
-    with pytest.raises(ValueError, match='two or more'):
-        self_distillation_loss(student[:1], teacher, center)
 
 
 def test_only_the_student_is_trained(model: DINO) -> None:
@@ -61,37 +40,6 @@ def test_center_follows_the_teacher(model: DINO) -> None:
     maps = twin.teacher['backbone'](images.images.flatten(0, 1))
     expected = 0.1 * twin.teacher['head'](maps.mean(dim=(2, 3))).mean(dim=0)
     torch.testing.assert_close(model.center, expected, atol=1e-5, rtol=1e-4)
-
-
-def test_prototypes_can_be_held(model: DINO) -> None:
-    model.head.hold_prototypes = True
-    model(crops(), mode='loss')['loss_distillation'].backward()
-    assert not model.head.prototypes.grad.any()
-    assert model.head.layers[0].weight.grad.any()
-
-
-def test_teacher_is_a_moving_average_with_a_schedule(model: DINO) -> None:
-    hook = MomentumTeacherHook(momentum=0.9, temperatures=(0.04, 0.08), warmup_epochs=4, hold_epochs=1)
-    runner = SimpleNamespace(model=model, iter=0, epoch=0, max_iters=10)
-    with torch.no_grad():
-        model.backbone.conv1.weight += 1
-        model.backbone.bn1.running_mean += 2
-    hook.before_train(runner)
-    assert torch.equal(model.teacher['backbone'].conv1.weight, model.backbone.conv1.weight)
-    assert torch.equal(model.teacher['backbone'].bn1.running_mean, model.backbone.bn1.running_mean)
-    hook.before_train_epoch(runner)
-    assert model.head.hold_prototypes and model.teacher_temperature == 0.04
-    runner.epoch, runner.iter = 1, 5
-    hook.before_train(runner)  # resumed: the teacher stays
-    hook.before_train_epoch(runner)
-    assert not model.head.hold_prototypes and model.teacher_temperature == pytest.approx(0.05)
-    before = model.teacher['backbone'].conv1.weight.clone()
-    with torch.no_grad():
-        model.backbone.conv1.weight += 1
-    hook.after_train_iter(runner, 0)
-    torch.testing.assert_close(model.teacher['backbone'].conv1.weight, before + 0.05)  # half way from 0.9 to 1
-    with pytest.raises(ValueError, match='momentum must be in'):
-        MomentumTeacherHook(momentum=2)
 
 
 def test_student_learns_what_another_teacher_says(model: DINO) -> None:
@@ -119,19 +67,3 @@ def test_mask_vos_begins_with_the_teacher(model: DINO) -> None:
     again = DINO(dict(type='ResNetEncoder', depth=18), HEAD)
     load_into_model(again, model.state_dict(), origin='dino.pth', allow_missing=False)
     assert torch.equal(again.backbone.conv1.weight, model.backbone.conv1.weight)
-
-
-def test_crops() -> None:
-    np.random.seed(0)
-    frame = np.random.default_rng(0).integers(256, size=(60, 80, 3), dtype=np.uint8)
-    transform = MultiCrop(2, 3, sizes=(32, 16))
-    found = transform(dict(imgs=[frame]))
-    assert [crop.shape for crop in found['imgs']] == [(32, 32, 3)] * 2
-    assert [crop.shape for crop in found['views']] == [(16, 16, 3)] * 3
-    np.random.seed(0)
-    again = transform(dict(imgs=[frame]))
-    assert all(np.array_equal(*pair) for key in ('imgs', 'views') for pair in zip(found[key], again[key], strict=True))
-    assert not np.array_equal(transform(dict(imgs=[frame]))['imgs'][0], found['imgs'][0])
-    assert 'views' not in MultiCrop(2, 0)(dict(imgs=[frame]))
-    with pytest.raises(ValueError, match='one more are needed'):
-        MultiCrop(1, 0)

@@ -52,20 +52,6 @@ def embed(model: nn.ModuleDict, case: Case) -> Tensor:
     return model['neck'](model['backbone'](images(case))).view(batch, num_steps, -1)
 
 
-def test_trunk(state: dict[str, Tensor]) -> None:
-    case = load_case('encoder', 'trunk_eval')
-    trunk = build(state)['backbone'].eval()
-    with torch.no_grad():
-        maps = trunk.stages(images(case))
-        feature = trunk(images(case))
-    expected = case.tensor('feature').permute(2, 0, 1)[None]
-    torch.testing.assert_close(feature, expected, rtol=0, atol=1e-4 * float(expected.abs().max()))
-    for name, values in zip(('conv1_conv', 'pool1_pool', 'conv2_block3_out', 'conv3_block4_out'), maps, strict=False):
-        assert list(values.shape[1:]) == case.tensor(f'{name}_shape').roll(1).tolist()
-        means = case.tensor(f'{name}_chmean')
-        torch.testing.assert_close(values[0].mean(dim=0), means, rtol=0, atol=1e-4 * float(means.abs().max()))
-
-
 def test_embeddings(state: dict[str, Tensor]) -> None:
     case = load_case('encoder', 'embed_eval')
     model = build(state).eval()
@@ -101,21 +87,6 @@ def test_training_step(state: dict[str, Tensor]) -> None:
     assert checked == 11
 
 
-def test_names(state: dict[str, Tensor]) -> None:
-    assert len(checkpoint_map()) == 186
-    own = build(state).state_dict()
-    assert set(state) == set(own)
-    for key, entry in checkpoint_map().items():
-        assert our_name(key) == our_name(entry['name']), key
-    variables = {key: np.zeros(entry['shape'], np.float32) for key, entry in checkpoint_map().items()}
-    slots = {f'{key[:-27]}.OPTIMIZER_SLOT/optimizer/m/.ATTRIBUTES/VARIABLE_VALUE': variables[key] for key in variables}
-    shapes = {name: value.shape for name, value in from_tensorflow({**variables, **slots, 'save_counter': 0}).items()}
-    assert shapes == {name: value.shape for name, value in own.items()}
-    for unknown in ('cnn/base_model/layer_with_weights-99/kernel', 'emb/other/kernel', 'cnn/conv1_conv/slope'):
-        with pytest.raises(KeyError, match='is no variable of the network'):
-            our_name(unknown)
-
-
 def counted(module: nn.Module) -> int:
     return sum(value.numel() for name, value in module.state_dict().items() if 'num_batches' not in name)
 
@@ -129,22 +100,6 @@ def test_sizes() -> None:
     with torch.no_grad():
         maps = trunk(torch.zeros(2, 3, 224, 224))
     assert maps.shape == (2, 1024, 14, 14)
-
-
-@pytest.mark.parametrize('mode', ['scratch', 'train_all', 'only_bn', 'frozen'])
-def test_train_modes(mode: str) -> None:
-    trunk = ResNet50V2Encoder(mode).train()
-    before = {name: value.clone() for name, value in trunk.named_buffers()}
-    maps = trunk(torch.randn(2, 3, 32, 32))
-    changed = [name for name, value in trunk.named_buffers() if not torch.equal(value, before[name])]
-    assert len(changed) == (0 if mode == 'frozen' else len(before))
-    assert maps.requires_grad == (mode != 'frozen')
-    norms = {f'{name}.{part}' for name, m in trunk.named_modules() for part in ('weight', 'bias') if 'bn' in name}
-    names = {name for name, _ in trunk.named_parameters()}
-    expected = {'only_bn': norms, 'frozen': set()}.get(mode, names)
-    if mode != 'frozen':
-        maps.square().mean().backward()
-    assert {name for name, value in trunk.named_parameters() if value.grad is not None} == expected
 
 
 def test_context_stays_together() -> None:

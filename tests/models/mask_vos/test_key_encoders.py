@@ -2,10 +2,15 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from mmsigma.checkpoints.io import CheckpointError
-from mmsigma.models import MaskVOS
+from mmsigma.models import (
+    MaskVOS,
+    MASTKeyEncoder,
+)
 from mmsigma.models.clip_views import ClipViews
+from mmsigma.ops.colour import rgb_to_lab
 from mmsigma.registry import MODELS
 
 SMALL = dict(embed_dim=48, depth=2, num_heads=2)
@@ -102,3 +107,19 @@ def test_positions_are_trained_and_kept_at_their_own_size() -> None:
     encoder(torch.randn(1, 3, 48, 40)).sum().backward()
     assert encoder.shield.encoder.pos_embed.grad.any()
     assert {name: value.shape for name, value in encoder.state_dict().items()} == before
+
+
+@torch.no_grad()
+def test_keys_of_mast() -> None:
+    torch.manual_seed(0)
+    encoder = MASTKeyEncoder().eval()
+    pictures = torch.rand(2, 3, 32, 48)
+    images = (pictures * 255 - torch.tensor([123.675, 116.28, 103.53]).view(-1, 1, 1)) / torch.tensor(
+        [58.395, 57.12, 57.375]
+    ).view(-1, 1, 1)
+    torch.testing.assert_close(encoder.lab(images), rgb_to_lab(pictures), rtol=1e-3, atol=1e-4)
+    key, features, skip8, skip4 = encoder.encode(images)
+    torch.testing.assert_close(key, encoder(images))
+    torch.testing.assert_close(key, F.normalize(F.avg_pool2d(encoder.backbone(pictures), 2)), rtol=1e-3, atol=1e-4)
+    assert (key.shape, features.shape) == ((2, 64, 4, 6), (2, 512, 4, 6))
+    assert (skip8.shape, skip4.shape) == ((2, 512, 4, 6), (2, 256, 8, 12))

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmsigma.models import PrototypeHead, RegressionHead
+from mmsigma.models import PrototypeHead
 from mmsigma.models.sigma.prototype_head import collapse_statistics
 from mmsigma.models.sigma.swapped_assignment import SwappedAssignment
 from mmsigma.ops import sinkhorn, sinkhorn_labels
@@ -175,23 +175,3 @@ def test_uninformed_guess_has_relative_level_one() -> None:
     head.prototypes[0].data.copy_(torch.ones(8, 6))
     losses = head.loss(torch.randn(2, 9, 6), torch.randn(2, 9, 6))
     assert losses['relative_level'].item() == pytest.approx(1)
-
-
-def test_regression_of_a_learnt_target_tells_its_spread() -> None:
-    pred = torch.randn(2, 5, 3)
-    target = (torch.randn(2, 5, 3) * torch.tensor([1.0, 2.0, 3.0])).requires_grad_()
-    losses = RegressionHead(in_channels=3).loss(pred, target)
-    assert list(losses) == ['loss_reconstruction', 'target_std']
-    torch.testing.assert_close(losses['loss_reconstruction'], (pred - target).square().mean())
-    torch.testing.assert_close(losses['target_std'], target.detach().reshape(10, 3).std(0).mean())
-    collapsed = torch.ones(2, 5, 3, requires_grad=True)
-    assert RegressionHead().loss(pred, collapsed)['target_std'] == 0
-
-
-def test_regression_of_a_fixed_target_has_but_a_loss() -> None:
-    assert list(RegressionHead().loss(torch.randn(2, 5, 3), torch.randn(2, 5, 3))) == ['loss_reconstruction']
-
-
-def test_regression_is_computed_in_float32() -> None:
-    pred, target = torch.full((1, 2, 3), 300.0, dtype=torch.float16), torch.zeros(1, 2, 3, dtype=torch.float16)
-    assert RegressionHead().loss(pred, target)['loss_reconstruction'] == 9e4

@@ -1,0 +1,62 @@
+"""TCN: the n-pairs loss of the TCC release and the triplets of the original."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmsigma.models.gta.losses.tcn import TCNLoss
+from mmsigma.models.gta.losses.video_group import VideoGroup
+from tests.golden_gta import case_names, load_case
+
+DTYPES = [torch.float32, torch.float64]
+
+
+def embeddings(*shape: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return F.normalize(torch.randn(*shape, generator=generator, dtype=torch.float64), dim=-1)
+
+
+def alone(
+    loss: torch.nn.Module, embs: Tensor, lengths: Tensor, videos: list[int], name: str, **given: Tensor
+) -> Tensor:
+    longest = int(lengths[videos].max())
+    return loss(VideoGroup(embs[videos][:, :longest], lengths[videos]), **given)[name]
+
+
+class TestTCN:
+    @pytest.mark.parametrize('dtype', DTYPES)
+    @pytest.mark.parametrize('name', [name for name in case_names('tcn_sal') if name.startswith('tcn')])
+    def test_release(self, name: str, dtype: torch.dtype) -> None:
+        case = load_case('tcn_sal', name)
+        embs = case.tensor('embs', dtype).requires_grad_()
+        value = TCNLoss(reg_lambda=case.params['reg_lambda'])(VideoGroup(embs))['loss_tcn']
+        value.backward()
+        torch.testing.assert_close(value.detach().float(), case.tensor('loss'), rtol=1e-5, atol=0)
+        allowed = 1e-6 + 1e-4 * float(case.tensor('grad').abs().max())
+        torch.testing.assert_close(embs.grad.float(), case.tensor('grad'), rtol=0, atol=allowed)
+
+    @pytest.mark.parametrize('kind', ['n_pairs', 'triplet'])
+    def test_lengths(self, kind: str) -> None:
+        embs, lengths = embeddings(3, 10, 4), torch.tensor([10, 4, 6])
+        loss = TCNLoss(kind)
+        found = loss(VideoGroup(embs, lengths))['loss_tcn']
+        each = torch.stack([alone(loss, embs, lengths, [video], 'loss_tcn') for video in range(3)])
+        weights = lengths / lengths.sum() if kind == 'triplet' else torch.ones(3) / 3
+        torch.testing.assert_close(found, (each * weights).sum())
+
+    def test_triplets(self) -> None:
+        anchors, positives = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.3], [0.9]])
+        rows = torch.stack([anchors, positives], dim=1).flatten(0, 1)[None]
+        found = TCNLoss('triplet', margin=0.2)(VideoGroup(rows))['loss_tcn']
+        torch.testing.assert_close(found, torch.tensor((max(0, 0.09 - 0.81 + 0.2) + max(0, 0.01 - 0.49 + 0.2)) / 2))
+        found = TCNLoss('triplet', margin=1)(VideoGroup(rows))['loss_tcn']
+        torch.testing.assert_close(found, torch.tensor((0.28 + 0.52) / 2))
+        single = TCNLoss('triplet')(VideoGroup(rows[:, :2].requires_grad_()))['loss_tcn']
+        assert single.detach() == 0  # without another positive there is nothing to compare
+
+    def test_what_is_refused(self) -> None:
+        with pytest.raises(ValueError, match='pairs of an anchor and a positive'):
+            TCNLoss()(VideoGroup(embeddings(2, 5, 3)))
+        with pytest.raises(ValueError, match='kind must be'):
+            TCNLoss('other')
