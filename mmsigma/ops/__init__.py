@@ -1,4 +1,4 @@
-"""Pure-torch building blocks: no registry, no config, no file access."""
+"""Building blocks in plain PyTorch, which need no registry, no config and no file access."""
 
 from mmsigma.ops.linear import Linear, full_float32, linear
 from mmsigma.ops.masking import TokenSplit, gather_tokens, nearest_tubes, patchify, split_tokens
