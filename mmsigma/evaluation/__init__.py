@@ -1,4 +1,4 @@
-"""Metrics and evaluation protocols; an import registers the metrics."""
+"""Metrics and evaluation protocols; importing this package registers the metrics."""
 
 from mmsigma.evaluation.accuracy import AccuracyMetric
 from mmsigma.evaluation.alignment import AlignmentMetric
