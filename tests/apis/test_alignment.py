@@ -110,7 +110,7 @@ class TestEmbedding:
     def test_configs_and_checkpoints(self, checkpoint: Path, inferencer: AlignmentInferencer, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match='has a model of the type LabelPropagation: videos are aligned by'):
             AlignmentInferencer(ROOT / 'configs' / 'vos' / 'colour_davis17.py')
-        with pytest.raises(ValueError, match='gta_tiny_demo.py needs a checkpoint'):
+        with pytest.raises(ValueError, match='gta_tiny_demo.py requires a checkpoint'):
             AlignmentInferencer(CONFIG)
         state = torch.load(checkpoint, weights_only=True)['state_dict']
         loaded = inferencer.model.state_dict()
@@ -162,7 +162,9 @@ class TestAlignment:
     def test_what_cannot_be_aligned(self) -> None:
         one, other = on_a_circle(torch.rand(4), 'one'), on_a_circle(torch.rand(6), 'other')
         aligned = align(one, other)
-        with pytest.raises(ValueError, match='the payload has 4 entries, other has 6 frames: one for each is needed'):
+        with pytest.raises(
+            ValueError, match='the payload has 4 entries, but other has 6 frames: one entry per frame is required'
+        ):
             aligned.transfer(np.zeros(4))
         with pytest.raises(ValueError, match="how must be one of .*, got 'soft'"):
             aligned.transfer(np.zeros(6), 'soft')
@@ -177,7 +179,7 @@ class TestAnomaly:
         video, references = torch.randn(9, 5), [torch.randn(size, 5) for size in (4, 7)]
         expected = torch.cdist(video.double(), torch.cat(references).double()).amin(dim=1)
         torch.testing.assert_close(anomaly_curve(video, references), expected)
-        with pytest.raises(ValueError, match='give one or more references'):
+        with pytest.raises(ValueError, match='pass at least one reference'):
             anomaly_curve(video, [])
 
     def test_of_a_reference_is_nothing(self, inferencer: AlignmentInferencer, frames: Path) -> None:

@@ -110,8 +110,8 @@ def test_wrapped_models_keep_their_names(model: nn.Module) -> None:
 @pytest.mark.parametrize(
     ('paramwise_cfg', 'message'),
     [
-        (dict(layer_decay=0.75, num_layers=1), 'the backbone has 2 blocks, num_layers is 1; leave num_layers out'),
-        (dict(layer_decay=0.75, num_layers=12), 'the backbone has 2 blocks, num_layers is 12; leave num_layers out'),
+        (dict(layer_decay=0.75, num_layers=1), 'the backbone has 2 blocks, num_layers is 1; leave out num_layers'),
+        (dict(layer_decay=0.75, num_layers=12), 'the backbone has 2 blocks, num_layers is 12; leave out num_layers'),
         (dict(norm_decay_mult=0, no_decay=()), r"unknown keys in paramwise_cfg: \['norm_decay_mult'\]"),
     ],
 )

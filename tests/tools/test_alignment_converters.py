@@ -138,11 +138,11 @@ class TestPennAction:
         (phases / 'train/bowling/0005.npy').unlink()
         assert '0005 shows bowl, not golf_swing' in convert('penn_action', '--phases', phases).errors
         (phases / 'val/golf_swing').rename(phases / 'val/dancing')
-        assert "'dancing' is none of the 13 actions" in convert('penn_action', '--phases', phases).errors
+        assert "'dancing' is not one of the 13 actions" in convert('penn_action', '--phases', phases).errors
         savemat(root / 'labels' / '0004.mat', dict(action='bowl', train=0, nframes=3))
-        assert '0004.mat is no annotation of Penn Action' in convert('penn_action').errors
+        assert '0004.mat is not an annotation of Penn Action' in convert('penn_action').errors
         (root / 'labels' / '0004.mat').write_bytes(b'x' * 200)
-        assert '0004.mat is no annotation of Penn Action' in convert('penn_action').errors
+        assert '0004.mat is not an annotation of Penn Action' in convert('penn_action').errors
 
     def test_published_counts(self) -> None:
         totals = {
@@ -187,7 +187,10 @@ class TestPennAction:
         assert convert('penn_action', '--tfrecords', tmp_path / 'r').status == 0 and first.read_bytes() == picture(1)
         for records, message in [
             ([record, record], 'record 1: a second video called squat_a'),
-            ([sequence_example(dict(name=[b'a']), dict(frames=[[b'']]))], 'record 0 is no video of TCC'),
+            (
+                [sequence_example(dict(name=[b'a']), dict(frames=[[b'']]))],
+                'record 0 is not a video in the format of TCC',
+            ),
             ([sequence_example(dict(name=[b'a']), dict(video=[[b'GIF']]))], 'no JPEG or PNG'),
             ([sequence_example({}, dict(video=[[picture(1)]], frame_labels=[[0], [1]]))], '1 frames and 2 labels'),
             (
