@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from mmengine import registry as mmengine
 from mmengine.registry import Registry
 
-
 _Function = TypeVar('_Function', bound=Callable[..., Any])
 
 

@@ -268,7 +268,7 @@ class AlignmentMetric(BaseMetric):
                 parts.append(f'{measure} is the mean of {count} actions, without {", ".join(without)}')
         if parts:
             MMLogger.get_current_instance().warning(
-                '; '.join(parts) + ': required are two validation videos of an action with differing frames, frame '
+                '; '.join(parts) + ': this requires two validation videos of an action with differing frames, frame '
                 "labels except for kendall, and labelled videos of the subset 'train' for classifiers"
             )
 

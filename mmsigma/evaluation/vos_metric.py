@@ -246,7 +246,7 @@ def _check_written(path: Path, mask: WrittenMask) -> None:
         raise ValueError(f'{path} has no palette: it was not written by this evaluation')
     if values.shape != mask.size:
         raise ValueError(
-            f'{path} is {values.shape[0]} x {values.shape[1]}, but its frame {mask.size[0]} x {mask.size[1]}'
+            f'{path} is {values.shape[0]} x {values.shape[1]}, but its frame is {mask.size[0]} x {mask.size[1]}'
         )
     if unknown := set(mask_ids(values)) - {0, *mask.ids}:
         raise ValueError(

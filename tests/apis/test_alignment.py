@@ -108,7 +108,7 @@ class TestEmbedding:
         bias[0] = before
 
     def test_configs_and_checkpoints(self, checkpoint: Path, inferencer: AlignmentInferencer, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match='has a model of the type LabelPropagation: videos are aligned by'):
+        with pytest.raises(ValueError, match='has a model of type LabelPropagation: use a config from'):
             AlignmentInferencer(ROOT / 'configs' / 'vos' / 'colour_davis17.py')
         with pytest.raises(ValueError, match='gta_tiny_demo.py requires a checkpoint'):
             AlignmentInferencer(CONFIG)
@@ -170,7 +170,7 @@ class TestAlignment:
             aligned.transfer(np.zeros(6), 'soft')
         with pytest.raises(ValueError, match="cost must be one of .*, got 'l1'"):
             align(one, other, 'l1')
-        with pytest.raises(ValueError, match='one has embeddings of 2 numbers, wide of 3'):
+        with pytest.raises(ValueError, match='one has embeddings of 2 dimensions, wide of 3'):
             align(one, EmbeddedVideo('wide', torch.rand(5, 3), 1.0))
 
 

@@ -279,7 +279,7 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     command = ['make_demo_dataset.py', '--out', str(tmp_path / 'demo'), '--num-videos', '2', '--num-workers', '0']
     monkeypatch.setattr(sys, 'argv', command)
     runpy.run_path(str(tool), run_name='__main__')
-    assert 'demo data set is in' in capsys.readouterr().out
+    assert 'demo dataset is in' in capsys.readouterr().out
     monkeypatch.setattr(sys, 'argv', [*command, '--seed', '1'])
     with pytest.raises(SystemExit, match='2'):
         runpy.run_path(str(tool), run_name='__main__')

@@ -53,7 +53,7 @@ def test_collapse_hook_compares_the_spread_of_a_regressed_target_with_its_start(
         spread = (2.0, 1.0, 0.1)[runner.iter // 5]
         hook.after_train_iter(runner, 0, outputs=dict(target_std=torch.tensor(spread)))
     (text,) = runner.warnings
-    assert 'iteration 15: target_std is 0.1, it was 2 at first' in text
+    assert 'iteration 15: target_std is 0.1, it was 2 initially' in text
 
 
 def test_bad_video_hook_names_each_once_and_counts_draws():

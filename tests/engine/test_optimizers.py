@@ -121,7 +121,7 @@ def test_impossible_settings(paramwise_cfg: dict, message: str, model: nn.Module
 
 
 def test_layer_decay_needs_blocks() -> None:
-    with pytest.raises(ValueError, match='the backbone has 0 blocks, num_layers is None; which layer'):
+    with pytest.raises(ValueError, match='the backbone has 0 blocks, num_layers is None; layers cannot'):
         constructor(dict(layer_decay=0.75))(nn.Linear(2, 2))
 
 

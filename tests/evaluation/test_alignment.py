@@ -148,7 +148,7 @@ class TestPhases:
             phase_classification(train, train, 1, 'knn')
         with pytest.raises(ValueError, match='at least two phases'):
             phase_progression([(np.zeros((3, 2)), np.zeros(3))], [(np.zeros((3, 2)), np.zeros(3))])
-        with pytest.raises(ValueError, match='11 shots of 10'):
+        with pytest.raises(ValueError, match='cannot draw 11 shots from 10'):
             few_shot_classification(train, train, 11)
         with pytest.raises(ValueError, match='all labels are negative'):
             fine_grained_accuracy(*[[(np.zeros((3, 2)), np.full(3, -1))]] * 2)
@@ -284,7 +284,7 @@ class TestMetric:
     def test_no_few_shots(self, warnings_logged: list[str]) -> None:
         metric = AlignmentMetric(('few_shot',), shots=(5,), num_episodes=2)
         metric.process({}, [sample for sample in samples() if sample['subset'] == 'val'])
-        assert metric.evaluate(9) == {} and 'no few_shot: needs' in warnings_logged[0]
+        assert metric.evaluate(9) == {} and 'no few_shot: this requires' in warnings_logged[0]
 
     def test_pictures_and_a_table(self, tmp_path: Path) -> None:
         videos = [sample for sample in samples() if sample['subset'] == 'val']
@@ -336,7 +336,7 @@ class TestMetric:
     def test_one_video(self, warnings_logged: list[str]) -> None:
         metric = AlignmentMetric(('kendall',))
         metric.process({}, samples()[-1:])
-        assert metric.evaluate(1) == {} and 'needs two validation videos' in warnings_logged[0]
+        assert metric.evaluate(1) == {} and 'requires two validation videos' in warnings_logged[0]
 
     def test_actions_that_are_left_out(self, warnings_logged: list[str]) -> None:
         videos = samples()

@@ -111,7 +111,7 @@ def test_masks_are_checked_while_they_are_archived(tmp_path: Path) -> None:
     for values, message in (
         (np.full((36, 52), 2), r'00005.png has the ids \[2\], but those given in ab12 are \[0, 1, 4\]'),
         (np.full((36, 52), 255), r'00005.png has the ids \[255\]'),
-        (np.full((10, 52), 4), '00005.png is 10 x 52, its frame 36 x 52'),
+        (np.full((10, 52), 4), '00005.png is 10 x 52, but its frame is 36 x 52'),
     ):
         write_mask(path, values)
         with pytest.raises(ValueError, match=message):

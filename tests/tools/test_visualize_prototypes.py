@@ -42,7 +42,7 @@ def run(run_tool: Callable, folder: Path) -> Callable:
 def test_a_folder_of_videos(run: Callable, folder: Path) -> None:
     (folder / 'videos/v2.mp4').write_text('no video')
     output = run(CONFIG, folder / 'videos', '--number', 3)
-    assert '2 videos drawn' in output and '1 could not be:' in output and 'v2.mp4' in output
+    assert '2 videos drawn' in output and '1 could not be drawn:' in output and 'v2.mp4' in output
     for index in range(2):
         height, width = cv2.imread(str(folder / f'out/v{index}_prototypes.png')).shape[:2]
         assert (height, width) == (4 * (64 + 4) + 4, 4 * (64 + 4) + 4)  # clip and 3 prototypes, 4 tubes in time

@@ -49,7 +49,7 @@ def test_what_is_no_mask(tmp_path) -> None:
         'smooth.png': '100 different values: it looks anti-aliased',
         'text.png': 'cannot be read as a mask',
         'a.npy': r'contains uint8 \(3, 4, 5\): a mask has the shape \(H, W\) and ids',
-        'soft.npy': r'holds float64 \(3, 4\)',
+        'soft.npy': r'contains float64 \(3, 4\)',
     }.items():
         with pytest.raises(ValueError, match=message):
             read_mask(tmp_path / name)
