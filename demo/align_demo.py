@@ -15,7 +15,7 @@ from rich.progress import Progress, TaskID
 
 if TYPE_CHECKING:
     from mmsigma.apis import AlignmentInferencer
-    from mmsigma.apis.alignment import Aligned
+    from mmsigma.apis.alignment import Aligned, Way
 
 CONFIG = 'configs/gta/gta_penn_action.py'
 
@@ -58,7 +58,7 @@ def read_labels(path: str) -> np.ndarray:
         raise ValueError(f'{path} is not a plain array as written by np.save: {error}') from error
 
 
-def write_table(path: Path, aligned: 'Aligned', how: str, columns: dict[str, np.ndarray]) -> None:
+def write_table(path: Path, aligned: 'Aligned', how: 'Way', columns: dict[str, np.ndarray]) -> None:
     """Write one line per frame of the first video; columns with several numbers per frame are left out."""
     from mmsigma.utils.tables import write_csv
 

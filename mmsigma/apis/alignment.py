@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -13,13 +13,15 @@ from mmsigma.evaluation.kendall import METRICS, frame_distances, nearest_frames
 from mmsigma.models.necks.context_embedder import Embedded
 from mmsigma.ops.soft_dtw import Path as AlignmentPath
 from mmsigma.ops.soft_dtw import contrastive_cost, dtw_path
-from mmsigma.ops.transfer import Payload, expected_alignment, first_matches, transfer
+from mmsigma.ops.transfer import Payload, Reduction, expected_alignment, first_matches, transfer
 from mmsigma.utils.config import load_config
 from mmsigma.utils.video import FrameReader
 from mmsigma.visualization.activation import activation_maps
 
-COSTS = (*METRICS, 'contrastive')
-WAYS = ('path', 'nearest')
+Cost = Literal['sqeuclidean', 'cosine', 'contrastive']
+COSTS: tuple[Cost, ...] = (*METRICS, 'contrastive')
+Way = Literal['path', 'nearest']
+WAYS: tuple[Way, ...] = ('path', 'nearest')
 Progress = Callable[[int, int], None]
 
 
@@ -71,7 +73,7 @@ class Aligned(NamedTuple):
         """
         return expected_alignment(self.cost[None], gamma)[0]
 
-    def pairs(self, how: str = 'path') -> tuple[Tensor, Tensor]:
+    def pairs(self, how: Way = 'path') -> tuple[Tensor, Tensor]:
         """Return the matched frames of the first and of the second video, ``(P,)`` each.
 
         Args:
@@ -87,7 +89,7 @@ class Aligned(NamedTuple):
             return self.path.first, self.path.second
         return torch.arange(len(self.nearest)), self.nearest
 
-    def matches(self, how: str = 'path') -> Tensor:
+    def matches(self, how: Way = 'path') -> Tensor:
         """Return the frame of the second video for each frame of the first, ``(M,)``; of several, the first.
 
         Raises:
@@ -95,7 +97,7 @@ class Aligned(NamedTuple):
         """
         return first_matches(*self.pairs(how))
 
-    def transfer(self, payload: Payload, how: str = 'path', reduce: str = 'first') -> Payload:
+    def transfer(self, payload: Payload, how: Way = 'path', reduce: Reduction = 'first') -> Payload:
         """Transfer per-frame data of the second video to the frames of the first.
 
         Args:
@@ -119,7 +121,7 @@ class Aligned(NamedTuple):
             )
         return transfer(payload, *self.pairs(how), reduce)
 
-    def times(self, how: str = 'path') -> np.ndarray:
+    def times(self, how: Way = 'path') -> np.ndarray:
         """Return the time in the second video that matches each frame of the first, in seconds, ``(M,)``.
 
         It allows playing the sound of the second video in step with the first.
@@ -127,7 +129,7 @@ class Aligned(NamedTuple):
         return self.transfer(np.arange(len(self.second.embeddings)) / self.second.fps, how, 'mean')
 
 
-def align(first: EmbeddedVideo, second: EmbeddedVideo, cost: str = 'sqeuclidean', temperature: float = 0.1) -> Aligned:
+def align(first: EmbeddedVideo, second: EmbeddedVideo, cost: Cost = 'sqeuclidean', temperature: float = 0.1) -> Aligned:
     """Align two embedded videos.
 
     Args:
@@ -260,7 +262,7 @@ class AlignmentInferencer:
         self,
         first: str | Path | FrameReader | EmbeddedVideo,
         second: str | Path | FrameReader | EmbeddedVideo,
-        cost: str = 'sqeuclidean',
+        cost: Cost = 'sqeuclidean',
     ) -> Aligned:
         """Align two videos of the same action, see :func:`align`.
 

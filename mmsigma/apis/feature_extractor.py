@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.dataset import Compose, pseudo_collate
 from torch import Tensor
 
-from mmsigma.apis.features import build_inference_model, dataset_of, features_of
+from mmsigma.apis.features import Pooling, build_inference_model, dataset_of, features_of
 from mmsigma.registry import TRANSFORMS
 from mmsigma.utils.config import load_config
 
@@ -45,7 +45,7 @@ class FeatureExtractor:
         self.model = build_inference_model(cfg, checkpoint, device, trust=trust)
         self.pipeline = Compose([TRANSFORMS.build(step) for step in dataset_of(cfg, None)['pipeline']])
 
-    def __call__(self, video: str | Path, pooling: str = 'mean') -> Tensor:
+    def __call__(self, video: str | Path, pooling: Pooling = 'mean') -> Tensor:
         """Compute the features of a video.
 
         Args:

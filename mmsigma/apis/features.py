@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from mmengine.config import Config
@@ -17,6 +17,8 @@ from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.checkpoint import load_into_model, load_weights
 from mmsigma.utils.feature_store import FeatureStore
 from mmsigma.utils.preflight import check_config
+
+Pooling = Literal['mean', 'tokens']
 
 
 def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool = False) -> nn.Module:
@@ -74,7 +76,7 @@ def extract_features(
     dataset_cfg: dict[str, Any],
     store: FeatureStore,
     *,
-    pooling: str = 'mean',
+    pooling: Pooling = 'mean',
     batch_size: int = 8,
     num_workers: int = 4,
     amp: bool = False,
@@ -132,7 +134,7 @@ def extract_features(
 
 
 @torch.no_grad()
-def features_of(model: nn.Module, data: dict[str, Any], pooling: str = 'mean', *, amp: bool = False) -> Tensor:
+def features_of(model: nn.Module, data: dict[str, Any], pooling: Pooling = 'mean', *, amp: bool = False) -> Tensor:
     """Compute the features of a batch of samples.
 
     Args:
@@ -157,7 +159,7 @@ def features_of(model: nn.Module, data: dict[str, Any], pooling: str = 'mean', *
     return tokens.mean(dim=(1, 2)) if pooling == 'mean' else tokens.flatten(1, 2)
 
 
-def _check_pooling(pooling: str) -> None:
+def _check_pooling(pooling: Pooling) -> None:
     if pooling not in ('mean', 'tokens'):
         raise ValueError(f"pooling must be 'mean' or 'tokens', got {pooling!r}")
 

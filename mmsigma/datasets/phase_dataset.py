@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from mmengine.logging import MMLogger
@@ -11,7 +11,8 @@ from mmsigma.datasets.pieces import read_index
 from mmsigma.datasets.video_dataset import VIDEO_SUFFIXES, VideoDataset, check_some_exist
 from mmsigma.registry import DATASETS
 
-MISSING = ('error', 'keep', 'drop')
+Missing = Literal['error', 'keep', 'drop']
+MISSING: tuple[Missing, ...] = ('error', 'keep', 'drop')
 
 
 @DATASETS.register_module()
@@ -38,7 +39,7 @@ class PhaseVideoDataset(VideoDataset):
     """
 
     def __init__(
-        self, *args: Any, phases: str = '', part: str = 'val', missing_phases: str = 'error', **kwargs: Any
+        self, *args: Any, phases: str = '', part: str = 'val', missing_phases: Missing = 'error', **kwargs: Any
     ) -> None:
         if missing_phases not in MISSING:
             raise ValueError(f'missing_phases must be one of {MISSING}, got {missing_phases!r}')

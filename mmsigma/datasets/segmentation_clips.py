@@ -5,7 +5,7 @@ import json
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from mmsigma.datasets.sequences import FrameSequence, find_sequences
 from mmsigma.registry import DATASETS
 from mmsigma.utils.masks import category_ids
 
-FRAME_CHOICES = ('even', 'random', 'consecutive')
+FrameChoice = Literal['even', 'random', 'consecutive']
+FRAME_CHOICES: tuple[FrameChoice, ...] = ('even', 'random', 'consecutive')
 
 
 @DATASETS.register_module()
@@ -60,7 +61,7 @@ class SegmentationClipDataset(Dataset[Any]):
         data_root: str,
         *,
         num_frames: int = 16,
-        frame_choice: str = 'even',
+        frame_choice: FrameChoice = 'even',
         frame_seed: int = 0,
         img_size: int = 224,
         mask_size: int = 28,
@@ -118,7 +119,9 @@ class SegmentationClipDataset(Dataset[Any]):
         return shrink_mask(mask, self.img_size, self.mask_size)
 
 
-def choose_frames(available: int, num_frames: int, choice: str = 'even', seed: int | Sequence[int] = 0) -> list[int]:
+def choose_frames(
+    available: int, num_frames: int, choice: FrameChoice = 'even', seed: int | Sequence[int] = 0
+) -> list[int]:
     """Choose the frames of a clip, in temporal order.
 
     ``'even'`` spreads them from the first to the last, at rounded positions. ``'random'`` draws a subset, which

@@ -14,7 +14,7 @@ from mmsigma.datasets.transforms.clip_sampling import step_of_rate
 from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
 from mmsigma.models.frame_geometry import FrameGeometry
 from mmsigma.ops.kmeans import assign
-from mmsigma.ops.space_time_clustering import cluster_videos, keep_clusters, space_time_code
+from mmsigma.ops.space_time_clustering import Method, cluster_videos, keep_clusters, space_time_code
 
 _CHUNK = 8  # number of batches that are read at once
 
@@ -37,7 +37,7 @@ class ClusterSettings(NamedTuple):
     """
 
     num_clusters: int = 5
-    method: str = 'kmeans'
+    method: Method = 'kmeans'
     code_weight: float = 0.1
     max_share: float = 0.4
     num_iters: int = 100

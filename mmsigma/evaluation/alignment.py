@@ -15,9 +15,10 @@ from torch import Tensor
 
 from mmsigma.evaluation.frame_retrieval import retrieval_precision
 from mmsigma.evaluation.kendall import METRICS as DISTANCES
-from mmsigma.evaluation.kendall import frame_distances, tau_matrix
+from mmsigma.evaluation.kendall import Metric, frame_distances, tau_matrix
 from mmsigma.evaluation.path_error import PathError, diagonal_error, path_error
 from mmsigma.evaluation.phases import (
+    Classifier,
     check_classifier,
     few_shot_classification,
     fine_grained_accuracy,
@@ -93,10 +94,10 @@ class AlignmentMetric(BaseMetric):
         *,
         stride: int = 5,
         retrieval_stride: int = 1,
-        metric: str = 'sqeuclidean',
+        metric: Metric = 'sqeuclidean',
         ks: Sequence[int] = (5, 10, 15),
         fractions: Sequence[float] = (0.1, 0.5, 1.0),
-        classifier: str = 'svm',
+        classifier: Classifier = 'svm',
         shots: Sequence[int] = tuple(range(1, 11)),
         num_episodes: int = 50,
         events: Mapping[str, Sequence[int]] | None = None,

@@ -1,18 +1,20 @@
 """Kendall's tau of nearest frames, a measure of how well videos of an action align (TCC, CVPR 2019; GTA, CVPR 2021)."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-METRICS = ('sqeuclidean', 'cosine')
+Metric = Literal['sqeuclidean', 'cosine']
+METRICS: tuple[Metric, ...] = ('sqeuclidean', 'cosine')
 _BLOCK_ELEMENTS = 1 << 23  # elements of a block of distances
 # Distances that differ by less than this, relative to the largest, count as equal, since matrix products round.
 _TIE = 1e-13
 
 
-def frame_distances(queries: Tensor, frames: Tensor, metric: str = 'sqeuclidean') -> Tensor:
+def frame_distances(queries: Tensor, frames: Tensor, metric: Metric = 'sqeuclidean') -> Tensor:
     """Compute all distances between two sets of frames with one matrix product.
 
     Args:
@@ -35,7 +37,7 @@ def frame_distances(queries: Tensor, frames: Tensor, metric: str = 'sqeuclidean'
 
 
 @torch.no_grad()
-def nearest_frames(queries: Tensor, videos: Sequence[Tensor], metric: str = 'sqeuclidean') -> Tensor:
+def nearest_frames(queries: Tensor, videos: Sequence[Tensor], metric: Metric = 'sqeuclidean') -> Tensor:
     """Find the nearest neighbour of each query in each video; of equally near frames, the first.
 
     Args:
@@ -82,7 +84,7 @@ def kendall_tau(order: Tensor) -> Tensor:
     return balance / (unequal * (size * (size - 1) / 2)).sqrt()
 
 
-def tau_matrix(videos: Sequence[Tensor], stride: int = 5, metric: str = 'sqeuclidean') -> Tensor:
+def tau_matrix(videos: Sequence[Tensor], stride: int = 5, metric: Metric = 'sqeuclidean') -> Tensor:
     """Compute tau for all ordered pairs of videos of one action.
 
     Args:
@@ -107,7 +109,7 @@ def tau_matrix(videos: Sequence[Tensor], stride: int = 5, metric: str = 'sqeucli
 
 
 def mean_tau(
-    actions: Mapping[str, Sequence[Tensor]], stride: int = 5, metric: str = 'sqeuclidean'
+    actions: Mapping[str, Sequence[Tensor]], stride: int = 5, metric: Metric = 'sqeuclidean'
 ) -> tuple[float, dict[str, float]]:
     """Average tau over the pairs of each action, without undefined ones, then over actions with equal weight.
 

@@ -6,13 +6,14 @@ are those of TCC, LAV, GTA and CARL.
 
 import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 Videos = Sequence[tuple[ArrayLike, ArrayLike]]
-CLASSIFIERS = ('svm', 'linear')
+Classifier = Literal['svm', 'linear']
+CLASSIFIERS: tuple[Classifier, ...] = ('svm', 'linear')
 
 
 class Accuracy(NamedTuple):
@@ -57,7 +58,7 @@ def first_videos(videos: Videos, fraction: float) -> Videos:
 def classify_frames(
     train: tuple[np.ndarray, np.ndarray],
     val: tuple[np.ndarray, np.ndarray],
-    classifier: str = 'svm',
+    classifier: Classifier = 'svm',
     *,
     train_score: bool = True,
 ) -> Accuracy:
@@ -83,7 +84,7 @@ def classify_frames(
 
 
 def phase_classification(
-    train: Videos, val: Videos, fraction: float = 1.0, classifier: str = 'svm', *, train_score: bool = True
+    train: Videos, val: Videos, fraction: float = 1.0, classifier: Classifier = 'svm', *, train_score: bool = True
 ) -> Accuracy:
     """Classify the phase of each frame of one action.
 
@@ -166,7 +167,7 @@ def few_shot_classification(
     val: Videos,
     shots: int,
     num_episodes: int = 50,
-    classifier: str = 'svm',
+    classifier: Classifier = 'svm',
     rng: np.random.RandomState | None = None,
 ) -> FewShot:
     """Classify phases with a few labelled videos, which are drawn anew for each episode.
@@ -200,7 +201,7 @@ def few_shot_classification(
 
 
 def fine_grained_accuracy(
-    train: Videos, val: Videos, events: Mapping[str, Iterable[int]] | None = None, classifier: str = 'svm'
+    train: Videos, val: Videos, events: Mapping[str, Iterable[int]] | None = None, classifier: Classifier = 'svm'
 ) -> dict[str, float]:
     """Classify fine-grained frame labels, such as FineGym's elements; frames with a negative label are left out.
 
@@ -245,7 +246,7 @@ def _half_interval(values: np.ndarray) -> float:
     return float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def check_classifier(name: str) -> None:
+def check_classifier(name: Classifier) -> None:
     """Check that a classifier exists and scikit-learn is installed; meant to be called before embedding anything.
 
     Raises:
@@ -258,7 +259,7 @@ def check_classifier(name: str) -> None:
         raise ImportError('classifying frames requires scikit-learn: pip install "mmsigma[alignment]"')
 
 
-def _classifier(name: str) -> Any:
+def _classifier(name: Classifier) -> Any:
     check_classifier(name)
     from sklearn.linear_model import LogisticRegression  # takes long to import
     from sklearn.svm import SVC

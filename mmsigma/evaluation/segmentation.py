@@ -1,13 +1,16 @@
 """Scores of unsupervised segmentation, in which clusters are first matched to classes (TimeTuning; SIGMA)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from mmsigma.ops.dense_clustering import Level
+
 Array = np.ndarray
-MATCHINGS = ('hungarian', 'precision', 'iou', 'none')
+Matching = Literal['hungarian', 'precision', 'iou', 'none']
+MATCHINGS: tuple[Matching, ...] = ('hungarian', 'precision', 'iou', 'none')
 
 
 class MatchedScores(NamedTuple):
@@ -44,7 +47,7 @@ class MatchedScores(NamedTuple):
 def match_clusters(
     pred: Array,
     gt: Array,
-    matching: str = 'hungarian',
+    matching: Matching = 'hungarian',
     *,
     num_clusters: int | None = None,
     num_classes: int | None = None,
@@ -89,7 +92,7 @@ def match_clusters(
     return MatchedScores(iou, classes, tp, fp, fn, relabelled)
 
 
-def classes_of_clusters(overlap: Array, classes: Array, matching: str) -> Array:
+def classes_of_clusters(overlap: Array, classes: Array, matching: Matching) -> Array:
     """Return the class of every cluster, ``(P,)``.
 
     Args:
@@ -118,8 +121,8 @@ def _joint_histogram(gt: Array, classes: Array, pred: Array, clusters: Array) ->
 def clustering_miou(
     pred: Sequence[Array],
     gt: Sequence[Array],
-    matching: str = 'hungarian',
-    level: str = 'clip',
+    matching: Matching = 'hungarian',
+    level: Level = 'clip',
     *,
     ignore: int | None = None,
 ) -> float:

@@ -12,7 +12,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from torch import Tensor
 
-from mmsigma.evaluation.segmentation import MATCHINGS, background_floor, clustering_miou, match_clusters
+from mmsigma.evaluation.segmentation import MATCHINGS, Matching, background_floor, clustering_miou, match_clusters
 from mmsigma.ops.dense_clustering import GROUND_TRUTH, ClusterSettings
 from mmsigma.registry import METRICS
 from mmsigma.utils.tables import write_csv
@@ -87,7 +87,7 @@ class UnsupervisedSegmentationMetric(BaseMetric):
     def __init__(
         self,
         clustering: dict[str, Any] | None = None,
-        over_matching: str = 'precision',
+        over_matching: Matching = 'precision',
         *,
         out_dir: str | None = None,
         collect_device: str = 'cpu',
@@ -125,7 +125,7 @@ class UnsupervisedSegmentationMetric(BaseMetric):
         wanted = dict.fromkeys(self.settings.num_clusters, len(self.settings.seeds))
         return {number: len(maps) for number, maps in runs.items()} == wanted
 
-    def matching(self, number: int | str) -> str:
+    def matching(self, number: int | str) -> Matching:
         """Return how clusters are matched to ids for a number of clusters."""
         return 'hungarian' if number == GROUND_TRUTH else self.over_matching
 

@@ -5,7 +5,7 @@ full affinity matrix is never in memory: for the first and the last 20 frames of
 """
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmsigma.ops.linear import linear
 
+Window = Literal['circle', 'square']
 _TILE = 12  # side of a tile in cells
 
 
@@ -36,7 +37,7 @@ def topk_affinity(
     k: int = 10,
     temperature: float = 0.05,
     radius: float | None = 12,
-    window: str = 'circle',
+    window: Window = 'circle',
     num_free: int = 1,
 ) -> TopkAffinity:
     """Compute the affinity of each query cell to its k most similar cells in all frames of the memory.
@@ -97,7 +98,7 @@ def topk_affinity(
 
 
 def _largest_in_window(
-    tile: Tensor, frames: Tensor, corner: tuple[int, int], radius: float, window: str, k: int
+    tile: Tensor, frames: Tensor, corner: tuple[int, int], radius: float, window: Window, k: int
 ) -> tuple[Tensor, Tensor]:
     """Return the largest similarities ``(k, q)`` of a tile's q cells inside their windows, and where they are.
 

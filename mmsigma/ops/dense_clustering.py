@@ -5,6 +5,7 @@ Feature maps of a clip are ``(T', h, w, D)``: T' maps (one per tubelet or frame)
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from mmsigma.ops.kmeans import kmeans
 
-LEVELS = ('frame', 'clip', 'dataset')
+Level = Literal['frame', 'clip', 'dataset']
+LEVELS: tuple[Level, ...] = ('frame', 'clip', 'dataset')
 GROUND_TRUTH = 'gt'
 _ROWS = 1 << 14  # tokens that are converted to float64 at once
 
@@ -35,7 +37,7 @@ class ClusterSettings:
 
     num_clusters: Sequence[int | str] = (GROUND_TRUTH, 6, 10)
     seeds: Sequence[int] = (0, 1, 2, 3, 4)
-    level: str = 'clip'
+    level: Level = 'clip'
     size: int = 28
     num_components: int | None = 50
     num_iters: int = 50
@@ -153,7 +155,7 @@ def prepare_maps(
     clips: Sequence[Tensor],
     size: int | tuple[int, int],
     *,
-    level: str = 'clip',
+    level: Level = 'clip',
     num_components: int | None = 50,
 ) -> list[Tensor]:
     """Project the features of clips and resize them to the resolution of the masks, ready for :func:`cluster_maps`.
@@ -193,7 +195,7 @@ def cluster_maps(
     num_clusters: int | None,
     truths: Sequence[Tensor] | None = None,
     *,
-    level: str = 'clip',
+    level: Level = 'clip',
     num_iters: int = 50,
     num_restarts: int = 5,
     seed: int = 0,
@@ -249,7 +251,7 @@ def count_ids(truths: Sequence[Tensor], ignore: int | None = None) -> int:
     return max(1, len(found) if ignore is None else int((found != ignore).sum()))
 
 
-def _units(clips: Sequence[Tensor], level: str) -> list[list[Tensor]]:
+def _units(clips: Sequence[Tensor], level: Level) -> list[list[Tensor]]:
     """Group what is clustered at once, each unit as a list of tensors, in the order of clips and frames."""
     _check_level(level)
     if level == 'dataset':
@@ -257,7 +259,7 @@ def _units(clips: Sequence[Tensor], level: str) -> list[list[Tensor]]:
     return [[clip] for clip in clips] if level == 'clip' else [[frame] for clip in clips for frame in clip]
 
 
-def _check_level(level: str) -> None:
+def _check_level(level: Level) -> None:
     if level not in LEVELS:
         raise ValueError(f'level must be one of {LEVELS}, got {level!r}')
 

@@ -11,19 +11,20 @@ depends on
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-KINDS = ('smoothmin', 'logsumexp')
+Kind = Literal['smoothmin', 'logsumexp']
+KINDS: tuple[Kind, ...] = ('smoothmin', 'logsumexp')
 # Scaled cost of cells outside the table. It is finite because 0 * inf is nan; its exponential is 0 in any precision.
 _OUTSIDE = -1e30
 
 
-def smooth_min(values: Tensor, gamma: float, kind: str = 'smoothmin', dim: int = -1) -> Tensor:
+def smooth_min(values: Tensor, gamma: float, kind: Kind = 'smoothmin', dim: int = -1) -> Tensor:
     """Return a differentiable minimum along a dimension, which approaches the true minimum as ``gamma`` tends to 0.
 
     Args:
@@ -61,7 +62,7 @@ class Alignment(NamedTuple):
 
 
 def smooth_dtw(
-    cost: Tensor, gamma: float, *, kind: str = 'smoothmin', lengths: tuple[Tensor, Tensor] | None = None
+    cost: Tensor, gamma: float, *, kind: Kind = 'smoothmin', lengths: tuple[Tensor, Tensor] | None = None
 ) -> Alignment:
     """Align sequences with the recurrence R_ij = D_ij + smooth_min(R_i,j-1, R_i-1,j-1, R_i-1,j) (GTA, equation 3).
 
@@ -154,7 +155,7 @@ class _SmoothDTW(torch.autograd.Function):
     """Differentiable function from costs ``(B, M, N)`` to the table of accumulated costs ``(B, M, N)``."""
 
     @staticmethod
-    def forward(ctx: Any, cost: Tensor, gamma: float, kind: str) -> Tensor:
+    def forward(ctx: Any, cost: Tensor, gamma: float, kind: Kind) -> Tensor:
         scaled = _fill(_skew(cost) / -gamma, kind)  # (M + N + 1, B, M + 1)
         ctx.save_for_backward(scaled)
         ctx.kind, ctx.columns = kind, cost.shape[2]
@@ -182,7 +183,7 @@ class _SmoothDTW(torch.autograd.Function):
         return _unskew(flow[2:, :, 1:], ctx.columns), None, None
 
 
-def _fill(cost: Tensor, kind: str) -> Tensor:
+def _fill(cost: Tensor, kind: Kind) -> Tensor:
     """Fill the skewed table with its border, ``(M + N + 1, B, M + 1)``, from skewed costs ``(M + N - 1, B, M)``.
 
     Costs and table are both divided by -gamma, so that the minimum becomes a maximum. The border consists of diagonals
@@ -206,7 +207,7 @@ def _fill(cost: Tensor, kind: str) -> Tensor:
     return table
 
 
-def _weights(table: Tensor, kind: str) -> Tensor:
+def _weights(table: Tensor, kind: Kind) -> Tensor:
     """Return the derivatives of each cell's minimum by its predecessors left, both and up, ``(3, M + N - 1, B, M)``.
 
     ``table`` is the scaled, skewed table with its border from :func:`_fill`, ``(M + N + 1, B, M + 1)``.
@@ -239,7 +240,7 @@ def _unskew(values: Tensor, columns: int) -> Tensor:
     return padded.view(batch, rows, diagonals + 1)[..., :columns].contiguous()
 
 
-def _check(gamma: float, kind: str) -> None:
+def _check(gamma: float, kind: Kind) -> None:
     if not 0 < gamma < math.inf:
         raise ValueError(f'gamma must be positive and finite, got {gamma}')
     if kind not in KINDS:
@@ -285,7 +286,7 @@ def dtw_path(cost: Tensor) -> Path:
     table = skewed.new_full((len(skewed) + 2, rows + 1), torch.inf)
     table[0, 0] = 0
     for number in range(2, len(table)):
-        # columns of the table row that lie inside the matrix; others would be read as cheap by the next diagonal
+        # columns of the table row whose cells lie inside the matrix
         low, high = max(1, number - columns), min(rows, number - 1) + 1
         one, two = table[number - 1], table[number - 2, low - 1 : high - 1]
         least = torch.minimum(torch.minimum(one[low:high], one[low - 1 : high - 1]), two)

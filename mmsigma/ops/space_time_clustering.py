@@ -1,7 +1,7 @@
 """Space-time clustering of the cells of a video by appearance and position (Mask-VOS, section 3.2)."""
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,8 @@ from torch import Tensor
 
 from mmsigma.ops.kmeans import Clustering, kmeans_many
 from mmsigma.ops.sinkhorn import sinkhorn_labels
+
+Method = Literal['kmeans', 'sinkhorn']
 
 
 def space_time_code(size: tuple[int, int, int], dims: int) -> Tensor:
@@ -62,7 +64,7 @@ def cluster_videos(
     features: Tensor,
     num_clusters: int = 5,
     *,
-    method: str = 'kmeans',
+    method: Method = 'kmeans',
     code_weight: float = 0.1,
     max_share: float = 0.4,
     num_iters: int = 100,

@@ -1,7 +1,7 @@
 """Transfer of per-frame data, such as labels or poses, from one sequence to another that it is aligned with."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -9,7 +9,8 @@ from torch import Tensor
 
 from mmsigma.ops.soft_dtw import smooth_dtw
 
-REDUCTIONS = ('first', 'mean')
+Reduction = Literal['first', 'mean']
+REDUCTIONS: tuple[Reduction, ...] = ('first', 'mean')
 Payload = TypeVar('Payload', Tensor, np.ndarray, Sequence[Any])
 
 
@@ -56,7 +57,7 @@ def first_matches(first: Tensor, second: Tensor) -> Tensor:
     return second[starts]
 
 
-def transfer(payload: Payload, first: Tensor, second: Tensor, reduce: str = 'first') -> Payload:
+def transfer(payload: Payload, first: Tensor, second: Tensor, reduce: Reduction = 'first') -> Payload:
     """Transfer per-frame data of the second sequence to the frames of the first.
 
     Args:

@@ -4,6 +4,7 @@
 """
 
 import re
+from typing import Literal
 
 from torch import Tensor
 
@@ -43,10 +44,11 @@ _BLOCK = (
 )
 
 
-ORIGINS = ('ours', 'official', 'mmaction2', 'hf')
+Origin = Literal['ours', 'official', 'mmaction2', 'hf']
+ORIGINS: tuple[Origin, ...] = ('ours', 'official', 'mmaction2', 'hf')
 
 
-def origin_of(state: dict[str, Tensor]) -> str:
+def origin_of(state: dict[str, Tensor]) -> Origin:
     """Return the origin of the parameters' names, one of ``ORIGINS``; ``'ours'`` if no other is recognised."""
     if is_huggingface(state):
         return 'hf'
@@ -73,7 +75,7 @@ def to_our_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return from_official(state) if origin == 'official' else state
 
 
-def from_our_names(state: dict[str, Tensor], origin: str, num_tokens: int = 1568) -> dict[str, Tensor]:
+def from_our_names(state: dict[str, Tensor], origin: Origin, num_tokens: int = 1568) -> dict[str, Tensor]:
     """Rename our parameters to the names of another origin.
 
     Args:

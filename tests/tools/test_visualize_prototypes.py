@@ -55,9 +55,9 @@ def test_named_prototypes_and_bad_input(run: Callable, folder: Path) -> None:
     video = folder / 'videos/v0.mp4'
     output = run(CONFIG, video, '--prototypes', 7, 63)
     assert 'v0: prototypes [7, 63]' in output
-    assert 'there is no prototype 64: there are 64' in run(CONFIG, video, '--prototypes', 64, status=1)
+    assert 'there is no prototype 64: the numbers are 0 to 63' in run(CONFIG, video, '--prototypes', 64, status=1)
     for level in (1, -1):
-        assert f'there is no level {level}: there are 1' in run(CONFIG, video, '--level', level, status=1)
+        assert f'there is no level {level}: the levels are 0 to 0' in run(CONFIG, video, '--level', level, status=1)
     pixels = CONFIG.with_name('sigma_tiny_demo_pixel.py')
     assert 'has no prototypes' in run(pixels, video, status=1)
 

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from mmsigma import __version__
 from mmsigma.utils.checkpoint import load_weights, write_atomically
-from mmsigma.utils.key_mapping import ORIGINS, check_complete, from_our_names, origin_of, to_our_names
+from mmsigma.utils.key_mapping import ORIGINS, Origin, check_complete, from_our_names, origin_of, to_our_names
 
 
 def parse_args() -> argparse.Namespace:
@@ -61,7 +61,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def convert(
-    src: Path, dst: Path, *, to: str = 'ours', trust: bool = False, part: str = 'all', num_tokens: int = 1568
+    src: Path, dst: Path, *, to: Origin = 'ours', trust: bool = False, part: str = 'all', num_tokens: int = 1568
 ) -> str:
     """Convert one file.
 
