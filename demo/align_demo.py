@@ -1,20 +1,21 @@
-"""Align two videos of one action; writes them side by side, the table of costs, and what belongs to each frame.
+"""Align two videos of one action, and write them side by side, the cost matrix, and the matches of each frame.
 
 python demo/align_demo.py mine.mp4 expert.mp4 gta.pth --out results/mine
 python demo/align_demo.py mine.mp4 expert.mp4 gta.pth --labels expert_phases.npy --cam --anomaly other_expert.mp4
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from mmengine.config import DictAction
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 if TYPE_CHECKING:
     from mmsigma.apis import VideoAligner
-    from mmsigma.apis.video_aligner import Aligned
+    from mmsigma.apis.video_aligner import Aligned, Way
 
 CONFIG = 'configs/gta/gta_penn_action.py'
 
@@ -22,38 +23,43 @@ CONFIG = 'configs/gta/gta_penn_action.py'
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('first', help='a video file, or a folder of frames')
-    parser.add_argument('second', help='another one of the same action, which is played in the time of the first')
-    parser.add_argument('checkpoint', nargs='?', help='weights, where the config does not name them')
+    parser.add_argument('second', help='video of the same action, which is played at the pace of the first')
+    parser.add_argument('checkpoint', nargs='?', help='weights, unless the config names them')
     parser.add_argument('--config', default=CONFIG, help='one of configs/gta')
     parser.add_argument('--out', default='alignment', help='folder of the results')
-    parser.add_argument('--how', default='path', choices=('path', 'nearest'), help='by the path, or nearest frames')
-    parser.add_argument('--labels', help='what is known of each frame of the second: array .npy, or phases .json')
-    parser.add_argument('--reduce', default='first', choices=('first', 'mean'), help='of labels of several frames')
-    parser.add_argument('--cam', action='store_true', help='videos of what embeddings respond to')
     parser.add_argument(
-        '--anomaly', nargs='*', metavar='VIDEO', help='how unlike these each frame of the first is; the second alone'
+        '--how', default='path', choices=('path', 'nearest'), help='match frames by the path or by nearest neighbours'
+    )
+    parser.add_argument('--labels', help='labels of the frames of the second video: .npy array, or .json with phases')
+    parser.add_argument(
+        '--reduce', default='first', choices=('first', 'mean'), help='how to combine labels of several frames'
+    )
+    parser.add_argument('--cam', action='store_true', help='write videos of activation maps')
+    parser.add_argument(
+        '--anomaly', nargs='*', metavar='VIDEO', help='typical videos to compare the first with; default: the second'
     )
     parser.add_argument('--device', help='cpu or cuda')
-    parser.add_argument('--verbose', action='store_true', help='whole tracebacks')
+    parser.add_argument('--verbose', action='store_true', help='show tracebacks')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
     return parser.parse_args()
 
 
 def read_labels(path: str) -> np.ndarray:
-    """The array of a file that holds no objects, or the phases in a JSON file of a data set."""
+    """Read an array of labels, or the phases in a JSON file of a dataset."""
     from mmsigma.datasets.alignment.phase_dataset import read_phases
 
     if path.endswith('.json'):
         return read_phases(Path(path))
     try:
-        return np.load(path, allow_pickle=False)
+        labels: np.ndarray = np.load(path, allow_pickle=False)
+        return labels
     except ValueError as error:
-        raise ValueError(f'{path} has no plain array, as np.save writes it: {error}') from error
+        raise ValueError(f'{path} is not a plain array as written by np.save: {error}') from error
 
 
-def write_table(path: Path, aligned: 'Aligned', how: str, columns: dict[str, np.ndarray]) -> None:
-    """Write a line for each frame of the first video; what has several numbers for a frame is left out."""
+def write_table(path: Path, aligned: 'Aligned', how: 'Way', columns: dict[str, np.ndarray]) -> None:
+    """Write one line per frame of the first video; columns with several numbers per frame are left out."""
     from mmsigma.io.tables import write_csv
 
     matches, frames = aligned.matches(how).numpy(), np.arange(len(aligned.first.embeddings))
@@ -68,23 +74,27 @@ def write_table(path: Path, aligned: 'Aligned', how: str, columns: dict[str, np.
 
 
 def write_results(infer: 'VideoAligner', args: argparse.Namespace, bar: Progress) -> tuple['Aligned', list[Path]]:
-    """Do all that the arguments ask for; returns the alignment and the files."""
+    """Compute and write everything that the arguments request.
+
+    Returns:
+        The alignment and the files written.
+    """
     from mmsigma.io.atomic import write_atomically
     from mmsigma.io.video import FrameReader, write_mp4
     from mmsigma.visualization.activation import draw_activation
     from mmsigma.visualization.alignment import draw_alignment, draw_anomaly, pick_frames, side_by_side
 
     out, readers = Path(args.out), (FrameReader(args.first), FrameReader(args.second))
-    # what can be wrong is found before the long work
+    # find errors before the long computation
     labels = None if args.labels is None else read_labels(args.labels)
     if labels is not None and len(labels) != len(readers[1]):
-        raise ValueError(f'{args.labels} has {len(labels)} labels, and {args.second} {len(readers[1])} frames')
+        raise ValueError(f'{args.labels} has {len(labels)} labels, but {args.second} has {len(readers[1])} frames')
     typical = [FrameReader(video) for video in args.anomaly or []]
     embedded, columns = [], {}
     for reader in readers:
         task = bar.add_task(f'embed {reader.path.name}', total=len(reader))
-        embedded.append(infer.embed(reader, lambda done, total, task=task: bar.update(task, completed=done)))
-    aligned = infer(*embedded)
+        embedded.append(infer.embed(reader, partial(_advance, bar, task)))
+    aligned = infer(embedded[0], embedded[1])
     written = [out / name for name in ('alignment.png', 'alignment.csv', 'side_by_side.mp4')]
     if labels is not None:
         columns['label'] = carried = aligned.transfer(labels, args.how, args.reduce)
@@ -105,6 +115,10 @@ def write_results(infer: 'VideoAligner', args: argparse.Namespace, bar: Progress
         drawn = (draw_activation(frame, activation) for activation, frame in zip(maps, reader, strict=True))
         write_mp4(written[-1], drawn, reader.fps)
     return aligned, written
+
+
+def _advance(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    bar.update(task, completed=done)
 
 
 def main() -> None:

@@ -10,21 +10,23 @@ import argparse
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import set_random_seed
+from mmsigma.evaluation.alignment.alignment_metric.kendall import tau_matrix
 from torch.utils.data import DataLoader
 
 from mmsigma.datasets import ClassGroupSampler
 from mmsigma.datasets.demo.demo_data import make_demo_dataset
-from mmsigma.evaluation.alignment.kendall import tau_matrix
+from mmsigma.models import GTA
 from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.config import load_config
 
 
-def groups(cfg: Config, group_size: int) -> Iterator[dict]:
+def groups(cfg: Config, group_size: int) -> Iterator[dict[str, Any]]:
     """Endless groups: `inputs`, uint8 frames (T, 3, H, W) of each video, and samples with `steps` and `action`."""
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     sampler = ClassGroupSampler(dataset, group_size=group_size, seed=0)
@@ -33,7 +35,7 @@ def groups(cfg: Config, group_size: int) -> Iterator[dict]:
         yield from DataLoader(dataset, group_size, sampler=sampler, collate_fn=pseudo_collate)
 
 
-def train(folder: str | Path, steps: int, group_size: int = 4) -> tuple[torch.nn.Module, list[float]]:
+def train(folder: str | Path, steps: int, group_size: int = 4) -> tuple[GTA, list[float]]:
     """Train for some steps on the videos of a data set; returns the model and the loss of each step."""
     set_random_seed(0)
     cfg = load_config('mmsigma::demo/gta_tiny_demo.py', dict(data_root=str(folder)))
@@ -53,7 +55,7 @@ def train(folder: str | Path, steps: int, group_size: int = 4) -> tuple[torch.nn
 
 
 @torch.no_grad()
-def score(model: torch.nn.Module, folder: str | Path, num_videos: int = 8) -> float:
+def score(model: GTA, folder: str | Path, num_videos: int = 8) -> float:
     """Kendall's tau of the first validation videos: 1 where moments come in the same order, 0 by chance."""
     cfg = load_config('mmsigma::demo/gta_tiny_demo.py', dict(data_root=str(folder)))
     dataset = DATASETS.build(cfg.test_dataloader.dataset.datasets[1])

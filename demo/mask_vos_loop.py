@@ -9,12 +9,14 @@ The Runner of tools/train.py adds what a long run needs: schedules, resuming, lo
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import set_random_seed
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
+from mmsigma.datasets import VideoDataset
 from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds
 from mmsigma.engine.reclustering import ClusterSettings, recluster
@@ -23,13 +25,13 @@ from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.config import load_config
 
 
-def batches(dataset: Dataset, batch_size: int) -> Iterator[dict]:
+def batches(dataset: VideoDataset, batch_size: int) -> Iterator[dict[str, Any]]:
     """Endless batches: `images` and `views`, uint8 (T, 3, H, W), and samples with their `pseudo_mask` (T, H, W)."""
     while True:  # a loader anew for each epoch, whose workers see the masks of the latest round
         yield from DataLoader(dataset, batch_size, shuffle=True, drop_last=True, collate_fn=pseudo_collate)
 
 
-def fit(model: MaskVOS, dataset: Dataset, steps: int, batch_size: int = 4) -> list[float]:
+def fit(model: MaskVOS, dataset: VideoDataset, steps: int, batch_size: int = 4) -> list[float]:
     """Train for some steps; returns the sum of the losses of each."""
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     history = []

@@ -1,14 +1,15 @@
-"""Train SIGMA with a loop of your own: models and data sets here are ordinary torch modules and data sets.
+"""Train SIGMA with a loop of your own: the models and datasets of this package are ordinary torch modules and datasets.
 
     python demo/sigma_loop.py                     # on generated videos
     python demo/sigma_loop.py my_videos --steps 500
 
-The Runner of tools/train.py adds what a long run needs: schedules, resuming, logs, many processes, health checks.
+The Runner of tools/train.py adds what a long run needs: schedules, resuming, logs, several ranks, health checks.
 """
 
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.dataset import pseudo_collate
@@ -20,8 +21,8 @@ from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.config import load_config
 
 
-def batches(dataset_cfg: dict, batch_size: int) -> Iterator[dict]:
-    """Endless batches: `inputs`, a list of uint8 clips (C, T, H, W), and `data_samples`, which hold the masks."""
+def batches(dataset_cfg: dict[str, Any], batch_size: int) -> Iterator[dict[str, Any]]:
+    """Yield batches endlessly: `inputs`, a list of uint8 clips (C, T, H, W), and `data_samples` with the masks."""
     dataset = DATASETS.build(dataset_cfg)
     loader = DataLoader(dataset, min(batch_size, len(dataset)), shuffle=True, drop_last=True, collate_fn=pseudo_collate)
     while True:
@@ -29,7 +30,7 @@ def batches(dataset_cfg: dict, batch_size: int) -> Iterator[dict]:
 
 
 def train(folder: str | Path, steps: int, batch_size: int = 16) -> list[float]:
-    """Train for some steps on the videos of a folder; returns the loss of each."""
+    """Train for some steps on the videos of a folder and return the loss of each step."""
     set_random_seed(0)
     cfg = load_config('mmsigma::demo/sigma_tiny_demo_mlp.py', dict(data_root=str(folder), ann_file=''))
     device = 'cuda' if torch.cuda.is_available() else 'cpu'

@@ -1,4 +1,4 @@
-"""Segment the objects of a video from a mask of its first frame; writes palette PNGs and an overlay video.
+"""Segment the objects of a video, given a mask of its first frame; writes palette PNGs and an overlay video.
 
 python demo/vos_demo.py dog.mp4 --mask dog.png --out results/dog
 python demo/vos_demo.py frames/ --mask 0.png --mask-at 30 late.png --config configs/vos/vitb_davis17.py sigma.pth
@@ -15,16 +15,16 @@ CONFIG = 'configs/vos/dino_vits8_davis17.py'
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('video', help='a video file, or a folder of frames')
-    parser.add_argument('checkpoint', nargs='?', help='weights of the encoder, where the config does not name them')
+    parser.add_argument('checkpoint', nargs='?', help='weights of the encoder, unless the config names them')
     parser.add_argument('--mask', required=True, help='objects in the first frame: palette PNG, binary PNG or .npy')
     parser.add_argument(
-        '--mask-at', nargs=2, action='append', default=[], metavar=('FRAME', 'MASK'), help='objects that come later'
+        '--mask-at', nargs=2, action='append', default=[], metavar=('FRAME', 'MASK'), help='objects that appear later'
     )
     parser.add_argument('--out', default='vos_results', help='folder of masks/ and overlay.mp4')
     parser.add_argument('--config', default=CONFIG, help='one of configs/vos')
-    parser.add_argument('--opacity', type=float, default=0.5, help="of the objects' colours in the overlay")
+    parser.add_argument('--opacity', type=float, default=0.5, help="opacity of the objects' colours in the overlay")
     parser.add_argument('--device', help='cpu or cuda')
-    parser.add_argument('--verbose', action='store_true', help='whole tracebacks')
+    parser.add_argument('--verbose', action='store_true', help='show tracebacks')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""Every workaround for an upstream package, with its reason and the condition for removing it."""
+"""Workarounds for upstream packages, each with its reason and the condition for removing it."""
 
 import ast
 import importlib
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -27,15 +28,21 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-# A declared operator exists as long as its library does.
+# Operators that were declared for torchvision; they exist as long as these objects do.
 _LIBRARIES: list[torch.library.Library] = []
 
 
 def init_cpu_process_group(launcher: str) -> None:
-    """Create a gloo group from the launcher's environment where there is no GPU.
+    """Create a gloo process group from the launcher's environment if there is no GPU.
 
-    mmengine's ``init_dist`` calls ``torch.cuda.set_device`` whatever the backend (seen in 0.10.7). A group that exists
-    already is taken over by the Runner. Remove when ``init_dist`` works with ``backend='gloo'`` without a driver.
+    mmengine's ``init_dist`` calls ``torch.cuda.set_device`` for every backend (seen in 0.10.7). The Runner uses a group
+    that exists already. Remove when ``init_dist`` works with ``backend='gloo'`` without a driver.
+
+    Args:
+        launcher: Launcher as of ``--launcher``.
+
+    Raises:
+        RuntimeError: If no launcher has set the environment.
     """
     if torch.cuda.is_available() or dist.is_initialized():
         return
@@ -47,11 +54,15 @@ def init_cpu_process_group(launcher: str) -> None:
     dist.init_process_group('gloo')
 
 
-def cpu_model_wrapper(cfg: dict | None, *, find_unused_parameters: bool = False) -> dict:
-    """Config of the DDP wrapper on the CPU; ``find_unused_parameters``, for one that does not say it.
+def cpu_model_wrapper(cfg: dict[str, Any] | None, *, find_unused_parameters: bool = False) -> dict[str, Any]:
+    """Return the config of the DDP wrapper on the CPU.
 
-    mmengine passes ``device_ids=[LOCAL_RANK]`` (seen in 0.10.7), which DDP refuses for modules on the CPU. Remove when
+    mmengine passes ``device_ids=[LOCAL_RANK]`` (seen in 0.10.7), which DDP rejects for modules on the CPU. Remove when
     it no longer does.
+
+    Args:
+        cfg: Config of the wrapper, which may be incomplete; None for the default.
+        find_unused_parameters: Value of that argument of DDP if ``cfg`` does not set it.
     """
     default = dict(
         type='mmengine.MMDistributedDataParallel',
@@ -61,11 +72,11 @@ def cpu_model_wrapper(cfg: dict | None, *, find_unused_parameters: bool = False)
     return {**default, **(cfg or {}), 'device_ids': None}
 
 
-def pack_history(message_hub: dict) -> dict:
-    """Message hub state as tensors and plain numbers.
+def pack_history(message_hub: dict[str, Any]) -> dict[str, Any]:
+    """Convert the state of a message hub to tensors and plain numbers.
 
     mmengine pickles ``HistoryBuffer`` objects and numpy scalars into checkpoints (seen in 0.10.7), which ``torch.load``
-    refuses since torch 2.6 unless told to trust the file. Remove when a checkpoint of mmengine loads with
+    rejects since torch 2.6 unless told to trust the file. Remove when a checkpoint of mmengine can be loaded with
     ``weights_only=True``.
     """
     packed = {}
@@ -79,8 +90,8 @@ def pack_history(message_hub: dict) -> dict:
     return {**message_hub, 'log_scalars': packed, 'runtime_info': info}
 
 
-def unpack_history(message_hub: dict) -> dict:
-    """The reverse of :func:`pack_history`; histories that are not packed stay as they are."""
+def unpack_history(message_hub: dict[str, Any]) -> dict[str, Any]:
+    """Restore the state of a message hub, the inverse of :func:`pack_history`; unpacked histories are left alone."""
     unpacked = {}
     for name, buffer in message_hub['log_scalars'].items():
         if isinstance(buffer, tuple):
@@ -93,7 +104,7 @@ def unpack_history(message_hub: dict) -> dict:
 class CPUAmpOptimWrapper(OptimWrapper):
     """Mixed precision on the CPU: bfloat16 autocast, which needs no loss scaling.
 
-    mmengine's ``AmpOptimWrapper`` refuses to run without an accelerator (seen in 0.10.7). Remove when it runs
+    mmengine's ``AmpOptimWrapper`` refuses to run without an accelerator (seen in 0.10.7). Remove when it supports
     ``torch.autocast('cpu')``.
     """
 
@@ -104,17 +115,18 @@ class CPUAmpOptimWrapper(OptimWrapper):
 
 
 class CheckpointHook(hooks.CheckpointHook):
-    """mmengine's hook, but the oldest checkpoint goes only when the newest is in place.
+    """mmengine's hook, except that the oldest checkpoint is removed only after the newest has been written.
 
-    mmengine removes it before (seen in 0.10.7): with ``max_keep_ckpts=1`` and a full disk, none would be left. Remove
-    when it no longer does.
+    mmengine removes it before (seen in 0.10.7): with ``max_keep_ckpts=1`` and a full disk, no checkpoint would be left.
+    Remove when it no longer does.
     """
 
-    keep_ckpt_ids: deque
+    keep_ckpt_ids: deque[int]
 
-    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         if self.max_keep_ckpts <= 0:
-            return super()._save_checkpoint_with_step(runner, step, meta)
+            super()._save_checkpoint_with_step(runner, step, meta)
+            return
         self.keep_ckpt_ids = deque(self.keep_ckpt_ids)
         self.max_keep_ckpts += 1
         try:
@@ -130,9 +142,9 @@ class CheckpointHook(hooks.CheckpointHook):
 
 
 class LoggerHook(hooks.LoggerHook):
-    """mmengine's hook, but one process alone writes the results of a test.
+    """mmengine's hook, except that only the main process writes the results of a test.
 
-    In mmengine all write the same file at once (seen in 0.10.7), which now and then leaves parts of two results in it.
+    In mmengine, all processes write the same file at once (seen in 0.10.7), which occasionally mixes two results in it.
     Remove when it no longer does.
     """
 
@@ -143,11 +155,11 @@ class LoggerHook(hooks.LoggerHook):
 
 @contextmanager
 def overridden_variables(values: dict[str, object]) -> Iterator[set[str]]:
-    """While config files are read, let top-level variables have other values; yields the names that were found.
+    """Replace the values of top-level variables while config files are read; yields the names that were found.
 
-    mmengine merges command-line options after a file was executed (seen in 0.10.7), too late for what the file computed
-    from its variables: ``data_root=...`` would change nothing but ``data_root``. Remove when ``Config.fromfile`` can be
-    given values for variables.
+    mmengine merges command-line options after a file has been executed (seen in 0.10.7), too late for what the file
+    computes from its variables: ``data_root=...`` would change ``data_root`` and nothing else. Remove when
+    ``Config.fromfile`` accepts values of variables.
     """
     found: set[str] = set()
 
@@ -156,21 +168,27 @@ def overridden_variables(values: dict[str, object]) -> Iterator[set[str]]:
             names = [name for name in _assigned_names(node) if name in values]
             found.update(names)
             if isinstance(node.targets[0], ast.Name) and len(node.targets) == len(names) == 1:
-                return super().visit_Assign(_assignment(node, names[0], values[names[0]]))
-            # one of several, `a, b = ...`: the others keep what they are given
+                kept: ast.Assign | None = super().visit_Assign(_assignment(node, names[0], values[names[0]]))
+                return kept
+            # one of several targets, `a, b = ...`: assign it anew after the original statement, which sets the others
             overrides = [_assignment(node, name, values[name]) for name in names]
-            return [node, *overrides] if names else super().visit_Assign(node)
+            if names:
+                return [node, *overrides]
+            untouched: ast.Assign | None = super().visit_Assign(node)
+            return untouched
 
     with mock.patch.object(mmengine_config, 'RemoveAssignFromAST', OverrideAssignments):
         yield found
 
 
 def _assigned_names(node: ast.Assign) -> list[str]:
+    """Return the variables that a statement assigns, including those inside tuples."""
     parts = (part for target in node.targets for part in ast.walk(target))
     return [part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)]
 
 
 def _assignment(place: ast.Assign, name: str, value: object) -> ast.Assign:
+    """Create the statement ``name = value`` at the position of another statement."""
     literal = ast.parse(repr(value), mode='eval').body
     assignment = ast.Assign([ast.Name(name, ast.Store())], literal)
     return ast.fix_missing_locations(ast.copy_location(assignment, place))
@@ -178,16 +196,17 @@ def _assignment(place: ast.Assign, name: str, value: object) -> ast.Assign:
 
 @contextmanager
 def bases_from_installed_packages() -> Iterator[None]:
-    """While config files are read, let ``_base_ = ['package::...']`` find the configs of any installed package.
+    """Let ``_base_ = ['package::...']`` find the configs of any installed package while config files are read.
 
-    mmengine resolves such names for the packages of a fixed list, and not in editable installs (seen in 0.10.7); it
-    also asks ``pkg_resources``, which setuptools 81 dropped. Remove when it does neither.
+    mmengine resolves such names only for a fixed list of packages, and not in editable installs (seen in 0.10.7). It
+    also requires ``pkg_resources``, which setuptools 81 removed. Remove when neither is the case.
     """
     resolve = Config._get_cfg_path
 
     def find(path: str, filename: str) -> tuple[str, str | None]:
         if '::' not in path:
-            return resolve(path, filename)
+            path_and_scope: tuple[str, str | None] = resolve(path, filename)
+            return path_and_scope
         scope = path.partition('::')[0]
         return str(installed_config(path)), None if scope == 'mmsigma' else scope
 
@@ -196,7 +215,7 @@ def bases_from_installed_packages() -> Iterator[None]:
 
 
 def installed_config(path: str) -> Path:
-    """Where the config ``package::path`` is, among those that the package was installed with.
+    """Locate the config ``package::path`` among those installed with the package.
 
     Raises:
         FileNotFoundError: If there is no such package.
@@ -223,12 +242,12 @@ def quiet_initialisation() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def end_workers(loader: DataLoader) -> None:
-    """End the persistent workers of a loader that is not needed any more.
+def end_workers(loader: DataLoader[Any]) -> None:
+    """Shut down the persistent workers of a loader that is no longer needed.
 
-    When Python collects a loader in a cycle of references, as a Runner is, it closes the queues to the workers before
-    these are told to end, and torch then waits 5 s for each (seen in 2.15). Remove when a discarded loader ends at
-    once.
+    If Python collects a loader as part of a reference cycle, which a Runner is, it closes the queues to the workers
+    before these are told to stop, and torch then waits 5 s for each (seen in 2.15). Remove when a discarded loader
+    stops its workers at once.
     """
     loader._iterator = None
 
@@ -238,17 +257,18 @@ _format_code = mmengine_config.FormatCode
 
 @lru_cache(maxsize=4)
 def _format_once(text: str, style: tuple[tuple[str, object], ...], **options: bool) -> tuple[str, bool]:
-    return _format_code(text, style_config=dict(style), **options)
+    formatted: tuple[str, bool] = _format_code(text, style_config=dict(style), **options)
+    return formatted
 
 
 def format_each_config_once() -> None:
-    """Let mmengine remember how it formatted the text of a config.
+    """Let mmengine cache the formatted text of configs.
 
-    It formats the same one three times when a run starts and again with every checkpoint (seen in 0.10.7), a tenth of
-    a second each. Remove when ``Config.pretty_text`` is remembered, or cheap.
+    It formats the same config three times at the start of a run and again with every checkpoint (seen in 0.10.7), which
+    takes a tenth of a second each time. Remove when ``Config.pretty_text`` is cached, or cheap.
     """
 
-    def format_code(text: str, style_config: dict, **options: bool) -> tuple[str, bool]:
+    def format_code(text: str, style_config: dict[str, Any], **options: bool) -> tuple[str, bool]:
         return _format_once(text, tuple(style_config.items()), **options)
 
     mmengine_config.FormatCode = format_code
@@ -258,10 +278,10 @@ format_each_config_once()
 
 
 class DropKnownNoise(logging.Filter):
-    """Drops warnings that no user of ours can act on.
+    """Filter that drops warnings on which no user of ours can act.
 
-    mmaction's ``DecordInit`` warns once per worker that a class of mmengine it uses is deprecated (seen in 1.2.0).
-    Remove when it uses ``mmengine.fileio``.
+    mmaction's ``DecordInit`` warns once per worker process that a class of mmengine it uses is deprecated (seen in
+    1.2.0). Remove when it uses ``mmengine.fileio``.
     """
 
     _NOISE = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
@@ -271,12 +291,12 @@ class DropKnownNoise(logging.Filter):
 
 
 def import_torchvision() -> None:
-    """Import torchvision where its compiled operators do not fit torch, a CPU build of torch for one.
+    """Import torchvision even where its compiled operators do not match torch, such as a CPU build of torch.
 
-    Then ``import torchvision`` fails for want of operators which nobody here calls: timm only wants the image
-    transforms (seen in torchvision 0.28 for CUDA beside torch 2.13 for the CPU). Declaring the operators lets the
-    import succeed; calling them still fails. Remove when torchvision imports without its operators, or when timm no
-    longer imports torchvision.
+    Without this, ``import torchvision`` fails because of operators that we never call: timm only needs the image
+    transforms (seen in torchvision 0.28 for CUDA with torch 2.13 for the CPU). Once the operators are declared, the
+    import succeeds; calling them still fails. Remove when torchvision can be imported without its operators, or when
+    timm no longer imports torchvision.
     """
     declared: set[str] = set()
     while True:

@@ -1,15 +1,21 @@
-"""Child registries of mmengine's, all in scope ``mmsigma``.
+"""Child registries of mmengine's registries, all in the scope ``mmsigma``.
 
-``locations`` names the modules that register entries; they are imported on the first look-up, so that
-``import mmsigma`` stays cheap. Entries of other packages are reached by prefix, e.g. ``mmaction.DecordInit``.
-Registries without an entry of ours are there because mmengine warns about a scope that lacks one.
+``locations`` names the modules that register entries. They are imported on the first look-up, so that
+``import mmsigma`` stays cheap. Entries of other packages are addressed by prefix, e.g. ``mmaction.DecordInit``.
+Registries without entries of our own exist because mmengine warns about a scope that lacks one.
 """
+
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from mmengine import registry as mmengine
 from mmengine.registry import Registry
 
+_Function = TypeVar('_Function', bound=Callable[..., Any])
+
 
 def _child(parent: Registry, *locations: str) -> Registry:
+    """Create a child of a registry of mmengine; ``locations`` are module paths below ``mmsigma``."""
     places = [f'mmsigma.{place}' for place in locations]
     return Registry(parent.name, parent=parent, scope='mmsigma', locations=places)
 
@@ -39,3 +45,9 @@ LOG_PROCESSORS = _child(mmengine.LOG_PROCESSORS)
 VISUALIZERS = _child(mmengine.VISUALIZERS)
 VISBACKENDS = _child(mmengine.VISBACKENDS)
 INFERENCERS = _child(mmengine.INFERENCERS, 'apis')
+
+
+def register_function(function: _Function) -> _Function:
+    """Register a function in ``FUNCTIONS``; unlike mmengine's decorator, this one keeps the function's type."""
+    FUNCTIONS.register_module()(function)
+    return function

@@ -1,7 +1,7 @@
-"""Write what a model is fed: for every clip the original frames with the crop, the frames after it, and the mask.
+"""Show what a model is fed: the original frames of each clip with the crop, the transformed frames, and the mask.
 
-Clips are drawn as in the first epoch of a run with the config's seed. Each becomes a picture with three rows, or with
-``--video`` a video with three panels; the mask and the crop are left out where the pipeline has none.
+Clips are drawn as in the first epoch of a run with the config's seed. Each becomes an image with three rows or, with
+``--video``, a video with three panels; mask and crop are left out if the pipeline has none.
 
 Examples::
 
@@ -41,27 +41,29 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('config', help='config file, or package::path of an installed one')
     parser.add_argument('--out', type=Path, default=Path('browse'), help='folder to fill (default: %(default)s)')
-    parser.add_argument('--number', type=int, default=8, help='clips, spread over the data set (default: %(default)s)')
-    parser.add_argument('--columns', type=int, default=8, help='frames in a picture (default: %(default)s)')
-    parser.add_argument('--video', action='store_true', help='write videos instead of pictures')
+    parser.add_argument(
+        '--number', type=int, default=8, help='number of clips, spread over the dataset (default: %(default)s)'
+    )
+    parser.add_argument('--columns', type=int, default=8, help='number of frames in an image (default: %(default)s)')
+    parser.add_argument('--video', action='store_true', help='write videos instead of images')
     parser.add_argument('--fps', type=float, default=8, help='frames per second of the videos (default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
     return parser.parse_args()
 
 
 class Clip(NamedTuple):
-    """A clip on its way through the pipeline.
+    """A clip with the results of the pipeline.
 
     Attributes:
-        index: Its number in the data set.
-        original: Decoded frames, uint8 (H, W, 3) each; empty if unknown.
-        inputs: What the model gets, uint8 (C, T, H, W).
-        mask: Masked tokens (N,), or None.
+        index: Index in the dataset.
+        original: Decoded frames, ``(H, W, 3)`` each, uint8; empty if unknown.
+        inputs: Input of the model, ``(C, T, H, W)``, uint8.
+        mask: Which tokens are masked, ``(N,)``, or None.
         grid: Token grid (T, H, W) of the mask.
         info: Metadata of the sample.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides the method of tuples, which nothing calls
     original: list[np.ndarray]
     inputs: Tensor
     mask: Tensor | None
@@ -70,7 +72,7 @@ class Clip(NamedTuple):
 
     @property
     def views(self) -> list[list[np.ndarray]]:
-        """Original frames with the crop, fed and masked ones, as far as there are any, all of one size (H, W, 3)."""
+        """Original frames with the crop, input frames and masked frames, if available, of one size ``(H, W, 3)``."""
         height, width = self.inputs.shape[2:]
         views = [list(self.inputs.permute(1, 2, 3, 0).numpy())]
         if self.original:
@@ -80,7 +82,7 @@ class Clip(NamedTuple):
         return views
 
     def describe(self) -> str:
-        """Which part of which video this is, in words."""
+        """Describe in words which part of which video the clip is."""
         parts = [f'{self.index}']
         if 'filename' in self.info:
             parts.append(self.info['filename'])
@@ -95,13 +97,13 @@ class Clip(NamedTuple):
 
 
 class Recorder:
-    """A pipeline that remembers the frames as they were decoded."""
+    """A pipeline that keeps the frames as they were decoded."""
 
     def __init__(self, pipeline: Any) -> None:
         self.steps = pipeline.transforms
         self.frames: list[np.ndarray] = []
 
-    def __call__(self, results: dict) -> dict:
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         self.frames = []
         for step in self.steps:
             results = step(results)
@@ -112,11 +114,12 @@ class Recorder:
     @property
     def grid(self) -> tuple[int, int, int]:
         """Token grid of the mask."""
-        return next(step.grid for step in self.steps if hasattr(step, 'grid'))
+        grid: tuple[int, int, int] = next(step.grid for step in self.steps if hasattr(step, 'grid'))
+        return grid
 
 
 def draw_clips(cfg: Config, number: int) -> Iterator[Clip]:
-    """Run ``number`` clips of the training set through its pipeline."""
+    """Yield ``number`` clips of the training set after its pipeline."""
     init_default_scope(cfg.get('default_scope', 'mmsigma'))
     for handler in MMLogger.get_current_instance().handlers:
         handler.addFilter(compat.DropKnownNoise())
@@ -159,7 +162,7 @@ def _fit(frame: np.ndarray, box: tuple[int, int, int, int] | None, height: int, 
 
 
 def write_clip(clip: Clip, folder: Path, *, columns: int, fps: float | None) -> Path:
-    """Write one clip as a picture, or as a video if there is a frame rate."""
+    """Write one clip as an image, or as a video if there is a frame rate; return the file."""
     stem = Path(clip.info.get('filename', 'clip')).stem.replace(' ', '_')
     if fps:
         path = folder / f'{clip.index:06d}_{stem}.mp4'
@@ -173,7 +176,7 @@ def write_clip(clip: Clip, folder: Path, *, columns: int, fps: float | None) -> 
 
 
 def _even(frame: np.ndarray) -> np.ndarray:
-    """Cut off an odd last row or column, which video encoders do not take."""
+    """Cut off an odd last row or column, which video encoders reject."""
     return np.ascontiguousarray(frame[: len(frame) // 2 * 2, : frame.shape[1] // 2 * 2])
 
 
@@ -183,7 +186,7 @@ def main() -> None:
         cfg = load_config(args.config, args.cfg_options)
         check_config(cfg)
         if not cfg.get('train_dataloader'):
-            raise ConfigError('there is no train_dataloader')
+            raise ConfigError('it has no train_dataloader')
         for clip in draw_clips(cfg, args.number):
             path = write_clip(clip, args.out, columns=args.columns, fps=args.fps if args.video else None)
             print(f'{path}\n   {clip.describe()}')

@@ -1,4 +1,4 @@
-"""Store the features of videos, once, for any number of probes.
+"""Extract the features of videos once, and store them for any number of probes.
 
 Examples::
 
@@ -7,8 +7,8 @@ Examples::
     python tools/extract_features.py configs/knn/vitb_k400.py sigma.pth features/mine --videos my_videos/
     torchrun --nproc-per-node 8 tools/extract_features.py ... --launcher pytorch
 
-An interrupted run goes on where it stopped, with any number of processes. Videos that cannot be read are listed in the
-store. tools/probe.py reads what this writes.
+An interrupted run resumes where it stopped, with any number of processes. Videos that cannot be read are listed in the
+store. tools/probe.py reads the stored features.
 """
 
 import argparse
@@ -22,12 +22,14 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='config with a model and a test_dataloader, whose pipeline decides the views')
-    parser.add_argument('checkpoint', help='pre-trained or fine-tuned weights, official files included')
+    parser.add_argument('config', help='config with a model and a test_dataloader, whose pipeline determines the views')
+    parser.add_argument('checkpoint', help='pre-trained or fine-tuned weights, including official files')
     parser.add_argument('out', help='folder to fill')
     parser.add_argument('--videos', help='list or folder of videos instead of those of the config')
-    parser.add_argument('--split', default='test', choices=['test', 'val', 'bank'], help='which dataloader to take')
-    parser.add_argument('--pooling', default='mean', choices=['mean', 'tokens'], help='tokens: for attentive probes')
+    parser.add_argument(
+        '--split', default='test', choices=['test', 'val', 'bank'], help='dataloader to take the videos from'
+    )
+    parser.add_argument('--pooling', default='mean', choices=['mean', 'tokens'], help='tokens is for attentive probes')
     parser.add_argument('--format', default='safetensors', choices=['safetensors', 'npz'])
     parser.add_argument('--half', action='store_true', help='store float16')
     parser.add_argument('--amp', action='store_true', help='compute in bfloat16')
@@ -36,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--shard-size', type=int, default=256, help='videos per file')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
-    parser.add_argument('--verbose', action='store_true', help='errors with their traceback')
+    parser.add_argument('--verbose', action='store_true', help='show the traceback of errors')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
     args = parser.parse_args()
@@ -45,7 +47,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Extract what the store is missing."""
+    """Extract the shards that the store lacks."""
     import torch
     from mmengine.dist import barrier, is_main_process
     from rich.progress import Progress

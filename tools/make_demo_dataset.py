@@ -1,4 +1,4 @@
-"""Make the demo data set: short synthetic videos with action labels, object masks and phases, without a download.
+"""Make the demo dataset: short synthetic videos with action labels, object masks and phases, without a download.
 
 Example::
 
@@ -16,10 +16,14 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--out', default='data/demo', help='folder to fill (default: %(default)s)')
     parser.add_argument('--num-videos', type=int, default=120, help='default: %(default)s')
-    parser.add_argument('--val-share', type=float, default=0.25, help='share to validate on (default: %(default)s)')
-    parser.add_argument('--num-classes', type=int, default=10, help='only the first so many (default: %(default)s)')
+    parser.add_argument(
+        '--val-share', type=float, default=0.25, help='fraction of videos for validation (default: %(default)s)'
+    )
+    parser.add_argument('--num-classes', type=int, default=10, help='number of classes (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
-    parser.add_argument('--num-workers', type=int, default=2, help='processes; 0: only this one (default: %(default)s)')
+    parser.add_argument(
+        '--num-workers', type=int, default=2, help='worker processes; 0 for none (default: %(default)s)'
+    )
     return parser, parser.parse_args()
 
 
@@ -40,7 +44,7 @@ def main() -> None:
             )
     except (ValueError, FileExistsError) as error:
         parser.error(str(error))
-    print(f'The demo data set is in {path}; see README.txt there.')
+    print(f'The demo dataset is in {path}; see README.txt there.')
 
 
 if __name__ == '__main__':

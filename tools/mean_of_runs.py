@@ -1,6 +1,6 @@
-"""The mean of the scores of several runs: networks per action, or seeds.
+"""Average the scores of several runs, such as networks per action, or seeds.
 
-A run is the folder of what was tested; of several tests in it the newest counts.
+A run is the folder of a tested model; if it was tested several times, the newest test counts.
 
 Example::
 
@@ -25,14 +25,14 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('runs', nargs='+', type=Path, help='work dirs')
-    parser.add_argument('--scores', nargs='+', help='only those whose names have one of these in them')
+    parser.add_argument('runs', nargs='+', type=Path, help='work dirs of the runs')
+    parser.add_argument('--scores', nargs='+', help='only scores whose names contain one of these')
     parser.add_argument('--csv', type=Path, help='file to write the table to')
     return parser.parse_args()
 
 
 def newest_scores(run: Path) -> dict[str, float]:
-    """Scores of the newest test of a run, which is in ``<run>/<time>/<time>.json``.
+    """Read the scores of the newest test of a run, ``<run>/<time>/<time>.json``.
 
     Raises:
         ValueError: If there is none.
@@ -45,16 +45,20 @@ def newest_scores(run: Path) -> dict[str, float]:
 
 
 def common_scores(runs: dict[str, dict[str, float]], wanted: list[str] | None) -> list[str]:
-    """Names of scores that all runs have.
+    """Return the names of the scores that all runs have.
+
+    Args:
+        runs: Scores of each run.
+        wanted: Parts of names to which they are restricted; None for all.
 
     Raises:
-        ValueError: If there is none of those that are wanted.
+        ValueError: If there is none.
     """
     first, *others = runs.values()
     names = [name for name in first if not wanted or any(part in name for part in wanted)]
     if common := [name for name in names if all(name in scores for scores in others)]:
         return common
-    raise ValueError(f'no score that all runs have; {next(iter(runs))} has {", ".join(first)}')
+    raise ValueError(f'there is no requested score that all runs have; {next(iter(runs))} has {", ".join(first)}')
 
 
 def main() -> None:

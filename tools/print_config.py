@@ -1,6 +1,6 @@
-"""Print a config as a run would see it: bases merged, variables computed, options applied.
+"""Print a config as a run sees it: with bases merged, variables computed, and options applied.
 
-Its faults, if there are any, go to the standard error with exit status 1, so that the output can be piped or saved.
+Errors in the config go to the standard error, with exit status 1, so that the output can be piped or saved.
 
 Example::
 
@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    from mmsigma.utils.config import load_config  # takes seconds, which --help need not
+    from mmsigma.utils.config import load_config  # takes seconds, which --help should not
     from mmsigma.utils.preflight import ConfigError, check_config
 
     try:

@@ -1,4 +1,4 @@
-"""Train and evaluate probes on stored features: a sweep of settings costs no further pass over the videos.
+"""Train and evaluate probes on stored features; a sweep of settings needs no further pass over the videos.
 
 Examples::
 
@@ -6,7 +6,7 @@ Examples::
     python tools/probe.py linear features/k400_train features/k400_val --lr 1e-2 3e-3 1e-3 --norm batch
     python tools/probe.py attentive tokens/k400_train tokens/k400_val --depth 4 --heads 16
 
-Every setting is reported. The best of them was chosen on the evaluated videos: say so where you report it.
+The results of all settings are reported. Picking the best uses the evaluated videos: state this where you report it.
 """
 
 import argparse
@@ -23,28 +23,35 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('probe', choices=['knn', 'linear', 'attentive'])
     parser.add_argument('train', help='folder of features to learn from')
-    parser.add_argument('val', help='folder of features to evaluate')
+    parser.add_argument('val', help='folder of features to evaluate on')
     parser.add_argument('--k', nargs='+', type=int, default=[10, 20, 100, 200], help='numbers of neighbours')
     parser.add_argument('--temperature', type=float, default=0.07)
     parser.add_argument('--lr', nargs='+', type=float, default=[5e-3, 3e-3, 1e-3, 3e-4, 1e-4], help='learning rates')
-    parser.add_argument('--weight-decay', nargs='+', type=float, default=None, help='default: 0.05, attentive 4 values')
-    parser.add_argument('--epochs', type=int, default=None, help='default: 30, attentive 20')
+    parser.add_argument(
+        '--weight-decay', nargs='+', type=float, default=None, help='default: 0.05; four values for the attentive probe'
+    )
+    parser.add_argument('--epochs', type=int, default=None, help='default: 30; 20 for the attentive probe')
     parser.add_argument('--batch-size', type=int, default=128)
-    parser.add_argument('--norm', choices=['layer', 'batch', 'none'], default='layer', help='of the linear probe')
-    parser.add_argument('--depth', type=int, default=4, help='blocks of the attentive probe')
-    parser.add_argument('--heads', type=int, default=16, help='attention heads of the attentive probe')
+    parser.add_argument(
+        '--norm', choices=['layer', 'batch', 'none'], default='layer', help='normalisation of the linear probe'
+    )
+    parser.add_argument('--depth', type=int, default=4, help='number of blocks of the attentive probe')
+    parser.add_argument('--heads', type=int, default=16, help='number of attention heads of the attentive probe')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--out', type=Path, help='JSON file for the results')
     return parser.parse_args()
 
 
 def run(args: argparse.Namespace) -> list[dict[str, float]]:
-    """The results of one probe, a dict per setting.
+    """Train and evaluate one kind of probe.
+
+    Returns:
+        Results, one dict per setting.
 
     Raises:
-        FileNotFoundError: If a folder holds no features.
+        FileNotFoundError: If a folder contains no features.
         RuntimeError: If features are incomplete.
-        ValueError: If videos have no label, features do not suit the probe, or the two folders do not belong together.
+        ValueError: If videos have no label, features do not suit the probe, or the two folders are not comparable.
     """
     import torch
     from rich.progress import Progress
@@ -60,7 +67,7 @@ def run(args: argparse.Namespace) -> list[dict[str, float]]:
             raise ValueError(f'{int((stored.labels < 0).sum())} videos in {folder} have no label')
         if (stored.features.ndim == 3) != (args.probe == 'attentive'):
             raise ValueError(
-                f'{folder} holds features {tuple(stored.features.shape)}: attentive probes need tokens '
+                f'{folder} contains features {tuple(stored.features.shape)}: attentive probes require tokens '
                 '(extract with --pooling tokens), the others their mean'
             )
         parts.append((stored.features.to(device), stored.labels.to(device)))

@@ -1,8 +1,8 @@
-"""Gather the eight results of the SEVERE benchmark into the paper's table, with its mean.
+"""Collect the eight results of the SEVERE benchmark in the table of the paper, with their mean.
 
 Each result is given as SETTING=PLACE, where SETTING is one of ssv2, gym99, ucf1k, gym1k, fxs1, ubs1, ucfrep and
-charades, and PLACE is a number, a run's folder (the newest test in it counts) or a JSON or YAML file: the one that a
-test writes, or one of numbers by setting. Accuracies and mAP are in percent, the counting error is a fraction.
+charades, and PLACE is a number, the folder of a run (whose newest test counts), or a JSON or YAML file: either the one
+that a test writes, or numbers by setting. Accuracies and mAP are in percent, the counting error is a fraction.
 
 Examples::
 
@@ -14,7 +14,9 @@ import argparse
 import csv
 import io
 import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -30,7 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('runs', nargs='*', metavar='SETTING=PLACE', help='one result each')
+    parser.add_argument('runs', nargs='*', metavar='SETTING=PLACE', help='result of one setting')
     parser.add_argument('--results', type=Path, help='JSON or YAML file of numbers by setting')
     parser.add_argument('--name', default='this model', help='name of the row (default: %(default)s)')
     parser.add_argument('--markdown', type=Path, help='file to write the table to')
@@ -40,11 +42,15 @@ def parse_args() -> argparse.Namespace:
 
 
 def gather(runs: list[str], results: Path | None) -> Row:
-    """Results in the order of the table, None where there is none; ``runs`` win over the file.
+    """Collect results in the order of the table, None where there is none; ``runs`` override the file.
+
+    Args:
+        runs: Results as SETTING=PLACE.
+        results: File of numbers by setting, or None.
 
     Raises:
         ValueError: If a setting is unknown or given twice, a folder is given for two settings, or a value is missing in
-            what was given for it, is out of range, or is a fraction where percent are expected.
+            its source, is out of range, or is a fraction where percent is expected.
         OSError: If a file cannot be read.
     """
     values: dict[str, float | None] = {}
@@ -62,28 +68,28 @@ def gather(runs: list[str], results: Path | None) -> Row:
         values[check_key(key)] = read_place(key, place)
     row = [values.get(key) for key in KEYS]
     for key, value in zip(KEYS, row, strict=True):
-        # an error above 1 is possible, but 17.1 for 0.171 is likelier
+        # an error above 1 is possible, but 17.1 is probably meant as 0.171
         if value is not None and not 0 <= value <= (5 if KEYS[key] == COUNTING else 100):
             raise ValueError(f'{key}={value:g} is out of range: percent, or a fraction for the error of ucfrep')
     return row
 
 
 def check_key(key: str) -> str:
-    """The setting, if it is one.
+    """Return the setting after checking that it exists.
 
     Raises:
-        ValueError: If it is not.
+        ValueError: If it does not.
     """
     if key not in KEYS:
-        raise ValueError(f'{key!r} is not a setting of SEVERE: choose of {", ".join(KEYS)}')
+        raise ValueError(f'{key!r} is not a setting of SEVERE: choose one of {", ".join(KEYS)}')
     return key
 
 
 def check_percent(key: str, value: float) -> float:
-    """The value that was given for a setting, if it can be meant as it is.
+    """Return the value of a setting after checking that it has the expected unit.
 
     Raises:
-        ValueError: If there is no such setting, or the value looks like a fraction where percent are expected.
+        ValueError: If the setting is unknown, or the value looks like a fraction where percent is expected.
     """
     if KEYS[check_key(key)] != COUNTING and 0 < value <= 1:
         raise ValueError(f'{key}={value:g} looks like a fraction: all but the error of ucfrep are in percent')
@@ -91,7 +97,7 @@ def check_percent(key: str, value: float) -> float:
 
 
 def read_place(key: str, place: str) -> float:
-    """The result of a setting: a number, or what a file or the newest test of a run's folder says."""
+    """Read the result of a setting: a number, or the value in a file or in the newest test of a run's folder."""
     if (number := as_number(place)) is not None:
         return check_percent(key, number)
     path, metric = Path(place), SETTINGS[KEYS[key]][1]
@@ -102,25 +108,25 @@ def read_place(key: str, place: str) -> float:
     for file in reversed(files):
         content = read_file(file)
         if metric in content:
-            return float(content[metric])  # of a test, so in percent, however small
+            return float(content[metric])  # from a test, so it is in percent, however small
         if key in content:
             return check_percent(key, float(content[key]))
     raise ValueError(f'{key}: no {metric!r} in {place}; has the run been tested with tools/test.py?')
 
 
 def as_number(text: str) -> float | None:
-    """The number that a text is, or None."""
+    """Convert a text to a number; None if it is not one."""
     try:
         return float(text)
     except ValueError:
         return None
 
 
-def read_file(path: Path) -> dict:
-    """Content of a JSON or YAML file.
+def read_file(path: Path) -> dict[str, Any]:
+    """Read a JSON or YAML file.
 
     Raises:
-        ValueError: If it is not a mapping.
+        ValueError: If it cannot be parsed or is not a mapping.
     """
     try:
         text = path.read_text()
@@ -133,7 +139,7 @@ def read_file(path: Path) -> dict:
 
 
 def table(rows: dict[str, Row]) -> list[list[str]]:
-    """Cells of the table, with header and mean; a missing result and a mean without it are dashes."""
+    """Format the cells of the table, with header and mean; missing results, and a mean without them, are dashes."""
     cells = [['Model', *SETTINGS, 'Mean']]
     for name, row in rows.items():
         mean = severe_mean(row)
@@ -144,28 +150,34 @@ def table(rows: dict[str, Row]) -> list[list[str]]:
 
 
 def to_markdown(cells: list[list[str]]) -> str:
-    """The table as Markdown, with the metrics below the header."""
+    """Format the table as Markdown, with the metrics below the header."""
     metrics = ['', *(metric for metric, _ in SETTINGS.values()), '']
     lines = [cells[0], ['---', *['---:'] * (len(cells[0]) - 1)], metrics, *cells[1:]]
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines) + '\n'
 
 
 def to_csv(cells: list[list[str]]) -> str:
-    """The table as CSV."""
+    """Format the table as CSV."""
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator='\n').writerows(cells)
     return buffer.getvalue()
+
+
+def _write_text(text: str, path: str) -> None:
+    Path(path).write_text(text)
 
 
 def main() -> None:
     args = parse_args()
     try:
         row = gather(args.runs, args.results)
-        published = {} if args.no_published else {f'{name} (paper)': list(values) for name, values in PUBLISHED.items()}
-        cells = table({**published, args.name: row})
+        rows: dict[str, Row] = {}
+        if not args.no_published:
+            rows = {f'{name} (paper)': list(values) for name, values in PUBLISHED.items()}
+        cells = table({**rows, args.name: row})
         for path, text in ((args.markdown, to_markdown(cells)), (args.csv, to_csv(cells))):
             if path:
-                write_atomically(path, lambda name, text=text: Path(name).write_text(text))
+                write_atomically(path, partial(_write_text, text))
     except (ValueError, OSError) as error:
         raise SystemExit(str(error)) from error
     print(to_markdown(cells), end='')

@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint with the config's test protocol."""
+"""Evaluate a checkpoint with the test protocol of a config."""
 
 import argparse
 import os
@@ -10,14 +10,16 @@ from mmengine.config import DictAction
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file, or package::path of an installed one')
-    parser.add_argument('checkpoint', nargs='?', help='checkpoint file; not needed where the config names the weights')
+    parser.add_argument('checkpoint', nargs='?', help='checkpoint file; not needed if the config names the weights')
     parser.add_argument('--work-dir', help='folder of logs and results (default: work_dirs/<config name>)')
     parser.add_argument('--dump', help='file to write all predictions to (.pkl)')
-    parser.add_argument('--seed', type=int, help='random seed; wins over the config')
+    parser.add_argument('--seed', type=int, help='random seed, which overrides that of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
-    parser.add_argument('--verbose', action='store_true', help='the whole log on the console')
-    parser.add_argument('--trust-checkpoint', action='store_true', help='allow checkpoints to execute code on loading')
+    parser.add_argument('--verbose', action='store_true', help='show the whole log on the console')
+    parser.add_argument(
+        '--trust-checkpoint', action='store_true', help='allow checkpoints to execute code while they are loaded'
+    )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
     args = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -36,10 +38,10 @@ def main() -> None:
         cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
         cfg.load_from = args.checkpoint
         if args.checkpoint and cfg.model.get('backbone', {}).get('type') == 'TimmViTEncoder':
-            # their names are timm's or DINO's, which the encoder itself reads
+            # such checkpoints have names of timm or DINO, which only the encoder itself can read
             cfg.model.backbone.weights, cfg.load_from = args.checkpoint, None
         if not args.checkpoint and not cfg.get('weights_in_config', False):
-            raise SystemExit(f'{args.config} needs a checkpoint: tools/test.py {args.config} CHECKPOINT')
+            raise SystemExit(f'{args.config} requires a checkpoint: tools/test.py {args.config} CHECKPOINT')
         apply_arguments(cfg, args)
         if args.dump:
             evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]

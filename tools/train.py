@@ -21,13 +21,15 @@ def parse_args() -> argparse.Namespace:
         help='continue from a checkpoint; without a path, from the latest in the work dir',
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision (float16 on a GPU, bfloat16 on a CPU)')
-    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the real batch size')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the actual batch size')
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
-    parser.add_argument('--seed', type=int, help='random seed; wins over the config')
+    parser.add_argument('--seed', type=int, help='random seed, which overrides that of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
-    parser.add_argument('--verbose', action='store_true', help='the whole log on the console')
-    parser.add_argument('--trust-checkpoint', action='store_true', help='allow checkpoints to execute code on loading')
+    parser.add_argument('--verbose', action='store_true', help='show the whole log on the console')
+    parser.add_argument(
+        '--trust-checkpoint', action='store_true', help='allow checkpoints to execute code while they are loaded'
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',

@@ -1,7 +1,7 @@
 """Draw what the prototypes of a trained SIGMA stand for, and its features as colours.
 
-For every video of a folder: a picture and a video with the 25 tubes of highest similarity to each of some prototypes
-(SIGMA, supplement, figures 1-2), and a video of the encoder's features, whose main directions become red, green, blue.
+For every video: an image and a video with the 25 tubes most similar to each of some prototypes (SIGMA, supplement,
+figures 1-2), and a video of the encoder's features, whose principal components become red, green and blue.
 
 Examples::
 
@@ -12,12 +12,13 @@ Examples::
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import DictAction
 from rich.progress import track
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def parse_args() -> argparse.Namespace:
@@ -25,24 +26,30 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='config of a pre-training, a file or package::path')
-    parser.add_argument('checkpoint', help='checkpoint file; official ones too')
+    parser.add_argument('config', help='config of pre-training, a file or package::path')
+    parser.add_argument('checkpoint', help='checkpoint file, including official ones')
     parser.add_argument('videos', type=Path, help='a video, a folder of videos, or a folder of frames')
     parser.add_argument('--out', type=Path, default=Path('prototypes'), help='folder to fill (default: %(default)s)')
-    parser.add_argument('--prototypes', type=int, nargs='+', help='which; by default those that stand out in the video')
-    parser.add_argument('--number', type=int, default=6, help='how many, if none is named (default: %(default)s)')
-    parser.add_argument('--top', type=int, default=25, help='tubes of a prototype (default: %(default)s)')
-    parser.add_argument('--level', type=int, default=0, help='set of prototypes, if there are several')
-    parser.add_argument('--interval', type=int, default=4, help='between frames of the clip (default: %(default)s)')
+    parser.add_argument(
+        '--prototypes', type=int, nargs='+', help='prototypes to draw (default: those that stand out in the video)'
+    )
+    parser.add_argument(
+        '--number', type=int, default=6, help='number of prototypes, if none is named (default: %(default)s)'
+    )
+    parser.add_argument('--top', type=int, default=25, help='number of tubes per prototype (default: %(default)s)')
+    parser.add_argument('--level', type=int, default=0, help='level of prototypes, if there are several')
+    parser.add_argument(
+        '--interval', type=int, default=4, help='stride between frames of the clip (default: %(default)s)'
+    )
     parser.add_argument('--device', help='cpu or cuda')
-    parser.add_argument('--verbose', action='store_true', help='whole tracebacks')
+    parser.add_argument('--verbose', action='store_true', help='show tracebacks')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
     return parser.parse_args()
 
 
 def find_videos_of(path: Path) -> list[Path]:
-    """A video, the videos of a folder, or a folder of frames."""
+    """Find the videos of a path: a video, the videos of a folder, or a folder of frames."""
     from mmsigma.datasets.videos.video_dataset import find_videos
     from mmsigma.io.video import PICTURES
 
@@ -54,14 +61,14 @@ def find_videos_of(path: Path) -> list[Path]:
 
 
 def names_of(videos: list[Path], root: Path) -> list[str]:
-    """What the files of each video begin with: its place below the folder, with the suffix only where it is needed."""
+    """Return the prefix of each video's files: its path below the folder, with the suffix only where it is needed."""
     places = [path.relative_to(root) if path != root else Path(path.resolve().name) for path in videos]
     names = [str(place if path.is_dir() else place.with_suffix('')) for path, place in zip(videos, places, strict=True)]
     return [name if names.count(name) == 1 else str(place) for name, place in zip(names, places, strict=True)]
 
 
 def read_clip(path: Path, shape: tuple[int, int, int], interval: int) -> np.ndarray:
-    """A clip (T, H, W, 3) from the middle of a video, its centre cut out."""
+    """Read a clip ``(T, H, W, 3)`` from the middle of a video, cropped to its centre."""
     from mmsigma.datasets.transforms.spatial import resize_short_side
     from mmsigma.io.video import FrameReader
 
@@ -75,15 +82,15 @@ def read_clip(path: Path, shape: tuple[int, int, int], interval: int) -> np.ndar
 
 
 @torch.no_grad()
-def encode(model: nn.Module, clip: np.ndarray, level: int) -> tuple[Tensor, Tensor]:
-    """Similarities (N, K) of the clip's tubes to the prototypes, and the encoder's tokens (N, D)."""
+def encode(model: Any, clip: np.ndarray, level: int) -> tuple[Tensor, Tensor]:
+    """Return similarities ``(N, K)`` of a clip's tubes and the prototypes, and the encoder's tokens ``(N, D)``."""
     video = torch.from_numpy(clip).permute(3, 0, 1, 2)
     inputs = model.data_preprocessor(dict(inputs=[video]), False)['inputs']
     return model.prototype_scores(inputs, level)[0].cpu(), model.backbone(inputs)[0].cpu()
 
 
-def draw(model: nn.Module, path: Path, name: Path, args: argparse.Namespace) -> list[int]:
-    """Write the pictures of one video to files that begin with ``name``, and return which prototypes they show."""
+def draw(model: Any, path: Path, name: Path, args: argparse.Namespace) -> list[int]:
+    """Write the images of one video to files that begin with ``name``, and return the prototypes they show."""
     from mmsigma.io.video import write_mp4
     from mmsigma.visualization.masked_video import mosaic, write_picture
     from mmsigma.visualization.prototypes import choose_prototypes, draw_prototypes_of, pca_colours
@@ -93,7 +100,7 @@ def draw(model: nn.Module, path: Path, name: Path, args: argparse.Namespace) -> 
     scores, tokens = encode(model, clip, args.level)
     chosen = args.prototypes or choose_prototypes(scores, args.number, args.top)
     if beyond := [number for number in chosen if not 0 <= number < scores.shape[1]]:
-        raise ValueError(f'there is no prototype {beyond[0]}: there are {scores.shape[1]}')
+        raise ValueError(f'there is no prototype {beyond[0]}: the numbers are 0 to {scores.shape[1] - 1}')
     drawn = draw_prototypes_of(clip, scores, grid, chosen, args.top)
     tubelet = len(clip) // grid[0]
     write_picture(f'{name}_prototypes.png', mosaic([list(frames[::tubelet]) for frames in (clip, *drawn.values())]))
@@ -122,10 +129,10 @@ def run(args: argparse.Namespace) -> None:
     check_config(cfg)
     model = MODELS.build(cfg.model)
     if not isinstance(model, SIGMA) or not hasattr(model.head, 'prototypes'):
-        raise ValueError(f'{args.config} has no prototypes: it takes the config of a pre-training with a PrototypeHead')
+        raise ValueError(f'{args.config} has no prototypes: use a pre-training config with a PrototypeHead')
     levels = len(model.head.prototypes)
     if not 0 <= args.level < levels:
-        raise ValueError(f'there is no level {args.level}: there are {levels}, from 0 on')
+        raise ValueError(f'there is no level {args.level}: the levels are 0 to {levels - 1}')
     state = load_weights(args.checkpoint, trust=args.trust_checkpoint)
     load_into_model(model, state, origin=args.checkpoint, allow_missing=False)
     model.to(args.device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
@@ -142,7 +149,7 @@ def run(args: argparse.Namespace) -> None:
             print(f'{name}: prototypes {chosen}')
     print(f'{len(videos) - len(failed)} videos drawn in {args.out}')
     if failed:
-        print(f'{len(failed)} could not be:\n' + '\n'.join(failed))
+        print(f'{len(failed)} could not be drawn:\n' + '\n'.join(failed))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Entry points for programs and tools."""
+"""Inferencers for programs, and the code that the command-line tools share."""
 
 from mmsigma.apis.cluster_segmenter import ClusterSegmenter
 from mmsigma.apis.feature_extractor import FeatureExtractor

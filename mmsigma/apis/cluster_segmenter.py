@@ -1,4 +1,4 @@
-"""Cluster maps of a user's own video."""
+"""Inferencer that clusters the dense features of a single video."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,12 +16,12 @@ from mmsigma.visualization.overlay import draw_masks
 
 
 class ClusterMaps(NamedTuple):
-    """Clusters of a clip.
+    """Cluster maps of a clip.
 
     Attributes:
-        frames: RGB frames (T, H, W, 3), uint8, of the video's own size.
-        frame_inds: Their numbers.
-        clusters: Cluster of every cell (T, h, w), uint8.
+        frames: RGB frames ``(T, H, W, 3)``, uint8, in the size of the video.
+        frame_inds: Frame numbers.
+        clusters: Cluster of every cell, ``(T, h, w)``, uint8.
     """
 
     frames: np.ndarray
@@ -29,7 +29,7 @@ class ClusterMaps(NamedTuple):
     clusters: np.ndarray
 
     def overlay(self, opacity: float = 0.5) -> np.ndarray:
-        """Frames with each cluster in a colour of its own, uint8 (T, H, W, 3)."""
+        """Return RGB frames ``(T, H, W, 3)``, uint8, with each cluster in a colour of its own."""
         height, width = self.frames.shape[1:3]
         ids = self.clusters + 1  # 0 would not be drawn
         masks = [cv2.resize(clusters, (width, height), interpolation=cv2.INTER_NEAREST) for clusters in ids]
@@ -38,6 +38,11 @@ class ClusterMaps(NamedTuple):
     def write_overlay(self, path: str | Path, opacity: float = 0.5, fps: float = 4.0) -> None:
         """Write the overlay as a video.
 
+        Args:
+            path: File to write.
+            opacity: Opacity of the colours.
+            fps: Frames per second.
+
         Raises:
             OSError: If it cannot be written.
         """
@@ -45,7 +50,7 @@ class ClusterMaps(NamedTuple):
 
 
 class ClusterSegmenter:
-    """Clusters the dense features of frames that are evenly spread over a video.
+    """Cluster the dense features of frames that are evenly spread over a video.
 
     ::
 
@@ -53,18 +58,18 @@ class ClusterSegmenter:
         segment('dog.mp4').write_overlay('dog_clusters.mp4')
 
     Args:
-        config: Config of an unsupervised segmentation, a file or ``package::path``.
-        checkpoint: Weights of the encoder, official files included; None where the config has ``weights_in_config``.
-        num_clusters: K.
-        seed: Of k-means.
-        device: Where to run; a GPU if there is one.
-        options: Changes of the config, as of ``--cfg-options``.
-        trust: Allow the checkpoint to execute code on loading.
+        config: Config of unsupervised segmentation, a file or ``package::path``.
+        checkpoint: Weights of the encoder, including official files; None if the config has ``weights_in_config``.
+        num_clusters: Number of clusters K.
+        seed: Seed of k-means.
+        device: Device to run on; None for a GPU if there is one.
+        options: Changes to the config, as of ``--cfg-options``.
+        trust: Whether the checkpoint may execute code while it is loaded.
 
     Raises:
         FileNotFoundError: If config or checkpoint do not exist.
-        ValueError: If the config needs a checkpoint and there is none.
-        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not fit.
+        ValueError: If the config requires a checkpoint and none is given.
+        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not match the model.
     """
 
     def __init__(
@@ -80,14 +85,14 @@ class ClusterSegmenter:
     ) -> None:
         cfg = load_config(config, options)
         cfg.model.clustering.update(num_clusters=(num_clusters,), seeds=(seed,), level='clip')
-        self.model = build_inference_model(cfg, checkpoint, device, trust=trust)
+        self.model: Any = build_inference_model(cfg, checkpoint, device, trust=trust)
         self.num_clusters, self.num_frames, self.img_size = num_clusters, cfg.num_frames, cfg.img_size
 
     def __call__(self, video: str | Path) -> ClusterMaps:
         """Cluster a video.
 
         Args:
-            video: A video file, or a folder of frames.
+            video: Video file, or folder of frames.
 
         Raises:
             FileNotFoundError: If there is no such video.

@@ -1,9 +1,9 @@
-"""Features of many videos from one frozen model."""
+"""Extraction of the features of many videos with a frozen model."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from mmengine.config import Config
@@ -16,42 +16,44 @@ from mmsigma.datasets.videos.tolerant_dataset import ReadableSamples
 from mmsigma.io.feature_store import FeatureStore
 from mmsigma.registry import DATASETS
 
+Pooling = Literal['mean', 'tokens']
+
 
 def extract_features(
     model: nn.Module,
-    dataset_cfg: dict,
+    dataset_cfg: dict[str, Any],
     store: FeatureStore,
     *,
-    pooling: str = 'mean',
+    pooling: Pooling = 'mean',
     batch_size: int = 8,
     num_workers: int = 4,
     amp: bool = False,
     dtype: torch.dtype = torch.float32,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, float]:
-    """Fill what a store is missing; several processes share the shards.
+    """Compute the missing shards of a store, distributed over all ranks.
 
     Args:
-        model: A model with ``backbone`` and ``data_preprocessor``, in evaluation mode.
-        dataset_cfg: Config of the videos; views are averaged.
-        store: Where features go.
-        pooling: ``'mean'`` over tokens for (D,) per video, or ``'tokens'`` for (N, D).
-        batch_size: Videos per step.
-        num_workers: Processes that decode.
-        amp: bfloat16 autocast.
-        dtype: Of the stored features.
-        progress: Called with the numbers of videos done and in all, of this process.
+        model: Model with ``backbone`` and ``data_preprocessor``, in evaluation mode.
+        dataset_cfg: Config of the dataset; the views of a video are averaged.
+        store: Store to fill.
+        pooling: ``'mean'`` over tokens for ``(D,)`` per video, or ``'tokens'`` for ``(N, D)``.
+        batch_size: Number of videos per step.
+        num_workers: Number of worker processes that decode.
+        amp: Whether to use bfloat16 autocast.
+        dtype: Type of the stored features.
+        progress: Function that is called with the number of finished videos of this rank and their total.
 
     Returns:
-        ``videos``, ``failed``, ``seconds`` and ``data_wait``, the share of time spent waiting for videos.
+        ``videos``, ``failed``, ``seconds`` and ``data_wait``, the fraction of time spent waiting for videos.
 
     Raises:
-        ValueError: If there is no such pooling.
+        ValueError: If ``pooling`` is unknown.
     """
     _check_pooling(pooling)
     dataset = DATASETS.build({**dataset_cfg, 'test_mode': True})
     missing = store.missing_shards()
-    barrier()  # before anything is written, so that all processes see the same shards
+    barrier()  # before anything is written, so that all ranks see the same shards
     shards = missing[get_rank() :: get_world_size()]
     places = [place for shard in shards for place in store.rows(shard)]
     loader = DataLoader(ReadableSamples(dataset, places), batch_size, num_workers=num_workers, collate_fn=list)
@@ -80,33 +82,44 @@ def extract_features(
 
 
 @torch.no_grad()
-def features_of(model: nn.Module, data: dict, pooling: str = 'mean', *, amp: bool = False) -> Tensor:
-    """Features of a batch of samples: for ``'mean'`` over tokens and views (B, D), for ``'tokens'`` all (B, N, D).
+def features_of(model: nn.Module, data: dict[str, Any], pooling: Pooling = 'mean', *, amp: bool = False) -> Tensor:
+    """Compute the features of a batch of samples.
+
+    Args:
+        model: Model with ``backbone`` and ``data_preprocessor``, in evaluation mode.
+        data: Collated samples.
+        pooling: ``'mean'`` over tokens and views, or ``'tokens'`` for all tokens of all views.
+        amp: Whether to use bfloat16 autocast.
+
+    Returns:
+        Features, ``(B, D)`` for ``'mean'`` and ``(B, N, D)`` for ``'tokens'``.
 
     Raises:
-        ValueError: If there is no such pooling.
+        ValueError: If ``pooling`` is unknown.
     """
     _check_pooling(pooling)
-    inputs = model.data_preprocessor(data, training=False)['inputs']
+    inputs: Tensor = model.get_submodule('data_preprocessor')(data, training=False)['inputs']
     num_views = inputs.shape[1] if inputs.ndim == 6 else 1
     clips = inputs.flatten(0, 1) if inputs.ndim == 6 else inputs
     with torch.autocast(inputs.device.type, torch.bfloat16, enabled=amp):
-        tokens = model.backbone(clips)
+        tokens: Tensor = model.get_submodule('backbone')(clips)
     tokens = tokens.float().unflatten(0, (-1, num_views))
     return tokens.mean(dim=(1, 2)) if pooling == 'mean' else tokens.flatten(1, 2)
 
 
-def _check_pooling(pooling: str) -> None:
+def _check_pooling(pooling: Pooling) -> None:
     if pooling not in ('mean', 'tokens'):
         raise ValueError(f"pooling must be 'mean' or 'tokens', got {pooling!r}")
 
 
 def _label(sample: Any) -> int:
+    """Return the label of a sample, or -1 if it has none or several."""
     label = sample.get('gt_label')
     return int(label) if label is not None and label.numel() == 1 else -1
 
 
 def _write(store: FeatureStore, shard: int, pending: dict[int, tuple[str, Any]]) -> None:
+    """Write a shard and drop its videos from ``pending``, which has paths with features and label, or a reason."""
     rows = [pending.pop(place) for place in store.rows(shard)]
     good = [(path, *value) for path, value in rows if not isinstance(value, str)]
     failed = [(path, reason) for path, reason in rows if isinstance(reason, str)]
@@ -115,8 +128,13 @@ def _write(store: FeatureStore, shard: int, pending: dict[int, tuple[str, Any]])
     store.write(shard, features, labels, [path for path, *_ in good], failed)
 
 
-def dataset_of(cfg: Config, videos: str | Path | None, split: str = 'test') -> dict:
-    """Config of the videos to extract: those of a config's dataloader, or a list or folder in their stead.
+def dataset_of(cfg: Config, videos: str | Path | None, split: str = 'test') -> dict[str, Any]:
+    """Return the config of the videos to extract: that of a config's dataloader, or one for another list or folder.
+
+    Args:
+        cfg: Config with the dataloader, whose pipeline is used in any case.
+        videos: Video list or folder of videos; None for those of the dataloader.
+        split: Name of the dataloader, without ``_dataloader``.
 
     Raises:
         FileNotFoundError: If ``videos`` does not exist.
@@ -138,6 +156,6 @@ def dataset_of(cfg: Config, videos: str | Path | None, split: str = 'test') -> d
             ann_file=videos.name if is_list else '',
             data_prefix=dict(video=''),
         )
-        for key in ('label_range', 'subset'):  # of the config's own list
+        for key in ('label_range', 'subset'):  # they apply to the config's own list
             dataset.pop(key, None)
     return dataset

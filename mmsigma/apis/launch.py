@@ -1,4 +1,4 @@
-"""From command-line arguments to a Runner; shared by the tools."""
+"""From command-line arguments to a Runner, as shared by the tools."""
 
 import argparse
 from collections.abc import Iterator
@@ -18,14 +18,18 @@ from mmsigma.utils.preflight import check_config
 
 
 def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
-    """Let the arguments of a tool change a config, in place.
+    """Apply the arguments of a tool to a config, in place.
+
+    Args:
+        cfg: Config to change.
+        args: Parsed arguments of the tool.
 
     Raises:
-        ValueError: If an argument needs something that the config does not have.
+        ValueError: If an argument requires something that the config lacks.
     """
     cfg.launcher = args.launcher
     cfg.verbose = args.verbose or cfg.get('verbose', False)
-    cfg.trust_checkpoints = args.trust_checkpoint  # whatever the config says: it may be somebody else's
+    cfg.trust_checkpoints = args.trust_checkpoint  # regardless of the config, which may be from an untrusted source
     if args.seed is not None:
         cfg.randomness = {**cfg.get('randomness', {}), 'seed': args.seed}
     if getattr(args, 'resume', None) == 'auto':
@@ -36,14 +40,17 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     if getattr(args, 'auto_scale_lr', False):
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-            raise ValueError('--auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in the config')
+            raise ValueError('--auto-scale-lr requires auto_scale_lr = dict(base_batch_size=...) in the config')
         cfg.auto_scale_lr.enable = True
     if getattr(args, 'amp', False):
         enable_mixed_precision(cfg)
 
 
 def enable_mixed_precision(cfg: Config) -> None:
-    """float16 with loss scaling on a GPU (``optim_wrapper.dtype='bfloat16'``: without scaling), bfloat16 on a CPU."""
+    """Enable mixed precision in a config: float16 or bfloat16 on a GPU, bfloat16 on a CPU.
+
+    On a GPU, float16 with loss scaling is the default; ``optim_wrapper.dtype='bfloat16'`` selects bfloat16 without it.
+    """
     wrapper = cfg.optim_wrapper
     if not torch.cuda.is_available():
         wrapper.type = 'CPUAmpOptimWrapper'
@@ -52,18 +59,18 @@ def enable_mixed_precision(cfg: Config) -> None:
         return
     wrapper.type = 'mmengine.AmpOptimWrapper'
     if wrapper.get('dtype') == 'bfloat16':
-        wrapper.loss_scale = dict(enabled=False)  # it has the range of float32
+        wrapper.loss_scale = dict(enabled=False)  # bfloat16 has the range of float32
     if 'strategy' in cfg:
-        wrapper.use_fsdp = True  # mmengine sees that by itself only if the type has no prefix
+        wrapper.use_fsdp = True  # mmengine detects FSDP only if the type has no prefix
 
 
 @contextmanager
 def errors_in_one_line(place: str, *, verbose: bool) -> Iterator[None]:
-    """Turn the errors that a config, data or a checkpoint cause into a message for the user.
+    """Turn errors caused by a config, data or a checkpoint into a one-line message for the user.
 
     Args:
-        place: What to begin the message with, the config for one.
-        verbose: Let them pass, with their traceback.
+        place: Beginning of the message, such as the path of the config.
+        verbose: Whether to let the errors pass, with their traceback.
 
     Raises:
         SystemExit: With the message, instead of the error.
@@ -73,14 +80,14 @@ def errors_in_one_line(place: str, *, verbose: bool) -> Iterator[None]:
     except (OSError, ValueError, FloatingPointError, CheckpointError, UnreadableVideoError) as error:
         if verbose:
             raise
-        raise SystemExit(f'{place}: {error}\n(--verbose shows where this comes from)') from error
+        raise SystemExit(f'{place}: {error}\n(--verbose shows the traceback)') from error
 
 
 def build_runner(cfg: Config) -> Runner | FlexibleRunner:
-    """Check a config and build its runner: mmengine's FlexibleRunner if it names a ``strategy``, ours otherwise.
+    """Check a config and build its runner: mmengine's FlexibleRunner if it has a ``strategy``, otherwise ours.
 
     Raises:
-        mmsigma.utils.preflight.ConfigError: If the config has faults.
+        mmsigma.utils.preflight.ConfigError: If the config has errors.
     """
     check_config(cfg)
     if 'strategy' not in cfg:
@@ -92,7 +99,7 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
 
 
 def enter_process_group(launcher: str) -> None:
-    """Join the processes of a launcher, for programs without a Runner; gloo where there is no GPU."""
+    """Join the process group of a launcher, for programs without a Runner; with gloo if there is no GPU."""
     if launcher == 'none':
         return
     if torch.cuda.is_available():
@@ -102,9 +109,9 @@ def enter_process_group(launcher: str) -> None:
 
 
 def leave_process_group() -> None:
-    """End a distributed program in step: wait for the others, then stop this process's communication threads.
+    """Leave the process group once all ranks are done, and stop this process's communication threads.
 
-    A process that leaves them to the interpreter's exit now and then aborts there, and takes a finished run with it.
+    If the threads are left to the interpreter's exit, the process occasionally aborts there, after a successful run.
     """
     if dist.is_available() and dist.is_initialized():
         dist.barrier()

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
+from mmengine.model import BaseModule
 from torch import nn
 
 from mmsigma import compat
@@ -72,10 +73,11 @@ def load_model(
     if checkpoint is None and not cfg.get('weights_in_config', False):
         MMLogger.get_current_instance().warning(f'{name}: no checkpoint was given, the weights are initial ones')
         check_config(cfg)
-        model = MODELS.build(cfg.model)
+        model: BaseModule = MODELS.build(cfg.model)
         with compat.quiet_initialisation():
             model.init_weights()
-        return model.to(default_device(device)).requires_grad_(False).eval()
+        frozen: nn.Module = model.to(default_device(device)).requires_grad_(False).eval()
+        return frozen
     return build_inference_model(cfg, checkpoint, device, trust=trust)
 
 
@@ -117,12 +119,22 @@ def default_device(device: str | None = None) -> str:
 
 
 def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool = False) -> nn.Module:
-    """Build the model of a config, load its weights and put it into evaluation mode on a device.
+    """Build the model of a config, load its weights, and put it into evaluation mode on a device.
 
-    Heads are left out, but of models that segment or embed frames with more than their backbone, which have to be there
-    as a whole.
+    Heads are left out, except in models that segment or embed frames with more than their backbone, which must be
+    complete.
+
+    Args:
+        cfg: Config with a ``model``.
+        checkpoint: Weights, including official files.
+        device: Device to run on.
+        trust: Whether the checkpoint may execute code while it is loaded.
+
+    Raises:
+        FileNotFoundError: If the checkpoint does not exist.
+        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not match the model.
     """
-    model = MODELS.build(cfg.model)
+    model: nn.Module = MODELS.build(cfg.model)
     works_alone = hasattr(model, 'new_inference_core') or hasattr(model, 'embed_stream')
     whole = works_alone and any(not name.startswith('backbone.') for name in model.state_dict())
     weights = load_weights(checkpoint, trust=trust)
@@ -133,23 +145,24 @@ def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool
 def build_inference_model(
     cfg: Config, checkpoint: str | Path | None, device: str | None = None, *, trust: bool = False
 ) -> nn.Module:
-    """The frozen model of an inferencer, on a GPU if there is one and ``device`` is None.
+    """Build the frozen model of an inferencer.
 
     Args:
-        cfg: A config; it is checked.
-        checkpoint: Weights; None where the config has ``weights_in_config``.
-        device: Where to run.
-        trust: Allow the checkpoint to execute code on loading.
+        cfg: Config, which is checked first.
+        checkpoint: Weights; None if the config has ``weights_in_config``.
+        device: Device to run on; None for a GPU if there is one.
+        trust: Whether the checkpoint may execute code while it is loaded.
 
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
-        ValueError: If the config needs a checkpoint and there is none.
-        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not fit.
+        ValueError: If the config requires a checkpoint and none is given.
+        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not match the model.
     """
     check_config(cfg)
     device = default_device(device)
     if checkpoint is not None:
         return build_frozen_model(cfg, str(checkpoint), device, trust=trust)
     if not cfg.get('weights_in_config', False):
-        raise ValueError(f'{cfg.filename} needs a checkpoint')
-    return MODELS.build(cfg.model).to(device).requires_grad_(False).eval()
+        raise ValueError(f'{cfg.filename} requires a checkpoint')
+    model: nn.Module = MODELS.build(cfg.model)
+    return model.to(device).requires_grad_(False).eval()

@@ -1,25 +1,27 @@
-"""A user's own videos of one action, aligned in time, and what an alignment is good for."""
+"""Inferencer that aligns videos of one action in time, and applications of alignments (GTA; TCC)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mmsigma.apis.models import build_inference_model
-from mmsigma.evaluation.alignment.kendall import METRICS, frame_distances, nearest_frames
+from mmsigma.evaluation.alignment.alignment_metric.kendall import METRICS, frame_distances, nearest_frames
 from mmsigma.io.video import FrameReader
 from mmsigma.models.gta.context_embedder import Embedded
-from mmsigma.ops.label_transfer import Payload, expected_alignment, first_matches, transfer
+from mmsigma.ops.label_transfer import Payload, Reduction, expected_alignment, first_matches, transfer
 from mmsigma.ops.soft_dtw import Path as AlignmentPath
 from mmsigma.ops.soft_dtw import contrastive_cost, dtw_path
 from mmsigma.utils.config import load_config
 from mmsigma.visualization.activation import activation_maps
 
-COSTS = (*METRICS, 'contrastive')
-WAYS = ('path', 'nearest')
+Cost = Literal['sqeuclidean', 'cosine', 'contrastive']
+COSTS: tuple[Cost, ...] = (*METRICS, 'contrastive')
+Way = Literal['path', 'nearest']
+WAYS: tuple[Way, ...] = ('path', 'nearest')
 Progress = Callable[[int, int], None]
 
 
@@ -27,9 +29,9 @@ class EmbeddedVideo(NamedTuple):
     """A video as a sequence of embeddings.
 
     Attributes:
-        name: Of the file without suffix, or of the folder of frames.
-        embeddings: Of its frames (L, D), float32, on the CPU.
-        fps: Frames a second.
+        name: Name of the file without suffix, or of the folder of frames.
+        embeddings: Embeddings of the frames, ``(L, D)``, float32, on the CPU.
+        fps: Frames per second.
     """
 
     name: str
@@ -38,14 +40,15 @@ class EmbeddedVideo(NamedTuple):
 
 
 class Aligned(NamedTuple):
-    """Two videos that are aligned.
+    """Two aligned videos.
 
     Attributes:
-        first: The first video, of M frames.
-        second: The second one, of N frames.
-        cost: Of matching frame i of the first with frame j of the second, (M, N), float64.
-        path: The cheapest path through them, by dynamic time warping.
-        nearest: Nearest frame of the second for each of the first, (M,), the first one of equally near ones.
+        first: First video, with M frames.
+        second: Second video, with N frames.
+        cost: Cost of matching frame i of the first with frame j of the second video, ``(M, N)``, float64.
+        path: Cheapest path, by dynamic time warping.
+        nearest: Nearest frame of the second video for each frame of the first, ``(M,)``; of equally near ones, the
+            first.
     """
 
     first: EmbeddedVideo
@@ -56,26 +59,29 @@ class Aligned(NamedTuple):
 
     @property
     def mean_cost(self) -> float:
-        """Mean cost of the steps of the path, by which alignments of videos of other lengths can be compared."""
+        """Mean cost of the steps of the path, by which alignments of videos of different lengths are comparable."""
         return self.path.value / len(self.path.first)
 
     def soft(self, gamma: float = 0.1) -> Tensor:
-        """Probability (M, N) that the path visits each pair, by :func:`~mmsigma.ops.label_transfer.expected_alignment`.
+        """Return the probability ``(M, N)`` of each pair of frames to be on the path (see ``expected_alignment``).
+
+        Args:
+            gamma: Temperature.
 
         Raises:
-            ValueError: If gamma is not positive.
+            ValueError: If ``gamma`` is not positive.
         """
         return expected_alignment(self.cost[None], gamma)[0]
 
-    def pairs(self, how: str = 'path') -> tuple[Tensor, Tensor]:
-        """Matched frames (P,) of the first and of the second video.
+    def pairs(self, how: Way = 'path') -> tuple[Tensor, Tensor]:
+        """Return the matched frames of the first and of the second video, ``(P,)`` each.
 
         Args:
-            how: ``'path'``: monotonous, each frame of both videos comes at least once; ``'nearest'``: each frame of the
-                first video with the most similar one of the second, whatever the order.
+            how: ``'path'`` for the monotonic path, in which each frame of both videos occurs at least once;
+                ``'nearest'`` for the nearest frame of the second video for each frame of the first, in any order.
 
         Raises:
-            ValueError: If there is no such way.
+            ValueError: If ``how`` is unknown.
         """
         if how not in WAYS:
             raise ValueError(f'how must be one of {WAYS}, got {how!r}')
@@ -83,60 +89,64 @@ class Aligned(NamedTuple):
             return self.path.first, self.path.second
         return torch.arange(len(self.nearest)), self.nearest
 
-    def matches(self, how: str = 'path') -> Tensor:
-        """Frame of the second video for each frame of the first (M,); of several on the path it is the first.
+    def matches(self, how: Way = 'path') -> Tensor:
+        """Return the frame of the second video for each frame of the first, ``(M,)``; of several, the first.
 
         Raises:
-            ValueError: If there is no such way.
+            ValueError: If ``how`` is unknown.
         """
         return first_matches(*self.pairs(how))
 
-    def transfer(self, payload: Payload, how: str = 'path', reduce: str = 'first') -> Payload:
-        """Carry what is known about each frame of the second video to the frames of the first.
+    def transfer(self, payload: Payload, how: Way = 'path', reduce: Reduction = 'first') -> Payload:
+        """Transfer per-frame data of the second video to the frames of the first.
 
         Args:
-            payload: One entry for each frame of the second video: labels, poses, sounds, names of files; array or
-                tensor (N, ...), or list.
+            payload: Data of each frame of the second video, such as labels, poses, sounds or file names: an array or
+                tensor ``(N, ...)``, or a list.
             how: See :meth:`pairs`.
-            reduce: Of several frames matched with one: ``'first'``, or the ``'mean'`` of numbers.
+            reduce: How to combine several frames matched with one: ``'first'``, or the ``'mean'`` of numbers.
 
         Returns:
-            The same kind of thing with one entry for each frame of the first video.
+            Data of the same kind, one entry per frame of the first video.
 
         Raises:
-            ValueError: If there is not one entry for each frame, there is no such way or reduction, or things that are
-                no numbers are to be averaged.
+            ValueError: If there is not one entry per frame, ``how`` or ``reduce`` is unknown, or the mean is requested
+                of data that is not numeric.
         """
         if len(payload) != len(self.second.embeddings):
             raise ValueError(
-                f'the payload has {len(payload)} entries, {self.second.name} has {len(self.second.embeddings)} frames: '
-                'one for each is needed'
+                f'the payload has {len(payload)} entries, but {self.second.name} has {len(self.second.embeddings)} '
+                'frames: '
+                'one entry per frame is required'
             )
         return transfer(payload, *self.pairs(how), reduce)
 
-    def times(self, how: str = 'path') -> np.ndarray:
-        """Moment of the second video that belongs to each frame of the first, in seconds (M,), to play its sound by."""
+    def times(self, how: Way = 'path') -> np.ndarray:
+        """Return the time in the second video that matches each frame of the first, in seconds, ``(M,)``.
+
+        It allows playing the sound of the second video in step with the first.
+        """
         return self.transfer(np.arange(len(self.second.embeddings)) / self.second.fps, how, 'mean')
 
 
-def align(first: EmbeddedVideo, second: EmbeddedVideo, cost: str = 'sqeuclidean', temperature: float = 0.1) -> Aligned:
-    """Align two videos that are embedded.
+def align(first: EmbeddedVideo, second: EmbeddedVideo, cost: Cost = 'sqeuclidean', temperature: float = 0.1) -> Aligned:
+    """Align two embedded videos.
 
     Args:
-        first: A video.
-        second: Another one; the longer may be many times as long.
-        cost: ``'sqeuclidean'`` (CARL), ``'cosine'``, or ``'contrastive'``, which GTA trains with; the latter depends on
-            which video is the first.
-        temperature: Of the contrastive cost.
+        first: First video.
+        second: Second video; one may be many times as long as the other.
+        cost: ``'sqeuclidean'`` (CARL), ``'cosine'``, or ``'contrastive'``, with which GTA is trained; the latter is not
+            symmetric in the videos.
+        temperature: Temperature of the contrastive cost.
 
     Raises:
-        ValueError: If there is no such cost, or embeddings differ in size.
+        ValueError: If ``cost`` is unknown, or embeddings differ in size.
     """
     if cost not in COSTS:
         raise ValueError(f'cost must be one of {COSTS}, got {cost!r}')
     one, other = first.embeddings, second.embeddings
     if one.shape[1:] != other.shape[1:]:
-        raise ValueError(f'{first.name} has embeddings of {one.shape[1]} numbers, {second.name} of {other.shape[1]}')
+        raise ValueError(f'{first.name} has embeddings of {one.shape[1]} dimensions, {second.name} of {other.shape[1]}')
     metric = 'sqeuclidean' if cost == 'contrastive' else cost
     if cost == 'contrastive':
         costs = contrastive_cost(one.double()[None], other.double()[None], temperature)[0]
@@ -146,27 +156,27 @@ def align(first: EmbeddedVideo, second: EmbeddedVideo, cost: str = 'sqeuclidean'
 
 
 def anomaly_curve(video: Tensor, references: Sequence[Tensor]) -> Tensor:
-    """Distance of each frame to the nearest frame of typical videos (TCC, CVPR 2019).
+    """Compute the distance of each frame to the nearest frame of typical videos (TCC, CVPR 2019).
 
     Args:
-        video: Embeddings (L, D).
-        references: Embeddings (L_v, D) of the typical videos.
+        video: Embeddings ``(L, D)``.
+        references: Embeddings ``(L_v, D)`` of the typical videos.
 
     Returns:
-        Euclidean distances (L,), float64; 0 to 2 for embeddings of unit length.
+        Euclidean distances ``(L,)``, float64; 0 to 2 for embeddings of unit length.
 
     Raises:
         ValueError: If there is no reference.
     """
     if not references:
-        raise ValueError('anomalies are what is unlike other videos: give one or more references')
+        raise ValueError('anomalies are relative to typical videos: pass at least one reference')
     nearest = nearest_frames(video, references)
     pairs = zip(references, nearest, strict=True)
     return torch.stack([(video.double() - frames[n].double()).norm(dim=1) for frames, n in pairs]).amin(dim=0)
 
 
 class VideoAligner:
-    """Embeds the frames of videos and aligns videos of the same action.
+    """Embed the frames of videos, and align videos of the same action.
 
     ::
 
@@ -175,20 +185,20 @@ class VideoAligner:
         aligned.transfer(labels_of_expert)               # one for each frame of mine.mp4
         infer.anomaly('mine.mp4', ['expert.mp4', 'other_expert.mp4'])
 
-    A video is a file or a folder of frames, and may be as long as you like: frames are read and embedded a few at a
-    time. One that has been embedded can be given instead.
+    A video is a file or a folder of frames of any length, since frames are read and embedded a few at a time. A video
+    that has already been embedded may be passed instead.
 
     Args:
         config: Config of ``configs/gta``, a file or ``package::path``.
-        checkpoint: Weights of the whole model; None where the config names them.
-        device: Where to run; a GPU if there is one.
-        options: Changes of the config, as of ``--cfg-options``.
-        trust: Allow the checkpoint to execute code on loading.
+        checkpoint: Weights of the whole model; None if the config names them.
+        device: Device to run on; None for a GPU if there is one.
+        options: Changes to the config, as of ``--cfg-options``.
+        trust: Whether the checkpoint may execute code while it is loaded.
 
     Raises:
         FileNotFoundError: If config or checkpoint do not exist.
-        ValueError: If the config is of another kind of model, or needs a checkpoint and there is none.
-        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not fit.
+        ValueError: If the config has another kind of model, or requires a checkpoint and none is given.
+        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not match the model.
     """
 
     def __init__(
@@ -202,26 +212,32 @@ class VideoAligner:
     ) -> None:
         cfg = load_config(config, options)
         if cfg.model.type != 'GTA':
-            raise ValueError(f'{config} has a model of the type {cfg.model.type}: videos are aligned by configs/gta')
-        self.model = build_inference_model(cfg, checkpoint, device, trust=trust)
+            raise ValueError(
+                f'{config} has a model of type {cfg.model.type}: use a config from configs/gta to align videos'
+            )
+        self.model: Any = build_inference_model(cfg, checkpoint, device, trust=trust)
 
     def embed(self, video: str | Path | FrameReader | EmbeddedVideo, progress: Progress | None = None) -> EmbeddedVideo:
         """Embed all frames of a video.
 
         Args:
-            video: A video file, a folder of frames, or what this method has returned, which is returned again.
-            progress: Told how many frames of how many are done.
+            video: Video file, folder of frames, or result of this method, which is returned unchanged.
+            progress: Function that is called with the number of finished frames and their total.
 
         Raises:
             FileNotFoundError: If there is no such video.
-            ValueError: If it cannot be read or has no frames, or embeddings are not finite; it is named.
+            ValueError: If it cannot be read, has no frames, or has embeddings that are not finite; the message names
+                it.
         """
         if isinstance(video, EmbeddedVideo):
             return video
         frames, parts, done = _reader(video), [], 0
         for part in self._stream(frames):
             if not part.embeddings.isfinite().all():
-                raise ValueError(f'{frames.path} has embeddings that are not finite: the weights, or training, failed')
+                raise ValueError(
+                    f'{frames.path} has embeddings that are not finite: check the weights, as training may have '
+                    'diverged'
+                )
             parts.append(part.embeddings.cpu())
             done += len(parts[-1])
             if progress is not None:
@@ -235,23 +251,24 @@ class VideoAligner:
             for start in range(0, len(frames), self.model.chunk):
                 numbers = range(start, min(start + self.model.chunk, len(frames)))
                 pictures = [torch.from_numpy(frames.read(number)).movedim(-1, 0)[None] for number in numbers]
-                # each a video of its own: pictures of a folder may differ in size
+                # each image is passed as a video of its own, since images of a folder may differ in size
                 data = dict(inputs=pictures, data_samples=[None] * len(pictures))
                 yield torch.cat(self.model.data_preprocessor(data)['inputs'])
 
-        return self.model.embed_stream(chunks())
+        stream: Iterator[Embedded] = self.model.embed_stream(chunks())
+        return stream
 
     def __call__(
         self,
         first: str | Path | FrameReader | EmbeddedVideo,
         second: str | Path | FrameReader | EmbeddedVideo,
-        cost: str = 'sqeuclidean',
+        cost: Cost = 'sqeuclidean',
     ) -> Aligned:
         """Align two videos of the same action, see :func:`align`.
 
         Raises:
             FileNotFoundError: If there is no such video.
-            ValueError: If one cannot be read, has no frames or no finite embeddings, or there is no such cost.
+            ValueError: If a video cannot be read, has no frames or no finite embeddings, or ``cost`` is unknown.
         """
         return align(self.embed(first), self.embed(second), cost)
 
@@ -260,19 +277,19 @@ class VideoAligner:
         video: str | Path | FrameReader | EmbeddedVideo,
         references: Sequence[str | Path | FrameReader | EmbeddedVideo],
     ) -> np.ndarray:
-        """How unlike typical videos each frame is (L,), see :func:`anomaly_curve`.
+        """Compute how unlike typical videos each frame is, ``(L,)``, see :func:`anomaly_curve`.
 
         Raises:
             FileNotFoundError: If there is no such video.
-            ValueError: If one cannot be embedded, or there is no reference.
+            ValueError: If a video cannot be embedded, or there is no reference.
         """
         others = [self.embed(reference).embeddings for reference in references]
         return anomaly_curve(self.embed(video).embeddings, others).numpy()
 
     def activation(self, video: str | Path | FrameReader) -> Iterator[np.ndarray]:
-        """Yield for each frame what its embedding responds to (h, w), 0..1, of the neck's last convolution (GTA).
+        """Yield an activation map ``(h, w)``, 0..1, of the neck's last convolution for each frame (GTA).
 
-        The map is that of the frame's own slot of the context; the script of the release shows the older frame's.
+        The map is that of the frame's own slot of the context; the released script shows that of the older frame.
 
         Raises:
             FileNotFoundError: If there is no such video.

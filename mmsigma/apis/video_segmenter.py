@@ -1,4 +1,4 @@
-"""Objects of a user's own video, from a mask in its first frame."""
+"""Inferencer that segments the objects of a single video, given their masks in the first frame."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,14 +17,14 @@ Mask = str | Path | np.ndarray
 
 
 class Segmented(NamedTuple):
-    """What was written about a video.
+    """Files that were written for a video.
 
     Attributes:
-        num_frames: Frames segmented.
+        num_frames: Number of segmented frames.
         ids: Ids of the objects.
-        masks: Folder of the masks, a palette PNG each.
+        masks: Folder of the masks, one palette PNG per frame.
         overlay: Video with the objects drawn in.
-        seconds: Time taken.
+        seconds: Time taken in seconds.
     """
 
     num_frames: int
@@ -35,7 +35,7 @@ class Segmented(NamedTuple):
 
 
 class VideoSegmenter:
-    """Segments videos of any length, frame by frame.
+    """Segment videos of any length, frame by frame.
 
     ::
 
@@ -45,14 +45,14 @@ class VideoSegmenter:
 
     Args:
         config: Config of ``configs/vos``, a file or ``package::path``.
-        checkpoint: Weights, official files included; None where the config names them.
-        device: Where to run; a GPU if there is one.
-        options: Changes of the config, as of ``--cfg-options``.
-        trust: Allow the checkpoint to execute code on loading.
+        checkpoint: Weights, including official files; None if the config names them.
+        device: Device to run on; None for a GPU if there is one.
+        options: Changes to the config, as of ``--cfg-options``.
+        trust: Whether the checkpoint may execute code while it is loaded.
 
     Raises:
         FileNotFoundError: If config or checkpoint do not exist.
-        ValueError: If the config needs a checkpoint and there is none.
+        ValueError: If the config requires a checkpoint and none is given.
     """
 
     def __init__(
@@ -64,23 +64,23 @@ class VideoSegmenter:
         options: dict[str, Any] | None = None,
         trust: bool = False,
     ) -> None:
-        self.model = build_inference_model(load_config(config, options), checkpoint, device, trust=trust)
+        self.model: Any = build_inference_model(load_config(config, options), checkpoint, device, trust=trust)
 
     def __call__(
         self, video: str | Path | FrameReader, masks: Mask | Mapping[int, Mask]
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield each frame (H, W, 3) with its ids (H, W), uint8.
+        """Yield each frame ``(H, W, 3)`` with its ids ``(H, W)``, uint8.
 
         Args:
-            video: A video file, or a folder of frames.
-            masks: Mask of the first frame, or masks by frame number, the later ones with objects that are new. PNG with
-                a palette or black and white, ``.npy``, or an array of ids. One that is black and white has a single
-                object: number 1 in the first mask, the next free id in a later one.
+            video: Video file, or folder of frames.
+            masks: Mask of the first frame, or masks by frame number, of which later ones contain new objects. A mask is
+                a PNG with a palette or in black and white, a ``.npy`` file, or an array of ids. A mask in black and
+                white has a single object: number 1 in the first mask, the next free id in a later one.
 
         Raises:
             FileNotFoundError: If video or mask do not exist.
-            ValueError: If a mask is none, is empty, brings no new object, does not fit its frame, or belongs to no
-                frame.
+            ValueError: If a mask is invalid or empty, contains no new object, differs in size from its frame, or
+                belongs to no frame.
         """
         frames = video if isinstance(video, FrameReader) else FrameReader(video)
         masks = _by_frame(masks)
@@ -105,11 +105,14 @@ class VideoSegmenter:
         """Segment a video and write ``masks/*.png`` and ``overlay.mp4``.
 
         Args:
-            video: A video file, or a folder of frames.
-            masks: As of a call.
+            video: Video file, or folder of frames.
+            masks: Masks of the objects, see :meth:`__call__`.
             out_dir: Folder to write to.
-            opacity: Of the objects' colours in the overlay.
-            progress: Told how many frames of how many are done.
+            opacity: Opacity of the objects' colours in the overlay.
+            progress: Function that is called with the number of finished frames and their total.
+
+        Returns:
+            Files that were written.
         """
         started, frames, out_dir, ids = time.perf_counter(), FrameReader(video), Path(out_dir), set[int]()
 
@@ -130,14 +133,20 @@ def _by_frame(masks: Mask | Mapping[int, Mask]) -> Mapping[int, Mask]:
 
 
 def load_masks(masks: Mapping[int, Mask]) -> dict[int, np.ndarray]:
-    """Ids (H, W), uint8, of the masks of a video by frame number, in the order of frames.
+    """Load the masks of a video.
 
-    Black and white masks get ids here: the first mask of all has object 1, every later one the lowest id that no other
+    Masks in black and white get an id here: 1 if it is the first mask of all, otherwise the lowest id that no other
     mask has.
+
+    Args:
+        masks: Masks by frame number.
+
+    Returns:
+        Ids ``(H, W)``, uint8, by frame number, in the order of frames.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If one is no mask, has no object, or has none that is not in an earlier one.
+        ValueError: If a mask is invalid, has no object, or only objects of earlier masks.
     """
     loaded = {number: load_mask(masks[number]) for number in sorted(masks)}
     objects = {number: set(mask_ids(ids)) - {0, VOID} for number, (ids, _) in loaded.items()}
@@ -150,7 +159,7 @@ def load_masks(masks: Mapping[int, Mask]) -> dict[int, np.ndarray]:
         if not objects[number] - known:
             raise ValueError(
                 f'the mask of frame {number} has no new object: {sorted(objects[number])} were given before. Give each '
-                'object an id of its own, or one black and white mask'
+                'object a unique id, or a mask in black and white of its own'
             )
         known |= objects[number]
         given[number] = ids
@@ -158,19 +167,25 @@ def load_masks(masks: Mapping[int, Mask]) -> dict[int, np.ndarray]:
 
 
 def load_mask(mask: Mask) -> tuple[np.ndarray, bool]:
-    """Ids (H, W), uint8, of a file or an array, and whether it is black and white.
+    """Load a mask.
 
-    That are those of one bit, and those that hold nothing but 0 and 255; what is not 0 is then 1.
+    A mask is in black and white if its values are single bits, or 0 and 255 only; every non-zero value is then 1.
+
+    Args:
+        mask: File, or array ``(H, W)``.
+
+    Returns:
+        Ids ``(H, W)``, uint8, and whether the mask is in black and white.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no mask, or has no object.
+        ValueError: If it is not a mask, or has no object.
     """
     name = 'the mask' if isinstance(mask, np.ndarray) else str(mask)
     values, has_palette = (mask, False) if isinstance(mask, np.ndarray) else read_stored(mask)
     ids = ids_of(values, name, has_palette=has_palette)
     present = set(mask_ids(ids)) - {0}
     if not present:
-        raise ValueError(f'{name} has no object: all of it is background')
+        raise ValueError(f'{name} has no object: all pixels are background')
     binary = values.dtype == bool or present == {VOID}
     return (ids > 0).astype(np.uint8) if binary else ids, binary

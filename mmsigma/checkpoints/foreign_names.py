@@ -1,4 +1,4 @@
-"""Parameter names of VideoMAE in mmaction2 and in Hugging Face transformers, and ours."""
+"""Conversion between our parameter names and those of VideoMAE in mmaction2 and in Hugging Face transformers."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from mmsigma.ops import sincos_position_table
 
 Rules = Sequence[tuple[str, str]]
 
-# (their prefix, our prefix); the first that fits wins, so longer ones come before those that they begin with.
+# (their prefix, our prefix); the first match wins, so longer prefixes come before their own beginnings.
 _MMACTION2 = (
     ('backbone.patch_embed.projection.', 'backbone.patch_embed.proj.'),
     ('backbone.blocks.', 'backbone.blocks.'),
@@ -31,7 +31,7 @@ _HUGGINGFACE = (
     ('fc_norm.', 'head.fc_norm.'),
     ('classifier.', 'head.fc.'),
 )
-# the same within a block
+# parts of a block that have the same name in both
 _SAME = ('norm1.', 'norm2.', 'attn.q_bias', 'attn.v_bias', 'attn.qkv.weight', 'attn.proj.')
 _MMACTION2_BLOCK = (
     *((name, name) for name in _SAME),
@@ -43,7 +43,7 @@ _HUGGINGFACE_BLOCK = (
     ('layernorm_after.', 'norm2.'),
     ('attention.attention.query.bias', 'attn.q_bias'),
     ('attention.attention.value.bias', 'attn.v_bias'),
-    ('attention.attention.qkv.weight', 'attn.qkv.weight'),  # after its three parts were put together
+    ('attention.attention.qkv.weight', 'attn.qkv.weight'),  # after its three parts have been concatenated
     ('attention.output.dense.', 'attn.proj.'),
     ('intermediate.dense.', 'mlp.fc1.'),
     ('output.dense.', 'mlp.fc2.'),
@@ -52,15 +52,18 @@ _PARTS = ('query', 'key', 'value')
 
 
 def rename(state: dict[str, Tensor], rules: Rules, block_rules: Rules | None = None) -> dict[str, Tensor]:
-    """Rename parameters by the first rule whose prefix fits.
+    """Rename parameters by the first rule whose prefix matches.
 
     Args:
-        state: Names and tensors.
-        rules: Prefix and what replaces it. A prefix that does not end in a dot is a whole name.
-        block_rules: Likewise for what follows the number of a block, after ``rules``.
+        state: Parameters by name.
+        rules: Pairs of a prefix and its replacement. A prefix without a trailing dot must match the whole name.
+        block_rules: Rules for the part of the name after the number of a block, applied after ``rules``.
+
+    Returns:
+        Parameters under their new names.
 
     Raises:
-        KeyError: With the names that no rule fits.
+        KeyError: If no rule matches some names; the message lists them.
     """
     renamed, unknown = {}, []
     for name, value in state.items():
@@ -85,15 +88,19 @@ def _replace_prefix(name: str, rules: Rules) -> str | None:
 
 
 def reverse(rules: Rules) -> Rules:
-    """The rules of the way back, longer prefixes first."""
+    """Return the rules of the opposite direction, longer prefixes first."""
     return sorted(((new, old) for old, new in rules), key=lambda rule: -len(rule[0]))
 
 
 def require_biases(state: dict[str, Tensor], origin: str) -> None:
-    """Check that every attention of our parameters has its query and value bias; some conversions lose them.
+    """Check that every attention layer has its query and value bias, which some conversions lose.
+
+    Args:
+        state: Parameters under our names.
+        origin: Origin of the file, for messages.
 
     Raises:
-        KeyError: With the names of those that are missing.
+        KeyError: If biases are missing, or there is no attention layer; the message lists the missing names.
     """
     blocks = {name.split('.attn.')[0] for name in state if '.attn.qkv.weight' in name}
     biases = [f'{block}.attn.{bias}' for block in sorted(blocks) for bias in ('q_bias', 'v_bias')]
@@ -103,23 +110,24 @@ def require_biases(state: dict[str, Tensor], origin: str) -> None:
 
 
 def warn_of_zero_biases(state: dict[str, Tensor]) -> None:
-    """Warn if no attention of our parameters has a query or value bias that is not zero."""
+    """Warn if all query and value biases, under our names, are zero."""
     if not any(value.any() for name, value in state.items() if name.endswith(('.q_bias', '.v_bias'))):
         MMLogger.get_current_instance().warning(
-            'all query and value biases are zero, as in no trained VideoMAE: what wrote this file may have lost them'
+            'all query and value biases are zero, which no trained VideoMAE has: the tool that wrote this file may '
+            'have lost them; check it against the original checkpoint'
         )
 
 
 def is_mmaction2(state: dict[str, Tensor]) -> bool:
-    """Whether these are the names of mmaction2's VideoMAE."""
+    """Return whether these are the parameter names of mmaction2's VideoMAE."""
     return any(name.endswith('patch_embed.projection.weight') or '.mlp.layers.0.0.' in name for name in state)
 
 
 def from_mmaction2(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the parameters of mmaction2's recogniser or of its backbone alone.
+    """Rename the parameters of mmaction2's recogniser, or of its backbone alone, to our names.
 
     Raises:
-        KeyError: If a name is none of VideoMAE's, or positions are not the fixed ones.
+        KeyError: If a name is not one of VideoMAE's, or the positions are not the fixed ones.
     """
     if not any(name.startswith('backbone.') for name in state):
         state = {f'backbone.{name}': value for name, value in state.items()}
@@ -130,11 +138,14 @@ def from_mmaction2(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def to_mmaction2(state: dict[str, Tensor], num_tokens: int = 1568) -> dict[str, Tensor]:
-    """Rename our parameters of a classifier or backbone, and add the table of positions that mmaction2 stores.
+    """Rename our parameters of a classifier or backbone to mmaction2's, and add the position table that it stores.
 
     Args:
-        state: Names and tensors.
-        num_tokens: Length of the table: tokens of a clip, 8 x 14 x 14 for 16 frames of 224 x 224.
+        state: Parameters under our names.
+        num_tokens: Length of the table, the number of tokens of a clip: 8 x 14 x 14 for 16 frames of 224 x 224.
+
+    Returns:
+        Parameters under mmaction2's names.
 
     Raises:
         KeyError: If a parameter has no counterpart; mmaction2 has no pre-training model.
@@ -145,27 +156,28 @@ def to_mmaction2(state: dict[str, Tensor], num_tokens: int = 1568) -> dict[str, 
 
 
 def _without_positions(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Drop the position tables after checking that they are the fixed ones, which we compute instead."""
     for name, table in state.items():
         if name.endswith(('pos_embed', 'position_embeddings')):
             fixed = sincos_position_table(*table.shape[-2:])
             if not torch.allclose(table.float().reshape(fixed.shape), fixed, atol=1e-3 if table.itemsize < 4 else 1e-6):
-                raise KeyError(f'{name} is not the fixed table of sines and cosines: learnt positions do not fit')
+                raise KeyError(f'{name} is not the fixed sine-cosine table: learnt positions are not supported')
     return {name: value for name, value in state.items() if not name.endswith(('pos_embed', 'position_embeddings'))}
 
 
 def is_huggingface(state: dict[str, Tensor]) -> bool:
-    """Whether these are the names of transformers' VideoMAE."""
+    """Return whether these are the parameter names of VideoMAE in transformers."""
     return any('embeddings.patch_embeddings.' in name or '.attention.attention.' in name for name in state)
 
 
 def from_huggingface(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Rename and fuse the parameters of ``VideoMAEForPreTraining``, ``-ForVideoClassification`` or ``VideoMAEModel``.
 
-    Queries, keys and values become one matrix. Their biases are ``query.bias`` and ``value.bias``, or ``q_bias`` and
-    ``v_bias`` in files of older versions.
+    Queries, keys and values become one matrix. Their biases are called ``query.bias`` and ``value.bias``, or ``q_bias``
+    and ``v_bias`` in files of older versions.
 
     Raises:
-        KeyError: If a name is none of VideoMAE's, or weights or biases of an attention are missing.
+        KeyError: If a name is not one of VideoMAE's, or weights or biases of an attention layer are missing.
     """
     if any(name.startswith('embeddings.') for name in state):
         state = {f'videomae.{name}': value for name, value in state.items()}
@@ -186,10 +198,10 @@ def from_huggingface(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def to_huggingface(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The reverse of :func:`from_huggingface`, in the names of present versions.
+    """Rename our parameters to those of current transformers versions, the inverse of :func:`from_huggingface`.
 
     Raises:
-        KeyError: If a parameter has no counterpart, SIGMA's projection and prototypes for two.
+        KeyError: If a parameter has no counterpart, such as SIGMA's projection and prototypes.
     """
     theirs: dict[str, Tensor] = {}
     for name, value in rename(state, reverse(_HUGGINGFACE), reverse(_HUGGINGFACE_BLOCK)).items():

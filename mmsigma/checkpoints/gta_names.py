@@ -1,7 +1,7 @@
-"""Names of GTA's TensorFlow checkpoints, and ours.
+"""Conversion of variable names from GTA's TensorFlow checkpoints to our parameter names.
 
-The release saves an object graph, whose variables :func:`mmsigma.io.tensorflow.tensor_bundle.read_bundle` reads; what
-is done here needs only names and arrays.
+The released model is an object graph whose variables :func:`mmsigma.io.tensorflow.tensor_bundle.read_bundle` reads.
+This module only needs names and arrays, not TensorFlow.
 """
 
 import re
@@ -13,7 +13,7 @@ from torch import Tensor
 
 _SUFFIX = '/.ATTRIBUTES/VARIABLE_VALUE'
 _TRUNK = 'cnn/base_model/layer_with_weights-'
-_DEPTHS = (3, 4, 3)  # blocks of the stages 2, 3 and 4 up to where the trunk is cut
+_DEPTHS = (3, 4, 3)  # number of blocks in stages 2, 3 and 4, after which the trunk is cut
 _VARIABLES = {
     'kernel': 'weight',
     'bias': 'bias',
@@ -23,12 +23,12 @@ _VARIABLES = {
     'moving_variance': 'running_var',
 }
 _EMBEDDER = {'conv_layers': 'convs', 'bn_layers': 'norms', 'fc_layers': 'fcs'}
-# axes of a kernel, by their number: dense, convolution of images, of videos
+# permutation from TensorFlow's kernel axes to PyTorch's, by number of axes: dense, 2-D and 3-D convolution
 _AXES = {2: (1, 0), 4: (3, 2, 0, 1), 5: (4, 3, 0, 1, 2)}
 
 
 def trunk_layers() -> Iterator[tuple[str, str]]:
-    """Layers of the trunk that have variables, in the order of the graph: Keras' name, ours."""
+    """Yield the layers of the trunk that have variables, in the order of the graph, as (Keras name, our name)."""
     yield 'conv1_conv', 'conv1'
     for stage, depth in enumerate(_DEPTHS, 2):
         for block in range(1, depth + 1):
@@ -43,15 +43,15 @@ def trunk_layers() -> Iterator[tuple[str, str]]:
 
 
 def our_name(key: str) -> str:
-    """Our name of a variable, by its key in the checkpoint, or by ``cnn/<Keras' layer>/<variable>``.
+    """Return our name of a variable, given its key in the checkpoint or ``cnn/<Keras layer>/<variable>``.
 
     Raises:
-        KeyError: If it is none of the network's.
+        KeyError: If the network has no such variable.
     """
     path = key.removesuffix(_SUFFIX)
     layer, _, variable = path.rpartition('/')
     if variable not in _VARIABLES:
-        raise KeyError(f'{key} is no variable of the network')
+        raise KeyError(f'{key} is not a variable of the GTA network')
     name = _VARIABLES[variable]
     if path.startswith('cnn/'):
         layers = list(trunk_layers())
@@ -66,26 +66,26 @@ def our_name(key: str) -> str:
         return f'neck.out.{name}'
     found = re.fullmatch(r'emb/(conv_layers|bn_layers|fc_layers)/(\d+)', layer)
     if found is None:
-        raise KeyError(f'{key} is no variable of the network')
+        raise KeyError(f'{key} is not a variable of the GTA network')
     return f'neck.{_EMBEDDER[found[1]]}.{found[2]}.{name}'
 
 
 def is_gta(names: Mapping[str, object]) -> bool:
-    """Whether these are the names of a checkpoint of GTA."""
+    """Return whether these are the variable names of a GTA checkpoint."""
     return any(name.startswith((_TRUNK, 'emb/conv_layers/')) for name in names)
 
 
 def from_tensorflow(variables: Mapping[str, ArrayLike]) -> dict[str, Tensor]:
-    """Rename and transpose the variables of a checkpoint; those of the optimiser and counters are left out.
+    """Rename and transpose the variables of a checkpoint, leaving out counters and the state of the optimiser.
 
     Args:
-        variables: Arrays by their keys: kernels (kh, kw, in, out), (kt, kh, kw, in, out) or (in, out).
+        variables: Arrays by key; kernels are ``(kh, kw, in, out)``, ``(kt, kh, kw, in, out)`` or ``(in, out)``.
 
     Returns:
-        A state of ``ResNet50V2Encoder`` as ``backbone.`` and ``ContextEmbedder`` as ``neck.``, tensors of their own.
+        State dict of copies: ``ResNet50V2Encoder`` under ``backbone.`` and ``ContextEmbedder`` under ``neck.``.
 
     Raises:
-        KeyError: If there is a variable of the network that we do not know, or a kernel of another kind.
+        KeyError: If a variable of the network is unknown, or a kernel has an unexpected number of axes.
     """
     state = {}
     for key, value in variables.items():
@@ -95,7 +95,7 @@ def from_tensorflow(variables: Mapping[str, ArrayLike]) -> dict[str, Tensor]:
         name = our_name(key)
         if key.removesuffix(_SUFFIX).endswith('/kernel'):
             if tensor.ndim not in _AXES:
-                raise KeyError(f'{key} has {tensor.ndim} axes, which no kernel of the network has')
+                raise KeyError(f'{key} has {tensor.ndim} axes, but kernels of the network have 2, 4 or 5')
             tensor = tensor.permute(_AXES[tensor.ndim]).contiguous()
         state[name] = tensor
         if name.endswith('running_mean'):

@@ -1,4 +1,4 @@
-"""Safe reading and atomic writing of checkpoints."""
+"""Safe reading of checkpoints, strict loading into models, and atomic writing of files."""
 
 import re
 from collections.abc import Sequence
@@ -19,26 +19,29 @@ _WRAPPERS = re.compile(r'^(?:module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.')  # adde
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be used; the message says which, why and what to do."""
+    """A checkpoint that cannot be used; the message says which one, why, and what to do."""
 
 
 def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
-    """Read a checkpoint to the CPU; files of unknown origin cannot execute code.
+    """Read a checkpoint to the CPU, such that files of unknown origin cannot execute code.
 
     Args:
-        path: A ``.safetensors`` file or one written by ``torch.save``.
-        trust: Unpickle arbitrary objects. Official SIGMA and VideoMAE files hold an ``argparse.Namespace`` and need
-            it; set it only for files whose origin you trust.
+        path: A ``.safetensors`` file or a file written by ``torch.save``.
+        trust: Whether to unpickle arbitrary objects. Official SIGMA and VideoMAE files contain an
+            ``argparse.Namespace`` and require it; set it only for files whose origin you trust.
+
+    Returns:
+        Content of the file.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        CheckpointError: If the file is damaged, or holds objects that only a trusted load may build.
+        CheckpointError: If the file is damaged, or contains objects that only a trusted load may create.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'no checkpoint at {path}')
     if path.suffix != '.safetensors' and not _starts_like_torch_save(path):
-        raise CheckpointError(f'{path} is damaged or not a checkpoint: it does not start as files of torch.save do')
+        raise CheckpointError(f'{path} is damaged or not a checkpoint: it does not begin like a file of torch.save')
     try:
         if path.suffix == '.safetensors':
             return load_file(path)
@@ -46,8 +49,9 @@ def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
     except (RuntimeError, EOFError, ValueError, OSError, SafetensorError, UnpicklingError) as error:
         if isinstance(error, UnpicklingError) and not trust:
             raise CheckpointError(
-                f'{path} holds more than tensors and plain containers, and loading it could execute code. If you trust '
-                f'its origin, convert it once: python tools/model_converters/convert_sigma.py {path} OUT.pth --trust'
+                f'{path} contains more than tensors and plain containers, and loading it could execute code. If you '
+                f'trust its origin, convert it once: python tools/model_converters/convert_sigma.py {path} OUT.pth '
+                '--trust'
             ) from error
         reason = str(error) or type(error).__name__
         raise CheckpointError(f'{path} is damaged or not a checkpoint: {reason}') from error
@@ -55,22 +59,26 @@ def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
 
 def _starts_like_torch_save(path: Path) -> bool:
     with path.open('rb') as file:
-        return file.read(2) in (b'PK', b'\x80\x02')  # an archive, or a pickle before torch 1.6
+        return file.read(2) in (b'PK', b'\x80\x02')  # a zip archive, or a pickle of torch before 1.6
 
 
 def load_weights(
     path: str | Path, keys: Sequence[str] = ('state_dict', 'model', 'module', 'teacher'), *, trust: bool = False
 ) -> dict[str, Tensor]:
-    """Read the parameters of a checkpoint, whichever of ``keys`` it keeps them under.
+    """Read the parameters of a checkpoint.
 
     Args:
-        path: The checkpoint.
-        keys: Where to look for parameters, in this order; a file that is nothing but parameters will do as well.
-        trust: As for :func:`load_checkpoint_file`.
+        path: Checkpoint file.
+        keys: Keys under which parameters are looked for, in this order; a file that consists of parameters alone is
+            accepted as well.
+        trust: Whether to unpickle arbitrary objects, see :func:`load_checkpoint_file`.
+
+    Returns:
+        Parameters by name.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        CheckpointError: If it is damaged, unsafe, or holds no mapping of names to tensors.
+        CheckpointError: If it is damaged or unsafe, or contains no mapping of names to tensors.
     """
     return find_weights(load_checkpoint_file(path, trust=trust), path, keys)
 
@@ -78,9 +86,15 @@ def load_weights(
 def find_weights(
     content: Any, path: str | Path, keys: Sequence[str] = ('state_dict', 'model', 'module', 'teacher')
 ) -> dict[str, Tensor]:
-    """The parameters in the content of a checkpoint, without what DDP and ``torch.compile`` add to names.
+    """Find the parameters in the content of a checkpoint, and strip what DDP and ``torch.compile`` add to names.
 
-    See :func:`load_weights`.
+    Args:
+        content: Content of the checkpoint.
+        path: Checkpoint file, for messages.
+        keys: Keys under which parameters are looked for, see :func:`load_weights`.
+
+    Returns:
+        Parameters by name.
 
     Raises:
         CheckpointError: If there are none.
@@ -91,23 +105,24 @@ def find_weights(
             break
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         found = sorted(content)[:8] if isinstance(content, dict) else type(content).__name__
-        raise CheckpointError(f'{path} holds no parameters under any of {list(keys)}; found {found}')
+        raise CheckpointError(f'{path} contains no parameters under any of the keys {list(keys)}; found {found}')
     return {_WRAPPERS.sub('', name): value for name, value in content.items()}
 
 
 def load_state_strictly(
     module: nn.Module, state: dict[str, Tensor], *, origin: str | Path, allow_missing: bool = False
 ) -> None:
-    """Load parameters and fail, with names, where they do not fit.
+    """Load parameters into a module, and fail with their names where they do not match.
 
     Args:
-        module: What to load into.
-        state: Names and tensors.
-        origin: Where they come from, for messages.
-        allow_missing: Accept parameters that are in only one of both, with a warning that counts them.
+        module: Module to load into.
+        state: Parameters by name.
+        origin: Origin of the parameters, for messages.
+        allow_missing: Whether to accept parameters that only the module or only ``state`` has, with a warning that
+            counts them.
 
     Raises:
-        CheckpointError: If shapes differ, if nothing fits, or if names differ and ``allow_missing`` is not set.
+        CheckpointError: If shapes differ, if no name matches, or if names differ and ``allow_missing`` is not set.
     """
     own = module.state_dict()
     common = own.keys() & state.keys()
@@ -139,20 +154,22 @@ def load_into_model(
 ) -> None:
     """Load parameters of any known origin into one of our models.
 
-    Official names (SIGMA, VideoMAE), mmaction2's and Hugging Face's are recognised. Of a pre-training checkpoint, a
-    model without decoder takes the backbone, less the final norm if it has none, as the releases do.
+    Official names (SIGMA, VideoMAE) and those of mmaction2, Hugging Face and others are recognised. From a pre-training
+    checkpoint, a model without a decoder takes the backbone, without the final norm if it has none, as the official
+    releases do.
 
     Args:
-        model: What to load into.
-        state: Names and tensors.
-        origin: Where they come from, for messages.
-        allow_missing: Accept a model that is only in part in ``state``, and the reverse, with a warning that counts
-            both. The backbone has to be there as a whole in any case, but for a final norm where more than it is taken.
-        backbone_only: Take the backbone even if there is more.
+        model: Model to load into.
+        state: Parameters by name.
+        origin: Origin of the parameters, for messages.
+        allow_missing: Whether to accept that the model or ``state`` has parameters that the other lacks, with a warning
+            that counts them. The backbone must be complete in any case, except for a final norm if more than the
+            backbone is loaded.
+        backbone_only: Whether to load the backbone alone even if ``state`` has more.
 
     Raises:
-        CheckpointError: If the names are of no known origin, shapes differ, a part of the backbone is missing or is
-            none of the model's, or names differ and ``allow_missing`` is not set.
+        CheckpointError: If the names are of no known origin, shapes differ, the backbone is incomplete or not the
+            model's, or names differ and ``allow_missing`` is not set.
     """
     try:
         state = to_our_names(state)
@@ -161,7 +178,7 @@ def load_into_model(
     own = model.state_dict()
     state = fit_key_encoder(take_teacher(state, own), own)
     pretrained = any(name.startswith('neck.') for name in state) and not any(name.startswith('neck.') for name in own)
-    # training may begin with a network that has no keys yet
+    # training of a key encoder may start from its bare network, without the key projection
     root = INNER if allow_missing and is_network_alone(state, own) else 'backbone.'
     needed = [name for name in own if name.startswith(root)]
     take_backbone = backbone_only or pretrained
@@ -176,20 +193,22 @@ def load_into_model(
 def _check_backbone(
     needed: Sequence[str], state: dict[str, Tensor], origin: str | Path, root: str, optional_norm: bool
 ) -> None:
-    # the norm is of pre-training, and fine-tuned models have none; skips are for the decoder of Mask-VOS, and fc is the
-    # classifier of ResNets
+    """Check that ``state`` has exactly the backbone parameters ``needed``, up to optional ones and later stages."""
+    # the norm is only used in pre-training, and fine-tuned models have none; skips belong to the decoder of Mask-VOS;
+    # fc is the classifier of ResNets
     optional = (f'{root}norm.', 'backbone.skip', f'{root}fc.')
     missing = [name for name in needed if name not in state and not (optional_norm and name.startswith(optional))]
     if missing:
         raise CheckpointError(f'{origin} lacks {len(missing)} parameters of the backbone: {missing[:5]}')
     others = sorted(name for name in state.keys() - set(needed) if name.startswith('backbone.'))
     stages = {name.removeprefix(root).split('.')[0] for name in needed}
-    later = {f'layer{number}' for number in range(2, 5)} - stages if 'layer1' in stages else set()  # of a ResNet
+    # stages of a ResNet that the model cuts off
+    later = {f'layer{number}' for number in range(2, 5)} - stages if 'layer1' in stages else set()
     others = [
         name for name in others if not name.startswith(optional) and name.removeprefix(root).split('.')[0] not in later
     ]
     if needed and others:
         raise CheckpointError(
-            f'{origin} was made for another backbone, a deeper one for example: {len(others)} of its parameters are '
-            f'none of the model, {others[:5]}'
+            f'{origin} was made for another backbone, for example a deeper one: {len(others)} of its parameters are '
+            f'not in the model, {others[:5]}'
         )

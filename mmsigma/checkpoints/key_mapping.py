@@ -1,6 +1,10 @@
-"""Parameter names of the official SIGMA and VideoMAE releases, and ours; recognition of these and others."""
+"""Conversion between our parameter names and those of the official SIGMA and VideoMAE releases.
+
+:func:`to_our_names` also recognises the names of all other origins that can be converted.
+"""
 
 import re
+from typing import Literal
 
 from torch import Tensor
 
@@ -18,7 +22,7 @@ from mmsigma.checkpoints.foreign_names import (
 from mmsigma.checkpoints.frame_encoder_names import from_frame_encoder, is_frame_encoder
 from mmsigma.checkpoints.mask_vos_names import from_mask_vos, is_mask_vos
 
-# (official prefix, our prefix); the first that fits wins, so longer official prefixes come first.
+# (official prefix, our prefix); the first match wins, so longer official prefixes come first.
 _PRETRAIN = (
     ('encoder.', 'backbone.'),
     ('encoder_to_decoder.', 'neck.embed.'),
@@ -40,11 +44,12 @@ _BLOCK = (
 )
 
 
-ORIGINS = ('ours', 'official', 'mmaction2', 'hf')
+Origin = Literal['ours', 'official', 'mmaction2', 'hf']
+ORIGINS: tuple[Origin, ...] = ('ours', 'official', 'mmaction2', 'hf')
 
 
-def origin_of(state: dict[str, Tensor]) -> str:
-    """Whose names the parameters have, one of ``ORIGINS``; ours if nobody else's."""
+def origin_of(state: dict[str, Tensor]) -> Origin:
+    """Return the origin of the parameters' names, one of ``ORIGINS``; ``'ours'`` if no other is recognised."""
     if is_huggingface(state):
         return 'hf'
     if is_mmaction2(state):
@@ -53,10 +58,10 @@ def origin_of(state: dict[str, Tensor]) -> str:
 
 
 def to_our_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Recognise whose names the parameters have and rename them to ours.
+    """Recognise the origin of the parameters' names and rename them to ours.
 
     Raises:
-        KeyError: If the names are only in part of a known origin.
+        KeyError: If only some of the names belong to the recognised origin.
     """
     if is_frame_encoder(state):
         return from_frame_encoder(state)
@@ -70,13 +75,16 @@ def to_our_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return from_official(state) if origin == 'official' else state
 
 
-def from_our_names(state: dict[str, Tensor], origin: str, num_tokens: int = 1568) -> dict[str, Tensor]:
-    """Rename our parameters to those of ``origin``, one of ``ORIGINS``.
+def from_our_names(state: dict[str, Tensor], origin: Origin, num_tokens: int = 1568) -> dict[str, Tensor]:
+    """Rename our parameters to the names of another origin.
 
     Args:
-        state: Names and tensors.
-        origin: Whose names they are to have.
+        state: Parameters under our names.
+        origin: Origin of the new names, one of ``ORIGINS``.
         num_tokens: Length of the position table that mmaction2 stores.
+
+    Returns:
+        Parameters under the new names.
 
     Raises:
         KeyError: If a parameter has no counterpart there.
@@ -89,10 +97,13 @@ def from_our_names(state: dict[str, Tensor], origin: str, num_tokens: int = 1568
 
 
 def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the parameters of an official pre-training or fine-tuning file.
+    """Rename the parameters of an official pre-training or fine-tuning checkpoint to our names.
 
     Args:
-        state: Parameters of SIGMA (MLP or DINO target) or VideoMAE under their official names.
+        state: Parameters of SIGMA (with the MLP or DINO target) or VideoMAE under their official names.
+
+    Returns:
+        Parameters under our names.
 
     Raises:
         KeyError: If a name belongs to neither, or if a query or value bias is missing, which some third-party
@@ -105,26 +116,26 @@ def from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def to_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The reverse of :func:`from_official`, for our models' parameters.
+    """Rename our parameters to their official names, the inverse of :func:`from_official`.
 
     Raises:
-        KeyError: If a parameter has no official name, further levels of prototypes for one.
+        KeyError: If a parameter has no official name, such as further levels of prototypes.
     """
     rules = _PRETRAIN if any(name.startswith('neck.') for name in state) else _FINETUNE
     return rename(state, reverse(rules))
 
 
 def check_complete(state: dict[str, Tensor]) -> None:
-    """Check that parameters under our names are those of a whole model that the releases know too, or of a backbone.
+    """Check that parameters under our names form a complete official model or a complete backbone.
 
     Raises:
-        KeyError: With the names that are missing or unexpected.
+        KeyError: If names are missing or unexpected; the message lists them.
     """
     expected = _expected_names(state)
     missing, unexpected = sorted(expected - state.keys()), sorted(state.keys() - expected)
     if missing or unexpected:
         raise KeyError(
-            f'the file does not hold a whole model: missing {len(missing)} {missing[:8]}, '
+            f'the file does not contain a complete model: missing {len(missing)} {missing[:8]}, '
             f'unexpected {len(unexpected)} {unexpected[:8]}'
         )
 

@@ -1,13 +1,13 @@
-"""Parameter names of the released Mask-VOS and DUL models, and ours."""
+"""Conversion between our parameter names and those of the released Mask-VOS and DUL models."""
 
 import torch
 from torch import Tensor
 
 from mmsigma.checkpoints.foreign_names import rename, reverse
 
-_WRAPPED = 'module.'  # by DataParallel
-_UNUSED = 'fast_net.emb_v.'  # a head whose output nothing reads
-# (their prefix, ours); the first that fits counts
+_WRAPPED = 'module.'  # added by DataParallel
+_UNUSED = 'fast_net.emb_v.'  # a head whose output is not used
+# (their prefix, our prefix); the first match wins
 _RULES = (
     ('fast_net.backbone.down_dim4.block.', 'backbone.reduce.'),
     ('fast_net.backbone.', 'backbone.backbone.'),
@@ -32,22 +32,22 @@ _RULES = (
 
 
 def is_mask_vos(state: dict[str, Tensor]) -> bool:
-    """Whether these are the names of the release, or of DUL, which it began from."""
+    """Return whether these are the parameter names of Mask-VOS or of DUL, which it is derived from."""
     return any(name.removeprefix(_WRAPPED).startswith('fast_net.') for name in state)
 
 
 def from_mask_vos(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the parameters of a released model.
+    """Rename the parameters of a released model to our names.
 
     Raises:
-        KeyError: If a name is of no known part.
+        KeyError: If a name does not belong to any known part.
     """
     named = {name.removeprefix(_WRAPPED): value for name, value in state.items()}
     return rename({name: value for name, value in named.items() if not name.startswith(_UNUSED)}, _RULES)
 
 
 def official_name(name: str) -> str:
-    """The released name of a parameter of our model.
+    """Return the released name of a parameter of our model.
 
     Raises:
         KeyError: If there is none.

@@ -1,4 +1,4 @@
-"""Data sets, samplers and transforms; an import registers them all."""
+"""Datasets, samplers and transforms; importing this package registers all of them."""
 
 from mmsigma.datasets import transforms
 from mmsigma.datasets.alignment.phase_dataset import PhaseVideoDataset

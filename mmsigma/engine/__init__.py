@@ -1,4 +1,4 @@
-"""What mmengine's Runner is extended with; an import registers it all."""
+"""Extensions of mmengine's Runner: hooks, loops, optimisers, schedules; importing this package registers them."""
 
 from mmsigma.compat import CPUAmpOptimWrapper
 from mmsigma.engine.hooks import (

@@ -1,4 +1,4 @@
-"""Training that can be resumed in the middle of an epoch, and testing by nearest neighbours."""
+"""Training loop that can be resumed in the middle of an epoch, and test loop for nearest-neighbour classification."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,48 +22,48 @@ from mmsigma.utils.seeding import seed_everything
 
 @LOOPS.register_module()
 class ResumableEpochLoop(EpochBasedTrainLoop):
-    """Epoch-based training in which every iteration's randomness is a function of seed, rank and iteration.
+    """Epoch-based training in which the randomness of each iteration is a function of seed, rank and iteration.
 
-    Nothing random has to be stored with a checkpoint, and a resumed run equals an uninterrupted one bit for bit on the
-    CPU, also from a checkpoint in the middle of an epoch. The data has to be drawn by
+    No random state needs to be stored in a checkpoint, and a resumed run equals an uninterrupted one bit for bit on the
+    CPU, even from a checkpoint in the middle of an epoch. The data must be drawn by
     :class:`mmsigma.datasets.SeededSampler`. Gradients accumulated over several iterations are not stored: save at
     multiples of ``accumulative_counts``.
 
     Args:
-        runner: The Runner.
-        dataloader: The data, or its config.
+        runner: Runner of the loop.
+        dataloader: Dataloader or its config.
         **kwargs: Further arguments of mmengine's ``EpochBasedTrainLoop``.
 
     Raises:
         ValueError: If the data is drawn by another sampler, or is less than a batch.
     """
 
-    def __init__(self, runner: Runner, dataloader: DataLoader | dict, **kwargs) -> None:
+    def __init__(self, runner: Runner, dataloader: DataLoader[Any] | dict[str, Any], **kwargs: Any) -> None:
         super().__init__(runner, dataloader, **kwargs)
         if not len(self.dataloader):
             share, videos = len(self.dataloader.sampler), len(self.dataloader.dataset)
             raise ValueError(
                 f'train_dataloader.batch_size is {self.dataloader.batch_size}, but each of {get_world_size()} '
-                f'processes has only {share} of the {videos} videos: use a smaller batch_size, or drop_last=False'
+                f'ranks has only {share} of the {videos} videos: use a smaller batch_size, or drop_last=False'
             )
         sampler = self.dataloader.sampler
         if not isinstance(sampler, SeededSampler):
             raise ValueError(
-                f'train_dataloader.sampler is {type(sampler).__name__}, which cannot go on in the middle of an epoch: '
+                f'train_dataloader.sampler is {type(sampler).__name__}, which cannot resume in the middle of an epoch: '
                 "set type='SeededSampler' there, or train_cfg.type='EpochBasedTrainLoop'"
             )
 
     def run(self) -> torch.nn.Module:
-        """Train, and return the model."""
-        model = super().run()
+        """Train the model and return it."""
+        model: torch.nn.Module = super().run()
         compat.end_workers(self.dataloader)
         return model
 
     def run_epoch(self) -> None:
-        """Run what is left of the epoch.
+        """Run the rest of the epoch.
 
-        Nothing but its end is left if the checkpoint was written in the last iteration: what happens after an epoch,
-        validation for one, comes after such a checkpoint.
+        If the checkpoint was written in the last iteration, only the end of the epoch is left: hooks after an epoch,
+        such as validation, run after such a checkpoint is written.
         """
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
@@ -77,41 +77,44 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         self._epoch += 1
 
     def _iterations_done(self) -> int:
-        done = self._iter - self._epoch * len(self.dataloader)
+        """Return how many iterations of the epoch are done, or 0 with a warning if the epoch must be restarted."""
+        done: int = self._iter - self._epoch * len(self.dataloader)
         if 0 <= done <= len(self.dataloader):
             return done
         self.runner.logger.warning(
             f'iteration {self._iter} is not in epoch {self._epoch}: the run was started with another batch size, '
-            'number of processes or data set. The epoch is started anew.'
+            'number of ranks or dataset. The epoch is restarted.'
         )
         return 0
 
     def _iteration_seed(self) -> int:
-        return (self.runner.seed * 1_000_003 + self._iter * get_world_size() + get_rank()) % 2**63
+        """Return the seed of this iteration on this rank."""
+        seed: int = self.runner.seed * 1_000_003 + self._iter * get_world_size() + get_rank()
+        return seed % 2**63
 
 
 @LOOPS.register_module()
 class KNNTestLoop(BaseLoop):
-    """Classifies test videos by their neighbours among the training videos, in the features of a frozen model.
+    """Classify test videos by their nearest neighbours among the training videos, with features of a frozen model.
 
-    The model's ``predict`` has to add ``mean_features`` (D,) to the samples. Videos of the bank that cannot be read are
-    left out, counted and named; a video to classify that cannot be read is an error, as in every test.
+    The model's ``predict`` must add ``mean_features`` ``(D,)`` to the samples. Videos of the bank that cannot be read
+    are left out, counted and named; an unreadable video to classify is an error, as in every test.
 
     Args:
-        runner: The Runner.
-        dataloader: Videos to classify, one view each.
+        runner: Runner of the loop.
+        dataloader: Dataloader of the videos to classify, one view each, or its config.
         evaluator: Unused; ``[]`` in the config.
-        bank_dataloader: Config of labelled videos to compare with: the training set, without augmentation.
+        bank_dataloader: Config of the dataloader of labelled videos: the training set, without augmentation.
         k: Numbers of neighbours.
-        temperature: Divides the cosine similarity in the vote.
+        temperature: Divisor of the cosine similarity in the vote.
     """
 
     def __init__(
         self,
         runner: Runner,
-        dataloader: DataLoader | dict,
-        evaluator: Evaluator | dict | list,
-        bank_dataloader: dict,
+        dataloader: DataLoader[Any] | dict[str, Any],
+        evaluator: Evaluator | dict[str, Any] | list[Any],
+        bank_dataloader: dict[str, Any],
         k: Sequence[int] = (10, 20, 100, 200),
         temperature: float = 0.07,
     ) -> None:
@@ -122,7 +125,7 @@ class KNNTestLoop(BaseLoop):
         self.k, self.temperature = tuple(k), temperature
 
     def run(self) -> dict[str, float]:
-        """Return the metrics, as of :func:`mmsigma.evaluation.classification.knn.knn_accuracy`."""
+        """Run the test and return the metrics, see :func:`mmsigma.evaluation.classification.knn.knn_accuracy`."""
         runner = self.runner
         runner.call_hook('before_test')
         runner.call_hook('before_test_epoch')
@@ -135,7 +138,12 @@ class KNNTestLoop(BaseLoop):
         return metrics
 
     @torch.no_grad()
-    def _features(self, loader: DataLoader, is_bank: bool = False) -> tuple[Tensor, Tensor]:
+    def _features(self, loader: Any, is_bank: bool = False) -> tuple[Tensor, Tensor]:
+        """Collect features ``(N, D)`` and labels ``(N,)`` of all videos from all ranks.
+
+        Raises:
+            ValueError: If no video of the bank can be read, or a video has no label.
+        """
         rows: list[tuple[Tensor, int] | str] = []
         for number, batch in enumerate(loader):
             if is_bank:
@@ -145,7 +153,7 @@ class KNNTestLoop(BaseLoop):
             samples = self.runner.model.test_step(batch)
             rows += map(_labelled, samples)
             self.runner.call_hook('after_test_iter', batch_idx=number, data_batch=batch, outputs=samples)
-        # the sampler deals out the videos in turn and repeats some to give all ranks equally many
+        # the sampler distributes the videos in turn and repeats some so that all ranks have equally many
         dealt = [row for group in zip(*all_gather_object(rows), strict=True) for row in group][: len(loader.dataset)]
         failures = [row for row in dealt if isinstance(row, str)]
         known = [row for row in dealt if not isinstance(row, str)]
@@ -157,13 +165,16 @@ class KNNTestLoop(BaseLoop):
         return torch.stack([features for features, _ in known]), torch.tensor([label for _, label in known])
 
     def _bank_rows(self, batch: list[ReadSample]) -> list[tuple[Tensor, int] | str]:
-        """Features and label of every video of a batch, or which it is and why it cannot be read."""
+        """Return features and label of every video of a batch, or path and reason of those that cannot be read."""
         readable = [item.sample for item in batch if not item.reason]
         samples = iter(self.runner.model.test_step(pseudo_collate(readable)) if readable else [])
         return [f'{item.path} ({item.reason})' if item.reason else _labelled(next(samples)) for item in batch]
 
 
 def _labelled(sample: Any) -> tuple[Tensor, int]:
+    """Return features and label of a sample."""
     if 'gt_label' not in sample:
-        raise ValueError(f'{sample.get("filename")} has no label: neighbours need lists with labels')
+        raise ValueError(
+            f'{sample.get("filename")} has no label: nearest-neighbour classification requires lists with labels'
+        )
     return sample.mean_features.cpu(), int(sample.gt_label)

@@ -1,8 +1,9 @@
-"""Parameter groups and mixed precision."""
+"""Parameter groups for weight decay and layer decay."""
 
 import re
 from collections.abc import Iterator
 from contextlib import nullcontext
+from typing import Any
 
 from mmengine.optim import OptimWrapper
 from torch import nn
@@ -14,21 +15,24 @@ from mmsigma.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZ
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class TransformerOptimWrapperConstructor:
-    """Groups parameters as masked video modelling does: by weight decay and, for fine-tuning, by depth.
+    """Group parameters as in masked video modelling: by weight decay and, for fine-tuning, by depth.
 
-    One-dimensional parameters, biases and ``no_decay`` names are not decayed; of a parameter that FSDP shards, the
-    shape of the whole counts. With ``layer_decay`` d the rate of layer i is multiplied by d ** (L + 1 - i): the patch
-    embedding is layer 0, block i is layer i + 1, everything after the L blocks, those of a decoder or head among it, is
-    layer L + 1. There are as many
-    groups as different settings, not as parameters, so that fused and multi-tensor optimisers can do their work.
+    One-dimensional parameters, biases and ``no_decay`` names are not decayed; for parameters sharded by FSDP, the shape
+    of the whole parameter counts. With ``layer_decay`` d, the learning rate of layer i is multiplied by
+    d ** (L + 1 - i): the patch embedding is layer 0, block i is layer i + 1, and everything after the L blocks,
+    including decoder and head, is layer L + 1. There is one group per distinct setting, not per parameter, so that
+    fused and multi-tensor optimisers are effective.
 
     Args:
         optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.
         paramwise_cfg: ``no_decay``, names or last parts of names, default ``('mask_token', 'pos_embed', 'cls_token')``;
-            ``layer_decay``, default 1; ``num_layers``, the number L of blocks of the backbone, by default counted.
+            ``layer_decay``, default 1; ``num_layers``, the number of blocks L of the backbone, counted by default.
+
+    Raises:
+        ValueError: If ``paramwise_cfg`` has unknown keys.
     """
 
-    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
+    def __init__(self, optim_wrapper_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None) -> None:
         paramwise_cfg = dict(paramwise_cfg or {})
         self.no_decay = tuple(paramwise_cfg.pop('no_decay', ('mask_token', 'pos_embed', 'cls_token')))
         self.layer_decay = paramwise_cfg.pop('layer_decay', 1.0)
@@ -45,15 +49,15 @@ class TransformerOptimWrapperConstructor:
         cfg.setdefault('type', 'OptimWrapper')
         return OPTIM_WRAPPERS.build(cfg, default_args=dict(optimizer=OPTIMIZERS.build(optimizer_cfg)))
 
-    def groups(self, model: nn.Module, lr: float, weight_decay: float) -> list[dict]:
-        """Groups with ``params``, ``names``, ``lr``, ``lr_scale`` and ``weight_decay``.
+    def groups(self, model: nn.Module, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+        """Build the groups, each with ``params``, ``names``, ``lr``, ``lr_scale`` and ``weight_decay``.
 
         Raises:
-            ValueError: If ``layer_decay`` is set and ``num_layers`` is not how many blocks the backbone has.
+            ValueError: If ``layer_decay`` is set and ``num_layers`` differs from the number of blocks of the backbone.
         """
         if self.layer_decay != 1:
             self.num_layers = self._check_depth(model)
-        groups: dict[tuple, dict] = {}
+        groups: dict[tuple[float, float], dict[str, Any]] = {}
         dimensions = _dimensions(model)
         for name, parameter in _named_parameters(model):
             if not parameter.requires_grad:
@@ -68,21 +72,24 @@ class TransformerOptimWrapperConstructor:
         return list(groups.values())
 
     def lr_scale(self, name: str) -> float:
-        """Multiplier of the learning rate of a parameter."""
+        """Return the factor of a parameter's learning rate."""
         if self.layer_decay == 1:
             return 1.0
-        return self.layer_decay ** (self.num_layers + 1 - self._layer(name))
+        scale: float = self.layer_decay ** (self.num_layers + 1 - self._layer(name))
+        return scale
 
     def _layer(self, name: str) -> int:
+        """Return the layer, from 0 to L + 1, that a parameter belongs to."""
         if re.search(r'(^|\.)(patch_embed|pos_embed|cls_token|mask_token)(\.|$)', name):
             return 0
         block = _block_number(name)
         return self.num_layers + 1 if block is None else block + 1
 
     def _check_depth(self, model: nn.Module) -> int:
+        """Return the number of blocks L after comparing it with ``num_layers``."""
         numbers = {_block_number(name) for name, _ in _named_parameters(model)} - {None}
         if not numbers or self.num_layers not in (None, len(numbers)):
-            remedy = 'leave num_layers out to have them counted' if numbers else 'which layer is which is unknown'
+            remedy = 'leave out num_layers to have them counted' if numbers else 'layers cannot be told apart'
             raise ValueError(
                 f'layer_decay: the backbone has {len(numbers)} blocks, num_layers is {self.num_layers}; {remedy}'
             )
@@ -93,18 +100,19 @@ class TransformerOptimWrapperConstructor:
 
 
 def _block_number(name: str) -> int | None:
+    """Return the number of the backbone's block that a parameter belongs to, or None."""
     block = re.match(r'(?!head\.|neck\.)(?:.+\.)?blocks\.(\d+)\.', name)
     return int(block[1]) if block else None
 
 
 def _named_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """Parameters by the names that they have in the model itself, whatever wraps it or its parts."""
+    """Yield the parameters under their names in the model itself, regardless of wrappers around it or its parts."""
     for name, parameter in getattr(model, 'module', model).named_parameters():
         yield name.replace('_fsdp_wrapped_module.', ''), parameter
 
 
 def _dimensions(model: nn.Module) -> dict[str, int]:
-    """Number of dimensions of every parameter; a sharded one, flat outside this context, is put together for it."""
+    """Return the number of dimensions of every parameter; sharded ones are gathered for that, as shards are flat."""
     sharded = isinstance(model, FullyShardedDataParallel)
     with FullyShardedDataParallel.summon_full_params(model, writeback=False) if sharded else nullcontext():
         return {name: parameter.ndim for name, parameter in _named_parameters(model)}

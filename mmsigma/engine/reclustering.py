@@ -1,4 +1,4 @@
-"""A round of space-time clustering: pseudo masks of all training videos from the features of the model as it is."""
+"""A round of space-time clustering, which creates pseudo masks of all training videos (Mask-VOS, section 3.2)."""
 
 import zlib
 from collections.abc import Callable
@@ -14,30 +14,30 @@ from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
 from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds, PseudoMasks
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
 from mmsigma.ops.clustering import assign
-from mmsigma.ops.space_time_clustering import cluster_videos, keep_clusters, space_time_code
+from mmsigma.ops.space_time_clustering import Method, cluster_videos, keep_clusters, space_time_code
 
-_CHUNK = 8  # batches that are read at once
+_CHUNK = 8  # number of batches that are read at once
 
 
 class ClusterSettings(NamedTuple):
-    """How videos are clustered; see :func:`mmsigma.ops.space_time_clustering.cluster_videos`.
+    """Settings of the clustering; see :func:`mmsigma.ops.space_time_clustering.cluster_videos`.
 
     Attributes:
-        num_clusters: M.
+        num_clusters: Number of clusters M per video.
         method: ``'kmeans'`` or ``'sinkhorn'``.
-        code_weight: Of the space-time code.
-        max_share: Largest share of a video that an object may have.
-        num_iters: Most iterations.
-        num_restarts: Starts.
-        step: Every so many frames of a video are clustered; the same as in sampling.
-        fps: So many frames a second in place of every ``step``-th; the same as in sampling.
-        fit_frames: The clusters are found in so many of them, evenly spaced; the others are assigned to them.
-        size: Frames are resized to this side, whatever their shape.
-        batch_size: Frames encoded at once.
+        code_weight: Weight of the space-time code.
+        max_share: Largest fraction of a video that an object may cover.
+        num_iters: Maximum number of k-means iterations.
+        num_restarts: Number of k-means restarts.
+        step: Step between clustered frames, in frames of the video; it must equal that of sampling.
+        fps: Frames per second to cluster instead of every ``step``-th frame; it must equal that of sampling.
+        fit_frames: Number of evenly spaced frames to which the clusters are fitted; the others are assigned to them.
+        size: Side in pixels to which frames are resized, regardless of their aspect ratio.
+        batch_size: Number of frames that are encoded at once.
     """
 
     num_clusters: int = 5
-    method: str = 'kmeans'
+    method: Method = 'kmeans'
     code_weight: float = 0.1
     max_share: float = 0.4
     num_iters: int = 100
@@ -50,12 +50,12 @@ class ClusterSettings(NamedTuple):
 
 
 class _Part:
-    """Sampling of some of the frames at a step, or at a rate; ``num_sampled`` says how many there are in all."""
+    """Sampling of ``count`` frames from ``first`` on, at a step or a rate; ``num_sampled`` is their total number."""
 
     def __init__(self, step: int, fps: float | None, first: int, count: int) -> None:
         self.step, self.fps, self.first, self.count = step, fps, first, count
 
-    def __call__(self, results: dict) -> dict:
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         step = step_of_rate(results, self.fps) if self.fps else self.step
         everything = np.arange(0, results['total_frames'], step)
         results['frame_inds'] = everything[self.first : self.first + self.count]
@@ -67,7 +67,7 @@ class _Part:
 def recluster(
     encoder: nn.Module,
     videos: list[str],
-    decoder: str | dict,
+    decoder: str | dict[str, Any],
     rounds: PseudoMaskRounds,
     number: int,
     settings: ClusterSettings,
@@ -76,30 +76,31 @@ def recluster(
     epoch: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
-    """Cluster the videos, each process its share, and declare the round complete.
+    """Cluster the videos, each rank its share, and mark the round as complete.
 
-    Randomness depends on the seed, the round and the video, so that the result is that of one process.
+    Randomness depends on the seed, the round and the video, so the result does not depend on the number of ranks.
 
     Args:
-        encoder: From normalised images (N, 3, H, W) to keys (N, D, h, w).
-        videos: Their files.
-        decoder: Of videos, as of :class:`mmsigma.datasets.transforms.ReadClip`.
-        rounds: Where the round is written.
-        number: Of the round.
-        settings: Of the clustering.
-        seed: Of the run.
-        epoch: In which the round is made.
-        progress: Told how many videos of how many of this process are done.
+        encoder: Module from normalised images ``(N, 3, H, W)`` to keys ``(N, D, h, w)``.
+        videos: Files of the videos.
+        decoder: Decoder of the videos, see :class:`mmsigma.datasets.transforms.ReadClip`.
+        rounds: Rounds of the run, to which this one is written.
+        number: Number of the round.
+        settings: Settings of the clustering.
+        seed: Seed of the run.
+        epoch: Epoch in which the round is created.
+        progress: Function that is called with the number of finished videos of this rank and their total.
 
     Returns:
-        Statistics, which the manifest holds too: ``videos``, ``unreadable``, ``without_objects``, and, as means over
-        videos, ``clusters_per_video`` and ``largest_share``.
+        Statistics, which are also written to the manifest: ``videos``, ``unreadable``, ``without_objects``, and, as
+        means over videos, ``clusters_per_video`` and ``largest_share``.
     """
     was_training = encoder.training
     encoder.eval()
-    # statistics of norms are each process's own: without this, masks would depend on who makes them
+    # ranks have norm statistics of their own: without averaging, masks would depend on the rank
     all_reduce_params([buffer for buffer in encoder.buffers() if buffer.is_floating_point()], op='mean')
-    geometry = FrameGeometry(encoder.stride, size=(settings.size, settings.size))
+    size = (settings.size, settings.size)
+    geometry = FrameGeometry(encoder.stride, size=size)  # type: ignore[arg-type]  # encoders have an int
     geometry.to(next(encoder.parameters()).device)
     own, rows = videos[get_rank() :: get_world_size()], []
     for done, video in enumerate(own, start=1):
@@ -120,20 +121,24 @@ def _cluster_video(
     encoder: nn.Module,
     geometry: FrameGeometry,
     video: str,
-    decoder: str | dict,
+    decoder: str | dict[str, Any],
     rounds: PseudoMaskRounds,
     number: int,
     settings: ClusterSettings,
     seed: int,
 ) -> tuple[str, str, int, float]:
-    """Cluster and write one video; returns its name, why it failed, how many clusters are kept, the largest share."""
+    """Cluster one video and write the result.
+
+    Returns:
+        Path of the video, why it failed (empty if it did not), number of kept clusters, and largest share of a cluster.
+    """
     try:
         features, frames = _read_and_encode(encoder, geometry, video, decoder, settings)
         if len(features) < 2:
             rate = f'{settings.fps:g} a second' if settings.fps else f'a step of {settings.step}'
-            raise UnreadableVideoError(video, f'{len(features)} frames at {rate}, 2 are needed')
+            raise UnreadableVideoError(video, f'it has {len(features)} frames at {rate}, 2 are required')
     except UnreadableVideoError as error:
-        # never drawn in training either, but looked for
+        # training never uses this video, but looks for its masks
         empty = PseudoMasks(np.zeros((0, 1, 1), np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64))
         rounds.write_video(number, video, empty)
         return video, error.reason, 0, 0.0
@@ -146,20 +151,29 @@ def _cluster_video(
 def cluster_frames(
     features: Tensor, settings: ClusterSettings, generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Cluster all frames of a video (T, h, w, D): labels (T, h, w), clusters kept, share of each.
+    """Cluster all frames of a video.
 
-    Of long videos some frames are clustered, and the cells of the others get the cluster with the nearest mean.
+    In long videos, only some frames are clustered; the cells of the others are assigned to the nearest cluster mean.
+
+    Args:
+        features: Features of the frames, ``(T, h, w, D)``.
+        settings: Settings of the clustering.
+        generator: Random generator of the draws, on the CPU.
+
+    Returns:
+        Labels ``(T, h, w)``, kept clusters ``(K',)``, and the share of each cluster, ``(K,)``.
     """
     total = len(features)
     chosen = torch.linspace(0, total - 1, min(settings.fit_frames, total)).round().long()
-    arguments = dict(code_weight=settings.code_weight, num_iters=settings.num_iters, num_restarts=settings.num_restarts)
     (found,) = cluster_videos(
         features[chosen][None],
         settings.num_clusters,
         method=settings.method,
         max_share=settings.max_share,
         generator=generator,
-        **arguments,
+        code_weight=settings.code_weight,
+        num_iters=settings.num_iters,
+        num_restarts=settings.num_restarts,
     )
     if len(chosen) == total:
         return found.labels, found.kept, found.shares
@@ -168,7 +182,7 @@ def cluster_frames(
     flat, labels = points[chosen].flatten(0, 2), found.labels.flatten()
     member = torch.nn.functional.one_hot(labels, settings.num_clusters).to(flat)
     means = member.T @ flat / member.sum(dim=0).clamp(min=1)[:, None]
-    means[member.sum(dim=0) == 0] = 1e6  # of clusters without cells
+    means[member.sum(dim=0) == 0] = 1e6  # clusters without cells attract none
     everything = assign(points.flatten(0, 2), means).view(features.shape[:3])
     clusters = keep_clusters(everything, settings.num_clusters, settings.max_share)
     return clusters.labels, clusters.kept, clusters.shares
@@ -176,9 +190,13 @@ def cluster_frames(
 
 @torch.no_grad()
 def _read_and_encode(
-    encoder: nn.Module, geometry: FrameGeometry, video: str, decoder: str | dict, settings: ClusterSettings
+    encoder: nn.Module, geometry: FrameGeometry, video: str, decoder: str | dict[str, Any], settings: ClusterSettings
 ) -> tuple[Tensor, np.ndarray]:
-    """Features (T, h, w, D) of the frames of a video, and their numbers (T,); few frames are held at once."""
+    """Read and encode the frames of a video in chunks.
+
+    Returns:
+        Features ``(T, h, w, D)`` and frame numbers ``(T,)``.
+    """
     features: list[Tensor] = []
     frames: list[np.ndarray] = []
     first, total = 0, 1
@@ -195,6 +213,7 @@ def _read_and_encode(
 
 
 def _statistics(rows: list[tuple[str, str, int, float]]) -> dict[str, Any]:
+    """Summarise the results of :func:`_cluster_video` over all videos."""
     good = [row for row in rows if not row[1]]
     return dict(
         videos=len(rows),

@@ -1,4 +1,4 @@
-"""mmengine's Runner, made to work on the CPU, quiet on the console and careful with checkpoints."""
+"""mmengine's Runner with support for training on the CPU, safe checkpoints, and little console output."""
 
 import copy
 import logging
@@ -23,18 +23,18 @@ from mmsigma.registry import RUNNERS
 
 @RUNNERS.register_module()
 class VideoRunner(Runner):
-    """Runner with what this framework needs beyond mmengine's.
+    """Runner with the additions to mmengine's that this framework needs.
 
-    * N processes without a GPU train with gloo.
-    * Checkpoints are written atomically and hold nothing but tensors and plain containers, so that they load with
-      ``weights_only=True``; so do all others unless ``--trust-checkpoint`` or a program set ``trust_checkpoints`` in
-      the config, which the config of the run then does not show.
-    * A checkpoint that does not fit is an error, not a line in the log.
-    * The console shows warnings and what hooks print; the log file has everything. ``verbose=True`` in the config
-      brings the rest back.
+    * Several ranks without GPUs train with gloo.
+    * Checkpoints are written atomically and contain only tensors and plain containers, so that they can be loaded with
+      ``weights_only=True``. All other checkpoints are loaded in the same way, unless ``--trust-checkpoint`` or a
+      program sets ``trust_checkpoints`` in the config; the saved config of the run does not contain it.
+    * A checkpoint that does not match the model is an error, not a line in the log.
+    * The console shows warnings and the output of hooks; the log file contains everything. ``verbose=True`` in the
+      config shows everything on the console as well.
     """
 
-    def __init__(self, *args, cfg: dict | None = None, **kwargs) -> None:
+    def __init__(self, *args: Any, cfg: dict[str, Any] | None = None, **kwargs: Any) -> None:
         cfg = Config() if cfg is None else copy.deepcopy(cfg)
         self._verbose = cfg.get('verbose', False)
         self._trust = cfg.pop('trust_checkpoints', False)
@@ -43,25 +43,26 @@ class VideoRunner(Runner):
     _testing = False
 
     def test(self) -> dict[str, float]:
-        """Test, and return the metrics; a model that is not wholly in the checkpoint is an error."""
+        """Test the model and return the metrics; a checkpoint that does not contain the whole model is an error."""
         self._testing = True
-        return super().test()
+        metrics: dict[str, float] = super().test()
+        return metrics
 
-    def build_evaluator(self, evaluator: dict | list | Evaluator) -> Evaluator:
-        """Build an evaluator; what its metrics write goes below the work dir, unless ``out_dir`` is absolute."""
+    def build_evaluator(self, evaluator: dict[str, Any] | list[Any] | Evaluator) -> Evaluator:
+        """Build an evaluator whose metrics write below the work dir, unless their ``out_dir`` is absolute."""
         evaluator = super().build_evaluator(evaluator)
         for metric in evaluator.metrics:
             if getattr(metric, 'out_dir', None):
                 metric.out_dir = str(Path(self.work_dir, metric.out_dir).resolve())
         return evaluator
 
-    def setup_env(self, env_cfg: dict) -> None:
+    def setup_env(self, env_cfg: dict[str, Any]) -> None:
         if self.distributed:
             compat.init_cpu_process_group(self.launcher)
         torch.set_float32_matmul_precision(self.cfg.get('float32_matmul_precision', 'highest'))
         super().setup_env(env_cfg)
 
-    def build_logger(self, *args, **kwargs) -> MMLogger:
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
             handler.addFilter(compat.DropKnownNoise())
@@ -69,19 +70,20 @@ class VideoRunner(Runner):
                 handler.setLevel(max(handler.level, logging.WARNING))
         return logger
 
-    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         if self.distributed and not any(parameter.requires_grad for parameter in model.parameters()):
-            return model.to(get_device())  # only evaluated: there is nothing to share, and DDP refuses it
+            return model.to(get_device())  # nothing to synchronise in evaluation, and DDP rejects such a model
         if self.distributed and not torch.cuda.is_available():
-            unused = self.cfg.get('find_unused_parameters', False)  # mmengine looks at it only without a wrapper
+            unused = self.cfg.get('find_unused_parameters', False)  # mmengine reads it only without a wrapper config
             model_wrapper_cfg = compat.cpu_model_wrapper(model_wrapper_cfg, find_unused_parameters=unused)
-        return super().wrap_model(model_wrapper_cfg, model)
+        wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
+        return wrapped
 
-    def save_checkpoint(self, out_dir: str, filename: str, *args, **kwargs) -> None:
-        """Write a checkpoint beside its place and move it there when it is complete.
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Write a checkpoint to a temporary file and move it into place once it is complete.
 
         Raises:
-            OSError: If it could not be written, naming the last one that was.
+            OSError: If it could not be written; the message names the last complete one.
         """
         partial, final = Path(out_dir, f'.{filename}.partial'), Path(out_dir, filename)
         try:
@@ -91,44 +93,48 @@ class VideoRunner(Runner):
         except (OSError, RuntimeError) as error:
             partial.unlink(missing_ok=True)
             whole = sorted(Path(out_dir).glob('*.pth'), key=lambda path: path.stat().st_mtime)
-            last = f'the last complete one is {whole[-1]}' if whole else 'there is none before it'
+            last = f'the last complete one is {whole[-1]}' if whole else 'there is no earlier one'
             raise OSError(f'checkpoint {final} could not be written ({error}); {last}') from error
         barrier()
 
-    def call_hook(self, fn_name: str, **kwargs) -> None:
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
         super().call_hook(fn_name, **kwargs)
         if fn_name == 'before_save_checkpoint':
             checkpoint = kwargs['checkpoint']
             checkpoint['message_hub'] = compat.pack_history(checkpoint['message_hub'])
 
     def load_checkpoint(
-        self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Sequence = ()
-    ) -> dict:
-        """Load parameters from a checkpoint, official SIGMA and VideoMAE files included.
+        self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Sequence[Any] = ()
+    ) -> dict[str, Any]:
+        """Load parameters from a checkpoint, including official SIGMA and VideoMAE files.
 
-        What is missing is an error in testing and in resuming; in training all but the backbone may be, and keeps its
-        initial values, as the new head of a pre-trained backbone does. ``load_backbone_only`` in the config leaves all
-        but the backbone out, except in testing a model that has more than one.
+        In testing and in resuming, missing parameters are an error. In training, only the backbone must be complete;
+        everything else may keep its initial values, like the new head on a pre-trained backbone.
+        ``load_backbone_only`` in the config restricts loading to the backbone, except when a model with more than a
+        backbone is tested.
 
         Args:
-            filename: The checkpoint.
-            map_location: Has no influence: files are read to the CPU and copied to where the model is.
-            strict: The names have to be the same on both sides, and ours.
-            revise_keys: Not supported.
+            filename: Checkpoint file.
+            map_location: Unused: files are read to the CPU and copied to the device of the model.
+            strict: Whether the checkpoint must have exactly the model's parameters, under our names.
+            revise_keys: Unsupported.
+
+        Returns:
+            Content of the checkpoint.
 
         Raises:
             FileNotFoundError: If there is no such file.
-            NotImplementedError: If keys are to be revised.
-            CheckpointError: If it is damaged, unsafe, or does not fit the model.
+            NotImplementedError: If ``revise_keys`` is not empty.
+            CheckpointError: If the file is damaged, unsafe, or does not match the model.
         """
         if revise_keys:
             raise NotImplementedError(
                 'revise_keys is not supported: names of known origin are recognised; rename others in the file'
             )
-        checkpoint = load_checkpoint_file(filename, trust=self._trust)
+        checkpoint: dict[str, Any] = load_checkpoint_file(filename, trust=self._trust)
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = compat.unpack_history(checkpoint['message_hub'])
-        model = getattr(self.model, 'module', self.model)
+        model: Any = getattr(self.model, 'module', self.model)
         if self._resume or strict:
             self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
             load_state_strictly(model, checkpoint['state_dict'], origin=filename)
@@ -137,7 +143,7 @@ class VideoRunner(Runner):
             tests_head = self._testing and any(not name.startswith('backbone.') for name in model.state_dict())
             backbone_only = self.cfg.get('load_backbone_only', False) and not tests_head
             load_into_model(model, state, origin=filename, allow_missing=not self._testing, backbone_only=backbone_only)
-            # hooks copy what the model is now, whatever the file calls its parameters and wherever it has them
+            # hooks get the model's present state, regardless of names and structure of the file
             self.call_hook('after_load_checkpoint', checkpoint={'state_dict': model.state_dict()})
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')

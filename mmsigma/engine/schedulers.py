@@ -1,6 +1,7 @@
-"""Learning-rate schedule of masked video modelling."""
+"""Learning-rate schedule of masked video modelling (VideoMAE; SIGMA)."""
 
 import math
+from typing import Any
 
 from mmengine.optim.scheduler.param_scheduler import INF, _ParamScheduler
 
@@ -9,25 +10,28 @@ from mmsigma.registry import PARAM_SCHEDULERS
 
 @PARAM_SCHEDULERS.register_module()
 class WarmupCosineLR(_ParamScheduler):
-    """Linear warm-up from 0, then a half cosine to a share of the base rate, as VideoMAE and SIGMA train.
+    """Linear warm-up from 0, then a half cosine to a fraction of the base rate, as in VideoMAE and SIGMA.
 
-    The warm-up reaches the base rate in its last step, where the cosine starts again; the cosine stops one step short
-    of its minimum. Values are computed from the step alone, not from the value before.
+    The warm-up reaches the base rate in its last step, at which the cosine starts again; the cosine stops one step
+    short of its minimum. Values are computed from the step alone, not from the previous value.
 
     Args:
         optimizer: Optimiser or optimiser wrapper.
-        warmup: Length of the warm-up.
-        end: Length of the schedule.
-        min_ratio: Lowest rate relative to the base rate. A ratio, so that scaling the rate scales its minimum.
+        warmup: Length of the warm-up, in epochs or iterations.
+        end: Length of the schedule, in epochs or iterations.
+        min_ratio: Lowest rate relative to the base rate. As a ratio, it scales with the base rate.
         begin: First step.
-        last_step: Step to continue after.
-        by_epoch: Count epochs instead of iterations.
-        verbose: Print every change.
+        last_step: Step after which to continue.
+        by_epoch: Whether to count epochs instead of iterations.
+        verbose: Whether to print every change.
+
+    Raises:
+        ValueError: If the warm-up is longer than the schedule.
     """
 
     def __init__(
         self,
-        optimizer,
+        optimizer: Any,
         warmup: int,
         end: int,
         min_ratio: float = 0.0,
@@ -47,16 +51,33 @@ class WarmupCosineLR(_ParamScheduler):
 
     @classmethod
     def build_iter_from_epoch(
-        cls, *args, warmup: int, end: int = INF, begin: int = 0, by_epoch: bool = True, epoch_length: int = 1, **kwargs
+        cls,
+        *args: Any,
+        warmup: int,
+        end: int = INF,
+        begin: int = 0,
+        by_epoch: bool = True,
+        epoch_length: int = 1,
+        **kwargs: Any,
     ) -> 'WarmupCosineLR':
-        """Build a schedule in iterations from lengths in epochs."""
+        """Build a schedule in iterations from lengths in epochs.
+
+        Raises:
+            ValueError: If ``by_epoch`` is not set.
+        """
         if not by_epoch:
             raise ValueError('only a schedule in epochs can be converted to iterations')
-        lengths = dict(warmup=warmup * epoch_length, begin=begin * epoch_length, end=end * epoch_length)
-        return cls(*args, **lengths, by_epoch=False, **kwargs)
+        return cls(  # type: ignore[misc]  # args has the optimiser at most
+            *args,
+            warmup=warmup * epoch_length,
+            begin=begin * epoch_length,
+            end=end * epoch_length,
+            by_epoch=False,
+            **kwargs,
+        )
 
     def factor(self, step: int) -> float:
-        """Rate at a step relative to the base rate."""
+        """Return the rate at a step relative to the base rate."""
         if step < self.warmup:
             return step / max(self.warmup - 1, 1)
         progress = (step - self.warmup) / (self.end - self.begin - self.warmup)

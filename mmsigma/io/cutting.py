@@ -1,7 +1,8 @@
-"""Cutting parts out of video files."""
+"""Cutting segments out of video files."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,20 +20,20 @@ def cut_video(
     size: tuple[int, int] | None = None,
     fps: float | None = None,
 ) -> None:
-    """Write the part of a video between two times as MPEG-4, without sound.
+    """Write the segment of a video between two times as MPEG-4, without sound.
 
     Args:
-        source: The video.
-        path: The file to write.
-        start: Seconds from the start of the video.
-        end: Likewise; a frame shown at this time is left out.
-        short_side: Reduce frames whose shorter side is longer to this size.
-        size: Width and height of the frames, instead.
-        fps: Frames a second, each the one that is shown at its time; by default those that the video has.
+        source: Video file to read.
+        path: Video file to write.
+        start: Start of the segment, in seconds from the start of the video.
+        end: End of the segment, in seconds from the start of the video; a frame shown at this time is excluded.
+        short_side: Length in pixels to which frames with a longer short side are reduced; None to keep their size.
+        size: Width and height of the written frames in pixels; replaces ``short_side``.
+        fps: Frame rate of the written file, each frame being the one shown at its time; None for that of the source.
 
     Raises:
-        OSError: If ``source`` cannot be read or ``path`` not written.
-        ValueError: If the video has no frame between the times.
+        OSError: If ``source`` cannot be read or ``path`` cannot be written.
+        ValueError: If the video has no frame between the two times.
     """
     import av
 
@@ -52,7 +53,8 @@ def cut_video(
         raise OSError(f'{source} cannot be read from {start:.2f} to {end:.2f} s: {error}') from error
 
 
-def _frames_between(frames: Iterator, start: float, end: float) -> Iterator:
+def _frames_between(frames: Iterator[Any], start: float, end: float) -> Iterator[Any]:
+    """Yield the PyAV frames with ``start <= time < end``, in seconds."""
     for frame in frames:
         if frame.time is not None and frame.time >= end:
             return
@@ -60,8 +62,9 @@ def _frames_between(frames: Iterator, start: float, end: float) -> Iterator:
             yield frame
 
 
-def _at_rate(frames: Iterator, start: float, end: float, fps: float) -> Iterator:
-    """The frame that is shown at ``start``, ``start + 1 / fps``, ...; the first one also before it is shown."""
+def _at_rate(frames: Iterator[Any], start: float, end: float, fps: float) -> Iterator[Any]:
+    """Yield the PyAV frame shown at ``start``, ``start + 1 / fps``, and so on; the first frame also stands in before
+    it."""
     count, shown, gap = 0, None, 0.0
     for frame in frames:
         while shown is not None and start + count / fps < frame.time - 1e-6:
@@ -83,5 +86,5 @@ def _reduce(frame: np.ndarray, short_side: int | None) -> np.ndarray:
     if short_side is None or min(height, width) <= short_side:
         return frame
     scale = short_side / min(height, width)
-    size = [2 * round(side * scale / 2) for side in (width, height)]  # even, which the encoder wants
+    size = [2 * round(side * scale / 2) for side in (width, height)]  # even, as the encoder requires
     return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)

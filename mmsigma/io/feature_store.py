@@ -1,4 +1,4 @@
-"""Features of videos on disk: shards that are complete or not there, so that extraction can go on where it stopped."""
+"""Video features on disk, in shards that are complete or absent, so that an interrupted extraction can resume."""
 
 import hashlib
 import json
@@ -19,13 +19,13 @@ _DESCRIPTION = 'features.json'
 
 
 class Features(NamedTuple):
-    """Features in the order of the video list.
+    """Features of the videos of a list, in its order.
 
     Attributes:
-        features: (N, D), or (N, tokens, D).
-        labels: (N,), int64, -1 where a video has none.
-        paths: Of the N videos.
-        failed: Path and reason of videos that could not be read; they are not among the N.
+        features: Features ``(N, D)`` or ``(N, tokens, D)``.
+        labels: Labels ``(N,)``, int64; -1 where a video has none.
+        paths: Paths of the N videos.
+        failed: Path and error message of each video that could not be read; these are not among the N.
     """
 
     features: Tensor
@@ -35,18 +35,18 @@ class Features(NamedTuple):
 
 
 class FeatureStore:
-    """A folder of shards, each with the features of ``shard_size`` consecutive videos of a list.
+    """Folder of shards, each with the features of ``shard_size`` consecutive videos of a list.
 
     Args:
-        folder: Where the shards are.
-        description: What the features are: ``num_videos``, ``shard_size``, ``format`` (``'safetensors'`` or ``'npz'``)
-            and anything that must not change between the runs that fill one store.
+        folder: Folder of the shards; it is created if necessary.
+        description: Description of the features: ``num_videos``, ``shard_size``, ``format`` (``'safetensors'`` or
+            ``'npz'``) and anything else that must not change between the runs that fill one store.
 
     Raises:
-        ValueError: If the folder holds features of another description; the differing keys are named.
+        ValueError: If the folder contains features with another description; the message lists the differences.
     """
 
-    def __init__(self, folder: str | Path, description: dict) -> None:
+    def __init__(self, folder: str | Path, description: dict[str, Any]) -> None:
         self.folder, self.description = Path(folder), description
         self.num_shards = math.ceil(description['num_videos'] / description['shard_size'])
         path = self.folder / _DESCRIPTION
@@ -55,7 +55,9 @@ class FeatureStore:
             different = [key for key in {**present, **description} if present.get(key) != description.get(key)]
             if different:
                 changes = ', '.join(f'{key}: {present.get(key)} there, {description.get(key)} now' for key in different)
-                raise ValueError(f'{self.folder} holds other features ({changes}): choose another folder or delete it')
+                raise ValueError(
+                    f'{self.folder} contains other features ({changes}): choose another folder or delete it'
+                )
         else:
             write_atomically(path, lambda name: Path(name).write_text(json.dumps(description, indent=1)))
 
@@ -64,7 +66,7 @@ class FeatureStore:
         """Open an existing store.
 
         Raises:
-            FileNotFoundError: If the folder holds no store.
+            FileNotFoundError: If the folder contains no store.
         """
         path = Path(folder) / _DESCRIPTION
         if not path.is_file():
@@ -72,27 +74,35 @@ class FeatureStore:
         return cls(folder, json.loads(path.read_text()))
 
     def shard_path(self, number: int) -> Path:
-        """The file of a shard."""
+        """Return the path of a shard's file."""
         return self.folder / f'shard_{number:05d}.{self.description["format"]}'
 
     def rows(self, number: int) -> range:
-        """Which videos of the list belong to a shard."""
+        """Return the positions in the list of the videos of a shard."""
         size = self.description['shard_size']
         return range(number * size, min((number + 1) * size, self.description['num_videos']))
 
     def missing_shards(self) -> list[int]:
-        """The shards that are yet to be written."""
+        """Return the numbers of the shards that have not been written yet."""
         return [number for number in range(self.num_shards) if not self.shard_path(number).is_file()]
 
     def write(
         self, number: int, features: Tensor, labels: Tensor, paths: Sequence[str], failed: Sequence[tuple[str, str]]
     ) -> None:
-        """Write a shard; it is there as a whole or not at all."""
+        """Write a shard, atomically.
+
+        Args:
+            number: Number of the shard.
+            features: Features ``(n, D)`` or ``(n, tokens, D)`` of the videos that could be read, on the CPU.
+            labels: Their labels, ``(n,)``, int64.
+            paths: Their paths.
+            failed: Path and error message of each video of the shard that could not be read.
+        """
         names = json.dumps(dict(paths=list(paths), failed=[list(item) for item in failed]))
         if self.description['format'] == 'npz':
 
             def save(name: str) -> None:
-                with open(name, 'wb') as file:  # numpy appends a suffix to names, not to files
+                with open(name, 'wb') as file:  # numpy appends a suffix to a name, but not to an open file
                     np.savez(file, features=features.numpy(), labels=labels.numpy(), names=np.array(names))
 
         else:
@@ -103,7 +113,7 @@ class FeatureStore:
         write_atomically(self.shard_path(number), save)
 
     def load(self) -> Features:
-        """All features.
+        """Read all features.
 
         Raises:
             RuntimeError: If shards are missing.
@@ -112,7 +122,7 @@ class FeatureStore:
         if missing:
             raise RuntimeError(
                 f'{len(missing)} of {self.num_shards} shards in {self.folder} are missing: run the extraction again, '
-                'it goes on where it stopped'
+                'it resumes where it stopped'
             )
         features, labels, paths, failed = [], [], [], []
         for number in range(self.num_shards):
@@ -124,7 +134,7 @@ class FeatureStore:
         filled = [part for part in features if len(part)]
         return Features(torch.cat(filled or features), torch.cat(labels), paths, failed)
 
-    def _read(self, number: int) -> tuple[dict[str, Tensor], dict]:
+    def _read(self, number: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
         path = self.shard_path(number)
         if path.suffix == '.npz':
             with np.load(path) as file:
@@ -135,40 +145,45 @@ class FeatureStore:
 
 
 def load_pair(train: str | Path, val: str | Path) -> tuple[Features, Features]:
-    """Features to learn from and to evaluate, of the same model and of different videos.
+    """Load features of the same model from two stores, one to learn from and one to evaluate on.
 
     Args:
-        train: Folder of the former.
-        val: Folder of the latter.
+        train: Folder of the features to learn from.
+        val: Folder of the features to evaluate on.
+
+    Returns:
+        Features to learn from and features to evaluate on.
 
     Raises:
-        FileNotFoundError: If a folder holds no store.
+        FileNotFoundError: If a folder contains no store.
         RuntimeError: If shards are missing.
-        ValueError: If model, checkpoint or pooling differ, or a video is in both.
+        ValueError: If model, checkpoint or pooling differ, or if a video is in both stores.
     """
     stores = [FeatureStore.open(folder) for folder in (train, val)]
     of_train, of_val = (store.description for store in stores)
     different = [key for key in ('model', 'checkpoint', 'pooling') if of_train.get(key) != of_val.get(key)]
     if different:
         changes = ', '.join(f'{key}: {of_train.get(key)} and {of_val.get(key)}' for key in different)
-        raise ValueError(f'the features in {train} and {val} do not compare ({changes}): extract both with one model')
+        raise ValueError(
+            f'the features in {train} and {val} are not comparable ({changes}): extract both with the same model'
+        )
     learnt, evaluated = (store.load() for store in stores)
     shared = sorted(set(learnt.paths) & set(evaluated.paths))
     if shared:
         raise ValueError(
-            f'{len(shared)} of the {len(evaluated.paths)} videos to evaluate, in {val}, are among those to learn from, '
-            f'in {train}: {", ".join(shared[:3])}'
+            f'{len(shared)} of the {len(evaluated.paths)} videos in {val} are also in {train}, so they would be both '
+            f'learnt from and evaluated on; remove them from one list: {", ".join(shared[:3])}'
         )
     return learnt, evaluated
 
 
 def digest(settings: Any) -> str:
-    """A short name of settings that differs if they do: configs of models and data sets."""
+    """Return a short hash of settings, such as the config of a model or a dataset."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def file_digest(path: str | Path) -> str:
-    """A short name of a file's content.
+    """Return a short hash of a file's content.
 
     Raises:
         FileNotFoundError: If there is no such file.

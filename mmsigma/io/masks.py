@@ -1,4 +1,4 @@
-"""Masks of objects as images: palette PNGs in, palette PNGs out, everything that is no mask refused."""
+"""Object masks as images: reading and writing palette PNGs, and rejecting images that are not masks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,13 +9,13 @@ from PIL import Image, UnidentifiedImageError
 
 from mmsigma.io.atomic import write_atomically
 
-VOID = 255
+VOID = 255  # id of pixels that are not evaluated
 
 
 def davis_palette() -> np.ndarray:
-    """Colours of the 256 ids in annotations of PASCAL VOC and DAVIS, (256, 3) uint8.
+    """Return the colours of the 256 ids in annotations of PASCAL VOC and DAVIS, ``(256, 3)``, uint8.
 
-    Each group of three bits of the id, from low to high, gives red, green and blue their next lower bit.
+    Each group of three bits of the id, from the lowest, contributes the next lower bit of red, green and blue.
     """
     bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder='little')
     bits = np.pad(bits, ((0, 0), (0, 1))).reshape(256, 3, 3)
@@ -23,25 +23,30 @@ def davis_palette() -> np.ndarray:
 
 
 def mask_ids(mask: np.ndarray) -> list[int]:
-    """The ids in a mask (H, W), rising; for uint8 many times faster than ``numpy.unique``, which sorts."""
+    """Return the ids in a mask ``(H, W)`` in increasing order; for uint8, much faster than the sort of numpy.unique."""
     if mask.dtype != np.uint8:
-        return np.unique(mask).tolist()
+        ids: list[int] = np.unique(mask).tolist()
+        return ids
     counts = cv2.calcHist([np.ascontiguousarray(mask)], [0], None, [256], [0, 256])
-    return np.flatnonzero(counts).tolist()
+    present: list[int] = np.flatnonzero(counts).tolist()
+    return present
 
 
 def read_mask(path: str | Path, *, binary: bool = False) -> np.ndarray:
-    """Read the object ids of a frame, uint8 (H, W); 255 is void.
+    """Read the object ids of a frame.
 
-    Palette and single-channel PNGs and ``.npy`` files hold ids as they are.
+    Palette and single-channel PNGs and ``.npy`` files store the ids themselves.
 
     Args:
-        path: The mask.
-        binary: What is not 0 is object 1 (DAVIS-2016, whose 255 would otherwise be void).
+        path: Mask file.
+        binary: Whether every non-zero value is object 1, as in DAVIS-2016, whose 255 would otherwise be void.
+
+    Returns:
+        Ids ``(H, W)``, uint8; 255 is void.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no mask: of another format or mode, with colours instead of ids, or anti-aliased.
+        ValueError: If it is not a mask: another format or mode, colours instead of ids, or anti-aliased edges.
     """
     values, has_palette = read_stored(path)
     if binary:
@@ -50,11 +55,17 @@ def read_mask(path: str | Path, *, binary: bool = False) -> np.ndarray:
 
 
 def read_stored(path: str | Path) -> tuple[np.ndarray, bool]:
-    """The values (H, W) of a mask as its file has them, bool where each is one bit, and whether there is a palette.
+    """Read the values of a mask file as they are stored.
+
+    Args:
+        path: Mask file.
+
+    Returns:
+        Values ``(H, W)``, bool if the file stores single bits, and whether the file has a palette.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is of another format or mode.
+        ValueError: If it has another format or mode.
     """
     path = Path(path)
     if not path.is_file():
@@ -65,15 +76,19 @@ def read_stored(path: str | Path) -> tuple[np.ndarray, bool]:
 
 
 def ids_of(values: np.ndarray, name: str, *, has_palette: bool = False) -> np.ndarray:
-    """The values of a mask as ids, uint8 (H, W).
+    """Convert the values of a mask to ids after checking that they are ids.
 
     Args:
-        values: Integers or bools (H, W).
-        name: Of the mask, for messages.
-        has_palette: They were drawn as ids: only their number can be wrong.
+        values: Integer or bool values ``(H, W)``.
+        name: Name of the mask for messages.
+        has_palette: Whether the file has a palette, which proves that the values are ids; then only their number is
+            checked.
+
+    Returns:
+        Ids ``(H, W)``, uint8.
 
     Raises:
-        ValueError: If they are no ids: of another type, shape or range, or anti-aliased.
+        ValueError: If the values are not ids: another type, shape or range, or anti-aliased.
     """
     _check_values(values, name)
     mask = values.astype(np.uint8)
@@ -81,7 +96,7 @@ def ids_of(values: np.ndarray, name: str, *, has_palette: bool = False) -> np.nd
     if len(present) > 64:
         found = f'has {len(present)} different values'
     elif not has_palette and is_antialiased(mask, present):
-        found = f'has {present[-1]} all over an object and other values, {present[-2]} for one, only along its edge'
+        found = f'has {present[-1]} all over an object and other values, such as {present[-2]}, only along its edge'
     else:
         return mask
     raise ValueError(
@@ -92,14 +107,14 @@ def ids_of(values: np.ndarray, name: str, *, has_palette: bool = False) -> np.nd
 
 
 def is_antialiased(mask: np.ndarray, present: list[int] | None = None) -> bool:
-    """Whether shades, not ids, make up a mask: one value fills regions, and the others are no more than their rims.
+    """Return whether a mask consists of shades instead of ids: one value fills regions, all others only outline them.
 
-    No other value than the largest one has a block of 3 x 3 pixels, and the others lie along a quarter of the edge of
-    its regions or more.
+    This is the case if only the largest value fills a block of 3 x 3 pixels, and if the other values cover at least a
+    quarter of the edge of its regions.
 
     Args:
-        mask: uint8 (H, W).
-        present: Its :func:`mask_ids`, where they are known.
+        mask: Mask ``(H, W)``, uint8.
+        present: Result of :func:`mask_ids` for the mask, if known.
     """
     shades = [number for number in present or mask_ids(mask) if number]
     if len(shades) < 2:
@@ -110,14 +125,14 @@ def is_antialiased(mask: np.ndarray, present: list[int] | None = None) -> bool:
     if set(mask_ids(mask * constant)) - {0} != {shades[-1]}:
         return False
     filled = (mask == shades[-1]).astype(np.uint8)
-    edge = mask[cv2.dilate(filled, block) > filled]
-    return 4 * np.count_nonzero(edge) >= edge.size
+    edge: np.ndarray = mask[cv2.dilate(filled, block) > filled]
+    return bool(4 * np.count_nonzero(edge) >= edge.size)
 
 
 def _check_values(values: np.ndarray, name: str) -> None:
     if values.ndim != 2 or values.dtype.kind not in 'biu' or values.size and (values.min() < 0 or values.max() > 255):
         raise ValueError(
-            f'{name} holds {values.dtype} {values.shape}: a mask has ids from 0 to 255 of the shape (H, W)'
+            f'{name} contains {values.dtype} {values.shape}: a mask has the shape (H, W) and ids from 0 to 255'
         )
 
 
@@ -125,7 +140,7 @@ def _read_png(path: Path) -> tuple[np.ndarray, bool]:
     try:
         with Image.open(path) as image:
             if image.format != 'PNG':
-                raise ValueError(f'{path} is a {image.format} file, which does not keep ids exactly: use PNG')
+                raise ValueError(f'{path} is a {image.format} file, which may not preserve ids exactly: use PNG')
             if image.mode not in ('P', 'L', '1'):
                 raise ValueError(
                     f'{path} has the mode {image.mode}: its pixels are colours. Save it with a palette, so that every '
@@ -137,28 +152,38 @@ def _read_png(path: Path) -> tuple[np.ndarray, bool]:
 
 
 def write_mask(path: str | Path, mask: np.ndarray, palette: np.ndarray | None = None) -> None:
-    """Write ids (H, W) as a palette PNG, atomically.
+    """Write ids as a palette PNG, atomically.
 
     Args:
-        path: A ``.png`` file.
-        mask: Ids from 0 to 255.
-        palette: Colours (256, 3), uint8; DAVIS's by default.
+        path: File to write, with the suffix ``.png``.
+        mask: Ids from 0 to 255, ``(H, W)``.
+        palette: Colours ``(256, 3)``, uint8; None for those of DAVIS.
 
     Raises:
-        ValueError: If the mask is not of that kind.
+        ValueError: If the mask has another shape or range.
     """
     if mask.ndim != 2 or mask.size and (mask.min() < 0 or mask.max() > 255):
-        raise ValueError(f'a mask has ids from 0 to 255 of the shape (H, W), got {mask.dtype} {mask.shape}')
+        raise ValueError(f'a mask has the shape (H, W) and ids from 0 to 255, got {mask.dtype} {mask.shape}')
     image = Image.fromarray(mask.astype(np.uint8))
     image.putpalette((davis_palette() if palette is None else palette).tobytes())
     write_atomically(path, lambda name: image.save(name, format='PNG'))
 
 
 def category_ids(instances: np.ndarray, instance_ids: Sequence[int], categories: Sequence[int]) -> np.ndarray:
-    """Replace instance ids by category ids, all at once (YouTube-VOS); ids that are not listed become 0.
+    """Replace instance ids by category ids (YouTube-VOS); ids that are not listed become 0.
 
-    Relabelling in place, one id after the other, would merge an instance with one whose id it was just given.
+    All ids are replaced at once. Relabelling in place, one id after the other, would merge an instance with another
+    whose id it has just received.
+
+    Args:
+        instances: Instance ids ``(H, W)`` or of any other shape.
+        instance_ids: Ids to replace.
+        categories: Category id of each of them.
+
+    Returns:
+        Category ids of the shape and type of ``instances``.
     """
     table = np.zeros(int(max(instances.max(initial=0), *instance_ids, 0)) + 1, instances.dtype)
     table[list(instance_ids)] = list(categories)
-    return table[instances]
+    replaced: np.ndarray = table[instances]
+    return replaced

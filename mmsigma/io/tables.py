@@ -1,4 +1,4 @@
-"""Tables as files."""
+"""Writing of tables."""
 
 import csv
 import io
@@ -8,13 +8,13 @@ from pathlib import Path
 from mmsigma.io.atomic import write_atomically
 
 
-def write_csv(path: Path, lines: Iterable[Iterable], digits: int = 3) -> None:
-    """Write a CSV file atomically; its folder is made.
+def write_csv(path: Path, lines: Iterable[Iterable[object]], digits: int = 3) -> None:
+    """Write a CSV file atomically and create its folder if necessary.
 
     Args:
-        path: Of the file.
-        lines: Of cells, the first of which are the titles.
-        digits: Decimals of numbers that are not whole.
+        path: File to write.
+        lines: Rows of cells, beginning with the column titles.
+        digits: Number of decimals of floats.
     """
     text = io.StringIO()
     rows = [[f'{cell:.{digits}f}' if isinstance(cell, float) else cell for cell in line] for line in lines]

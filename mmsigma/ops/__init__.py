@@ -1,4 +1,4 @@
-"""Pure-torch building blocks: no registry, no config, no file access."""
+"""Building blocks in plain PyTorch, which need no registry, no config and no file access."""
 
 from mmsigma.ops.affinity import TopkAffinity, propagate, topk_affinity
 from mmsigma.ops.clustering import Clustering, assign, kmeans, kmeans_many

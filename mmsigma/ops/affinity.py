@@ -1,11 +1,11 @@
-"""Which cells of a memory of frames look like a cell of the query frame: top-k affinity inside a window.
+"""Affinity of a query frame to a memory of frames: the top k cells inside a window, and label propagation with them.
 
-The query is cut into tiles. A tile is compared only with the cells that any of its own may look at, and never are all
-similarities of a frame in memory: for the first and the last 20 frames of 60 x 107 cells they would take 3.5 GB.
+The query is cut into tiles. A tile is compared only with the memory cells that any of its cells may look at, so the
+full affinity matrix is never in memory: for the first and the last 20 frames of 60 x 107 cells, it would take 3.5 GB.
 """
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,15 +13,16 @@ from torch import Tensor
 
 from mmsigma.ops.fast_linear import linear
 
-_TILE = 12
+Window = Literal['circle', 'square']
+_TILE = 12  # side of a tile in cells
 
 
 class TopkAffinity(NamedTuple):
-    """For every query cell the k most similar memory cells.
+    """The k most similar memory cells of every query cell.
 
     Attributes:
-        weights: (h * w, k), softmax of the similarities; 0 where the window holds fewer cells.
-        indices: (h * w, k), int64, cells of the memory counted as frame * h * w + y * w + x.
+        weights: Softmax of the similarities, ``(h * w, k)``; 0 where the window contains fewer than k cells.
+        indices: Memory cells, numbered as frame * h * w + y * w + x, ``(h * w, k)``, int64.
     """
 
     weights: Tensor
@@ -36,26 +37,28 @@ def topk_affinity(
     k: int = 10,
     temperature: float = 0.05,
     radius: float | None = 12,
-    window: str = 'circle',
+    window: Window = 'circle',
     num_free: int = 1,
 ) -> TopkAffinity:
-    """Softmax over the k most similar cells of all frames of the memory (CRW, Jabri et al. 2020; DINO; Mask-VOS).
+    """Compute the affinity of each query cell to its k most similar cells in all frames of the memory.
+
+    This is the affinity of CRW (Jabri et al. 2020), DINO and Mask-VOS: a softmax over the k largest dot products.
 
     Args:
-        query: Features of the query frame (h, w, C), of unit length for cosine similarity.
-        memory: Features of earlier frames (T, h, w, C).
-        k: Number of cells to keep.
-        temperature: Divides the dot products.
+        query: Features of the query frame, ``(h, w, C)``, of unit length for cosine similarity.
+        memory: Features of the context frames, ``(T, h, w, C)``.
+        k: Number of memory cells to keep per query cell.
+        temperature: Divisor of the dot products.
         radius: Half-width of the window in cells: ``'circle'`` admits distances strictly below it, ``'square'``
-            offsets up to and including it in each direction. None admits everything.
-        window: ``'circle'`` (CRW, Mask-VOS) or ``'square'`` (DINO).
-        num_free: How many frames at the beginning of the memory have no window.
+            admits offsets up to and including it in each direction. None admits all cells.
+        window: Shape of the window, ``'circle'`` (CRW, Mask-VOS) or ``'square'`` (DINO).
+        num_free: Number of frames at the start of the memory that have no window.
 
     Returns:
-        Weights and indices, most similar first.
+        Weights and indices, the most similar cell first.
 
     Raises:
-        ValueError: If shapes do not fit, ``window`` is unknown, or ``radius`` is not positive.
+        ValueError: If shapes do not match, ``window`` is unknown, or ``radius`` is not positive.
     """
     if query.shape != memory.shape[1:]:
         raise ValueError(f'query {tuple(query.shape)} and frames {tuple(memory.shape[1:])} differ in shape (h, w, C)')
@@ -67,11 +70,12 @@ def topk_affinity(
     height, width, _ = query.shape
     free, near = memory[:num_free].flatten(0, 2), memory[num_free:]
     k = min(k, len(memory) * height * width)
-    exact = torch.promote_types(query.dtype, torch.float32)  # half precision is for the similarities only
+    exact = torch.promote_types(query.dtype, torch.float32)  # only the similarities are in half precision
     weights = query.new_empty(height, width, k, dtype=exact)
     indices = torch.empty(height, width, k, dtype=torch.int64, device=query.device)
     for y in range(0, height, _TILE):
         for x in range(0, width, _TILE):
+            # q cells of the tile; `values` and `cells` collect candidates (up to k, q) from both parts of the memory
             tile = query[y : y + _TILE, x : x + _TILE]
             values, cells = [], []
             if len(free):
@@ -84,7 +88,8 @@ def topk_affinity(
                 cells.append(index + len(free))
             everything = torch.cat(values)
             best, order = everything.topk(min(k, len(everything)), dim=0)
-            missing = (0, 0, 0, k - len(best))  # in a small window, rows below
+            # a small window may contain fewer than k cells: pad with rows of weight 0
+            missing = (0, 0, 0, k - len(best))
             best, order = F.pad(best, missing, value=-torch.inf), F.pad(order, missing)
             shape = (*tile.shape[:2], k)
             weights[y : y + _TILE, x : x + _TILE] = (best.to(exact) / temperature).softmax(dim=0).T.reshape(shape)
@@ -93,17 +98,31 @@ def topk_affinity(
 
 
 def _largest_in_window(
-    tile: Tensor, frames: Tensor, corner: tuple[int, int], radius: float, window: str, k: int
+    tile: Tensor, frames: Tensor, corner: tuple[int, int], radius: float, window: Window, k: int
 ) -> tuple[Tensor, Tensor]:
-    """Largest similarities (k, q) of a tile's cells to cells near them, and the indices of those cells."""
+    """Return the largest similarities ``(k, q)`` of a tile's q cells inside their windows, and where they are.
+
+    Args:
+        tile: Features of the tile, ``(m, n, C)`` with q = m * n.
+        frames: Features of the windowed frames, ``(T, h, w, C)``.
+        corner: Row and column of the tile's first cell in the query frame.
+        radius: Half-width of the window in cells.
+        window: Shape of the window.
+        k: Number of cells to keep.
+
+    Returns:
+        Similarities and cell indices, ``(k, q)`` each; indices count frame * h * w + y * w + x in ``frames``.
+    """
+    # region of the frames that the windows of all cells of the tile cover together
     reach = math.floor(radius) if window == 'square' else math.ceil(radius) - 1
     (top, bottom), (left, right) = (
         (max(start - reach, 0), min(start + side + reach, limit))
         for start, side, limit in zip(corner, tile.shape[:2], frames.shape[1:3], strict=True)
     )
     region = frames[:, top:bottom, left:right]
-    similarity = linear(region.flatten(0, 2), tile.flatten(0, 1))
+    similarity = linear(region.flatten(0, 2), tile.flatten(0, 1))  # (T * rows * columns, q)
 
+    # offsets broadcast to (region rows, region columns, tile rows, tile columns); equal for all frames
     dy = _offsets(top, bottom, corner[0], tile.shape[0], tile.device)[:, None, :, None]
     dx = _offsets(left, right, corner[1], tile.shape[1], tile.device)[None, :, None, :]
     outside = (dy**2 + dx**2 >= radius**2) if window == 'circle' else (dy.abs() > radius) | (dx.abs() > radius)
@@ -117,39 +136,40 @@ def _largest_in_window(
 
 
 def _offsets(start: int, stop: int, corner: int, side: int, device: torch.device) -> Tensor:
-    """Where cells ``start`` to ``stop`` of an axis are, seen from the tile's: (stop - start, side)."""
+    """Return the offsets of cells ``start`` to ``stop`` of an axis from the tile's cells, ``(stop - start, side)``."""
     return torch.arange(start, stop, device=device)[:, None] - torch.arange(corner, corner + side, device=device)
 
 
 def _largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """``values.topk(k, dim=0)`` of (M, q), several times faster where M is large.
+    """Return ``values.topk(k, dim=0)`` of ``(M, q)``, several times faster for large M.
 
-    The k largest lie in the k blocks with the largest maxima; only those blocks are searched.
+    In each column, the k largest values lie in the k blocks with the largest maxima, so only those blocks are searched.
+    Blocks of about sqrt(M / k) rows balance the number of maxima, M / block, against that of candidates, k * block.
     """
     total, columns = values.shape
     block = math.isqrt(max(total // k, 1))
     if block < 4:
         return values.topk(min(k, total), dim=0)
-    whole = total // block * block
+    whole = total // block * block  # rows in complete blocks; the rest, fewer than `block`, are always searched
     blocks = values[:whole].view(-1, block, columns)
-    best = blocks.amax(dim=1).topk(k, dim=0).indices
+    best = blocks.amax(dim=1).topk(k, dim=0).indices  # block numbers, (k, q)
     inside = torch.arange(block, device=values.device)[:, None]
-    candidates = blocks.gather(0, best[:, None].expand(-1, block, -1)).flatten(0, 1)
-    places = (best[:, None] * block + inside).flatten(0, 1)
+    candidates = blocks.gather(0, best[:, None].expand(-1, block, -1)).flatten(0, 1)  # (k * block, q)
+    places = (best[:, None] * block + inside).flatten(0, 1)  # rows of the candidates in `values`
     rest = torch.arange(whole, total, device=values.device)[:, None].expand(-1, columns)
     found, order = torch.cat([candidates, values[whole:]]).topk(k, dim=0)
     return found, torch.cat([places, rest]).gather(0, order)
 
 
 def propagate(affinity: TopkAffinity, values: Tensor) -> Tensor:
-    """Weighted sums of what the memory's cells carry.
+    """Propagate labels or features from the memory to the query frame, weighted by the affinity.
 
     Args:
-        affinity: Of a query frame to the memory.
-        values: (T, h, w, V), labels or features of the memory's cells.
+        affinity: Affinity of the query frame to the memory.
+        values: Labels or features of the memory cells, ``(T, h, w, V)``.
 
     Returns:
-        (h, w, V).
+        Weighted sums ``(h, w, V)``.
     """
     height, width, channels = values.shape[1:]
     chosen = values.reshape(-1, channels)[affinity.indices]

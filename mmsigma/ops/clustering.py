@@ -1,4 +1,8 @@
-"""Lloyd's k-means for features on any device, several restarts at a time, over one process or many."""
+"""Lloyd's k-means on any device, with several restarts, for one or many sets of points and one or many processes.
+
+Notation of the private functions: B sets of points are clustered at once, each of N points with D dimensions into K
+clusters. Row b of a tensor belongs to set b, so ``points`` is ``(B, N, D)`` and ``centroids`` is ``(B, K, D)``.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -15,10 +19,10 @@ class Clustering(NamedTuple):
     """Result of :func:`kmeans`.
 
     Attributes:
-        labels: Nearest centroid of every point (N,), int64.
-        centroids: (K, D).
-        inertia: Sum of squared distances of points to their centroids, float.
-        num_iters: Iterations run.
+        labels: Index of the nearest centroid of every point, ``(N,)``, int64.
+        centroids: Centroids, ``(K, D)``.
+        inertia: Sum of the squared distances of the points to their centroids.
+        num_iters: Number of iterations that were run.
     """
 
     labels: Tensor
@@ -41,28 +45,36 @@ def kmeans(
 ) -> Clustering:
     """Cluster points by Euclidean distance.
 
-    Starts from k-means++ (Arthur and Vassilvitskii 2007), or from ``init``. A cluster that loses all its points starts
-    anew at the point farthest from its centroid. Ends when no label changes, when the centroids move by no more than
-    ``tolerance``, or after ``num_iters`` iterations; of several restarts the one with the least inertia is returned.
+    Initial centroids come from k-means++ (Arthur and Vassilvitskii, 2007) or from ``init``. A cluster that loses all
+    its points restarts at the point farthest from its centroid. The iterations end when no label changes, when the
+    centroids move by no more than ``tolerance``, or after ``num_iters``. Of several restarts, the one with the
+    smallest inertia is returned.
 
     Args:
-        points: (N, D), float32 or float64.
-        num_clusters: K.
-        num_iters: Most iterations per restart.
-        num_restarts: How often to start.
-        init: Initial centroids (K, D) instead of k-means++; then there is one start.
-        generator: Of the random choices, on the CPU.
-        tolerance: On the sum of squared movements of the centroids.
-        distributed: The points are this process's part of the points of all; sums are shared, and the initial
-            centroids are chosen from those of rank 0. Other ranks may have any number of points, none included.
+        points: Points ``(N, D)``, float32 or float64.
+        num_clusters: Number of clusters K.
+        num_iters: Maximum number of iterations per restart.
+        num_restarts: Number of restarts, each with new initial centroids.
+        init: Initial centroids ``(K, D)`` that replace k-means++; ``num_restarts`` is then ignored.
+        generator: Random generator of the draws, on the CPU; None for PyTorch's global one.
+        tolerance: Largest sum of squared movements of the centroids that counts as convergence.
+        distributed: Whether ``points`` is only this process's share of the points. Sums are then reduced over all
+            processes, and the initial centroids are drawn from the points of rank 0. The other ranks may hold any
+            number of points, including none.
+
+    Returns:
+        The clustering with the smallest inertia, with labels for this process's points.
 
     Raises:
-        ValueError: If there are fewer points than clusters, some are not finite, or ``init`` does not fit.
+        ValueError: If there are fewer points than clusters, if some points are not finite, or if ``init`` has the
+            wrong shape.
     """
+    # in a distributed run only the rank that draws the initial centroids needs points of its own
     # of several processes only the one that draws the first centroids needs points of its own
     needed = num_clusters if not distributed or (init is None and dist.get_rank() == 0) else 0
     if points.ndim != 2 or len(points) < needed:
-        raise ValueError(f'{num_clusters} clusters need as many points (N, D), got {tuple(points.shape)}')
+        raise ValueError(f'{num_clusters} clusters need at least as many points (N, D), got {tuple(points.shape)}')
+    # one sum is the fastest way to see that all points are finite
     # a sum shows most quickly that there is nothing to look for
     if not points.sum().isfinite() and not points.isfinite().all():
         raise ValueError(f'{int((~points.isfinite()).any(dim=1).sum())} points are not finite')
@@ -82,35 +94,41 @@ def kmeans_many(
     generator: torch.Generator | None = None,
     tolerance: float = 0.0,
 ) -> list[Clustering]:
-    """Cluster several sets of points at once, each for itself: as :func:`kmeans` of one after the other, but faster.
+    """Cluster several sets of points independently, faster than one :func:`kmeans` call after the other.
 
     Args:
-        points: B sets of as many points each (B, N, D).
-        num_clusters: K.
-        num_iters: Most iterations per restart.
-        num_restarts: How often to start.
-        generator: Of the random choices, on the CPU; they are made set by set.
-        tolerance: On the sum of squared movements of the centroids.
+        points: B sets of equally many points, ``(B, N, D)``.
+        num_clusters: Number of clusters K of each set.
+        num_iters: Maximum number of iterations per restart.
+        num_restarts: Number of restarts, each with new initial centroids.
+        generator: Random generator of the draws, on the CPU, consumed set by set; None for PyTorch's global one.
+        tolerance: Largest sum of squared movements of a set's centroids that counts as convergence.
+
+    Returns:
+        One clustering per set, in order.
 
     Raises:
-        ValueError: If there are fewer points than clusters, or some are not finite; their sets are named.
+        ValueError: If there are fewer points than clusters, or if some points are not finite; the message names the
+            sets concerned.
     """
     if points.ndim != 3 or points.shape[1] < num_clusters:
-        raise ValueError(f'{num_clusters} clusters need sets of as many points (B, N, D), got {tuple(points.shape)}')
+        raise ValueError(
+            f'{num_clusters} clusters need sets of at least as many points (B, N, D), got {tuple(points.shape)}'
+        )
     finite = bool(points.sum().isfinite())
     if not finite and (bad := (~points.isfinite()).flatten(1).any(dim=1).nonzero()[:, 0].tolist()):
-        raise ValueError(f'sets {bad} hold points that are not finite')
+        raise ValueError(f'sets {bad} contain points that are not finite')
     starts = [_draw(own, num_clusters, num_restarts, generator) for own in points]
     return _best_of(points, starts, num_iters, tolerance)
 
 
 def assign(points: Tensor, centroids: Tensor) -> Tensor:
-    """Nearest centroid (N,), int64, of points (N, D)."""
+    """Return the index of the nearest centroid ``(N,)``, int64, for points ``(N, D)`` and centroids ``(K, D)``."""
     return _scores(points[None], centroids[None]).argmin(dim=2)[0]
 
 
 def _scores(points: Tensor, centroids: Tensor) -> Tensor:
-    """Squared distances (B, N, K) of points to centroids (B, K, D), less the squared norms of the points."""
+    """Return squared distances ``(B, N, K)`` less the squared norm of each point, which no argmin depends on."""
     squares = centroids.square().sum(dim=2)
     if points.is_cuda:
         return torch.baddbmm(squares[:, None], points, centroids.transpose(1, 2), alpha=-2)
@@ -121,9 +139,10 @@ def _scores(points: Tensor, centroids: Tensor) -> Tensor:
 def _best_of(
     points: Tensor, starts: list[list[Tensor]], num_iters: int, tolerance: float, distributed: bool = False
 ) -> list[Clustering]:
-    """For each set of points (B, N, D) the result with the least inertia among its starts.
+    """Run all restarts of every set and keep the one with the smallest inertia for each.
 
-    A GPU works on all sets at once. Each core of a CPU works on a set of its own: these are too small to be shared.
+    ``starts[b][r]`` are the initial centroids ``(K, D)`` of restart r of set b. A GPU works on all sets at once. On a
+    CPU, each core works on a set of its own, since one set is too small to be shared between cores.
     """
     if len(points) > 1 and not points.is_cuda:
         threads = torch.get_num_threads()
@@ -135,6 +154,7 @@ def _best_of(
             torch.set_num_threads(threads)
     norms = points.square().sum(dim=2)
     best: list[Clustering] = []
+    # `inits` holds the initial centroids of one restart for all B sets
     for inits in zip(*starts, strict=True):
         results = _lloyd(points, norms, torch.stack(inits).to(points), num_iters, tolerance, distributed)
         best = [new if new.inertia < old.inertia else old for old, new in zip(best or results, results, strict=True)]
@@ -144,7 +164,24 @@ def _best_of(
 def _lloyd(
     points: Tensor, norms: Tensor, centroids: Tensor, num_iters: int, tolerance: float, distributed: bool
 ) -> list[Clustering]:
-    """Lloyd's iterations for B sets at once; sets that have ended leave as soon as they are half of all."""
+    """Run Lloyd's iterations for B sets at once.
+
+    Sets that have converged are dropped from the batch as soon as they make up at least half of it. Until then they
+    are iterated further, but their result is no longer updated.
+
+    Args:
+        points: Points ``(B, N, D)``.
+        norms: Squared norms of the points, ``(B, N)``.
+        centroids: Initial centroids ``(B, K, D)``.
+        num_iters: Maximum number of iterations.
+        tolerance: Largest sum of squared movements that counts as convergence.
+        distributed: Whether sums are reduced over all processes.
+
+    Returns:
+        One clustering per set.
+    """
+    # `final` (B, K, D) and `iterations` are results of all sets; everything below has one row per set still in the
+    # batch: `sets` are their original numbers, `running` marks those that have not converged.
     final, iterations = centroids.clone(), [num_iters] * len(points)
     sets, part, part_norms = torch.arange(len(points)), points, norms
     running = torch.ones(len(points), dtype=torch.bool)
@@ -152,7 +189,7 @@ def _lloyd(
     sums: Tensor | None = None
     settled = False
     for iteration in range(1, num_iters + 1):
-        least, nearest = _scores(part, centroids).min(dim=2)
+        least, nearest = _scores(part, centroids).min(dim=2)  # both (B', N)
         sums, changed = _update_sums(sums, part, labels, nearest, centroids.shape[1])
         labels = nearest
         moved, empty = _means(part, sums, least + part_norms, centroids, distributed)
@@ -176,7 +213,7 @@ def _lloyd(
                 rows[keep] for rows in (part, part_norms, labels, centroids, sums)
             )
             sets, running = sets[running], running[running]
-    if not settled:  # else the centroids are those that the last labels were found with
+    if not settled:  # otherwise the last labels were already computed with these centroids
         least, labels = _scores(points, final).min(dim=2)
     inertia = (least + norms).clamp_(min=0).double().sum(dim=1)
     if distributed:
@@ -187,21 +224,25 @@ def _lloyd(
 def _update_sums(
     sums: Tensor | None, points: Tensor, before: Tensor, labels: Tensor, num_clusters: int
 ) -> tuple[Tensor, Tensor]:
-    """Sums of each cluster's points and, in the last column, their number, float64 (B, K, D + 1); changed labels (B,).
+    """Return the sums of each cluster's points, ``(B, K, D + 1)``, float64, and the number of changed labels ``(B,)``.
 
-    Most iterations move few points: then only those are taken from one sum and added to another.
+    The last column of the sums is the number of points in the cluster. Most iterations move few points: then only
+    those are subtracted from the sums of their old clusters and added to those of their new ones.
     """
     batch, number, width = points.shape
     rows, places = (labels != before).nonzero(as_tuple=True)
+    # entry m of `rows` and `places`: set and point of the m-th changed label
     changed = torch.bincount(rows, minlength=batch)
     if sums is None or (4 if batch == 1 else 16) * len(rows) > batch * number:
+        # one-hot memberships (B, K, N): a matrix product is several times faster than adding rows one by one
         member = points.new_zeros(batch, num_clusters, number).scatter_(1, labels[:, None], 1)
-        # a matrix product is several times faster than adding rows one by one
         sums = torch.cat([torch.bmm(member, points), member.sum(dim=2, keepdim=True)], dim=2).double()
         return sums, changed
-    moving = F.pad(points[rows, places], (0, 1), value=1)
+    moving = F.pad(points[rows, places], (0, 1), value=1)  # (changed, D + 1), the 1 updates the count
+    # row of each moved point's old and new cluster in the sums viewed as (B * K, D + 1)
     leaves, joins = (rows * num_clusters + side[rows, places] for side in (before, labels))
     if batch == 1:
+        # (K, changed): +1 where a point joins a cluster, -1 where it leaves one
         signs = points.new_zeros(num_clusters, len(rows)).scatter_(0, joins[None], 1).scatter_(0, leaves[None], -1)
         return sums + (signs @ moving).double(), changed
     flat = sums.view(-1, width + 1)
@@ -212,11 +253,15 @@ def _update_sums(
 def _means(
     points: Tensor, sums: Tensor, distances: Tensor, centroids: Tensor, distributed: bool
 ) -> tuple[Tensor, Tensor]:
-    """New centroids (B, K, D) from sums of this process's points, and which sets had an empty cluster (B,)."""
+    """Return the new centroids ``(B, K, D)`` and which sets had an empty cluster, ``(B,)``.
+
+    ``sums`` are those of this process's points; ``distances`` ``(B, N)`` are squared distances to the old centroids.
+    """
     if distributed:
         sums = sums.clone()
         dist.all_reduce(sums)
     totals, counts = sums[..., :-1], sums[..., -1:]
+    # counts are sums of float64 ones: compare with 0.5 instead of 0
     moved = torch.where(counts > 0.5, totals / counts.clamp(min=1), centroids).to(centroids.dtype)
     empty = counts[..., 0] < 0.5
     for row in empty.any(dim=1).nonzero()[:, 0].tolist():
@@ -226,11 +271,12 @@ def _means(
 
 
 def _farthest(points: Tensor, distances: Tensor, number: int, distributed: bool) -> Tensor:
-    """The ``number`` points (number, D) with the largest distances."""
+    """Return the ``number`` points with the largest distances, ``(number, D)``, over all processes if distributed."""
     values, places = distances.topk(min(number, len(distances)))
     candidates = points[places]
     if distributed:
-        gathered: list = [None] * dist.get_world_size()
+        # pairs of (values, points) of every rank; ranks may contribute different numbers
+        gathered = [(values, candidates)] * dist.get_world_size()
         dist.all_gather_object(gathered, (values.cpu(), candidates.cpu()))
         values = torch.cat([part[0] for part in gathered]).to(points.device)
         candidates = torch.cat([part[1] for part in gathered]).to(points.device)
@@ -245,7 +291,7 @@ def _draw(
     generator: torch.Generator | None,
     distributed: bool = False,
 ) -> list[Tensor]:
-    """As many sets of initial centroids (K, D)."""
+    """Draw ``number`` sets of initial centroids, each ``(K, D)``."""
     norms = points.square().sum(dim=1)
     return [_plus_plus(points, norms, num_clusters, generator, distributed) for _ in range(number)]
 
@@ -253,16 +299,17 @@ def _draw(
 def _plus_plus(
     points: Tensor, norms: Tensor, num_clusters: int, generator: torch.Generator | None, distributed: bool
 ) -> Tensor:
-    """Initial centroids (K, D): each drawn with a probability proportional to its squared distance to the others."""
+    """Draw initial centroids ``(K, D)``, each with a probability proportional to its squared distance to the others."""
     chosen = points.new_empty(num_clusters, points.shape[1])
     if distributed and dist.get_rank():
         dist.broadcast(chosen, 0)
         return chosen
     chosen[0] = points[int(torch.randint(len(points), (1,), generator=generator))]
-    nearest = points.new_full((len(points),), torch.inf)
+    nearest = points.new_full((len(points),), torch.inf)  # squared distance to the nearest centroid so far
     for number in range(1, num_clusters):
         latest = chosen[number - 1]
         nearest = torch.minimum(nearest, (norms - 2 * points @ latest + latest @ latest).clamp_(min=0))
+        # inverse of the cumulative distribution; in float64, since float32 sums lose single points among many
         place = torch.rand(1, generator=generator, dtype=torch.float64).to(points.device) * nearest.double().sum()
         chosen[number] = points[int(torch.searchsorted(nearest.double().cumsum(0), place).clamp(max=len(points) - 1))]
     if distributed:

@@ -1,9 +1,9 @@
-"""Colour as people see it."""
+"""Conversion from RGB to perceptual colour (MAST)."""
 
 import torch
 from torch import Tensor
 
-# sRGB to CIE XYZ under D65, rows divided by the white point
+# sRGB to CIE XYZ under D65, with each row divided by the white point
 _XYZ_OF_RGB = (
     (0.412453 / 0.950456, 0.357580 / 0.950456, 0.180423 / 0.950456),
     (0.212671, 0.715160, 0.072169),
@@ -12,13 +12,13 @@ _XYZ_OF_RGB = (
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
-    """CIE L*a*b* of sRGB pictures, scaled to about -1..1 as (L - 50) / 50, a / 127, b / 127 (MAST).
+    """Convert sRGB images to CIE L*a*b*, scaled to about -1..1 as (L - 50) / 50, a / 127 and b / 127 (MAST).
 
     Args:
-        rgb: (..., 3, H, W), in 0..1.
+        rgb: Images ``(..., 3, H, W)`` in the range 0..1.
 
     Returns:
-        (..., 3, H, W).
+        Images ``(..., 3, H, W)`` with the channels L, a, b.
     """
     light = torch.where(rgb > 0.04045, ((rgb + 0.055) / 1.055).clamp(min=0) ** 2.4, rgb / 12.92)
     xyz = torch.einsum('ij,...jhw->...ihw', torch.tensor(_XYZ_OF_RGB).to(rgb), light)

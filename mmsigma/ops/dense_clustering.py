@@ -1,7 +1,11 @@
-"""Dense features of video clips to cluster maps: standardisation, PCA, upsampling, k-means (TimeTuning; SIGMA)."""
+"""From dense features of video clips to cluster maps: standardisation, PCA, upsampling, k-means (TimeTuning; SIGMA).
+
+Feature maps of a clip are ``(T', h, w, D)``: T' maps (one per tubelet or frame) of h x w cells with D channels.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -9,29 +13,31 @@ from torch import Tensor
 
 from mmsigma.ops.clustering import kmeans
 
-LEVELS = ('frame', 'clip', 'dataset')
+Level = Literal['frame', 'clip', 'dataset']
+LEVELS: tuple[Level, ...] = ('frame', 'clip', 'dataset')
 GROUND_TRUTH = 'gt'
-_ROWS = 1 << 14
+_ROWS = 1 << 14  # tokens that are converted to float64 at once
 
 
 @dataclass(frozen=True)
 class ClusterSettings:
-    """How features become cluster maps, once for every number of clusters and every seed.
+    """Settings for turning features into cluster maps, for every number of clusters and every seed.
 
     Attributes:
-        num_clusters: Numbers of clusters; ``'gt'`` stands for as many as the unit's ground truth has ids, background
-            included, at the resolution ``size``.
-        seeds: Of k-means. Another seed moves the mean IoU of few clips by several points.
-        level: What is clustered as one: ``'frame'``, ``'clip'`` or ``'dataset'``.
-        size: Side of the cluster maps.
-        num_components: Dimensions kept by PCA after standardising; None for the features as they are.
-        num_iters: Iterations of k-means at most.
-        num_restarts: Starts of k-means, of which the best counts.
+        num_clusters: Numbers of clusters. ``'gt'`` stands for the number of ids in the unit's ground truth, including
+            the background, at the resolution ``size``.
+        seeds: Seeds of k-means. With few clips, another seed changes the mean IoU by several points.
+        level: Unit that is clustered at once: ``'frame'``, ``'clip'`` or ``'dataset'``.
+        size: Side of the cluster maps in pixels.
+        num_components: Number of principal components kept after standardisation; None to keep the features as they
+            are.
+        num_iters: Maximum number of k-means iterations.
+        num_restarts: Number of k-means restarts, of which the best is kept.
     """
 
     num_clusters: Sequence[int | str] = (GROUND_TRUTH, 6, 10)
     seeds: Sequence[int] = (0, 1, 2, 3, 4)
-    level: str = 'clip'
+    level: Level = 'clip'
     size: int = 28
     num_components: int | None = 50
     num_iters: int = 50
@@ -43,7 +49,9 @@ class ClusterSettings:
             raise ValueError('num_clusters and seeds need at least one entry each')
         wrong = [k for k in self.num_clusters if k != GROUND_TRUTH and not (isinstance(k, int) and 0 < k < 256)]
         if wrong or len(set(self.num_clusters)) < len(self.num_clusters):
-            raise ValueError(f"num_clusters are different numbers from 1 to 255, or 'gt'; got {[*self.num_clusters]}")
+            raise ValueError(
+                f"num_clusters must be distinct numbers between 1 and 255, or 'gt', got {[*self.num_clusters]}"
+            )
 
     def cluster(
         self, clips: Sequence[Tensor], truths: Sequence[Tensor] | None = None, ignore: int | None = None
@@ -51,16 +59,16 @@ class ClusterSettings:
         """Cluster the features of clips.
 
         Args:
-            clips: Features of each clip (T', h, w, D). One by one or together makes a difference at the data-set level
-                only.
-            truths: Ground truth of each clip (T, H, W), needed for ``'gt'``.
-            ignore: An id that does not count.
+            clips: Features of each clip, ``(T', h, w, D)``. Only with ``level='dataset'`` does it matter whether clips
+                are passed one by one or together.
+            truths: Ground truth of each clip, ``(T, H, W)``, required for ``'gt'``.
+            ignore: Id in the ground truth that is not counted; None to count all.
 
         Returns:
-            For each clip, by number of clusters, the maps of all seeds (S, T', H, W), uint8.
+            For each clip, a dict from the number of clusters to the maps of all S seeds, ``(S, T', H, W)``, uint8.
 
         Raises:
-            ValueError: If ground truth is needed but not there, or something does not fit.
+            ValueError: If ground truth is required but missing, or if shapes do not match.
         """
         maps = prepare_maps(clips, self.size, level=self.level, num_components=self.num_components)
         out: list[dict[int | str, Tensor]] = [{} for _ in clips]
@@ -85,21 +93,22 @@ class ClusterSettings:
 
 @torch.no_grad()
 def project_tokens(tokens: Tensor, num_components: int = 50) -> Tensor:
-    """Standardise every dimension over all tokens, and keep the directions of the largest variance, unwhitened.
+    """Standardise each dimension over all tokens and project onto the principal components, without whitening.
 
-    Exact, by float64, into which no more than a part of many tokens is brought at once. A dimension that varies by no
-    more than its rounding becomes 0 instead of noise of unit variance.
+    The result is exact: computations are in float64, to which the tokens are converted in parts to save memory. A
+    dimension that varies by no more than its rounding error becomes 0 instead of noise of unit variance.
 
     Args:
-        tokens: (N, D), floating point.
-        num_components: Directions to keep; no more than N or D are there.
+        tokens: Tokens ``(N, D)``, floating point.
+        num_components: Number of components to keep; there are at most min(N, D).
 
     Returns:
-        (N, min(num_components, N, D)), float64 for such tokens and float32 for others, by falling variance. Signs are
-        arbitrary.
+        Projections ``(N, min(num_components, N, D))`` in order of decreasing variance, float64 for float64 tokens and
+        float32 otherwise. Signs are arbitrary.
 
     Raises:
-        ValueError: If the shape is another, some tokens are not finite, or ``num_components`` is not positive.
+        ValueError: If ``tokens`` has another shape, is empty or is not finite, or if ``num_components`` is not
+            positive.
     """
     if tokens.ndim != 2 or not len(tokens) or num_components < 1:
         raise ValueError(f'cannot project tokens of the shape {tuple(tokens.shape)} to {num_components} dimensions')
@@ -108,20 +117,26 @@ def project_tokens(tokens: Tensor, num_components: int = 50) -> Tensor:
     dtype = torch.promote_types(tokens.dtype, torch.float32)
     kept = min(num_components, *tokens.shape)
     mean, scale = _standardisation(tokens)
-    if len(tokens) < tokens.shape[1]:  # the smaller of two matrices with the same eigenvalues
+    if len(tokens) < tokens.shape[1]:
+        # The Gram matrix (N, N) has the same non-zero eigenvalues as the covariance (D, D), but is smaller. Column c of
+        # its eigenvectors times the square root of eigenvalue c is the projection onto component c.
         scaled = (tokens - mean) * scale
         values, vectors = torch.linalg.eigh(scaled @ scaled.T)
-        return (vectors * values.clamp(min=0).sqrt()).flip(1)[:, :kept].to(dtype)
-    covariance = tokens.new_zeros(len(scale), len(scale), dtype=torch.float64)
+        projected: Tensor = (vectors * values.clamp(min=0).sqrt()).flip(1)[:, :kept].to(dtype)
+        return projected
+    covariance = tokens.new_zeros(len(scale), len(scale), dtype=torch.float64)  # times N
     for part in tokens.split(_ROWS):
         scaled = (part - mean) * scale
         covariance += scaled.T @ scaled
-    directions = torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :kept]
+    directions = torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :kept]  # (D, kept), largest eigenvalue first
     return torch.cat([(((part - mean) * scale) @ directions).to(dtype) for part in tokens.split(_ROWS)])
 
 
 def _standardisation(tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and factor of every dimension (D,), float64; the factor is 0 where tokens differ by rounding alone."""
+    """Return the mean and the scale factor of each dimension, ``(D,)``, float64.
+
+    The factor is 1 / standard deviation, or 0 where tokens differ by rounding alone.
+    """
     parts = tokens.split(_ROWS)
     mean = torch.stack([part.double().sum(dim=0) for part in parts]).sum(dim=0) / len(tokens)
     squares = torch.stack([(part - mean).square().sum(dim=0) for part in parts]).sum(dim=0)
@@ -131,7 +146,7 @@ def _standardisation(tokens: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def upsample_maps(maps: Tensor, size: int | tuple[int, int]) -> Tensor:
-    """Bilinear resize of maps (T, h, w, D) to (T, H, W, D); pixels have areas, as by ``align_corners=False``."""
+    """Resize maps ``(T, h, w, D)`` to ``(T, H, W, D)`` bilinearly, with ``align_corners=False``."""
     return F.interpolate(maps.movedim(-1, 1), size=size, mode='bilinear', align_corners=False).movedim(1, -1)
 
 
@@ -140,22 +155,22 @@ def prepare_maps(
     clips: Sequence[Tensor],
     size: int | tuple[int, int],
     *,
-    level: str = 'clip',
+    level: Level = 'clip',
     num_components: int | None = 50,
 ) -> list[Tensor]:
-    """Features of clips as :func:`cluster_maps` takes them: projected, then brought to the resolution of the masks.
+    """Project the features of clips and resize them to the resolution of the masks, ready for :func:`cluster_maps`.
 
-    The projection is fitted to each clip, for ``level='dataset'`` to all of them together. TimeTuning fits it to
-    whatever clips share a batch.
+    The projection is fitted to each clip, or to all clips together with ``level='dataset'``. TimeTuning fits it to
+    whichever clips share a batch.
 
     Args:
-        clips: Features of each clip (T', h, w, D).
-        size: Resolution (H, W), or the side of a square.
-        level: One of ``LEVELS``.
-        num_components: Dimensions that :func:`project_tokens` keeps; None for the features as they are.
+        clips: Features of each clip, ``(T', h, w, D)``.
+        size: Resolution (H, W), or the side of a square, in pixels.
+        level: Unit that is clustered at once, one of ``LEVELS``.
+        num_components: Number of components that :func:`project_tokens` keeps; None to keep the features as they are.
 
     Returns:
-        For each clip (T', H, W, D').
+        Maps of each clip, ``(T', H, W, D')``.
 
     Raises:
         ValueError: If ``level`` is unknown, or features are not finite.
@@ -180,46 +195,48 @@ def cluster_maps(
     num_clusters: int | None,
     truths: Sequence[Tensor] | None = None,
     *,
-    level: str = 'clip',
+    level: Level = 'clip',
     num_iters: int = 50,
     num_restarts: int = 5,
     seed: int = 0,
     ignore: int | None = None,
 ) -> list[Tensor]:
-    """Cluster the pixels of every unit, that is, of a map, of the maps of a clip, or of all clips, by k-means.
+    """Cluster the pixels of every unit by k-means; a unit is one map, all maps of a clip, or all clips.
 
-    Every unit draws from its own generator of the same seed: what comes out for a clip does not depend on the others.
+    Every unit has a generator of its own with the same seed, so the result of a clip does not depend on the others.
 
     Args:
-        maps: Features of each clip (T', H, W, D), from :func:`prepare_maps`.
-        num_clusters: K; None for the number of ids in the unit's ground truth, background included.
-        truths: Ground truth of each clip (T, H, W) for ``num_clusters=None``, with T a multiple of T': a map stands for
-            T / T' frames.
-        level: One of ``LEVELS``.
-        num_iters: Iterations of k-means at most.
-        num_restarts: Starts of k-means, of which the best counts.
-        seed: Of the starts.
-        ignore: An id that does not count.
+        maps: Features of each clip from :func:`prepare_maps`, ``(T', H, W, D)``.
+        num_clusters: Number of clusters K; None for the number of ids in the unit's ground truth, including the
+            background.
+        truths: Ground truth of each clip, ``(T, H, W)``, required for ``num_clusters=None``. T must be a multiple of
+            T': one map covers T / T' frames.
+        level: Unit that is clustered at once, one of ``LEVELS``.
+        num_iters: Maximum number of k-means iterations.
+        num_restarts: Number of k-means restarts, of which the best is kept.
+        seed: Seed of the restarts.
+        ignore: Id in the ground truth that is not counted; None to count all.
 
     Returns:
-        Cluster of every pixel, for each clip (T', H, W), uint8.
+        Cluster index of every pixel of each clip, ``(T', H, W)``, uint8.
 
     Raises:
-        ValueError: If ``level`` is unknown, ground truth is lacking or of another size, or K is above 255.
+        ValueError: If ``level`` is unknown, ground truth is missing or has another size, or K exceeds 255.
     """
     units = _units(maps, level)
     if num_clusters is not None:
         numbers = [num_clusters] * len(units)
     elif truths is None:
-        raise ValueError('the number of clusters is that of the ids in the ground truth, but there is none')
+        raise ValueError('num_clusters=None takes the number of ids in the ground truth: pass truths as well')
     else:
         _check_truths(maps, truths)
         numbers = [count_ids(unit, ignore) for unit in _units(_group(maps, truths), level)]
     if max(numbers) > 255:
-        raise ValueError(f'{max(numbers)} clusters do not fit uint8 maps')
+        raise ValueError(f'{max(numbers)} clusters do not fit into uint8 maps, at most 255 do')
     labels = []
     for unit, number in zip(units, numbers, strict=True):
         generator = torch.Generator().manual_seed(seed)
+        # all pixels of the unit, (pixels, D)
         points = torch.cat([part.flatten(0, -2) for part in unit])
         found = kmeans(points, number, num_iters=num_iters, num_restarts=num_restarts, generator=generator)
         labels.append(found.labels.to(torch.uint8))
@@ -229,20 +246,20 @@ def cluster_maps(
 
 
 def count_ids(truths: Sequence[Tensor], ignore: int | None = None) -> int:
-    """Number of different ids in ground truths of any shapes, without ``ignore``; at least 1."""
+    """Count the distinct ids in ground truths of any shapes, without ``ignore``; the result is at least 1."""
     found = torch.cat([truth.flatten() for truth in truths]).unique()
     return max(1, len(found) if ignore is None else int((found != ignore).sum()))
 
 
-def _units(clips: Sequence[Tensor], level: str) -> list[list[Tensor]]:
-    """What is clustered as one, each as a list of tensors, in the order of clips and frames."""
+def _units(clips: Sequence[Tensor], level: Level) -> list[list[Tensor]]:
+    """Group what is clustered at once, each unit as a list of tensors, in the order of clips and frames."""
     _check_level(level)
     if level == 'dataset':
         return [list(clips)]
     return [[clip] for clip in clips] if level == 'clip' else [[frame] for clip in clips for frame in clip]
 
 
-def _check_level(level: str) -> None:
+def _check_level(level: Level) -> None:
     if level not in LEVELS:
         raise ValueError(f'level must be one of {LEVELS}, got {level!r}')
 
@@ -251,11 +268,11 @@ def _check_truths(maps: Sequence[Tensor], truths: Sequence[Tensor]) -> None:
     for clip, truth in zip(maps, truths, strict=True):
         if len(truth) % len(clip) or truth.shape[1:] != clip.shape[1:3]:
             raise ValueError(
-                f'ground truth (T, H, W) = {tuple(truth.shape)} does not fit maps {tuple(clip.shape[:3])}: T has to be '
-                'a multiple, H and W the same'
+                f'ground truth (T, H, W) = {tuple(truth.shape)} does not fit maps {tuple(clip.shape[:3])}: T must be a '
+                'multiple, H and W must be equal'
             )
 
 
 def _group(maps: Sequence[Tensor], truths: Sequence[Tensor]) -> list[Tensor]:
-    """Ground truths (T', T / T', H, W): the frames that every map stands for."""
+    """Group the frames that each map covers: ground truth ``(T', T / T', H, W)`` of each clip."""
     return [truth.unflatten(0, (len(clip), -1)) for clip, truth in zip(maps, truths, strict=True)]

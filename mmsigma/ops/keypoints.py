@@ -1,31 +1,32 @@
-"""Key-points as maps over cells and back (CRW, after Li et al. 2019)."""
+"""Conversion between key-points and maps over cells, for propagating poses (CRW, after Li et al. 2019)."""
 
 import torch
 from torch import Tensor
 
 
 def gaussian_labels(points: Tensor, size: tuple[int, int], sigma: float = 0.5) -> Tensor:
-    """Draw a bell of height 1 around each point.
+    """Draw a Gaussian of height 1 around each point.
 
-    It lies on a patch of ``int(6 * sigma + 1)`` cells a side that begins at the point less ``3 * sigma``, with the
-    fraction cut off towards 0. With a ``sigma`` of 0.5, the peak is in the cell nearest to the point, but for points
-    less than 1.5 from 0.
+    The Gaussian is drawn on a patch of ``int(6 * sigma + 1)`` cells a side, which begins at the point minus
+    ``3 * sigma``, truncated towards 0. With ``sigma=0.5``, the peak is in the cell nearest to the point, except for
+    points less than 1.5 cells from 0.
 
     Args:
-        points: (x, y) in cells, (N, 2). Nothing is drawn of one whose patch is outside, or that is not finite.
-        size: (h, w) of the maps.
+        points: Coordinates (x, y) in cells, ``(N, 2)``. The map of a point stays empty if its patch lies outside or
+            the point is not finite.
+        size: Height and width (h, w) of the maps in cells.
         sigma: Standard deviation in cells.
 
     Returns:
-        (h, w, N), float32.
+        One map per point, ``(h, w, N)``, float32.
 
     Raises:
-        ValueError: If points are not of that shape.
+        ValueError: If ``points`` has another shape.
     """
     if points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError(f'points have to be (N, 2), got {tuple(points.shape)}')
+        raise ValueError(f'points must have the shape (N, 2), got {tuple(points.shape)}')
     side = int(6 * sigma + 1)
-    # far outside instead of nan, which has no whole part
+    # far outside instead of nan, which cannot be truncated
     points = points.double().nan_to_num(-1e6, -1e6, -1e6).clamp(-1e6, 1e6)
     start, stop = (points - 3 * sigma).trunc(), (points + 3 * sigma + 1).trunc()
     axes = []
@@ -38,21 +39,21 @@ def gaussian_labels(points: Tensor, size: tuple[int, int], sigma: float = 0.5) -
 
 
 def weighted_points(maps: Tensor, k: int = 3) -> Tensor:
-    """Where each map has its point: the mean place of its ``k`` largest cells, weighted by their values.
+    """Locate the point of each map as the mean position of its ``k`` largest cells, weighted by their values.
 
     Args:
-        maps: (h, w, N), not negative.
-        k: Number of cells.
+        maps: Non-negative maps, ``(h, w, N)``.
+        k: Number of cells to average.
 
     Returns:
-        (x, y) in cells, (N, 2), -1 for a map that is zero everywhere.
+        Coordinates (x, y) in cells, ``(N, 2)``; -1 for a map that is zero everywhere.
 
     Raises:
-        ValueError: If the maps have fewer cells.
+        ValueError: If the maps have fewer than ``k`` cells.
     """
     height, width, _ = maps.shape
     if k > height * width:
-        raise ValueError(f'maps of {height} x {width} cells have no {k} largest')
+        raise ValueError(f'cannot take the {k} largest of {height} x {width} cells: use a smaller k or larger maps')
     values, cells = maps.flatten(0, 1).topk(k, dim=0)
     total = values.sum(dim=0)
     weights = values / total.clamp(min=torch.finfo(values.dtype).tiny)

@@ -1,4 +1,4 @@
-"""Selecting visible and masked tokens."""
+"""Splitting the tokens of masked video models into visible and masked ones, and cutting videos into tubes."""
 
 from typing import NamedTuple
 
@@ -8,29 +8,33 @@ from torch import Tensor
 
 
 class TokenSplit(NamedTuple):
-    """Indices of visible and of masked tokens, each in token order.
+    """Indices of the visible and the masked tokens, each in token order.
 
     Attributes:
-        visible: (B, N_visible), int64.
-        masked: (B, N_masked), int64.
+        visible: Indices ``(B, N_visible)``, int64.
+        masked: Indices ``(B, N_masked)``, int64.
     """
 
     visible: Tensor
     masked: Tensor
 
 
-@torch.compiler.disable
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # PyTorch leaves it without annotations
 def split_tokens(mask: Tensor) -> TokenSplit:
-    """Turn a boolean mask into index lists, once per step.
+    """Convert a boolean mask into index lists, once per step.
 
-    Gathering by index keeps shapes static and needs no further synchronisation with the device, which boolean
-    indexing would at every use.
+    Gathering by index keeps shapes static and avoids further synchronisation with the device, which boolean indexing
+    would cause at every use.
 
     Args:
-        mask: (B, N) bool, True where a token is masked. Every sample masks the same number of tokens.
+        mask: Boolean mask ``(B, N)``, True where a token is masked. All samples must mask the same number of tokens.
+
+    Returns:
+        Indices of the visible and the masked tokens.
 
     Raises:
-        ValueError: If ``mask`` is not such a mask, or if it leaves no token visible or none masked.
+        ValueError: If ``mask`` has another type or shape, masks unequal numbers of tokens, or leaves no token visible
+            or none masked.
     """
     if mask.dtype != torch.bool or mask.ndim != 2:
         raise ValueError(f'mask must be boolean with the shape (B, N), got {mask.dtype} {tuple(mask.shape)}')
@@ -45,14 +49,14 @@ def split_tokens(mask: Tensor) -> TokenSplit:
 
 
 def gather_tokens(tokens: Tensor, index: Tensor) -> Tensor:
-    """Select tokens of each sample.
+    """Select tokens of each sample by index.
 
     Args:
-        tokens: (B, N, D), or (1, N, D) or (N, D) for a table shared by all samples.
-        index: (B, M), int64.
+        tokens: Tokens ``(B, N, D)``; ``(1, N, D)`` or ``(N, D)`` for a table shared by all samples.
+        index: Indices of the tokens, ``(B, M)``, int64.
 
     Returns:
-        (B, M, D).
+        Selected tokens ``(B, M, D)``.
     """
     if tokens.ndim == 2 or tokens.shape[0] == 1 != index.shape[0]:
         return tokens.reshape(-1, tokens.shape[-1])[index]
@@ -67,13 +71,14 @@ def patchify(video: Tensor, tubelet_size: int, patch_size: int, index: Tensor | 
     """Cut a video into flattened tubes, in (t, h, w) order.
 
     Args:
-        video: (B, C, T, H, W).
-        tubelet_size: Frames per tube.
+        video: Video ``(B, C, T, H, W)``.
+        tubelet_size: Number of frames per tube.
         patch_size: Side of a tube in pixels.
-        index: (B, M), int64, the tubes to cut out; None for all N. Only their pixels are read.
+        index: Indices of the tubes to cut out, ``(B, M)``, int64; None for all N. Only their pixels are read.
 
     Returns:
-        (B, M or N, C * tubelet_size * patch_size ** 2), ordered (C, t, p, p) as the kernel of a 3-D convolution is.
+        Tubes ``(B, M or N, C * tubelet_size * patch_size ** 2)``, flattened in (C, t, p, p) order like the kernel of a
+        3-D convolution.
 
     Raises:
         ValueError: If the video cannot be cut evenly.
@@ -88,7 +93,8 @@ def patchify(video: Tensor, tubelet_size: int, patch_size: int, index: Tensor | 
     if index is None:
         cut = video.reshape(batch, channels, depth, tubelet_size, rows, patch_size, columns, patch_size)
         return cut.permute(0, 2, 4, 6, 1, 3, 5, 7).reshape(batch, depth * rows * columns, -1)
-    # A tube is a set of runs of `patch_size` pixels; runs are numbered as they lie in memory and copied as a whole.
+    # A tube consists of runs of `patch_size` pixels, which are numbered as they lie in memory and copied as a whole:
+    # `first` (B, M) is the first run of each tube, `inside` (C, t, p) the offsets of its other runs from it.
     device = index.device
     clip, channel = torch.arange(batch, device=device)[:, None], torch.arange(channels, device=device)[:, None, None]
     frame, line = torch.arange(tubelet_size, device=device)[:, None], torch.arange(patch_size, device=device)
@@ -102,16 +108,17 @@ def patchify(video: Tensor, tubelet_size: int, patch_size: int, index: Tensor | 
 def nearest_tubes(
     features: Tensor, prototypes: Tensor, grid: tuple[int, int, int], k: int = 25
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The tubes of a clip most similar to each prototype (SIGMA, supplement: 25 of one video).
+    """Find the tubes of a clip that are most similar to each prototype (SIGMA, supplement: 25 of one video).
 
     Args:
-        features: (N, D), of any length, in (t, h, w) order.
-        prototypes: (K, D), of any length.
+        features: Features of the tubes in (t, h, w) order, ``(N, D)``, of any length.
+        prototypes: Prototypes ``(K, D)``, of any length.
         grid: Token grid (T, H, W) with T * H * W = N.
-        k: How many.
+        k: Number of tubes per prototype.
 
     Returns:
-        Cosine similarities (K, k), falling, token indices (K, k), and their places (K, k, 3) in the grid.
+        Cosine similarities ``(K, k)`` in decreasing order, token indices ``(K, k)``, and their positions (t, y, x) in
+        the grid, ``(K, k, 3)``.
     """
     scores = F.normalize(prototypes, dim=-1) @ F.normalize(features, dim=-1).T
     similarity, index = scores.topk(k, dim=1)

@@ -6,9 +6,11 @@ prototype, has to be kept: the row scaling ``u`` is what a softmax over prototyp
 one pass ``softmax(scores / epsilon + log v)`` over blocks of rows whose column sums update ``log v``:
 
 * no second matrix of the size of the scores is ever stored,
-* nothing over- or underflows for scores of any size that float32 resolves: after the first iteration every prototype
+* no overflow or underflow occurs for any scores that float32 can represent: after the first iteration every prototype
   has a sample with at least 1 / (N K) of its mass,
-* processes exchange one vector of K numbers per iteration, and may hold different numbers of samples.
+* processes exchange one vector of K numbers per iteration, and may have different numbers of samples.
+
+In all private functions, a row of the scores is a sample and a column is a prototype.
 """
 
 from collections.abc import Callable
@@ -31,22 +33,22 @@ def sinkhorn(
     *,
     local: bool = False,
 ) -> Tensor:
-    """Soft assignment codes with equally used prototypes.
+    """Compute soft assignment codes in which all prototypes are used equally.
 
-    Every iteration gives each prototype the mass 1 / K, then each sample the mass 1 / N. ``num_iters=0`` is
-    ``softmax(scores / epsilon)``. With an initialised process group the result is that of one process holding the
-    samples of all ranks. Computed in float32 (float64 for float64 scores), also inside autocast.
+    Each iteration gives every prototype the mass 1 / K, then every sample the mass 1 / N. With ``num_iters=0``, the
+    codes are ``softmax(scores / epsilon)``. With an initialised process group, the result equals that of one process
+    with the samples of all ranks. Computations are in float32 (float64 for float64 scores), even under autocast.
 
     Args:
-        scores: Similarities of samples and prototypes (N, K), not yet divided by ``epsilon``. N may differ between
+        scores: Similarities of samples and prototypes, ``(N, K)``, not yet divided by ``epsilon``. N may differ between
             ranks; K may not.
-        epsilon: Strength of the entropic regularisation.
+        epsilon: Strength of the entropic regularisation, positive.
         num_iters: Number of iterations.
-        group: Process group; ``None`` is the default group.
-        local: Leave other processes out, so that one can call this on its own.
+        group: Process group; None for the default group.
+        local: Whether to ignore other processes, so that a single rank can call this function.
 
     Returns:
-        Codes (N, K), float32 (float64 for float64 scores); every row sums to 1.
+        Codes ``(N, K)``, float32 (float64 for float64 scores); every row sums to 1.
 
     Raises:
         ValueError: If ``scores`` is not a matrix or ``epsilon`` is not positive.
@@ -70,17 +72,17 @@ def sinkhorn_labels(
     *,
     local: bool = False,
 ) -> Tensor:
-    """Hard assignment: ``sinkhorn(...).argmax(dim=1)`` without ever storing the codes.
+    """Compute hard assignments, ``sinkhorn(...).argmax(dim=1)``, without storing the codes.
 
     Args:
-        scores: Similarities of samples and prototypes (N, K), not yet divided by ``epsilon``.
-        epsilon: Strength of the entropic regularisation.
+        scores: Similarities of samples and prototypes, ``(N, K)``, not yet divided by ``epsilon``.
+        epsilon: Strength of the entropic regularisation, positive.
         num_iters: Number of iterations.
-        group: Process group; ``None`` is the default group.
-        local: Leave other processes out, so that one can call this on its own.
+        group: Process group; None for the default group.
+        local: Whether to ignore other processes, so that a single rank can call this function.
 
     Returns:
-        Prototype index of every sample (N,), int64.
+        Prototype index of every sample, ``(N,)``, int64.
 
     Raises:
         ValueError: If ``scores`` is not a matrix or ``epsilon`` is not positive.
@@ -96,9 +98,9 @@ def sinkhorn_labels(
 
 
 def _prototype_potential(scores: Tensor, epsilon: float, num_iters: int, reduce: Callable[..., Tensor]) -> Tensor:
-    """``log v`` (K,) after ``num_iters`` iterations, up to a constant, which no assignment depends on.
+    """Return ``log v`` ``(K,)`` after ``num_iters`` iterations, up to a constant that no assignment depends on.
 
-    ``reduce(tensor, op)`` combines a tensor over processes.
+    ``reduce(tensor, op)`` combines a tensor over all processes.
     """
     if scores.ndim != 2:
         raise ValueError(f'scores must have the shape (samples, prototypes), got {tuple(scores.shape)}')
@@ -112,18 +114,20 @@ def _prototype_potential(scores: Tensor, epsilon: float, num_iters: int, reduce:
 
     rows = _rows_per_block(scores)
     buffer = log_v.new_empty(min(rows, len(scores)), num_prototypes)
-    # The first iteration scales prototypes before any sample was scaled: a log-sum-exp down each column.
+    # The first iteration scales prototypes before any sample is scaled: a log-sum-exp over each column, stabilised by
+    # the column's maximum `top` (K,).
     if len(scores):
         top = scores.amax(dim=0).to(dtype)
-    else:  # a rank without samples takes part in the reductions all the same
+    else:  # a rank without samples must still take part in the reductions
         top = torch.full_like(log_v, -torch.inf)
     top = reduce(top, dist.ReduceOp.MAX)
     log_v = top / -epsilon
-    mass = torch.zeros_like(log_v)
+    mass = torch.zeros_like(log_v)  # column sums of the plan over all blocks, (K,)
     for block in scores.split(rows):
         mass += _logits(block, log_v, epsilon, buffer[: len(block)]).exp_().sum(dim=0)
     log_v = log_v - reduce(mass, dist.ReduceOp.SUM).log()
 
+    # Every further iteration scales the samples by a softmax over each row, then the prototypes by the column sums.
     for _ in range(num_iters - 1):
         mass.zero_()
         for block in scores.split(rows):
@@ -134,6 +138,7 @@ def _prototype_potential(scores: Tensor, epsilon: float, num_iters: int, reduce:
 
 
 def _logits(block: Tensor, log_v: Tensor, epsilon: float, out: Tensor) -> Tensor:
+    """Write ``block / epsilon + log_v`` for a block of rows ``(n, K)`` to ``out``."""
     return torch.add(log_v, block.to(log_v.dtype), alpha=1 / epsilon, out=out)
 
 
@@ -143,7 +148,7 @@ def _rows_per_block(scores: Tensor) -> int:
 
 
 def _all_reduce(tensor: Tensor, op: dist.ReduceOp.RedOpType, group: dist.ProcessGroup | None, local: bool) -> Tensor:
-    # The group is asked for at run time: a model may be rebuilt under another world size than it was made under.
+    # Look the group up at run time: a model may be rebuilt under another world size than it was created under.
     if not local and dist.is_available() and dist.is_initialized():
         dist.all_reduce(tensor, op=op, group=group)
     return tensor

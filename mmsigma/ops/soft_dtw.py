@@ -1,33 +1,44 @@
-"""Differentiable alignment of two sequences in time: SmoothDTW (GTA, CVPR 2021) and Soft-DTW, and the hard path.
+"""Temporal alignment of two sequences: SmoothDTW (GTA, CVPR 2021) and Soft-DTW, both differentiable, and hard DTW.
 
-The table of accumulated costs is filled diagonal by diagonal for all pairs of a batch at once: M + N - 1 steps of a few
-operations on vectors, on any device. Cells are kept skewed, one row per diagonal:
+The table of accumulated costs is filled anti-diagonal by anti-diagonal for all pairs of a batch at once, which takes
+M + N - 1 steps of a few vector operations on any device. For that, tables are stored skewed, one row per anti-diagonal
+("diagonal" for short): entry (d, i) of the skewed table is cell (i, d - i) of the original. A cell on diagonal d
+depends on
 
-    diagonal d     cells (i, d - i)
-    predecessors   left and up on diagonal d - 1, both on diagonal d - 2
+    left   cell (i, j - 1), at index i      of diagonal d - 1,
+    both   cell (i - 1, j - 1), at index i - 1 of diagonal d - 2,
+    up     cell (i - 1, j), at index i - 1  of diagonal d - 1.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-KINDS = ('smoothmin', 'logsumexp')
-# Scaled cost of cells outside the table. Finite, as 0 * inf is not 0; exp of its negative is 0 in any precision.
+Kind = Literal['smoothmin', 'logsumexp']
+KINDS: tuple[Kind, ...] = ('smoothmin', 'logsumexp')
+# Scaled cost of cells outside the table. It is finite because 0 * inf is nan; its exponential is 0 in any precision.
 _OUTSIDE = -1e30
 
 
-def smooth_min(values: Tensor, gamma: float, kind: str = 'smoothmin', dim: int = -1) -> Tensor:
-    """A differentiable minimum along a dimension, which tends to the minimum for ``gamma`` to 0.
+def smooth_min(values: Tensor, gamma: float, kind: Kind = 'smoothmin', dim: int = -1) -> Tensor:
+    """Return a differentiable minimum along a dimension, which approaches the true minimum as ``gamma`` tends to 0.
 
-    ``'smoothmin'``: mean of the values weighted by softmax(-values / gamma), never below the minimum (GTA).
-    ``'logsumexp'``: -gamma log sum exp(-values / gamma), never above it (Soft-DTW, D3TW).
+    Args:
+        values: Values of any shape.
+        gamma: Temperature.
+        kind: ``'smoothmin'`` is the mean of the values weighted by softmax(-values / gamma), never below the minimum
+            (GTA); ``'logsumexp'`` is -gamma log sum exp(-values / gamma), never above it (Soft-DTW, D3TW).
+        dim: Dimension to reduce.
+
+    Returns:
+        The minimum, with ``dim`` removed.
 
     Raises:
-        ValueError: If gamma is not positive and finite, or the kind unknown.
+        ValueError: If ``gamma`` is not positive and finite, or ``kind`` is unknown.
     """
     _check(gamma, kind)
     least = values.amin(dim=dim, keepdim=True).detach()
@@ -41,8 +52,9 @@ class Alignment(NamedTuple):
     """Result of :func:`smooth_dtw`.
 
     Attributes:
-        value: Cost of the best alignment of each pair (B,), not divided by its length.
-        table: Cost of aligning the first i + 1 frames with the first j + 1, (B, M, N); meaningless beyond the lengths.
+        value: Cost of the best alignment of each pair, ``(B,)``, not divided by its length.
+        table: Cost of aligning the first i + 1 frames with the first j + 1 frames, ``(B, M, N)``; meaningless beyond
+            the lengths.
     """
 
     value: Tensor
@@ -50,28 +62,29 @@ class Alignment(NamedTuple):
 
 
 def smooth_dtw(
-    cost: Tensor, gamma: float, *, kind: str = 'smoothmin', lengths: tuple[Tensor, Tensor] | None = None
+    cost: Tensor, gamma: float, *, kind: Kind = 'smoothmin', lengths: tuple[Tensor, Tensor] | None = None
 ) -> Alignment:
-    """Cost of aligning sequences, R_ij = D_ij + smooth_min(R_i,j-1, R_i-1,j-1, R_i-1,j) (GTA, equation 3).
+    """Align sequences with the recurrence R_ij = D_ij + smooth_min(R_i,j-1, R_i-1,j-1, R_i-1,j) (GTA, equation 3).
 
     Args:
-        cost: Cost of matching frame i of the first with frame j of the second sequence (B, M, N), finite
-            within the lengths.
-        gamma: Temperature of the minimum; accumulated costs over gamma have to stay below 1e29.
+        cost: Cost D of matching frame i of the first sequence with frame j of the second, ``(B, M, N)``; finite within
+            the lengths.
+        gamma: Temperature of the minimum. Accumulated costs divided by it must stay below 1e29.
         kind: ``'smoothmin'`` (GTA) or ``'logsumexp'`` (Soft-DTW, D3TW); see :func:`smooth_min`.
-        lengths: Lengths of both sequences, (B,) each, where some are padded; padding has no influence,
-            whatever it is.
+        lengths: Lengths of the first and the second sequences, ``(B,)`` each; None if nothing is padded. The content
+            of the padding has no influence.
 
     Returns:
-        Values and tables, in float32 or, if the costs are, float64; autocast has no effect. Their gradients are
-        exact; second derivatives are not supported.
+        Values and tables in float32, or in float64 for float64 costs; autocast has no effect. Gradients are exact;
+        second derivatives are not supported.
 
     Raises:
-        ValueError: If gamma is not positive and finite, the kind unknown, a sequence empty, or shapes do not fit.
+        ValueError: If ``gamma`` is not positive and finite, ``kind`` is unknown, a sequence is empty, or shapes do
+            not match.
     """
     _check(gamma, kind)
     if cost.ndim != 3 or 0 in cost.shape:
-        raise ValueError(f'costs must have the shape (B, M, N) without a 0, got {tuple(cost.shape)}')
+        raise ValueError(f'costs must have the shape (B, M, N) without empty dimensions, got {tuple(cost.shape)}')
     rows, columns = lengths if lengths is not None else (torch.full((len(cost),), size) for size in cost.shape[1:])
     for name, size, limit in (('first', rows, cost.shape[1]), ('second', columns, cost.shape[2])):
         if size.shape != cost.shape[:1] or not 1 <= int(size.min()) <= int(size.max()) <= limit:
@@ -85,7 +98,7 @@ def smooth_dtw(
 
 
 def _padded(cost: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Which cells of costs (B, M, N) are beyond the lengths (B,) of either sequence, (B, M, N)."""
+    """Return which cells of costs ``(B, M, N)`` lie beyond the lengths ``(B,)`` of either sequence, ``(B, M, N)``."""
     beyond = [
         torch.arange(size, device=cost.device) >= length.to(cost.device)[:, None]
         for size, length in zip(cost.shape[1:], (rows, columns), strict=True)
@@ -94,21 +107,22 @@ def _padded(cost: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def contrastive_cost(x: Tensor, y: Tensor, temperature: float = 0.1, length: Tensor | None = None) -> Tensor:
-    """Cost of matching frames as a classification among those of the first sequence (GTA, equation 8).
+    """Return the cost of matching frames as a classification over the frames of the first sequence (GTA, equation 8).
 
-    ``D_ij = -log(exp(x_i.y_j / beta) / sum_k exp(x_k.y_j / beta))``; exchanging x and y gives other costs.
+    ``D_ij = -log(exp(x_i.y_j / beta) / sum_k exp(x_k.y_j / beta))``. The cost is not symmetric: exchanging x and y
+    gives other values.
 
     Args:
-        x: Embeddings (B, M, D), of unit length.
-        y: Embeddings (B, N, D), of unit length.
-        temperature: Beta.
-        length: Lengths of the first sequences (B,), where some are padded.
+        x: Embeddings of the first sequences, ``(B, M, D)``, of unit length.
+        y: Embeddings of the second sequences, ``(B, N, D)``, of unit length.
+        temperature: Temperature beta.
+        length: Lengths of the first sequences, ``(B,)``; None if nothing is padded.
 
     Returns:
-        (B, M, N), finite; 0 in padded rows.
+        Costs ``(B, M, N)``, finite; 0 in padded rows.
 
     Raises:
-        ValueError: If the temperature is not positive.
+        ValueError: If ``temperature`` is not positive.
     """
     if temperature <= 0:
         raise ValueError(f'temperature must be positive, got {temperature}')
@@ -120,41 +134,48 @@ def contrastive_cost(x: Tensor, y: Tensor, temperature: float = 0.1, length: Ten
 
 
 def cosine_cost(x: Tensor, y: Tensor, lengths: tuple[Tensor, Tensor] | None = None) -> Tensor:
-    """Cost of matching frames by themselves, ``D_ij = 1 - cos(x_i, y_j)``; exchanging x and y transposes it.
+    """Return the cosine distance of frames, ``D_ij = 1 - cos(x_i, y_j)``; exchanging x and y transposes it.
 
-    What alignment is without the contrast of :func:`contrastive_cost`. GTA's release has a switch for that, too, which
-    takes the similarity itself for the cost and so would drive matches apart.
+    This is the alignment cost without the contrast of :func:`contrastive_cost`. GTA's released code has a switch for
+    it as well, but takes the similarity itself as the cost, which would drive matching frames apart.
 
     Args:
-        x: Embeddings (B, M, D), of any length.
-        y: Embeddings (B, N, D), of any length.
-        lengths: Lengths of both sequences, (B,) each, where some are padded.
+        x: Embeddings of the first sequences, ``(B, M, D)``, of any length.
+        y: Embeddings of the second sequences, ``(B, N, D)``, of any length.
+        lengths: Lengths of the first and the second sequences, ``(B,)`` each; None if nothing is padded.
 
     Returns:
-        (B, M, N), from 0 to 2; 0 in padding.
+        Costs ``(B, M, N)`` between 0 and 2; 0 in the padding.
     """
     cost = 1 - F.normalize(x, dim=2) @ F.normalize(y, dim=2).transpose(1, 2)
     return cost if lengths is None else cost.masked_fill(_padded(cost, *lengths), 0)
 
 
 class _SmoothDTW(torch.autograd.Function):
-    """From costs (B, M, N) to the table of accumulated costs (B, M, N)."""
+    """Differentiable function from costs ``(B, M, N)`` to the table of accumulated costs ``(B, M, N)``."""
 
     @staticmethod
-    def forward(ctx, cost: Tensor, gamma: float, kind: str) -> Tensor:
-        scaled = _fill(_skew(cost) / -gamma, kind)
+    def forward(ctx: Any, cost: Tensor, gamma: float, kind: Kind) -> Tensor:
+        scaled = _fill(_skew(cost) / -gamma, kind)  # (M + N + 1, B, M + 1)
         ctx.save_for_backward(scaled)
         ctx.kind, ctx.columns = kind, cost.shape[2]
-        return _unskew(scaled[2:, :, 1:], cost.shape[2]) * -gamma
+        return _unskew(scaled[2:, :, 1:], cost.shape[2]) * -gamma  # without the border
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        # With w(c -> p) the derivative of the minimum of cell c by its predecessor p, the flow at a cell is
+        #   flow(p) = grad(p) + sum over successors c of w(c -> p) * flow(c).
+        # Since dR_c / dD_c = 1, the flow is also the gradient by the cost of the cell.
         (scaled,) = ctx.saved_tensors
         weights = _weights(scaled, ctx.kind)
-        flow = F.pad(_skew(grad), (1, 0, 0, 0, 2, 0))  # what reaches a cell from the cells after it
+        # Skewed as `scaled`: two diagonals and one column of border in front, (M + N + 1, B, M + 1).
+        flow = F.pad(_skew(grad), (1, 0, 0, 0, 2, 0))
+        # Views of each diagonal: `own[d][:, i]` is cell i, `above[d][:, i]` is cell i - 1.
         own, above = flow[:, :, 1:].unbind(0), flow[:, :, :-1].unbind(0)
         left, both, up = (part.unbind(0) for part in weights.unbind(0))
+        # From the last diagonal to the first: push the finished flow of diagonal `number` to its predecessors. The
+        # weights have no border, so theirs is diagonal number - 2.
         for number in range(len(flow) - 1, 1, -1):
             own[number - 1].addcmul_(left[number - 2], own[number])
             above[number - 1].addcmul_(up[number - 2], own[number])
@@ -162,19 +183,22 @@ class _SmoothDTW(torch.autograd.Function):
         return _unskew(flow[2:, :, 1:], ctx.columns), None, None
 
 
-def _fill(cost: Tensor, kind: str) -> Tensor:
-    """The table over -gamma, skewed and with its border (M + N + 1, B, M + 1), from costs (M + N - 1, B, M) over it.
+def _fill(cost: Tensor, kind: Kind) -> Tensor:
+    """Fill the skewed table with its border, ``(M + N + 1, B, M + 1)``, from skewed costs ``(M + N - 1, B, M)``.
 
-    Whole diagonals are computed, with cells on both sides of the table: slices would cost more time than these. No cell
-    of the table depends on those beyond its last column, and those before its first column stay as they begin, since
-    all their predecessors are outside, too.
+    Costs and table are both divided by -gamma, so that the minimum becomes a maximum. The border consists of diagonals
+    0 and 1 and of column 0. Whole diagonals are computed, including cells on both sides of the table, because slicing
+    would take longer than computing these. No cell of the table depends on those beyond its last column. Those before
+    its first column keep their initial value, since all their predecessors lie outside as well.
     """
     num_diagonals, batch, num_rows = cost.shape
     table = cost.new_full((num_diagonals + 2, batch, num_rows + 1), _OUTSIDE)
+    # the corner before the first cell, (-1, -1), is where every path begins
     table[0, :, 0] = 0
+    # `own[d][:, i]` is cell i of diagonal d, `above[d][:, i]` is cell i - 1
     own, above = table[:, :, 1:].unbind(0), table[:, :, :-1].unbind(0)
     for number, diagonal in enumerate(cost.unbind(0), 2):
-        before = torch.stack([own[number - 1], above[number - 2], above[number - 1]])
+        before = torch.stack([own[number - 1], above[number - 2], above[number - 1]])  # left, both, up: (3, B, M)
         if kind == 'smoothmin':
             least = before.softmax(dim=0).mul_(before).sum(dim=0)
         else:
@@ -183,33 +207,40 @@ def _fill(cost: Tensor, kind: str) -> Tensor:
     return table
 
 
-def _weights(table: Tensor, kind: str) -> Tensor:
-    """Derivatives of each cell's minimum by its predecessors left, both and up, (3, M + N - 1, B, M)."""
+def _weights(table: Tensor, kind: Kind) -> Tensor:
+    """Return the derivatives of each cell's minimum by its predecessors left, both and up, ``(3, M + N - 1, B, M)``.
+
+    ``table`` is the scaled, skewed table with its border from :func:`_fill`, ``(M + N + 1, B, M + 1)``.
+    """
     before = torch.stack([table[1:-1, :, 1:], table[:-2, :, :-1], table[1:-1, :, :-1]])
-    before.sub_(before.amax(dim=0))  # differences lose fewer digits near 0
+    before.sub_(before.amax(dim=0))  # differences keep more digits when they are near 0
     share = before.softmax(dim=0)
     if kind == 'logsumexp':
         return share
-    # d s / d n_k = p_k (1 + (s - n_k) / gamma) for s = sum p n
+    # With s = sum_k p_k n_k for unscaled values n: ds / dn_k = p_k (1 + (s - n_k) / gamma). Here n_k = -gamma before_k.
     mean = (share * before).sum(dim=0)
     return before.sub_(mean).add_(1).mul_(share)
 
 
 def _skew(values: Tensor) -> Tensor:
-    """Cells (B, M, N) by diagonals (M + N - 1, B, M), 0 where a diagonal leaves the table."""
+    """Rearrange cells ``(B, M, N)`` into diagonals ``(M + N - 1, B, M)``, with 0 where a diagonal leaves the table.
+
+    Rows are padded from N to M + N cells, flattened, and cut again into rows of M + N - 1 cells: each row starts one
+    cell further to the right than the one above, so that column d of the result holds the cells with i + j = d.
+    """
     batch, rows, columns = values.shape
     padded = F.pad(values, (0, rows)).flatten(1)[:, :-rows]
     return padded.view(batch, rows, rows + columns - 1).permute(2, 0, 1).contiguous()
 
 
 def _unskew(values: Tensor, columns: int) -> Tensor:
-    """The reverse of :func:`_skew`."""
+    """Rearrange diagonals ``(M + N - 1, B, M)`` into cells ``(B, M, N)``, the inverse of :func:`_skew`."""
     diagonals, batch, rows = values.shape
     padded = F.pad(values.permute(1, 2, 0).flatten(1), (0, rows))
     return padded.view(batch, rows, diagonals + 1)[..., :columns].contiguous()
 
 
-def _check(gamma: float, kind: str) -> None:
+def _check(gamma: float, kind: Kind) -> None:
     if not 0 < gamma < math.inf:
         raise ValueError(f'gamma must be positive and finite, got {gamma}')
     if kind not in KINDS:
@@ -221,9 +252,9 @@ class Path(NamedTuple):
 
     Attributes:
         value: Sum of the costs on the path.
-        table: Accumulated costs (M, N), float64.
-        first: Frames of the first sequence along the path (L,), int64.
-        second: Those of the second.
+        table: Accumulated costs, ``(M, N)``, float64.
+        first: Frame numbers of the first sequence along the path, ``(L,)``, int64.
+        second: Frame numbers of the second sequence along the path, ``(L,)``, int64.
     """
 
     value: float
@@ -234,23 +265,28 @@ class Path(NamedTuple):
 
 @torch.no_grad()
 def dtw_path(cost: Tensor) -> Path:
-    """The cheapest monotonous path from the first pair of frames to the last, through every frame of both sequences.
+    """Find the cheapest monotonic path from the first pair of frames to the last, without skipping any frame.
 
-    Of equally cheap steps it takes the one on both sequences, then that on the first.
+    Of several cheapest steps, the diagonal one is taken first, then the one along the first sequence.
 
     Args:
-        cost: (M, N), finite.
+        cost: Cost of matching frame i of the first sequence with frame j of the second, ``(M, N)``, finite.
+
+    Returns:
+        The path with its accumulated costs, on the CPU.
 
     Raises:
-        ValueError: If the shape is another, or some costs are not finite.
+        ValueError: If ``cost`` is not a matrix, is empty, or is not finite.
     """
     if cost.ndim != 2 or 0 in cost.shape or not cost.isfinite().all():
-        raise ValueError(f'costs must be finite, of the shape (M, N) without a 0, got {tuple(cost.shape)}')
+        raise ValueError(f'costs must be finite, with the shape (M, N) and no empty dimension, got {tuple(cost.shape)}')
     rows, columns = cost.shape
-    skewed = _skew(cost.double().cpu()[None])[:, 0]
+    skewed = _skew(cost.double().cpu()[None])[:, 0]  # (M + N - 1, M)
+    # with a border of two diagonals and one column, as in `_fill`: cell i of diagonal d is table[d + 2, i + 1]
     table = skewed.new_full((len(skewed) + 2, rows + 1), torch.inf)
     table[0, 0] = 0
     for number in range(2, len(table)):
+        # columns of the table row whose cells lie inside the matrix
         low, high = max(1, number - columns), min(rows, number - 1) + 1
         one, two = table[number - 1], table[number - 2, low - 1 : high - 1]
         least = torch.minimum(torch.minimum(one[low:high], one[low - 1 : high - 1]), two)
@@ -261,7 +297,8 @@ def dtw_path(cost: Tensor) -> Path:
 
 
 def _walk_back(table: Tensor) -> tuple[Tensor, Tensor]:
-    values = F.pad(table, (1, 0, 1, 0), value=torch.inf).numpy()
+    """Follow the cheapest predecessors from the last cell to the first; return both index sequences in order."""
+    values = F.pad(table, (1, 0, 1, 0), value=torch.inf).numpy()  # a border of inf, so indices count from 1
     i, j = table.shape
     steps = [(i, j)]
     while (i, j) != (1, 1):

@@ -1,7 +1,7 @@
-"""Clusters of the cells of a video, by what they look like and where and when they are (Mask-VOS, section 3.2)."""
+"""Space-time clustering of the cells of a video by appearance and position (Mask-VOS, section 3.2)."""
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -10,13 +10,22 @@ from torch import Tensor
 from mmsigma.ops.clustering import Clustering, kmeans_many
 from mmsigma.ops.optimal_transport import sinkhorn_labels
 
+Method = Literal['kmeans', 'sinkhorn']
+
 
 def space_time_code(size: tuple[int, int, int], dims: int) -> Tensor:
-    """Sinusoidal code of the places of a video (T, h, w, dims): a third of the channels for each of t, y and x.
+    """Return a sinusoidal code of the positions in a video, with a third of the channels for each of t, y and x.
 
-    ``angle = (index + 1) / size * 2 pi / 10000 ** (2 floor(c / 2) / (dims / 3))``, its sine in even channels c, its
-    cosine in odd ones. The paper names a sinusoidal code without a formula; this one is ours. Channels that a division
-    by three leaves over are 0.
+    ``angle = (index + 1) / size * 2 pi / 10000 ** (2 floor(c / 2) / (dims / 3))``; even channels c hold its sine, odd
+    ones its cosine. The paper mentions a sinusoidal code without giving a formula; this one is our choice. Channels
+    left over by the division by three are 0.
+
+    Args:
+        size: Number of frames, rows and columns (T, h, w).
+        dims: Number of channels, at least 3.
+
+    Returns:
+        Code ``(T, h, w, dims)``, float32.
 
     Raises:
         ValueError: If there are fewer than three channels.
@@ -40,9 +49,9 @@ class VideoClusters(NamedTuple):
     """Clusters of one video.
 
     Attributes:
-        labels: Cluster of every cell (T, h, w), int64.
-        shares: Share of all cells that each cluster has (K,).
-        kept: The clusters that are not too large to be an object, int64.
+        labels: Cluster of every cell, ``(T, h, w)``, int64.
+        shares: Fraction of all cells in each cluster, ``(K,)``.
+        kept: Clusters that are neither empty nor too large to be an object, ``(K',)``, int64.
     """
 
     labels: Tensor
@@ -55,28 +64,31 @@ def cluster_videos(
     features: Tensor,
     num_clusters: int = 5,
     *,
-    method: str = 'kmeans',
+    method: Method = 'kmeans',
     code_weight: float = 0.1,
     max_share: float = 0.4,
     num_iters: int = 100,
     num_restarts: int = 1,
     generator: torch.Generator | None = None,
 ) -> list[VideoClusters]:
-    """Cluster videos, each for itself.
+    """Cluster the cells of each video independently.
 
     Args:
-        features: Of the cells of B videos (B, T, h, w, D); compared at unit length.
-        num_clusters: K.
-        method: ``'kmeans'`` (the paper), or ``'sinkhorn'``: centroids of k-means, to which cells are then assigned so
-            that all get as many (optimal transport, which the paper leaves to future work).
-        code_weight: Of the space-time code that is added to the features.
-        max_share: Clusters with a larger share of the video are background.
-        num_iters: Most iterations of k-means.
-        num_restarts: Starts of k-means.
-        generator: Of its random choices, on the CPU.
+        features: Features of the cells of B videos, ``(B, T, h, w, D)``; they are normalised to unit length.
+        num_clusters: Number of clusters K per video.
+        method: ``'kmeans'`` (as in the paper) or ``'sinkhorn'``: the cells are assigned to the centroids of k-means by
+            optimal transport, so that all clusters have the same size (left to future work by the paper).
+        code_weight: Weight of the space-time code that is added to the features.
+        max_share: Largest fraction of the video's cells that a cluster may have; larger ones are background.
+        num_iters: Maximum number of k-means iterations.
+        num_restarts: Number of k-means restarts, of which the best is kept.
+        generator: Random generator of the draws, on the CPU; None for PyTorch's global one.
+
+    Returns:
+        The clusters of each video.
 
     Raises:
-        ValueError: If the method is unknown, or features are not finite; the videos are named by their number.
+        ValueError: If ``method`` is unknown, or features are not finite; the message gives the indices of the videos.
     """
     if method not in ('kmeans', 'sinkhorn'):
         raise ValueError(f"method must be 'kmeans' or 'sinkhorn', got {method!r}")
@@ -92,12 +104,12 @@ def cluster_videos(
 
 
 def keep_clusters(labels: Tensor, num_clusters: int, max_share: float = 0.4) -> VideoClusters:
-    """Sizes of the clusters of a video (T, h, w), and those with cells but no more than ``max_share`` of them."""
+    """Measure the clusters of a video ``(T, h, w)`` and keep those that are not empty and at most ``max_share``."""
     shares = torch.bincount(labels.flatten(), minlength=num_clusters) / labels.numel()
     kept = ((shares <= max_share) & (shares > 0)).nonzero()[:, 0]
     return VideoClusters(labels, shares, kept)
 
 
 def _balanced(points: Tensor, clusters: Clustering) -> Tensor:
-    """Labels (N,) of points (N, D) by optimal transport to the centroids, each with the same mass."""
+    """Assign points ``(N, D)`` to centroids by optimal transport, with equal mass for each; return labels ``(N,)``."""
     return sinkhorn_labels(F.normalize(points, dim=1) @ F.normalize(clusters.centroids, dim=1).T, local=True)

@@ -1,4 +1,4 @@
-"""What a flip and a zoom-in crop of a picture do to its coordinates and to maps of its features."""
+"""Geometry of views: what a flip and a zoom-in crop do to image coordinates and to feature maps (DUL)."""
 
 import torch
 import torch.nn.functional as F
@@ -6,16 +6,19 @@ from torch import Tensor
 
 
 def view_affine(centre: Tensor, zoom: Tensor, flip: Tensor, size: int | tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Affine maps of normalised coordinates between a picture and a view of it: flipped first, then cropped, resized.
+    """Return the affine maps between the normalised coordinates of an image and of a view of it.
+
+    A view is made by flipping the image, then cropping and resizing it.
 
     Args:
-        centre: Centre of the crop minus that of the picture (B, 2), (dy, dx) in pixels.
-        zoom: Side of the crop relative to the picture's (B,).
-        flip: Whether the picture is flipped from left to right (B,), bool.
-        size: Side of the picture in pixels, or (height, width).
+        centre: Offset (dy, dx) of the crop's centre from the image's, in pixels, ``(B, 2)``.
+        zoom: Side of the crop relative to that of the image, ``(B,)``.
+        flip: Whether the image is flipped horizontally, ``(B,)``, bool.
+        size: Side of the image in pixels, or (height, width).
 
     Returns:
-        From picture to view and back, (B, 2, 3) each, as of :func:`torch.nn.functional.affine_grid`.
+        Map from image to view coordinates and its inverse, ``(B, 2, 3)`` each, in the convention of
+        :func:`torch.nn.functional.affine_grid`.
     """
     height, width = (size, size) if isinstance(size, int) else size
     sign = 1 - 2 * flip.to(zoom.dtype)
@@ -27,9 +30,14 @@ def view_affine(centre: Tensor, zoom: Tensor, flip: Tensor, size: int | tuple[in
 
 
 def warp_to_view(maps: Tensor, back: Tensor) -> Tensor:
-    """Maps (B, C, h, w) of pictures as they would be of their views: the nearest cell, 0 outside (DUL).
+    """Resample feature maps of images as feature maps of their views.
 
-    ``back`` (B, 2, 3) leads from coordinates of the view to those of the picture; see :func:`view_affine`.
+    Args:
+        maps: Feature maps ``(B, C, h, w)`` of the images.
+        back: Affine map ``(B, 2, 3)`` from view to image coordinates, the second result of :func:`view_affine`.
+
+    Returns:
+        Maps ``(B, C, h, w)``: the nearest cell's values, and 0 outside the image.
     """
     grid = F.affine_grid(back.to(maps.dtype), list(maps.shape), align_corners=False)
     return F.grid_sample(maps, grid, mode='nearest', padding_mode='zeros', align_corners=False)

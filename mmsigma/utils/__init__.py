@@ -1,1 +1,1 @@
-"""Helpers without a place in a training step."""
+"""Helpers that are not part of a training step: files, checkpoints, configs, seeds."""

@@ -1,4 +1,4 @@
-"""Loading configs: command-line values reach what a file computes from its variables."""
+"""Loading of config files, with command-line values that take effect before a file computes anything from them."""
 
 import ast
 from pathlib import Path
@@ -15,17 +15,20 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
     An option without a dot, such as ``data_root`` or ``epochs``, replaces the value of that top-level variable wherever
     a file of the inheritance chain assigns it, *before* the file computes anything from it. All other options are
-    merged into the finished config, as mmengine does.
+    merged into the finished config, as in mmengine.
 
     Args:
-        path: The config file, or ``package::path`` of one that an installed package carries.
+        path: Config file, or ``package::path`` for a config of an installed package.
         options: Dotted keys and values, as of ``--cfg-options``.
+
+    Returns:
+        The config with all options applied.
 
     Raises:
         FileNotFoundError: If there is no such file or package.
-        mmsigma.utils.preflight.ConfigError: If an option without a dot is no variable that a file assigns, and means
-            nothing to the Runner; or if file or options set ``trust_checkpoints``, which is not for those who write or
-            hand on configs to decide.
+        mmsigma.utils.preflight.ConfigError: If an option without a dot is neither a variable that a file assigns nor a
+            setting of the Runner, or if the file or the options set ``trust_checkpoints``, which authors of configs
+            must not decide.
     """
     path = find_config(path)
     options = dict(options or {})
@@ -38,16 +41,16 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     cfg.merge_from_dict({key: value for key, value in options.items() if key not in found})
     if cfg.get('trust_checkpoints'):
         raise ConfigError(
-            f'{path}: trust_checkpoints lets checkpoints execute code, and a config cannot allow that: leave it out, '
-            'and give --trust-checkpoint on the command line if you trust where the file is from'
+            f'{path}: trust_checkpoints lets checkpoints execute code, and a config must not allow that: remove it, '
+            'and pass --trust-checkpoint on the command line if you trust the origin of the file'
         )
     return cfg
 
 
 def find_config(path: str | Path) -> Path:
-    """Where a config file is.
+    """Locate a config file.
 
-    ``package::path`` is looked up in the configs that the package was installed with; ``.py`` may be left out there.
+    ``package::path`` is looked up among the configs installed with the package; ``.py`` may be left out there.
 
     Raises:
         FileNotFoundError: If there is no such file or package.

@@ -1,8 +1,8 @@
-"""Finding the faults of a config before anything is built from it.
+"""Detection of errors in a config before anything is built from it.
 
-mmengine ignores a misspelt top-level key, and notices a misspelt argument only when the object is built, after an
-epoch in the worst case. Here every dict with a ``type`` is compared with the constructor it names, and the settings of
-the Runner that have none, ``env_cfg`` for one, with what it reads of them.
+mmengine ignores a misspelt top-level key, and detects a misspelt argument only when the object is built, in the worst
+case after an epoch. Here, every dict with a ``type`` is compared with the constructor it names, and settings of the
+Runner without a type, such as ``env_cfg``, with the keys that the Runner reads.
 """
 
 import difflib
@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from mmsigma import registry
 
-# Which registry a dict belongs to follows from where it stands; the last fitting word of the path counts.
+# Registry of a dict by its position: the last word of its path that is listed here decides.
 _PLACES = {
     'model': registry.MODELS,
     'dataset': registry.DATASETS,
@@ -43,7 +43,7 @@ _PLACES = {
     'model_wrapper': registry.MODEL_WRAPPERS,
     'model_wrapper_cfg': registry.MODEL_WRAPPERS,
 }
-# Keys that the code building an object takes out before its constructor sees them.
+# Keys that are taken out by the code that builds an object, before its constructor is called.
 _TAKEN_BEFORE = {
     'optim_wrapper': {'optimizer', 'constructor', 'paramwise_cfg', 'clip_grad'},
     'param_scheduler': {'convert_to_iter_based', 'begin', 'end', 'by_epoch'},
@@ -66,7 +66,7 @@ _OUR_TOP_LEVEL = {
 }
 
 
-# What may stand in dicts that need no ``type``.
+# Keys allowed in dicts that need no ``type``.
 _UNTYPED = {
     'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
     'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
@@ -78,44 +78,44 @@ _DATALOADER = {*inspect.signature(DataLoader).parameters, 'num_batch_per_epoch'}
 
 
 class ConfigError(ValueError):
-    """A config with faults; the message lists them all."""
+    """A config with errors; the message lists all of them."""
 
 
 def check_config(cfg: Any) -> None:
     """Check a whole config.
 
     Raises:
-        ConfigError: With every fault found, each with the path of its key and the nearest valid name.
+        ConfigError: If there are errors; the message lists each with the path of its key and the nearest valid name.
     """
     faults, scope = [*_top_level_faults(cfg)], cfg.get('default_scope')
     for key, value in cfg.items():
         if key in _PLACES or key in _UNTYPED or key.endswith('_dataloader'):
             faults += _faults(value, key, _PLACES.get(key), None if scope == 'mmsigma' else scope)
     if faults:
-        raise ConfigError('the config has faults:\n  ' + '\n  '.join(faults))
+        raise ConfigError('the config has errors:\n  ' + '\n  '.join(faults))
 
 
 def check_option(key: str, cfg: Any, *, is_variable: bool) -> None:
-    """Check that a top-level key that a user sets, and that no file of the config assigns, means something.
+    """Check that a top-level key that a user sets, and that no file of the config assigns, has an effect.
 
     Args:
-        key: The key, without dots.
-        cfg: The config as it is without the key.
-        is_variable: The key is to replace a value, not to be merged into a dict.
+        key: Key without dots.
+        cfg: Config without the key.
+        is_variable: Whether the key replaces a value instead of being merged into a dict.
 
     Raises:
-        ConfigError: If neither the config nor the Runner knows the key, with those like it; or if it replaces a
-            variable too late, after all that depends on it was computed.
+        ConfigError: If neither the config nor the Runner knows the key; the message suggests similar ones. Also if the
+            key replaces a variable too late, after all that depends on it has been computed.
     """
     if is_variable and key in cfg and key not in _known_top_level():
         raise ConfigError(
-            f'{key!r} would change nothing: no "{key} = ..." is in the config or its bases to be replaced, and what '
-            'depends on it is computed by now. Give the dotted keys of what depends on it'
+            f'{key!r} would have no effect: neither the config nor its bases contain "{key} = ..." to replace, and '
+            'what depends on it has already been computed. Set the dotted keys of what depends on it instead'
         )
     known = cfg.keys() | _known_top_level()
     if key not in known:
         near = difflib.get_close_matches(key, sorted(known), cutoff=0.5)
-        hint = f'did you mean {" or ".join(map(repr, near))}?' if near else 'dotted keys reach into dicts'
+        hint = f'did you mean {" or ".join(map(repr, near))}?' if near else 'use dotted keys for entries of dicts'
         raise ConfigError(f'{key!r} is neither a variable of the config nor a setting of the Runner ({hint})')
 
 
@@ -124,7 +124,7 @@ def _known_top_level() -> set[str]:
 
 
 def _top_level_faults(cfg: Any) -> Iterator[str]:
-    # Variables of a config are top-level keys too, so only what looks like a misspelt argument is a fault.
+    # Variables of a config are top-level keys as well, so only a key that looks like a misspelt argument is an error.
     known = _known_top_level()
     for key in cfg.keys() - known:
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
@@ -138,17 +138,17 @@ def _faults(node: Any, path: str, kinds: Registry | None, scope: str | None = No
             yield from _faults(item, f'{path}[{index}]', kinds, scope)
     if not isinstance(node, dict):
         return
-    scope = node.get('_scope_', scope)  # set in what was inherited from another package, for all below
+    scope = node.get('_scope_', scope)  # set in dicts inherited from another package, valid for everything below
     if 'type' in node and kinds is not None:
         yield from _node_faults(node, path, kinds, scope)
     else:
         yield from _untyped_faults(node, path)
-    names_hooks = path == 'default_hooks'  # its keys are names of hooks, `param_scheduler` for one
+    names_hooks = path == 'default_hooks'  # its keys are names of hooks, for instance `param_scheduler`
     for key, value in node.items():
         yield from _faults(value, f'{path}.{key}', kinds if names_hooks else _PLACES.get(key, kinds), scope)
 
 
-def _node_faults(node: dict, path: str, kinds: Registry, scope: str | None) -> Iterator[str]:
+def _node_faults(node: dict[str, Any], path: str, kinds: Registry, scope: str | None) -> Iterator[str]:
     kind = node['type']
     if scope and isinstance(kind, str) and '.' not in kind:
         kind = f'{scope}.{kind}'
@@ -170,11 +170,11 @@ def _node_faults(node: dict, path: str, kinds: Registry, scope: str | None) -> I
             yield f'{path}: {key!r} is not an argument of {name}{near}'
 
 
-def _untyped_faults(node: dict, path: str) -> Iterator[str]:
+def _untyped_faults(node: dict[str, Any], path: str) -> Iterator[str]:
     known = _DATALOADER if path.endswith('_dataloader') else _UNTYPED.get(path)
     if known is not None:
         for key in node.keys() - known - {'type', '_scope_', '_delete_'}:
-            yield f'{path}: {key!r} is not a setting of it{_nearest(key, known)}'
+            yield f'{path}: {key!r} is not a valid key{_nearest(key, known)}'
 
 
 def _look_up(kind: str, kinds: Registry) -> Any:
@@ -195,7 +195,7 @@ def _names(kinds: Registry) -> set[str]:
 
 
 def _arguments(target: Any) -> tuple[set[str], bool]:
-    """Names that a class or function can be called with, and whether it takes others as well."""
+    """Return the names that a class or function accepts as arguments, and whether it accepts others as well."""
     if inspect.isfunction(target):
         return _parameters(target)
     names: set[str] = set()
@@ -208,7 +208,7 @@ def _arguments(target: Any) -> tuple[set[str], bool]:
         except (TypeError, ValueError):
             return names, True
         names |= own - {'self'}
-        # **kwargs usually go to the parent; where there is none, anything could be done with them
+        # **kwargs are usually passed on to the parent class; without one, their use is unknown
         if not takes_others:
             break
     return names, takes_others

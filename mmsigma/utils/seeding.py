@@ -1,4 +1,4 @@
-"""Randomness as a function of a seed."""
+"""Seeding of random generators."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,11 @@ import torch
 
 @contextmanager
 def seeded_numpy(seed: Sequence[int] | None) -> Iterator[None]:
-    """Seed numpy's and Python's global generators inside the block and restore them after it; None leaves them."""
+    """Seed numpy's and Python's global generators inside the block and restore them afterwards.
+
+    Args:
+        seed: Numbers that the seed is made of; None leaves the generators alone.
+    """
     if seed is None:
         yield
         return
@@ -26,7 +30,11 @@ def seeded_numpy(seed: Sequence[int] | None) -> Iterator[None]:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the global generators of torch, numpy and Python with a number of up to 63 bits."""
+    """Seed the global generators of torch, numpy and Python.
+
+    Args:
+        seed: Seed of up to 63 bits.
+    """
     torch.manual_seed(seed)
     np.random.seed(np.random.SeedSequence(seed).generate_state(4))
     random.seed(seed)

@@ -1,1 +1,1 @@
-"""Drawing what models see and do."""
+"""Visualisation of what models see and predict."""

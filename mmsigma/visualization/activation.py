@@ -1,4 +1,4 @@
-"""Where in a frame a network responds (GTA, CVPR 2021, supplement, figure 2)."""
+"""Activation maps: where in a frame a network responds (GTA, CVPR 2021, supplement, figure 2)."""
 
 import cv2
 import numpy as np
@@ -6,13 +6,13 @@ from torch import Tensor
 
 
 def activation_maps(maps: Tensor) -> Tensor:
-    """Mean over channels, stretched to 0..1 in each frame, as class activation maps are.
+    """Average feature maps over channels and stretch each to 0..1, as for class activation maps.
 
     Args:
-        maps: After a convolution (N, C, h, w).
+        maps: Outputs of a convolution, ``(N, C, h, w)``.
 
     Returns:
-        (N, h, w), float32; 0 where all of a frame is the same.
+        Activations ``(N, h, w)``, float32; 0 where a frame's map is constant.
     """
     means = maps.float().mean(dim=1)
     low, high = means.amin(dim=(1, 2), keepdim=True), means.amax(dim=(1, 2), keepdim=True)
@@ -20,15 +20,15 @@ def activation_maps(maps: Tensor) -> Tensor:
 
 
 def draw_activation(frame: np.ndarray, activation: np.ndarray, opacity: float = 0.5) -> np.ndarray:
-    """Lay a map over its frame: blue for 0, red for 1.
+    """Overlay an activation map on its frame, from blue for 0 to red for 1.
 
     Args:
-        frame: RGB (H, W, 3), uint8.
-        activation: (h, w), 0..1, of the whole frame.
-        opacity: Of the colours.
+        frame: RGB frame ``(H, W, 3)``, uint8.
+        activation: Activation of the whole frame, ``(h, w)``, 0..1.
+        opacity: Opacity of the colours.
 
     Returns:
-        (H, W, 3), uint8.
+        RGB image ``(H, W, 3)``, uint8.
     """
     height, width = frame.shape[:2]
     enlarged = cv2.resize(np.asarray(activation, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)

@@ -1,4 +1,4 @@
-"""Pictures of two videos that are aligned in time, and of frames unlike those of other videos."""
+"""Images and videos of two temporally aligned videos, and curves of anomalous frames (GTA; TCC)."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ _CAPTION = 22  # pixels below a frame
 
 
 def pick_frames(video: FrameReader, number: int = 6) -> list[np.ndarray]:
-    """Frames in the middle of ``number`` equally long parts of a video, for :func:`draw_alignment`."""
+    """Read the middle frames of ``number`` equally long parts of a video, for :func:`draw_alignment`."""
     return [video.read(int((place + 0.5) * len(video) / number)) for place in range(number)]
 
 
@@ -27,17 +27,18 @@ def draw_alignment(
     names: tuple[str, str] = ('first video', 'second video'),
     frames: tuple[Sequence[np.ndarray], Sequence[np.ndarray]] = ((), ()),
 ) -> None:
-    """Draw the table of costs, the first video from top to bottom, with the path and frames along both sides.
+    """Draw the cost matrix of two videos, the first from top to bottom, with the path and frames along both sides.
 
     Args:
-        cost: Of matching frames of both videos (M, N).
-        path: Matched frames of the first (P,) and of the second (P,).
-        out: Picture to write.
-        names: Of the videos.
-        frames: Some of each, RGB (H, W, 3), uint8, evenly spread over the video; none for the table alone.
+        cost: Cost of matching frames of both videos, ``(M, N)``.
+        path: Matched frames of the first and of the second video, ``(P,)`` each.
+        out: Image file to write.
+        names: Names of the videos.
+        frames: Some RGB frames of each video, ``(H, W, 3)``, uint8, evenly spread over it; empty to draw the matrix
+            alone.
 
     Raises:
-        OSError: If the picture cannot be written.
+        OSError: If the file cannot be written.
     """
     pyplot = _pyplot()
     figure = pyplot.figure(figsize=(8, 6.5), layout='constrained')
@@ -57,16 +58,16 @@ def draw_alignment(
 
 
 def draw_anomaly(curve: Sequence[float] | np.ndarray, out: str | Path, *, fps: float = 1.0, name: str = '') -> None:
-    """Draw the distance of each frame to the nearest one of typical videos, over time; the largest is marked.
+    """Draw the distance of each frame to the nearest frame of typical videos over time, and mark the largest.
 
     Args:
-        curve: Distances (L,).
-        out: Picture to write.
-        fps: Frames a second.
-        name: Of the video.
+        curve: Distances ``(L,)``.
+        out: Image file to write.
+        fps: Frames per second.
+        name: Name of the video.
 
     Raises:
-        OSError: If the picture cannot be written.
+        OSError: If the file cannot be written.
         ValueError: If there is no frame.
     """
     values = np.asarray(curve, dtype=float)
@@ -86,22 +87,22 @@ def draw_anomaly(curve: Sequence[float] | np.ndarray, out: str | Path, *, fps: f
 def side_by_side(
     first: FrameReader, second: FrameReader, matches: Sequence[int] | np.ndarray, height: int = 240
 ) -> Iterator[np.ndarray]:
-    """Yield every frame of the first video beside the frame of the second that belongs to it, both with their times.
+    """Yield every frame of the first video beside the matching frame of the second, both with their times.
 
     Args:
-        first: A video.
-        second: The video that is played in its time.
-        matches: Frame of the second for each of the first (M,).
-        height: Of a frame in the picture.
+        first: Video whose pace is kept.
+        second: Video that follows the first.
+        matches: Frame of the second video for each frame of the first, ``(M,)``.
+        height: Height of the frames in pixels.
 
     Yields:
-        RGB (H, W, 3), uint8, all of one size.
+        RGB images ``(H, W, 3)``, uint8, all of the same size.
 
     Raises:
-        ValueError: If there is not one match for each frame.
+        ValueError: If there is not one match per frame.
     """
     if len(matches) != len(first):
-        raise ValueError(f'{first.path} has {len(first)} frames, and there are {len(matches)} matches')
+        raise ValueError(f'{first.path} has {len(first)} frames, but there are {len(matches)} matches')
     sizes = [_size(video.read(0), height) for video in (first, second)]
     shown, other = -1, np.empty(0)
     for number, match in enumerate(map(int, matches)):
@@ -111,11 +112,12 @@ def side_by_side(
 
 
 def _size(frame: np.ndarray, height: int) -> tuple[int, int]:
-    """(width, height) of a frame in a picture; even, as encoders like it."""
+    """Return width and height of a frame at the given height; the width is even, as encoders require."""
     return max(round(frame.shape[1] * height / frame.shape[0] / 2), 1) * 2, height
 
 
 def _captioned(video: FrameReader, number: int, size: tuple[int, int]) -> np.ndarray:
+    """Read and resize a frame, and write its time and the video's name below it."""
     frame = cv2.resize(video.read(number), size, interpolation=cv2.INTER_AREA)
     frame = cv2.copyMakeBorder(frame, 0, _CAPTION, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
     text = f'{number / video.fps:.2f} s  {video.path.stem}'

@@ -1,6 +1,7 @@
-"""Pictures of masked video modelling: what the model sees, what its prototypes pick out, how training went."""
+"""Images of masked video modelling: masked inputs, the tubes of prototypes, and training curves."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,12 +11,12 @@ from torch import Tensor
 from mmsigma.io.atomic import write_atomically
 from mmsigma.ops import sinkhorn_labels
 
-_GAP = 4
-_MIN_SIDE = 128  # of a frame in a picture; smaller ones are enlarged by a whole factor
+_GAP = 4  # pixels between images
+_MIN_SIDE = 128  # pixels; smaller frames are enlarged by an integer factor
 
 
 def write_picture(path: str | Path, image: np.ndarray) -> None:
-    """Write an RGB uint8 image (H, W, 3).
+    """Write an RGB image ``(H, W, 3)``, uint8, atomically.
 
     Raises:
         OSError: If the file cannot be written.
@@ -23,13 +24,21 @@ def write_picture(path: str | Path, image: np.ndarray) -> None:
 
     def write(name: str) -> None:
         if not cv2.imwrite(name, np.ascontiguousarray(image[..., ::-1])):
-            raise OSError(f'picture {path} could not be written')
+            raise OSError(f'image {path} could not be written')
 
     write_atomically(path, write)
 
 
 def mosaic(rows: list[list[np.ndarray]], min_side: int = 1) -> np.ndarray:
-    """Put images of one size, uint8 (H, W, 3), into a grid with white gaps; small ones are enlarged."""
+    """Arrange images of the same size, ``(H, W, 3)``, uint8, in a grid with white gaps.
+
+    Args:
+        rows: Images of each row.
+        min_side: Images with a shorter short side, in pixels, are enlarged by an integer factor.
+
+    Returns:
+        RGB image ``(H', W', 3)``, uint8.
+    """
     factor = max(1, -(-min_side // min(rows[0][0].shape[:2])))
     rows = [[image.repeat(factor, axis=0).repeat(factor, axis=1) for image in row] for row in rows]
     height, width = rows[0][0].shape[:2]
@@ -44,32 +53,47 @@ def mosaic(rows: list[list[np.ndarray]], min_side: int = 1) -> np.ndarray:
 
 
 def tube_map(values: Tensor, grid: tuple[int, int, int], size: tuple[int, ...]) -> np.ndarray:
-    """Enlarge values of tokens (N,) to frames: (T, H, W) with the grid's T."""
+    """Enlarge the values of tokens ``(N,)`` to maps ``(T, H, W)`` with the grid's T.
+
+    Args:
+        values: Values of the tokens in (t, h, w) order, ``(N,)``.
+        grid: Token grid (T, h, w).
+        size: Height and width of the maps in pixels.
+    """
     maps = values.reshape(grid).numpy()
     return np.stack([cv2.resize(frame, size[::-1], interpolation=cv2.INTER_NEAREST) for frame in maps])
 
 
 def grey_out(clip: Tensor, mask: Tensor, grid: tuple[int, int, int]) -> np.ndarray:
-    """Frames (T, H, W, 3) of a uint8 clip (C, T, H, W) whose masked tubes, by ``mask`` (N,), are grey."""
+    """Return the frames ``(T, H, W, 3)`` of a clip ``(C, T, H, W)``, uint8, with masked tubes in grey.
+
+    Args:
+        clip: Clip ``(C, T, H, W)``, uint8.
+        mask: Which tubes are masked, ``(N,)``, bool.
+        grid: Token grid (T', h, w).
+    """
     frames = clip.permute(1, 2, 3, 0).numpy()
     masked = tube_map(mask.byte(), grid, tuple(clip.shape[2:])).astype(bool)
     return np.where(masked.repeat(len(frames) // grid[0], axis=0)[..., None], np.uint8(128), frames)
 
 
 def _frames(clip: Tensor, columns: int) -> tuple[list[int], list[np.ndarray]]:
+    """Return the numbers of evenly spread frames of a clip ``(C, T, H, W)``, and these frames."""
     times = np.linspace(0, clip.shape[1] - 1, min(columns, clip.shape[1])).astype(int).tolist()
     return times, [clip[:, time].permute(1, 2, 0).numpy() for time in times]
 
 
-def draw_masked_clips(batch: dict, tubelet_size: int, patch_size: int, path: str | Path, columns: int = 8) -> None:
-    """Two rows per clip: frames as they are fed in, and the same with masked tubes greyed out.
+def draw_masked_clips(
+    batch: dict[str, Any], tubelet_size: int, patch_size: int, path: str | Path, columns: int = 8
+) -> None:
+    """Draw two rows per clip: the frames as they are fed in, and the same with masked tubes in grey.
 
     Args:
-        batch: ``inputs``, a list of uint8 clips (C, T, H, W), and ``data_samples`` with ``mask``.
-        tubelet_size: Frames per tube.
+        batch: Batch with ``inputs``, a list of uint8 clips ``(C, T, H, W)``, and ``data_samples`` with ``mask``.
+        tubelet_size: Number of frames per tube.
         patch_size: Side of a tube in pixels.
-        path: Picture to write.
-        columns: Frames per row.
+        path: Image file to write.
+        columns: Number of frames per row.
     """
     rows = []
     for clip, sample in zip(batch['inputs'], batch['data_samples'], strict=True):
@@ -85,15 +109,15 @@ def draw_masked_clips(batch: dict, tubelet_size: int, patch_size: int, path: str
 
 
 def informative_prototypes(labels: Tensor, num_prototypes: int, number: int) -> list[int]:
-    """Prototypes that are about some clips and not about others.
+    """Choose the prototypes whose use differs most between clips.
 
     Args:
-        labels: Prototype of every tube (B, N).
+        labels: Prototype of every tube, ``(B, N)``.
         num_prototypes: Number of prototypes K.
-        number: How many to choose, at most.
+        number: Maximum number of prototypes to choose.
 
     Returns:
-        Indices by decreasing variance of the prototype's share over the clips; only ones that are used.
+        Indices of used prototypes, by decreasing variance of the prototype's share over the clips.
     """
     shares = torch.stack([torch.bincount(clip, minlength=num_prototypes) for clip in labels]) / labels.shape[1]
     order = (shares.var(dim=0, unbiased=False) + shares.mean(dim=0) * 1e-3).argsort(descending=True)
@@ -101,17 +125,17 @@ def informative_prototypes(labels: Tensor, num_prototypes: int, number: int) -> 
 
 
 def draw_prototypes(
-    batch: dict, scores: Tensor, grid: tuple[int, int, int], number: int, path: str | Path, columns: int = 8
+    batch: dict[str, Any], scores: Tensor, grid: tuple[int, int, int], number: int, path: str | Path, columns: int = 8
 ) -> None:
-    """One row per prototype: the clip with most of the tubes that Sinkhorn assigns to it, all others darkened.
+    """Draw one row per prototype: the clip with most of its tubes, according to Sinkhorn, and all others darkened.
 
     Args:
-        batch: ``inputs``, a list of uint8 clips (C, T, H, W).
-        scores: Similarity of tubes and prototypes (B, N, K).
+        batch: Batch with ``inputs``, a list of uint8 clips ``(C, T, H, W)``.
+        scores: Similarity of tubes and prototypes, ``(B, N, K)``.
         grid: Token grid (T, H, W).
-        number: Prototypes to draw.
-        path: Picture to write.
-        columns: Frames per row.
+        number: Maximum number of prototypes to draw.
+        path: Image file to write.
+        columns: Number of frames per row.
     """
     labels = sinkhorn_labels(scores.flatten(0, 1), local=True).view(scores.shape[:2])
     rows = []
@@ -132,11 +156,11 @@ def draw_prototypes(
 
 
 def draw_curves(scalars: dict[str, np.ndarray], path: str | Path) -> None:
-    """Curves of losses and of prototype use over the iterations.
+    """Draw curves of losses and of the use of prototypes over the iterations.
 
     Args:
         scalars: Values per iteration, by name.
-        path: Picture to write.
+        path: Image file to write.
     """
     import matplotlib
 

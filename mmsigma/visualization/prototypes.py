@@ -1,4 +1,4 @@
-"""What prototypes stand for: the tubes of one video that are most similar to each (SIGMA, supplement, figures 1-2)."""
+"""Images of what prototypes stand for: the tubes of a video most similar to each (SIGMA, supplement, figures 1-2)."""
 
 from collections.abc import Sequence
 
@@ -14,22 +14,22 @@ _COLOURS = ((230, 60, 40), (50, 170, 60), (60, 110, 240), (240, 180, 20), (190, 
 
 
 def choose_prototypes(scores: Tensor, number: int, top: int = 25, max_overlap: float = 0.5) -> list[int]:
-    """Prototypes that stand out in a clip: much more similar to some tubes than to the rest, and not the same tubes.
+    """Choose prototypes that are much more similar to some tubes of a clip than to the rest, without overlaps.
 
     Args:
-        scores: Similarity of tubes and prototypes (N, K).
-        number: How many to choose, at most.
-        top: Tubes that make up a prototype's picture.
-        max_overlap: Share of its tubes that a prototype may have in common with a better one.
+        scores: Similarity of tubes and prototypes, ``(N, K)``.
+        number: Maximum number of prototypes to choose.
+        top: Number of tubes in the image of a prototype.
+        max_overlap: Largest fraction of its tubes that a prototype may share with a better one.
 
     Returns:
-        Indices, the one that stands out most first.
+        Indices of prototypes, the most distinctive first.
 
     Raises:
-        ValueError: If none is to be chosen.
+        ValueError: If ``number`` is not positive.
     """
     if number < 1:
-        raise ValueError(f'one prototype or more can be chosen, not {number}')
+        raise ValueError(f'number of prototypes must be positive, got {number}')
     best = scores.topk(min(top, len(scores)), dim=0)
     contrast = best.values.mean(dim=0) - scores.mean(dim=0)
     chosen: list[int] = []
@@ -43,16 +43,16 @@ def choose_prototypes(scores: Tensor, number: int, top: int = 25, max_overlap: f
 
 
 def draw_tubes(frames: np.ndarray, tubes: Tensor, grid: Grid, colour: Sequence[int] = _COLOURS[0]) -> np.ndarray:
-    """Frames in which everything but some tubes is darkened; these are outlined.
+    """Darken everything in a clip except for some tubes, which are outlined.
 
     Args:
-        frames: RGB (T, H, W, 3), uint8.
-        tubes: Token indices.
+        frames: RGB frames ``(T, H, W, 3)``, uint8.
+        tubes: Token indices of the tubes.
         grid: Token grid (T', H', W').
-        colour: Of the outlines.
+        colour: RGB colour of the outlines.
 
     Returns:
-        (T, H, W, 3), uint8.
+        RGB frames ``(T, H, W, 3)``, uint8.
     """
     result = frames // 4
     length, rows, columns = (size // cells for size, cells in zip(frames.shape, grid, strict=False))
@@ -69,7 +69,18 @@ def draw_tubes(frames: np.ndarray, tubes: Tensor, grid: Grid, colour: Sequence[i
 def draw_prototypes_of(
     frames: np.ndarray, scores: Tensor, grid: Grid, prototypes: Sequence[int], top: int = 25
 ) -> dict[int, np.ndarray]:
-    """For each prototype the frames (T, H, W, 3) with its ``top`` most similar tubes; scores are (N, K)."""
+    """Draw the most similar tubes of each prototype.
+
+    Args:
+        frames: RGB frames ``(T, H, W, 3)``, uint8.
+        scores: Similarity of tubes and prototypes, ``(N, K)``.
+        grid: Token grid (T', H', W').
+        prototypes: Indices of the prototypes to draw.
+        top: Number of tubes per prototype.
+
+    Returns:
+        RGB frames ``(T, H, W, 3)``, uint8, by prototype.
+    """
     nearest = scores[:, list(prototypes)].topk(min(top, len(scores)), dim=0).indices
     return {
         prototype: draw_tubes(frames, nearest[:, column], grid, _COLOURS[column % len(_COLOURS)])
@@ -78,15 +89,15 @@ def draw_prototypes_of(
 
 
 def pca_colours(features: Tensor, grid: Grid, size: tuple[int, int]) -> np.ndarray:
-    """The three main directions of the features of a clip as red, green and blue.
+    """Show the three principal components of a clip's features as red, green and blue.
 
     Args:
-        features: Of all tubes (N, D).
+        features: Features of all tubes, ``(N, D)``.
         grid: Token grid (T, H, W).
-        size: (height, width) of the pictures.
+        size: Height and width of the images in pixels.
 
     Returns:
-        (T, height, width, 3), uint8; each colour spans the middle 96 % of its values.
+        RGB images ``(T, height, width, 3)``, uint8; each colour spans the middle 96 % of its values.
     """
     values = project_tokens(features.float().cpu(), 3).float()
     low, high = (torch.quantile(values, share, dim=0) for share in (0.02, 0.98))

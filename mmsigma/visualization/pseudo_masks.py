@@ -1,7 +1,8 @@
-"""Pictures of pseudo masks (Mask-VOS, supplement, figures S1 to S4)."""
+"""Images of pseudo masks (Mask-VOS, supplement, figures S1 to S4)."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,12 +14,12 @@ from mmsigma.visualization.overlay import draw_masks
 
 
 class _Frames:
-    """Sampling of given frames."""
+    """Sampling of frames with given numbers."""
 
     def __init__(self, numbers: np.ndarray) -> None:
         self.numbers = numbers
 
-    def __call__(self, results: dict) -> dict:
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         results['frame_inds'], results['num_clips'], results['clip_len'] = self.numbers, 1, len(self.numbers)
         return results
 
@@ -27,22 +28,22 @@ def draw_round(
     rounds: PseudoMaskRounds,
     number: int,
     videos: Sequence[str],
-    decoder: str | dict,
+    decoder: str | dict[str, Any],
     columns: int = 5,
     height: int = 160,
 ) -> list[Path]:
-    """Draw frames of videos: as they are, with all clusters, and with those that may be objects.
+    """Draw frames of videos in three rows: as they are, with all clusters, and with those that may be objects.
 
     Args:
-        rounds: Of the run.
-        number: The round.
+        rounds: Rounds of the run.
+        number: Number of the round.
         videos: Files of the videos.
-        decoder: As of :class:`mmsigma.datasets.transforms.ReadClip`.
-        columns: Frames of a video.
-        height: Of a frame in the picture.
+        decoder: Decoder of the videos, see :class:`mmsigma.datasets.transforms.ReadClip`.
+        columns: Number of frames per video.
+        height: Height of the frames in pixels.
 
     Returns:
-        The pictures, in the folder of the round; videos that cannot be read have none.
+        Image files, in the folder of the round; videos that cannot be read have none.
     """
     pictures = []
     for video in videos:

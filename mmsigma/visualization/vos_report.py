@@ -1,4 +1,4 @@
-"""A page that shows how the objects of each video were segmented, worst videos first."""
+"""HTML report of video object segmentation: how the objects of each video were segmented, worst videos first."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -22,18 +22,18 @@ figure { margin: 1.5em 0 } img { max-width: 100% } figcaption { margin-bottom: .
 
 
 def draw_strip(sequence: Any, masks: np.ndarray, num_frames: int = 5, height: int = 160) -> np.ndarray:
-    """Frames spread evenly over a video with the predicted masks, and below with the annotated ones, if there are any.
+    """Draw evenly spread frames of a video with predicted masks and, if annotated, a second row with true masks.
 
-    Frames that are not annotated are shown as they are.
+    Frames without annotation are shown without masks in the second row.
 
     Args:
-        sequence: The video, a :class:`mmsigma.datasets.vos.sequences.FrameSequence`.
-        masks: Predicted ids (T, H, W).
-        num_frames: How many frames to show.
-        height: Of a frame in the picture.
+        sequence: Video, a :class:`mmsigma.datasets.vos.sequences.FrameSequence`.
+        masks: Predicted ids ``(T, H, W)``.
+        num_frames: Number of frames to show.
+        height: Height of the frames in pixels.
 
     Returns:
-        (H, W, 3), uint8.
+        RGB image ``(H, W, 3)``, uint8.
     """
     numbers = np.unique(np.linspace(0, len(masks) - 1, num_frames).round().astype(int)).tolist()
     frames = {number: sequence.read_frame(number) for number in numbers}
@@ -47,7 +47,7 @@ def draw_strip(sequence: Any, masks: np.ndarray, num_frames: int = 5, height: in
 
 
 def write_strip(out_dir: str | Path, sequence: Any, masks: np.ndarray) -> Path:
-    """Write the strip of a video below ``out_dir``, and return where it is."""
+    """Write the strip of a video below ``out_dir`` and return its path."""
     path = Path(out_dir, 'report', f'{sequence.name}.jpg')
     write_picture(path, draw_strip(sequence, masks))
     return path
@@ -56,16 +56,16 @@ def write_strip(out_dir: str | Path, sequence: Any, masks: np.ndarray) -> Path:
 def write_report(
     out_dir: str | Path, videos: Sequence[str], scores: Mapping[str, Sequence[float]], metrics: Mapping[str, float]
 ) -> Path:
-    """Write ``<out_dir>/report.html`` around the strips that :func:`write_strip` has written.
+    """Write ``<out_dir>/report.html`` with the strips from :func:`write_strip`.
 
     Args:
         out_dir: Folder of the results.
         videos: Names of all videos.
-        scores: J&F, J and F of the videos that were scored, the worst first.
-        metrics: Numbers over all videos.
+        scores: J&F, J and F of the scored videos, the worst first.
+        metrics: Metrics over all videos.
 
     Returns:
-        The page.
+        Path of the page.
     """
     rows = ''.join(f'<tr><td>{html.escape(name)}</td><td>{value:.1f}</td></tr>' for name, value in metrics.items())
     order = [*scores, *(name for name in videos if name not in scores)]
@@ -78,7 +78,7 @@ def write_report(
     page = (
         f'<!doctype html><meta charset="utf-8"><title>Segmentation</title><style>{_STYLE}</style>'
         f'<h1>{len(order)} videos</h1><table>{rows}</table>'
-        '<p>First row of a picture: prediction. Second row: annotation. Worst videos first.</p>' + '\n'.join(figures)
+        '<p>First row of each image: prediction. Second row: annotation. Worst videos first.</p>' + '\n'.join(figures)
     )
     path = Path(out_dir, 'report.html')
     write_atomically(path, lambda name: Path(name).write_text(page, encoding='utf-8'))

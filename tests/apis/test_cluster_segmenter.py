@@ -19,7 +19,7 @@ class Counter:
 
 
 def test_random_weights_are_asked_for() -> None:
-    with pytest.raises(ValueError, match='vits_davis17.py needs a checkpoint'):
+    with pytest.raises(ValueError, match='vits_davis17.py requires a checkpoint'):
         ClusterSegmenter(CONFIG, options=SMALL, device='cpu')
     own = ClusterSegmenter(CONFIG, options=SMALL | dict(weights_in_config=True), device='cpu')
     assert not own.model.training

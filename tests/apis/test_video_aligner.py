@@ -108,9 +108,9 @@ class TestEmbedding:
         bias[0] = before
 
     def test_configs_and_checkpoints(self, checkpoint: Path, inferencer: VideoAligner, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match='has a model of the type LabelPropagation: videos are aligned by'):
+        with pytest.raises(ValueError, match='has a model of type LabelPropagation: use a config from'):
             VideoAligner(ROOT / 'configs' / 'vos' / 'colour_davis17.py')
-        with pytest.raises(ValueError, match='gta_tiny_demo.py needs a checkpoint'):
+        with pytest.raises(ValueError, match='gta_tiny_demo.py requires a checkpoint'):
             VideoAligner(CONFIG)
         state = torch.load(checkpoint, weights_only=True)['state_dict']
         loaded = inferencer.model.state_dict()
@@ -162,13 +162,15 @@ class TestAlignment:
     def test_what_cannot_be_aligned(self) -> None:
         one, other = on_a_circle(torch.rand(4), 'one'), on_a_circle(torch.rand(6), 'other')
         aligned = align(one, other)
-        with pytest.raises(ValueError, match='the payload has 4 entries, other has 6 frames: one for each is needed'):
+        with pytest.raises(
+            ValueError, match='the payload has 4 entries, but other has 6 frames: one entry per frame is required'
+        ):
             aligned.transfer(np.zeros(4))
         with pytest.raises(ValueError, match="how must be one of .*, got 'soft'"):
             aligned.transfer(np.zeros(6), 'soft')
         with pytest.raises(ValueError, match="cost must be one of .*, got 'l1'"):
             align(one, other, 'l1')
-        with pytest.raises(ValueError, match='one has embeddings of 2 numbers, wide of 3'):
+        with pytest.raises(ValueError, match='one has embeddings of 2 dimensions, wide of 3'):
             align(one, EmbeddedVideo('wide', torch.rand(5, 3), 1.0))
 
 
@@ -177,7 +179,7 @@ class TestAnomaly:
         video, references = torch.randn(9, 5), [torch.randn(size, 5) for size in (4, 7)]
         expected = torch.cdist(video.double(), torch.cat(references).double()).amin(dim=1)
         torch.testing.assert_close(anomaly_curve(video, references), expected)
-        with pytest.raises(ValueError, match='give one or more references'):
+        with pytest.raises(ValueError, match='pass at least one reference'):
             anomaly_curve(video, [])
 
     def test_of_a_reference_is_nothing(self, inferencer: VideoAligner, frames: Path) -> None:

@@ -83,9 +83,9 @@ def test_masks_that_are_none(inferencer: VideoSegmenter, folder: Path) -> None:
     Image.fromarray(shades).save(folder / 'soft.png')
     with pytest.raises(ValueError, match='soft.png has 256 different values: it looks anti-aliased'):
         inferencer(frames, folder / 'soft.png')
-    with pytest.raises(ValueError, match='the mask has no object: all of it is background'):
+    with pytest.raises(ValueError, match='the mask has no object: all pixels are background'):
         inferencer(frames, np.zeros((36, 52), np.uint8))
-    with pytest.raises(ValueError, match=r'the mask holds float64 \(36, 52\)'):
+    with pytest.raises(ValueError, match=r'the mask contains float64 \(36, 52\)'):
         inferencer(frames, np.zeros((36, 52)))
     with pytest.raises(ValueError, match='there is a mask for frame 6, but the video has 6 frames'):
         inferencer(frames, {0: folder / 'mask.png', 6: folder / 'mask.png'})
@@ -93,7 +93,7 @@ def test_masks_that_are_none(inferencer: VideoSegmenter, folder: Path) -> None:
         inferencer(frames, folder / 'missing.png')
     with pytest.raises(ValueError, match='the mask of frame 0 is 20 x 52, the frame 36 x 52'):
         list(inferencer(frames, np.ones((20, 52), np.uint8)))
-    with pytest.raises(ValueError, match='vitb_davis17.py needs a checkpoint'):
+    with pytest.raises(ValueError, match='vitb_davis17.py requires a checkpoint'):
         VideoSegmenter(ROOT / 'configs' / 'vos' / 'vitb_davis17.py')
 
 
@@ -156,5 +156,5 @@ def test_overlay_leaves_the_background_alone() -> None:
     assert (drawn[masks[0] == 1] != frames[0][masks[0] == 1]).any(axis=-1).mean() > 0.9
     void = np.where(masks[0] == 0, 255, 0).astype(np.uint8)
     np.testing.assert_array_equal(draw_masks(frames[0], void), frames[0])
-    with pytest.raises(ValueError, match=r'the mask is \(10, 52\), the frame \(36, 52\)'):
+    with pytest.raises(ValueError, match=r'the mask has the size \(10, 52\), but the frame has \(36, 52\)'):
         draw_masks(frames[0], masks[0, :10])

@@ -214,7 +214,7 @@ def test_mmaction2_backbone_alone(mmaction2: nn.Module) -> None:
 def test_learnt_positions_and_scaled_branches_do_not_fit(mmaction2: nn.Module) -> None:
     state = mmaction2.state_dict()
     moved = {**state, 'backbone.pos_embed': state['backbone.pos_embed'] + 1e-3}
-    with pytest.raises(KeyError, match='learnt positions do not fit'):
+    with pytest.raises(KeyError, match='learnt positions are not supported'):
         to_our_names(moved)
     with pytest.raises(KeyError, match=r'no counterpart: \[.backbone\.blocks\.0\.gamma_1'):
         to_our_names({**state, 'backbone.blocks.0.gamma_1': torch.ones(DIMS)})

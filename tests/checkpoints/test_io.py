@@ -102,7 +102,9 @@ class TestReading:
         ('content', 'found'), [({'epoch': 3, 'optimizer': {}}, r"\['epoch', 'optimizer'\]"), ([1, 2], 'list')]
     )
     def test_file_without_weights(self, tmp_path: Path, content: object, found: str) -> None:
-        with pytest.raises(RuntimeError, match=rf"holds no parameters under any of \['state_dict', .*; found {found}"):
+        with pytest.raises(
+            RuntimeError, match=rf"contains no parameters under any of the keys \['state_dict', .*; found {found}"
+        ):
             load_weights(save(content, tmp_path / 'a.pth'))
 
 

@@ -170,7 +170,7 @@ def test_tools_from_the_command_line(run_tool, demo_set, pretrained, tmp_path) -
     other = run_tool(*extract, tmp_path / 'test', *options, f'data_root={tmp_path}')
     assert other.status == 1 and 'no video list at' in other.errors
     other = run_tool(*extract, tmp_path / 'test', *options, '--split', 'bank')
-    assert other.status == 1 and 'holds other features' in other.errors
+    assert other.status == 1 and 'contains other features' in other.errors
     probed = run('tools/probe.py', 'knn', tmp_path / 'bank', tmp_path / 'test', '--k', 1, 5)
     assert probed.split('knn5_top1')[1].split()[0] == tested.stdout.split('knn5_top1')[1].split()[0]
     results = tmp_path / 'linear.json'

@@ -202,7 +202,7 @@ def test_other_schemes(demo_set, tmp_path: Path, scheme: str) -> None:
 def test_hook_needs_masks_in_the_pipeline(demo_set, tmp_path: Path) -> None:
     cfg = small(demo_set, tmp_path)
     del cfg.train_dataloader.dataset.pipeline[1]
-    with pytest.raises(ValueError, match='ReclusterHook needs ReadClip and LoadPseudoMasks'):
+    with pytest.raises(ValueError, match='ReclusterHook requires ReadClip and LoadPseudoMasks'):
         build_runner(cfg).train()
 
 

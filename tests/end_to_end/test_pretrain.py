@@ -170,7 +170,7 @@ def test_a_broken_video_is_replaced_and_named(demo_set, tmp_path):
     cfg = tiny(broken_set(demo_set, tmp_path / 'data', bad=1), tmp_path / 'run')
     build_runner(cfg).train()
     log = next((tmp_path / 'run').glob('*/*.log')).read_text()
-    assert log.count('skipped, cannot be read') == 1 and 'broken 0.mp4' in log
+    assert log.count('skipped an unreadable video') == 1 and 'broken 0.mp4' in log
     assert '1 unreadable videos were replaced' in log
 
 
@@ -231,7 +231,7 @@ def test_keys_cannot_be_revised(tiny_config):
 def test_a_rate_for_another_batch_is_pointed_out(tiny_config, capsys, base):
     tiny_config.auto_scale_lr.base_batch_size = base
     build_runner(tiny_config).train()
-    warning = 'the learning rate is meant for 16 clips per step, not 4: scale it with --auto-scale-lr'
+    warning = 'the learning rate is set for 16 clips per step, not 4: scale it with --auto-scale-lr'
     assert (warning in capsys.readouterr().out) == (base == 16)
 
 

@@ -53,7 +53,7 @@ def test_collapse_hook_compares_the_spread_of_a_regressed_target_with_its_start(
         spread = (2.0, 1.0, 0.1)[runner.iter // 5]
         hook.after_train_iter(runner, 0, outputs=dict(target_std=torch.tensor(spread)))
     (text,) = runner.warnings
-    assert 'iteration 15: target_std is 0.1, it was 2 at first' in text
+    assert 'iteration 15: target_std is 0.1, it was 2 initially' in text
 
 
 def test_bad_video_hook_names_each_once_and_counts_draws():
@@ -61,7 +61,7 @@ def test_bad_video_hook_names_each_once_and_counts_draws():
     for _ in range(3):
         hook.after_train_iter(runner, 0, data_batch=batch([('a.mp4', 'no frames')], [], []))
     assert (hook.draws, hook.failed) == (12, 3)
-    assert runner.warnings == ['skipped, cannot be read: a.mp4 (no frames)']
+    assert runner.warnings == ['skipped an unreadable video: a.mp4 (no frames)']
 
 
 def test_bad_video_hook_stops_only_above_its_share():
@@ -107,8 +107,8 @@ def spoil_gradient(model: Parts, data: dict) -> None:
 @pytest.mark.parametrize(
     ('spoil', 'message'),
     [
-        (spoil_pixels, r'loss is nan in iteration 0.*clip of broken\.mp4 already holds NaN'),
-        (spoil_parameter, r'loss is inf.*1 parameters were not finite before this step, backbone\.bias for one'),
+        (spoil_pixels, r'loss is nan in iteration 0.*clip of broken\.mp4 already contains NaN'),
+        (spoil_parameter, r'loss is inf.*1 parameters were not finite before this step, for example backbone\.bias'),
         (spoil_target, r'loss is nan.*model\.target is the first part whose output is not finite'),
         (spoil_loss, r'loss is inf.*outputs of model\.backbone, model\.target: it overflowed after that'),
         (spoil_gradient, r'1 of 4 gradients are not finite in iteration 0.*target\.weight.*although the loss is'),

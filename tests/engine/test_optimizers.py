@@ -110,8 +110,8 @@ def test_wrapped_models_keep_their_names(model: nn.Module) -> None:
 @pytest.mark.parametrize(
     ('paramwise_cfg', 'message'),
     [
-        (dict(layer_decay=0.75, num_layers=1), 'the backbone has 2 blocks, num_layers is 1; leave num_layers out'),
-        (dict(layer_decay=0.75, num_layers=12), 'the backbone has 2 blocks, num_layers is 12; leave num_layers out'),
+        (dict(layer_decay=0.75, num_layers=1), 'the backbone has 2 blocks, num_layers is 1; leave out num_layers'),
+        (dict(layer_decay=0.75, num_layers=12), 'the backbone has 2 blocks, num_layers is 12; leave out num_layers'),
         (dict(norm_decay_mult=0, no_decay=()), r"unknown keys in paramwise_cfg: \['norm_decay_mult'\]"),
     ],
 )
@@ -121,7 +121,7 @@ def test_impossible_settings(paramwise_cfg: dict, message: str, model: nn.Module
 
 
 def test_layer_decay_needs_blocks() -> None:
-    with pytest.raises(ValueError, match='the backbone has 0 blocks, num_layers is None; which layer'):
+    with pytest.raises(ValueError, match='the backbone has 0 blocks, num_layers is None; layers cannot'):
         constructor(dict(layer_decay=0.75))(nn.Linear(2, 2))
 
 

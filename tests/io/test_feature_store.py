@@ -51,7 +51,7 @@ def test_incomplete(tmp_path) -> None:
 
 def test_other_features_in_the_same_folder(tmp_path) -> None:
     FeatureStore(tmp_path, describe())
-    with pytest.raises(ValueError, match=r'holds other features \(checkpoint: a.pth there, b.pth now\)'):
+    with pytest.raises(ValueError, match=r'contains other features \(checkpoint: a.pth there, b.pth now\)'):
         FeatureStore(tmp_path, describe(checkpoint='b.pth'))
     assert json.loads((tmp_path / 'features.json').read_text())['checkpoint'] == 'a.pth'
 
@@ -73,11 +73,15 @@ def test_pair_of_stores(tmp_path) -> None:
 def test_stores_of_different_models_are_no_pair(tmp_path, key: str) -> None:
     write_store(tmp_path / 'train', 'abc')
     write_store(tmp_path / 'val', 'de', **{key: 'other'})
-    with pytest.raises(ValueError, match=rf'do not compare \({key}: [\w.]+ and other\): extract both with one model'):
+    with pytest.raises(
+        ValueError, match=rf'are not comparable \({key}: [\w.]+ and other\): extract both with the same model'
+    ):
         load_pair(tmp_path / 'train', tmp_path / 'val')
 
 
-@pytest.mark.parametrize(('names', 'message'), [('abc', '3 of the 3'), ('cd', r'1 of the 2 .*train: c\.mp4')])
+@pytest.mark.parametrize(
+    ('names', 'message'), [('abc', '3 of the 3'), ('cd', r'1 of the 2 .*also in .*train.*: c\.mp4')]
+)
 def test_videos_are_not_evaluated_on_themselves(tmp_path, names: str, message: str) -> None:
     write_store(tmp_path / 'train', 'abc')
     write_store(tmp_path / 'val', names)

@@ -45,17 +45,17 @@ def test_what_is_no_mask(tmp_path) -> None:
     np.save(tmp_path / 'soft.npy', np.zeros((3, 4)))
     for name, message in {
         'rgb.png': 'has the mode RGB: its pixels are colours. Save it with a palette',
-        'a.jpg': 'is a JPEG file, which does not keep ids exactly: use PNG',
+        'a.jpg': 'is a JPEG file, which may not preserve ids exactly: use PNG',
         'smooth.png': '100 different values: it looks anti-aliased',
         'text.png': 'cannot be read as a mask',
-        'a.npy': r'holds uint8 \(3, 4, 5\): a mask has ids',
-        'soft.npy': r'holds float64 \(3, 4\)',
+        'a.npy': r'contains uint8 \(3, 4, 5\): a mask has the shape \(H, W\) and ids',
+        'soft.npy': r'contains float64 \(3, 4\)',
     }.items():
         with pytest.raises(ValueError, match=message):
             read_mask(tmp_path / name)
     with pytest.raises(FileNotFoundError, match='no mask at'):
         read_mask(tmp_path / 'missing.png')
-    with pytest.raises(ValueError, match='a mask has ids from 0 to 255'):
+    with pytest.raises(ValueError, match=r'a mask has the shape \(H, W\) and ids from 0 to 255'):
         write_mask(tmp_path / 'b.png', np.full((2, 2), 300))
 
 

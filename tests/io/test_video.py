@@ -34,7 +34,7 @@ def test_folder_of_pictures(tmp_path: Path) -> None:
     assert (len(reader), reader.fps, reader.names) == (3, 5, ['f0', 'f1', 'f2'])
     np.testing.assert_array_equal(np.stack(list(reader)), np.stack([gradient(number) for number in range(3)]))
     (tmp_path / 'f1.png').write_bytes(b'damaged')
-    with pytest.raises(ValueError, match='f1.png cannot be read as a picture'):
+    with pytest.raises(ValueError, match='f1.png cannot be read as an image'):
         list(reader)
 
 
@@ -51,7 +51,7 @@ def test_numbers_in_names_count_as_numbers(tmp_path: Path) -> None:
 def test_a_frame_that_is_there_twice(tmp_path: Path) -> None:
     for name in ('00000.jpg', '00000.png', '00001.jpg'):
         cv2.imwrite(str(tmp_path / name), gradient(1))
-    with pytest.raises(ValueError, match='has both 00000.jpg and 00000.png: keep one picture of each frame'):
+    with pytest.raises(ValueError, match='has both 00000.jpg and 00000.png: keep one image per frame'):
         FrameReader(tmp_path)
     assert [path.name for path in list_pictures(tmp_path, {'00001'})] == ['00001.jpg']
 
@@ -71,7 +71,7 @@ def test_a_video_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / 'a.mp4'
     write_mp4(path, [gradient(0)] * 3, fps=5)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=r'frame 1 of .*a.mp4 is \(20, 64, 3\), those before it \(48, 64, 3\)'):
+    with pytest.raises(ValueError, match=r'frame 1 of .*a.mp4 is \(20, 64, 3\), but earlier frames are \(48, 64, 3\)'):
         write_mp4(path, [gradient(0), gradient(1, (20, 64))], fps=5)
     with pytest.raises(ValueError, match='no frame to write'):
         write_mp4(path, [], fps=5)

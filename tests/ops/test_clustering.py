@@ -83,7 +83,7 @@ def test_stops_when_nothing_changes() -> None:
 @pytest.mark.parametrize(
     ('points', 'settings', 'message'),
     [
-        (torch.randn(3, 2), dict(num_clusters=4), '4 clusters need as many points'),
+        (torch.randn(3, 2), dict(num_clusters=4), '4 clusters need at least as many points'),
         (torch.full((5, 2), torch.nan), dict(num_clusters=2), '5 points are not finite'),
         (
             torch.randn(5, 2),
@@ -116,9 +116,9 @@ def test_many_sets_with_empty_clusters() -> None:
     found = kmeans_many(points, 3, generator=torch.Generator().manual_seed(0))
     assert [result.inertia for result in found] == [0, 0, 0]
     points[1, 3] = torch.nan
-    with pytest.raises(ValueError, match=r'sets \[1\] hold points that are not finite'):
+    with pytest.raises(ValueError, match=r'sets \[1\] contain points that are not finite'):
         kmeans_many(points, 3)
-    with pytest.raises(ValueError, match='11 clusters need sets of as many points'):
+    with pytest.raises(ValueError, match='11 clusters need sets of at least as many points'):
         kmeans_many(points, 11)
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from mmsigma.evaluation.segmentation.cluster_matching.cluster_matching import clustering_miou, match_clusters
 
-from mmsigma.evaluation.segmentation.cluster_matching import clustering_miou, match_clusters
 from mmsigma.ops.dense_clustering import (
     LEVELS,
     ClusterSettings,
@@ -143,16 +143,16 @@ def test_features_that_do_not_differ():
 
 def test_bad_input():
     maps = [torch.randn(2, 4, 4, 3)]
-    with pytest.raises(ValueError, match='there is none'):
+    with pytest.raises(ValueError, match='pass truths as well'):
         cluster_maps(maps, None)
-    with pytest.raises(ValueError, match='T has to be a multiple'):
+    with pytest.raises(ValueError, match='T must be a multiple'):
         cluster_maps(maps, None, [torch.zeros(3, 4, 4)])
     with pytest.raises(ValueError, match='level must be one of'):
         prepare_maps(maps, 4, level='video')
-    with pytest.raises(ValueError, match='do not fit uint8'):
+    with pytest.raises(ValueError, match='do not fit into uint8'):
         cluster_maps(maps, 300)
     for wrong in ((0,), (6, 6), ('k',), (2.5,)):
-        with pytest.raises(ValueError, match='num_clusters are different numbers'):
+        with pytest.raises(ValueError, match='num_clusters must be distinct numbers'):
             ClusterSettings(num_clusters=wrong)
     with pytest.raises(ValueError, match='at least one entry'):
         ClusterSettings(seeds=())

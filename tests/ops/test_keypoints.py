@@ -35,7 +35,7 @@ def test_what_is_outside_is_not_drawn() -> None:
 
 
 def test_bad_input() -> None:
-    with pytest.raises(ValueError, match=r'points have to be \(N, 2\), got \(3,\)'):
+    with pytest.raises(ValueError, match=r'points must have the shape \(N, 2\), got \(3,\)'):
         gaussian_labels(torch.zeros(3), (4, 4))
-    with pytest.raises(ValueError, match='maps of 1 x 2 cells have no 3 largest'):
+    with pytest.raises(ValueError, match='cannot take the 3 largest of 1 x 2 cells'):
         weighted_points(torch.zeros(1, 2, 1))

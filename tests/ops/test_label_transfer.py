@@ -42,9 +42,9 @@ def test_means_over_all_frames_that_match() -> None:
 def test_what_cannot_be_carried() -> None:
     with pytest.raises(ValueError, match='the path goes to frame 5, the payload has 5 entries'):
         transfer(np.zeros(5), FIRST, SECOND)
-    with pytest.raises(ValueError, match='means are of tensors or arrays of numbers'):
+    with pytest.raises(ValueError, match='means require a tensor or a numeric array'):
         transfer(list('abcdef'), FIRST, SECOND, 'mean')
-    with pytest.raises(ValueError, match='means are of tensors or arrays of numbers'):
+    with pytest.raises(ValueError, match='means require a tensor or a numeric array'):
         transfer(np.array(list('abcdef')), FIRST, SECOND, 'mean')
     with pytest.raises(ValueError, match="reduce must be one of .*, got 'median'"):
         transfer(np.zeros(6), FIRST, SECOND, 'median')

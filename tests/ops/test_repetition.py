@@ -49,7 +49,7 @@ def test_cycles_of_very_different_length_do_not_match():
 
 @pytest.mark.parametrize('bounds', [[3], [3, 3], [5, 4], []])
 def test_bad_boundaries_are_refused(bounds):
-    with pytest.raises(ValueError, match='rising frame numbers'):
+    with pytest.raises(ValueError, match='increasing frame numbers'):
         cycle_labels(bounds)
 
 

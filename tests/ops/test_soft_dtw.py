@@ -214,7 +214,9 @@ class TestSmoothDTW:
         cost = torch.rand(2, 3, 4)
         with pytest.raises(ValueError, match='gamma must be positive and finite, got -1'):
             smooth_dtw(cost, -1)
-        with pytest.raises(ValueError, match=r'costs must have the shape \(B, M, N\) without a 0, got \(2, 0, 4\)'):
+        with pytest.raises(
+            ValueError, match=r'costs must have the shape \(B, M, N\) without empty dimensions, got \(2, 0, 4\)'
+        ):
             smooth_dtw(cost[:, :0], 1)
         for bad in (torch.tensor([4, 1]), torch.tensor([0, 1]), torch.tensor([1])):
             with pytest.raises(ValueError, match='lengths of the first sequences must be 2 numbers from 1 to 3'):

@@ -89,7 +89,7 @@ def test_what_is_refused() -> None:
     with pytest.raises(ValueError, match="method must be 'kmeans' or 'sinkhorn'"):
         cluster_videos(features, method='ward')
     features[1, 0, 0, 0] = torch.nan
-    with pytest.raises(ValueError, match=r'sets \[1\] hold points that are not finite'):
+    with pytest.raises(ValueError, match=r'sets \[1\] contain points that are not finite'):
         cluster_videos(features)
     with pytest.raises(ValueError, match='three channels or more, got 2'):
         space_time_code((2, 2, 2), 2)

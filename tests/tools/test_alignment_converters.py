@@ -79,7 +79,7 @@ class TestPennAction:
         assert result.status == 0, result.errors
         assert lines(root / 'train.txt') == ['frames/0001 5', 'frames/0002 5', 'frames/0004 3']
         assert lines(root / 'val.txt') == ['frames/0003 5', 'frames/0005 3']
-        assert lines(root / 'val_missing.txt') == ['0007'] and '0007 has not the 6 pictures' in result.output
+        assert lines(root / 'val_missing.txt') == ['0007'] and '0007 does not have the 6 images' in result.output
         assert lines(root / 'train_golf_swing.txt') == ['frames/0001 5', 'frames/0002 5']
         assert lines(root / 'classes.txt') == list(NUM_PHASES)
         assert not (root / 'val_squat.txt').exists() and not (root / 'phases').exists()
@@ -92,7 +92,7 @@ class TestPennAction:
         result = convert('penn_action', '--phases', phases)
         assert result.status == 0, result.errors
         assert '2 of 6 videos have no phases 0004 0007' in result.output
-        assert '0005.npy is among those of train; 0005 is in the list of val' in result.output
+        assert '0005.npy is in the folder of train, but 0005 is in the list of val' in result.output
         dataset = PhaseVideoDataset(
             READ, 'train.txt', data_root=str(root), phases='phases', missing_phases='keep', test_mode=True
         )
@@ -138,11 +138,11 @@ class TestPennAction:
         (phases / 'train/bowling/0005.npy').unlink()
         assert '0005 shows bowl, not golf_swing' in convert('penn_action', '--phases', phases).errors
         (phases / 'val/golf_swing').rename(phases / 'val/dancing')
-        assert "'dancing' is none of the 13 actions" in convert('penn_action', '--phases', phases).errors
+        assert "'dancing' is not one of the 13 actions" in convert('penn_action', '--phases', phases).errors
         savemat(root / 'labels' / '0004.mat', dict(action='bowl', train=0, nframes=3))
-        assert '0004.mat is no annotation of Penn Action' in convert('penn_action').errors
+        assert '0004.mat is not an annotation of Penn Action' in convert('penn_action').errors
         (root / 'labels' / '0004.mat').write_bytes(b'x' * 200)
-        assert '0004.mat is no annotation of Penn Action' in convert('penn_action').errors
+        assert '0004.mat is not an annotation of Penn Action' in convert('penn_action').errors
 
     def test_published_counts(self) -> None:
         totals = {
@@ -187,7 +187,10 @@ class TestPennAction:
         assert convert('penn_action', '--tfrecords', tmp_path / 'r').status == 0 and first.read_bytes() == picture(1)
         for records, message in [
             ([record, record], 'record 1: a second video called squat_a'),
-            ([sequence_example(dict(name=[b'a']), dict(frames=[[b'']]))], 'record 0 is no video of TCC'),
+            (
+                [sequence_example(dict(name=[b'a']), dict(frames=[[b'']]))],
+                'record 0 is not a video in the format of TCC',
+            ),
             ([sequence_example(dict(name=[b'a']), dict(video=[[b'GIF']]))], 'no JPEG or PNG'),
             ([sequence_example({}, dict(video=[[picture(1)]], frame_labels=[[0], [1]]))], '1 frames and 2 labels'),
             (
@@ -236,7 +239,7 @@ class TestPennAction:
             (folder / f'{part}.pkl').write_bytes(pickle.dumps((videos, dict(bowling=[0], golf_swing=[1][: count - 1]))))
             for video in videos:
                 (folder / video['video_file']).write_bytes(b'')
-        assert 'give --trust' in convert('penn_action', '--carl', folder).errors
+        assert 'set --trust' in convert('penn_action', '--carl', folder).errors
         result = convert('penn_action', '--carl', folder, '--trust')
         assert result.status == 0, result.errors
         assert lines(tmp_path / 'train.txt') == ['carl/videos/train0.mp4 3', 'carl/videos/train1.mp4 5']
@@ -352,7 +355,7 @@ class TestFineGym:
 
     def test_order_of_the_categories(self, root: Path, convert) -> None:
         whole = ('--frames', 'organised', '--full-videos', root / 'whole')
-        assert 'or give --order' in convert('finegym', *whole).errors
+        assert 'or set --order' in convert('finegym', *whole).errors
         categories = root / 'annotations' / 'gym99_categories.txt'
         text = ''.join(f'Clabel: {n}; set: {s}; Glabel: 1; x\n' for n, s in ((3, 1), (7, 23), (12, 22), (6, 21)))
         categories.write_text(text)

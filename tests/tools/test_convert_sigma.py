@@ -225,4 +225,4 @@ def test_final_norm_as_that_of_the_head(run, tmp_path: Path) -> None:
 def test_names_that_are_there_already(run, tmp_path: Path) -> None:
     src = write_official(tmp_path / 'official.pth', official_state('finetune'))
     failed = run(src, tmp_path / 'out.pth', '--to', 'official')
-    assert failed.status != 0 and "the names of 'official' already" in failed.errors
+    assert failed.status != 0 and "already have the names of 'official'" in failed.errors

@@ -29,6 +29,6 @@ def test_classes_that_are_far_apart(run_tool, tmp_path, probe: str) -> None:
 def test_features_of_two_models_or_of_the_same_videos(run_tool, tmp_path) -> None:
     train = write_store(tmp_path / 'train', range(8))
     result = run_tool(TOOL, 'knn', train, write_store(tmp_path / 'other', range(8, 12), checkpoint='b'))
-    assert result.status == 1 and 'do not compare (checkpoint: a and b)' in result.errors
+    assert result.status == 1 and 'are not comparable (checkpoint: a and b)' in result.errors
     result = run_tool(TOOL, 'knn', train, train)
-    assert result.status == 1 and '8 of the 8 videos to evaluate' in result.errors
+    assert result.status == 1 and '8 of the 8 videos in' in result.errors

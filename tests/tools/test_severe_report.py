@@ -75,7 +75,7 @@ def test_files_of_numbers_and_written_tables(run_tool, tmp_path, suffix):
 @pytest.mark.parametrize(
     ('argument', 'message'),
     [
-        ('ssv3=50', "'ssv3' is not a setting of SEVERE: choose of ssv2, gym99"),
+        ('ssv3=50', "'ssv3' is not a setting of SEVERE: choose one of ssv2, gym99"),
         ('ssv2', 'expected SETTING=PLACE'),
         ('ssv2=120', 'ssv2=120 is out of range'),
         ('ucfrep=17.1', 'ucfrep=17.1 is out of range: percent, or a fraction'),

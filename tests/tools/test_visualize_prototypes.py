@@ -42,7 +42,7 @@ def run(run_tool: Callable, folder: Path) -> Callable:
 def test_a_folder_of_videos(run: Callable, folder: Path) -> None:
     (folder / 'videos/v2.mp4').write_text('no video')
     output = run(CONFIG, folder / 'videos', '--number', 3)
-    assert '2 videos drawn' in output and '1 could not be:' in output and 'v2.mp4' in output
+    assert '2 videos drawn' in output and '1 could not be drawn:' in output and 'v2.mp4' in output
     for index in range(2):
         height, width = cv2.imread(str(folder / f'out/v{index}_prototypes.png')).shape[:2]
         assert (height, width) == (4 * (64 + 4) + 4, 4 * (64 + 4) + 4)  # clip and 3 prototypes, 4 tubes in time
@@ -55,9 +55,9 @@ def test_named_prototypes_and_bad_input(run: Callable, folder: Path) -> None:
     video = folder / 'videos/v0.mp4'
     output = run(CONFIG, video, '--prototypes', 7, 63)
     assert 'v0: prototypes [7, 63]' in output
-    assert 'there is no prototype 64: there are 64' in run(CONFIG, video, '--prototypes', 64, status=1)
+    assert 'there is no prototype 64: the numbers are 0 to 63' in run(CONFIG, video, '--prototypes', 64, status=1)
     for level in (1, -1):
-        assert f'there is no level {level}: there are 1' in run(CONFIG, video, '--level', level, status=1)
+        assert f'there is no level {level}: the levels are 0 to 0' in run(CONFIG, video, '--level', level, status=1)
     pixels = CONFIG.with_name('sigma_tiny_demo_pixel.py')
     assert 'has no prototypes' in run(pixels, video, status=1)
 

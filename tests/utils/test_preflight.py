@@ -136,13 +136,13 @@ def test_good_config_passes() -> None:
         (
             'train_dataloader.batchsize',
             3,
-            "train_dataloader: 'batchsize' is not a setting of it (did you mean 'batch_size'?)",
+            "train_dataloader: 'batchsize' is not a valid key (did you mean 'batch_size'?)",
         ),
-        ('env_cfg.cudnn_benchmrk', True, "env_cfg: 'cudnn_benchmrk' is not a setting of it (did you mean 'cudnn_"),
-        ('env_cfg.mp_cfg.start_method', 'fork', "env_cfg.mp_cfg: 'start_method' is not a setting of it"),
-        ('randomness.sed', 1, "randomness: 'sed' is not a setting of it (did you mean 'seed'?)"),
-        ('log_processor.window', 1, "log_processor: 'window' is not a setting of it (did you mean 'window_size'?)"),
-        ('auto_scale_lr.base_batch', 1, "auto_scale_lr: 'base_batch' is not a setting of it (did you mean 'base_"),
+        ('env_cfg.cudnn_benchmrk', True, "env_cfg: 'cudnn_benchmrk' is not a valid key (did you mean 'cudnn_"),
+        ('env_cfg.mp_cfg.start_method', 'fork', "env_cfg.mp_cfg: 'start_method' is not a valid key"),
+        ('randomness.sed', 1, "randomness: 'sed' is not a valid key (did you mean 'seed'?)"),
+        ('log_processor.window', 1, "log_processor: 'window' is not a valid key (did you mean 'window_size'?)"),
+        ('auto_scale_lr.base_batch', 1, "auto_scale_lr: 'base_batch' is not a valid key (did you mean 'base_"),
     ],
 )
 def test_fault_is_located_and_the_right_name_suggested(path: str, value: object, fault: str) -> None:

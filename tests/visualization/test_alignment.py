@@ -40,7 +40,7 @@ def test_frames_that_belong_together_are_side_by_side(tmp_path: Path) -> None:
     captions = [picture[48:, :72] for picture in pictures]
     assert all((caption < 128).any() and (caption == 255).any() for caption in captions)
     assert (captions[0] != captions[1]).any()  # the time
-    with pytest.raises(ValueError, match='has 3 frames, and there are 2 matches'):
+    with pytest.raises(ValueError, match='has 3 frames, but there are 2 matches'):
         next(side_by_side(first, second, [0, 1]))
 
 

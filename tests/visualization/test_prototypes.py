@@ -18,7 +18,7 @@ def test_those_that_stand_out_are_chosen() -> None:
     assert choose_prototypes(scores, 2, top=6) == [1, 3]
     assert choose_prototypes(scores, 1, top=6) == [1]
     assert set(choose_prototypes(scores, 9, top=6, max_overlap=1.0)) == set(range(5))
-    with pytest.raises(ValueError, match='one prototype or more can be chosen, not 0'):
+    with pytest.raises(ValueError, match='number of prototypes must be positive, got 0'):
         choose_prototypes(scores, 0)
 
 

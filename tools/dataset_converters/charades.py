@@ -1,8 +1,8 @@
-"""Check Charades: CharadesDataset reads the official CSV files, so that there is no list to write.
+"""Check Charades: CharadesDataset reads the official CSV files, so no lists are written.
 
-Counts the videos of Charades_v1_train.csv and Charades_v1_test.csv, their actions and classes, and lists what is
-missing in train_missing.txt and test_missing.txt. With Charades_v1_classes.txt, writes classes.txt. --frames for
-folders of frames, Charades_v1_rgb/<id>/, instead of videos.
+Counts the videos in Charades_v1_train.csv and Charades_v1_test.csv, their actions and classes, and lists missing videos
+in train_missing.txt and test_missing.txt. With Charades_v1_classes.txt, it writes classes.txt. Use --frames for folders
+of frames, Charades_v1_rgb/<id>/, instead of videos.
 
 Example::
 
@@ -40,15 +40,15 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
 
 
 def index_frames(folder: Path) -> dict[str, str]:
-    """Folders that are not empty, by name."""
+    """Index the folders that are not empty by name."""
     return {path.name: path.name for path in folder.glob('*') if path.is_dir() and any(path.iterdir())}
 
 
 def check_actions(path: Path, actions: dict[str, list[tuple[int, float, float]]]) -> None:
-    """Check classes and times, and say how many there are.
+    """Check classes and times, and print how many there are.
 
     Raises:
-        ValueError: If a class does not exist or an action ends before it starts; the video is named.
+        ValueError: If a class does not exist or an action ends before it starts; the message names the video.
     """
     for name, listed in actions.items():
         wrong = [action for action in listed if action[0] >= NUM_CLASSES or action[2] < action[1]]

@@ -1,6 +1,6 @@
-"""CIFAR-100 as PNG files, with train.txt and test.txt: the 100 fine classes.
+"""Convert CIFAR-100 to PNG files, with train.txt and test.txt for the 100 fine classes.
 
-Reads the Python version of the data set, the pickles train, test and meta. Only arrays and plain containers are
+Reads the Python version of the dataset, the pickles train, test and meta. Only arrays and plain containers are
 unpickled; anything else in a file is an error.
 
 Example::
@@ -22,16 +22,16 @@ SIZES = {'train': 50_000, 'test': 10_000}
 _ALLOWED = {
     *((module, '_reconstruct') for module in ('numpy.core.multiarray', 'numpy._core.multiarray')),
     *(('numpy', name) for name in ('ndarray', 'dtype')),
-    ('_codecs', 'encode'),  # bytes in pickles of Python 2's protocols
+    ('_codecs', 'encode'),  # bytes in pickles with protocols of Python 2
 }
 
 
 class ArrayUnpickler(pickle.Unpickler):
-    """Unpickles arrays and plain containers, and nothing that could run code."""
+    """Unpickler for arrays and plain containers that rejects everything that could run code."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(f'it wants to import {module}.{name}')
+            raise pickle.UnpicklingError(f'it would import {module}.{name}')
         return super().find_class(module, name)
 
 
@@ -46,10 +46,10 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
 
 
 def read_pickle(path: Path, *keys: bytes) -> Any:
-    """What a file has under ``keys``: one object, or a list if there are several keys.
+    """Read the objects under ``keys`` from a file: one object, or a list for several keys.
 
     Raises:
-        ValueError: If the file has objects other than arrays and containers, or lacks a key.
+        ValueError: If the file contains objects other than arrays and containers, or lacks a key.
     """
     try:
         with path.open('rb') as file:
@@ -61,10 +61,10 @@ def read_pickle(path: Path, *keys: bytes) -> Any:
 
 
 def check_images(path: Path, pixels: np.ndarray, labels: list[int]) -> np.ndarray:
-    """Images (N, 32, 32, 3) of rows of three colour planes.
+    """Convert rows of three colour planes to images ``(N, 32, 32, 3)``.
 
     Raises:
-        ValueError: If there are not as many rows of 3,072 bytes as labels.
+        ValueError: If the number of rows of 3,072 bytes differs from that of the labels.
     """
     if getattr(pixels, 'shape', None) != (len(labels), 3072) or pixels.dtype != np.uint8:
         raise ValueError(f'{path}: expected {len(labels)} rows of 3,072 bytes, got {getattr(pixels, "shape", pixels)}')
@@ -72,7 +72,7 @@ def check_images(path: Path, pixels: np.ndarray, labels: list[int]) -> np.ndarra
 
 
 def write_images(root: Path, part: str, images: np.ndarray, labels: list[int]) -> list[tuple[str, int]]:
-    """Write ``<part>/00000.png`` and so on; returns their paths and labels."""
+    """Write ``<part>/00000.png`` and so on, and return their paths and labels."""
     (root / part).mkdir(parents=True, exist_ok=True)
     entries = []
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):

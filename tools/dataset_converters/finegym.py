@@ -1,17 +1,18 @@
-"""Lists of FineGym: gym99_train.txt and gym99_val.txt, or those of Gym288; SEVERE's FX-S1 and UB-S1 are parts of Gym99.
+"""Make lists of FineGym: gym99_train.txt and gym99_val.txt, or those of Gym288; FX-S1 and UB-S1 are parts of Gym99.
 
-Reads the official lists of elements, or those of SEVERE with or without _org, whose lines are
-<youtube id>_E_<start>_<end>_A_<start>_<end> and a label. The videos are cut to the elements and called like this.
+Reads the official lists of elements, or those of SEVERE with or without _org, whose lines consist of
+<youtube id>_E_<start>_<end>_A_<start>_<end> and a label. The videos are cut to the elements and named accordingly.
 
-With finegym_annotation_info_v1.0.json, or a later one, beside the lists, it also writes <list>_cuts.csv, which says
-where in the whole videos the elements are, and <list>_unannotated.txt, if some are not in the JSON file. --full-videos
-cuts those that are not there yet out of whole videos called <youtube id>; after an interruption it goes on.
+With finegym_annotation_info_v1.0.json, or a later version, beside the lists, it also writes <list>_cuts.csv with the
+positions of the elements in the whole videos, and <list>_unannotated.txt if some are not in the JSON file.
+--full-videos cuts missing elements out of whole videos called <youtube id>; an interrupted run can be resumed.
 
---frames LAYOUT writes <list>_LAYOUT.json instead, an index of frames with labels for PhaseVideoDataset. Its videos are
-pieces of the clips of events, <youtube id>_E_<start>_<end>.mp4, which --full-videos cuts at 25 frames a second and
-640 x 360. The layouts: clips, the elements; events, whole events, background labelled -1; organised, the elements of
-each event put in one order of sets. The order is that of --order, a JSON file {"FX": {"leaps": [6, 7], ...}, ...} or
-FineGym's gym99_categories.txt, by default the latter among the annotations. What was chosen is in the index.
+--frames LAYOUT writes <list>_LAYOUT.json instead, an index of labelled frames for PhaseVideoDataset. Its videos are
+pieces of the clips of events, <youtube id>_E_<start>_<end>.mp4, which --full-videos cuts at 25 frames per second and
+640 x 360 pixels. The layouts are clips (the elements), events (whole events, with background labelled -1) and organised
+(the elements of each event, arranged in one order of sets). The order is given by --order, a JSON file
+{"FX": {"leaps": [6, 7], ...}, ...} or FineGym's gym99_categories.txt; by default, the latter is looked for among the
+annotations. The index records these choices.
 
 Examples::
 
@@ -25,6 +26,7 @@ from argparse import Namespace
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.progress import track
 
@@ -82,10 +84,12 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
 
 
 def num_classes(args: Namespace) -> int:
+    """Return the number of classes of the setting, 99 or 288."""
     return int(args.setting.removeprefix('gym'))
 
 
 def class_names(args: Namespace) -> list[str]:
+    """Return the names of all classes; by default, these are their numbers."""
     if args.class_names:
         return read_lines(args.class_names)
     extra = EXTRA_STAGES if has_extra_classes(args) else 0
@@ -93,11 +97,12 @@ def class_names(args: Namespace) -> list[str]:
 
 
 def has_extra_classes(args: Namespace) -> bool:
-    return args.frames == 'organised' and args.vault_stages == 'classes'
+    """Return whether the stages of vault before the last get classes of their own."""
+    return bool(args.frames == 'organised' and args.vault_stages == 'classes')
 
 
 def convert_frames(args: Namespace, wanted: dict[str, list[tuple[str, int]]]) -> tuple[list[Split], list[str]]:
-    """Write indices of labelled frames, and lists of the clips of events that these are of."""
+    """Write indices of labelled frames, and return lists of the clips of events that they refer to."""
     out: Path = args.out or args.root
     out.mkdir(parents=True, exist_ok=True)
     events = read_events(one_file(args.annotations, JSON))
@@ -127,7 +132,7 @@ def convert_frames(args: Namespace, wanted: dict[str, list[tuple[str, int]]]) ->
 def write_frames(
     args: Namespace, path: Path, split: Split, events: dict[str, tuple[GymEvent, dict[str, int]]], order: Order
 ) -> None:
-    """Write the index of a list, and say what is in it."""
+    """Write the index of a list, and print what it contains."""
     missing, videos, counts = set(split.missing), [], Counter[str]()
     labels: dict[str, set[int]] = {}
     names = [name for name in events if name not in missing]
@@ -142,8 +147,9 @@ def write_frames(
         videos += made
     if not videos:
         raise FileNotFoundError(
-            f'{path.name}: no video is left of {len(names):,} clips of events, <youtube id>_E_<start>_<end>.mp4, below '
-            f'{args.root}, and {len(missing):,} that are missing'
+            f'{path.name}: no video is left. Of the clips of events, <youtube id>_E_<start>_<end>.mp4 below '
+            f'{args.root}, '
+            f'{len(names):,} were read and {len(missing):,} are missing'
         )
     settings = dict(
         setting=args.setting,
@@ -162,7 +168,7 @@ def write_frames(
 def frame_videos(
     args: Namespace, name: str, event: GymEvent, elements: dict[str, int], clip: GymClip, order: Order
 ) -> list[PieceVideo]:
-    """Videos of an event in the layout asked for."""
+    """Return the videos of an event in the requested layout."""
     if args.frames == 'clips':
         return list(clip_videos(name, event, elements, clip))
     if args.frames == 'events':
@@ -175,45 +181,52 @@ def frame_videos(
 
 
 def order_file(args: Namespace) -> Path:
-    """The file with the order of sets.
+    """Locate the file with the order of sets.
 
     Raises:
         FileNotFoundError: If none is given or found.
     """
     if args.order:
-        return args.order
+        given: Path = args.order
+        return given
     try:
         return one_file(args.annotations, f'{args.setting}_categories*.txt')
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f'{error}; or give --order, a JSON file with the sets of each event in order: {{"FX": {{"leaps": [6, 7]}}}}'
+            f'{error}; or set --order, a JSON file with the sets of each event in order: {{"FX": {{"leaps": [6, 7]}}}}'
         ) from error
 
 
 def read_list(args: Namespace, name: str) -> list[tuple[str, int]]:
-    """Names and labels of a list.
+    """Read the names and labels of a list.
 
     Raises:
-        ValueError: If the list is where the new one goes, or a line is not understood.
+        ValueError: If the new list would replace it, or a line cannot be parsed.
     """
     source = one_file(args.annotations, f'{name}_org.txt', f'{name}.txt', f'{name}_element*.txt')
     if source.resolve() == ((args.out or args.root) / f'{name}.txt').resolve():
-        raise ValueError(f'{source} would be overwritten: move it to another folder, or give --out')
+        raise ValueError(f'{source} would be overwritten: move it to another folder, or set --out')
     return read_elements(source)
 
 
 def report_unannotated(out: Path, name: str, names: list[str]) -> None:
-    """Say and write which elements of a list the JSON file does not have."""
+    """Print and write which elements of a list are missing in the JSON file."""
     path = out / f'{name}_unannotated.txt'
     if not names:
-        path.unlink(missing_ok=True)  # of an earlier run
+        path.unlink(missing_ok=True)  # left by an earlier run
         return
     path.write_text(''.join(f'{line}\n' for line in names), encoding='utf-8')
     print(f'{name}: {len(names):,} elements are not in the annotation, listed in {path.name}')
 
 
-def cut_elements(args: Namespace, elements: dict[str, Element], **form) -> None:
-    """Cut elements or events out of whole videos, into the folder of the videos; what is there is left as it is."""
+def cut_elements(args: Namespace, elements: dict[str, Element], **form: Any) -> None:
+    """Cut elements or events out of whole videos into the folder of the videos, except for those that exist.
+
+    Args:
+        args: Arguments of the converter.
+        elements: Elements or events by name.
+        **form: Arguments of :func:`mmsigma.io.cutting.cut_video`; by default, ``short_side``.
+    """
     folder = args.root / (args.videos or 'videos')
     present = {path.stem for path in folder.rglob('*') if path.suffix.lower() in VIDEO_SUFFIXES}
     whole = index_videos(args.full_videos)
@@ -234,10 +247,10 @@ def cut_elements(args: Namespace, elements: dict[str, Element], **form) -> None:
 
 
 def read_elements(path: Path) -> list[tuple[str, int]]:
-    """Names without ending, and labels.
+    """Read names, without suffix, and labels.
 
     Raises:
-        ValueError: If a line is not understood; it is named.
+        ValueError: If a line cannot be parsed; the message names it.
     """
     entries = []
     for number, line in enumerate(read_lines(path), 1):
@@ -252,21 +265,24 @@ def read_elements(path: Path) -> list[tuple[str, int]]:
 def main() -> None:
     parser = converter_parser(__doc__)
     parser.add_argument('--setting', choices=list(SIZES), default='gym99')
-    parser.add_argument('--class-names', type=Path, help='file with the name of each class (default: their numbers)')
+    parser.add_argument('--class-names', type=Path, help='file with one class name per line (default: numbers)')
     parser.add_argument('--full-videos', type=Path, help='folder of whole videos to cut the elements out of')
     parser.add_argument(
-        '--short-side', type=int, default=320, help='pixels to reduce what is cut to (default: %(default)s)'
+        '--short-side', type=int, default=320, help='short side of cut videos in pixels (default: %(default)s)'
     )
-    parser.add_argument('--frames', choices=LAYOUTS, help='index of labelled frames, in this layout')
+    parser.add_argument('--frames', choices=LAYOUTS, help='write an index of labelled frames in this layout')
     parser.add_argument('--order', type=Path, help='order of sets for --frames organised')
     parser.add_argument(
-        '--missing-sets', choices=('keep', 'drop'), default='keep', help='events that lack a set (default: %(default)s)'
+        '--missing-sets',
+        choices=('keep', 'drop'),
+        default='keep',
+        help='what to do with events that lack a set (default: %(default)s)',
     )
     parser.add_argument(
         '--vault-stages',
         choices=('classes', 'last'),
         default='classes',
-        help='--frames organised: two more classes for the stages of vault before the last, or no label for these '
+        help='--frames organised: two more classes for the stages of vault before the last, or no label for them '
         '(default: %(default)s)',
     )
     run_converter(parser, convert)

@@ -1,4 +1,4 @@
-"""Lists of HMDB51: train_split{1,2,3}.txt and test_split{1,2,3}.txt.
+"""Make lists of HMDB51: train_split{1,2,3}.txt and test_split{1,2,3}.txt.
 
 Reads the official files <class>_test_split{1,2,3}.txt, in which 1 marks training videos, 2 test videos and 0 those that
 a split does not use. Videos are found in the folders of their classes.
@@ -22,7 +22,9 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
     names = (re.fullmatch(r'(.+)_test_split1', path.stem) for path in args.annotations.glob('*_test_split1.txt'))
     classes = sorted(match[1] for match in names if match)
     if not classes:
-        raise FileNotFoundError(f'no <class>_test_split1.txt in {args.annotations}; give --annotations')
+        raise FileNotFoundError(
+            f'no <class>_test_split1.txt in {args.annotations}; set --annotations to the folder of the files'
+        )
     videos = index_videos(args.root, args.videos, key=lambda path: f'{path.parent.name}/{path.stem}')
     splits = []
     for number in (1, 2, 3):
@@ -40,10 +42,10 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
 
 
 def read_flags(args: Namespace, name: str, number: int) -> list[tuple[str, int]]:
-    """Videos of a class, as class/file, and their flags in a split.
+    """Read the videos of a class, as class/file, and their flags in a split.
 
     Raises:
-        ValueError: If a flag is none of 0, 1, 2.
+        ValueError: If a flag is not 0, 1 or 2.
     """
     path: Path = args.annotations / f'{name}_test_split{number}.txt'
     entries = []

@@ -1,12 +1,12 @@
-"""Lists of ImageNet-1K: train.txt and val.txt, with the classes in alphabetical order of their WordNet ids.
+"""Make lists of ImageNet-1K: train.txt and val.txt, with the classes in alphabetical order of their WordNet ids.
 
-Images are train/<id>/*.JPEG. Those of val/ may be in such folders as well, or all in one with --val-labels, which is
-one of
+Training images are train/<id>/*.JPEG. Those in val/ may be in such folders as well, or all in one with --val-labels,
+which is one of
 
-* LOC_val_solution.csv of Kaggle, or any file that names an image and its WordNet id in each line,
-* val.txt of Caffe: an image and its label from 0 in each line,
-* ILSVRC2012_validation_ground_truth.txt of the development kit, with meta.mat beside it: its numbers count the classes
-  in another order.
+* LOC_val_solution.csv of Kaggle, or any file with an image and its WordNet id in each line,
+* val.txt of Caffe, with an image and its label from 0 in each line,
+* ILSVRC2012_validation_ground_truth.txt of the development kit, with meta.mat beside it, whose numbers refer to another
+  order of the classes.
 
 Example::
 
@@ -28,7 +28,7 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
     classes = subfolders(train)
     if not classes:
         raise FileNotFoundError(
-            f'no folder of a class in {train}: unpack the archives of the classes, each into its own'
+            f'no class folders in {train}: unpack the archive of each class into a folder of its own'
         )
     labels = {name: label for label, name in enumerate(classes)}
     splits = [Split('train', read_folders(args.root, 'train', labels), expected=NUM_TRAIN)]
@@ -42,17 +42,17 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
 
 
 def subfolders(folder: Path) -> list[str]:
-    """Names of the folders in a folder, sorted."""
+    """List the names of the folders in a folder, sorted."""
     return sorted(path.name for path in folder.glob('*') if path.is_dir())
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Images in a folder, sorted."""
+    """List the images in a folder, sorted."""
     return sorted(path for path in folder.glob('*') if path.suffix.lower() in SUFFIXES)
 
 
 def read_folders(root: Path, part: str, labels: dict[str, int]) -> list[tuple[str, int]]:
-    """Images in the folders of the classes.
+    """List the images in the folders of the classes, with labels.
 
     Raises:
         ValueError: If a folder belongs to no class, or there is no image.
@@ -64,28 +64,31 @@ def read_folders(root: Path, part: str, labels: dict[str, int]) -> list[tuple[st
         for path in images_in(root / part / name)
     ]
     if unknown or not entries:
-        reason = f'{unknown[:3]} are folders of no class in train/' if unknown else 'no image in folders of classes'
-        raise ValueError(f'{root / part}: {reason}; if all images are in one folder, give --val-labels')
+        reason = f'{unknown[:3]} do not belong to a class in train/' if unknown else 'no image in folders of classes'
+        raise ValueError(f'{root / part}: {reason}; if all images are in one folder, set --val-labels')
     return entries
 
 
 def read_val_labels(path: Path, labels: dict[str, int], images: list[str]) -> list[tuple[str, int]]:
-    """Images and labels, from any of the three formats.
+    """Read images and labels in any of the three formats.
 
     Raises:
-        ValueError: If a line is in none of them, or numbers without names are not as many as ``images``.
+        ValueError: If a line is in none of them, or there are numbers without names that differ in number from
+            ``images``.
     """
     lines = read_lines(path)
     if all(line.isdecimal() for line in lines):
         if len(lines) != len(images):
-            raise ValueError(f'{path} has {len(lines)} numbers for {len(images)} images, so which is whose is unknown')
+            raise ValueError(
+                f'{path} has {len(lines)} numbers, but there are {len(images)} images: they cannot be assigned'
+            )
         order = read_synsets(path.parent / 'meta.mat')
         return [(name, labels[order[int(number)]]) for name, number in zip(images, lines, strict=True)]
     entries = []
     for number, line in enumerate(lines, 1):
         named = re.match(r'([^\s,]+)[\s,]+(n\d{8}|\d+)\b', line)
         label = named and (labels.get(named[2]) if named[2].startswith('n') else int(named[2]))
-        if label is not None and label < len(labels):
+        if named is not None and label is not None and label < len(labels):
             entries.append((named[1], label))
         elif number > 1:  # a header
             raise ValueError(f'{path}, line {number}: expected an image and its class, got {line!r}')
@@ -93,7 +96,7 @@ def read_val_labels(path: Path, labels: dict[str, int], images: list[str]) -> li
 
 
 def read_synsets(path: Path) -> dict[int, str]:
-    """WordNet ids by the numbers of the development kit.
+    """Read the WordNet ids by the class numbers of the development kit.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -101,7 +104,9 @@ def read_synsets(path: Path) -> dict[int, str]:
     from scipy.io import loadmat
 
     if not path.is_file():
-        raise FileNotFoundError(f'no {path}: the numbers of the ground truth are those of meta.mat, not alphabetical')
+        raise FileNotFoundError(
+            f'{path} is missing: the numbers of the ground truth refer to it, not to the alphabetical order'
+        )
     synsets = loadmat(path, squeeze_me=True)['synsets']
     return {int(number): str(name) for number, name in zip(synsets['ILSVRC2012_ID'], synsets['WNID'], strict=True)}
 

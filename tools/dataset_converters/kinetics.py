@@ -1,9 +1,9 @@
-"""Lists of Kinetics-400, -600 or -700: train.txt and val.txt, with the classes in alphabetical order.
+"""Make lists of Kinetics-400, -600 or -700: train.txt and val.txt, with the classes in alphabetical order.
 
 Reads the CSV files (label, youtube_id, time_start, time_end, split). A video may be called <id> or
-<id>_<start>_<end> with six digits each, in any folder. For mini-Kinetics, or any other part, --classes names the
-classes to keep, one per line, and --ids the videos, by YouTube id. Labels then count the classes of the file, or those
-that the training videos kept have.
+<id>_<start>_<end> with six digits each, in any folder. For mini-Kinetics or another subset, --classes is a file with
+the classes to keep, one per line, and --ids one with the videos, by YouTube id. Labels then refer to the classes in the
+file, or to those of the remaining training videos.
 
 Examples::
 
@@ -34,25 +34,25 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
         part: read_videos(one_file(args.annotations, f'{part}*.csv', f'*{part}*.csv')) for part in ('train', 'val')
     }
     classes = sorted({label for _, label in annotated['train']})
-    annotated, classes = keep_part(annotated, classes, args.classes, args.ids, identity=lambda name: name[:-_TIMES])
+    wanted, classes = keep_part(annotated, classes, args.classes, args.ids, identity=lambda name: name[:-_TIMES])
     videos = index_videos(args.root, args.videos)
 
     def find(name: str) -> str | None:
         return videos.get(name) or videos.get(name[:-_TIMES])
 
-    return [match_files(part, wanted, find) for part, wanted in annotated.items()], classes
+    return [match_files(part, entries, find) for part, entries in wanted.items()], classes
 
 
 def read_videos(path: Path) -> list[tuple[str, str]]:
-    """Names, as <id>_<start>_<end>, and classes.
+    """Read names, as <id>_<start>_<end>, and classes.
 
     Raises:
-        ValueError: If a column is lacking or a time is no number; the line is named.
+        ValueError: If a column is missing or a time is not a number; the message names the line.
     """
     with path.open(encoding='utf-8-sig', newline='') as file:
         reader = csv.DictReader(file)
         if lacking := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
-            raise ValueError(f'{path} has no column {lacking}; test sets without labels cannot be listed')
+            raise ValueError(f'{path} lacks the columns {lacking}; test sets without labels cannot be listed')
         entries = []
         for row in reader:
             try:
@@ -65,8 +65,8 @@ def read_videos(path: Path) -> list[tuple[str, str]]:
 
 def main() -> None:
     parser = converter_parser(__doc__)
-    parser.add_argument('--classes', type=Path, help='file of the classes to keep, a line each')
-    parser.add_argument('--ids', type=Path, help='file of the videos to keep, an id at the start of each line')
+    parser.add_argument('--classes', type=Path, help='file with the classes to keep, one per line')
+    parser.add_argument('--ids', type=Path, help='file with the videos to keep, an id at the start of each line')
     run_converter(parser, convert)
 
 

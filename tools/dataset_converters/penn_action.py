@@ -1,13 +1,14 @@
-"""Lists of Penn Action: train.txt and val.txt of 13 actions, train_<action>.txt and val_<action>.txt of each.
+"""Make lists of Penn Action: train.txt and val.txt of 13 actions, train_<action>.txt and val_<action>.txt of each.
 
-Reads labels/<id>.mat and finds frames/<id>/; jump_rope and strum_guitar are left out, as in all work on alignment. All
-videos are GTA's list. Phases are not part of the data set: with --phases, a folder of others' files
-<train|val>/<action>/<id>*.npy, it writes phases/<id>.npy, one phase per frame, and with --only-labelled the lists have
-the videos that have phases, as CARL's. A table compares the videos of each action with the lists of GTA, TCC and CARL.
+Reads labels/<id>.mat and finds frames/<id>/; jump_rope and strum_guitar are left out, as in all work on alignment. The
+list of all videos is that of GTA. Phases are not part of the dataset: with --phases, a folder of third-party files
+<train|val>/<action>/<id>*.npy, it writes phases/<id>.npy, one phase per frame. With --only-labelled, the lists contain
+only the videos with phases, like those of CARL. A table compares the videos of each action with the lists of GTA, TCC
+and CARL.
 
-Two other forms are read instead of the .mat files. --tfrecords: a folder of TCC's and GTA's records,
-<action>_tfrecords/<action>_<train|val>*, whose pictures are unpacked to frames/. --carl: a folder with CARL's train.pkl
-and val.pkl beside its videos; pickles can run code, so --trust has to be given too.
+Two other formats may be read instead of the .mat files. --tfrecords is a folder of records of TCC and GTA,
+<action>_tfrecords/<action>_<train|val>*, whose images are unpacked to frames/. --carl is a folder with CARL's train.pkl
+and val.pkl beside its videos; since pickles can run code, it requires --trust.
 
 Examples::
 
@@ -50,10 +51,10 @@ class Entry(NamedTuple):
     """A video of the lists.
 
     Attributes:
-        name: Of its folder, and its phases.
-        action: One of the 13.
+        name: Name of its folder and of its phases.
+        action: One of the 13 actions.
         part: ``'train'`` or ``'val'``.
-        path: Relative to the root; None if it is missing.
+        path: Path relative to the root; None if it is missing.
         labelled: Whether it has phases.
     """
 
@@ -82,9 +83,9 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
 
 
 def remove_old(args: Namespace, unlabelled: list[str], written: set[str]) -> None:
-    """Delete what an earlier run wrote and this one does not: lists of actions, and phases of videos without them."""
+    """Delete files of an earlier run that this one does not write: lists, and phases of unlabelled videos."""
     lists = {f'{part}_{action}' for part in PARTS for action in NUM_PHASES} - written
-    # without --phases none were asked for, and those that are there stay
+    # without --phases, none were requested, and existing ones are kept
     phases = unlabelled if args.phases or args.tfrecords or args.carl else []
     names = [*(f'{name}.txt' for name in sorted(lists)), *(f'phases/{name}.npy' for name in phases)]
     old = [path for name in names if (path := (args.out or args.root) / name).is_file()]
@@ -95,7 +96,7 @@ def remove_old(args: Namespace, unlabelled: list[str], written: set[str]) -> Non
 
 
 def make_splits(entries: list[Entry], only_labelled: bool) -> Iterator[Split]:
-    """Lists of all actions, and of each."""
+    """Yield the lists of all actions, and of each action."""
     numbers = {action: number for number, action in enumerate(NUM_PHASES)}
     paths = {entry.name: entry.path for entry in entries}
     for part in PARTS:
@@ -111,15 +112,15 @@ def make_splits(entries: list[Entry], only_labelled: bool) -> Iterator[Split]:
 
 
 def from_annotations(args: Namespace) -> Iterator[Entry]:
-    """Videos of ``labels/*.mat``; those whose pictures are not all there are missing.
+    """Yield the videos of ``labels/*.mat``; those with incomplete frames count as missing.
 
     Raises:
         FileNotFoundError: If there is no annotation.
-        ValueError: If phases are of another action than the video.
+        ValueError: If phases belong to another action than the video.
     """
     annotations = sorted(args.annotations.glob('*.mat'))
     if not annotations:
-        raise FileNotFoundError(f'no .mat file in {args.annotations}; say with --annotations where labels/ is')
+        raise FileNotFoundError(f'no .mat file in {args.annotations}; set --annotations to the folder of labels')
     files = find_phase_files(args.phases) if args.phases else {}
     for path in track(annotations, 'annotations', transient=True):
         video = read_penn_video(path)
@@ -130,22 +131,23 @@ def from_annotations(args: Namespace) -> Iterator[Entry]:
             if labels[1] != video.action:
                 raise ValueError(f'{labels[2]}: video {video.name} shows {video.action}, not {labels[1]}')
             if labels[0] != video.part:
-                print(f'{labels[2]} is among those of {labels[0]}; {video.name} is in the list of {video.part}')
+                print(f'{labels[2]} is in the folder of {labels[0]}, but {video.name} is in the list of {video.part}')
             phases = check_phases(read_phases(labels[2]), video.action, labels[2])
             write_phases(phase_folder(args) / f'{video.name}.npy', resample_phases(phases, video.num_frames))
         place = f'{args.videos or "frames"}/{video.name}'
         folder = args.root / place
         complete = folder.is_dir() and len(list_pictures(folder)) == video.num_frames
         if folder.is_dir() and not complete:
-            print(f'{folder} has not the {video.num_frames} pictures that {path.name} says: it counts as missing')
+            print(f'{folder} does not have the {video.num_frames} images that {path.name} states: it counts as missing')
         yield Entry(video.name, video.action, video.part, place if complete else None, labels is not None)
 
 
 def from_tfrecords(args: Namespace) -> Iterator[Entry]:
-    """Videos of ``<action>_tfrecords/<action>_<train|val>*``, unpacked.
+    """Unpack and yield the videos of ``<action>_tfrecords/<action>_<train|val>*``.
 
     Raises:
         FileNotFoundError: If there are no such files.
+        ValueError: If a file has another name, or is damaged.
     """
     files = sorted(path for path in args.tfrecords.glob('*_tfrecords/*') if path.is_file())
     if not files:
@@ -166,13 +168,15 @@ def from_tfrecords(args: Namespace) -> Iterator[Entry]:
 
 
 def from_carl(args: Namespace) -> Iterator[Entry]:
-    """Videos of CARL's ``<part>.pkl``: entries with id, name, video_file, seq_len and frame_label, and actions.
+    """Yield the videos of CARL's ``<part>.pkl``.
+
+    A file has a list of entries with id, name, video_file, seq_len and frame_label, and a dict of actions.
 
     Raises:
-        ValueError: If ``--trust`` is not given, or a file has another form.
+        ValueError: If ``--trust`` is not set, or a file has another form.
     """
     if not args.trust:
-        raise ValueError(f'pickles of {args.carl} can run code: give --trust if you trust where they are from')
+        raise ValueError(f'pickles in {args.carl} can run code: set --trust if you trust their origin')
     for part in PARTS:
         path = args.carl / f'{part}.pkl'
         with path.open('rb') as file:
@@ -195,16 +199,23 @@ def _carl_entries(args: Namespace, part: str, videos: list[dict[str, Any]], acti
 
 
 def phase_folder(args: Namespace) -> Path:
-    return (args.out or args.root) / 'phases'
+    """Return the folder to which phases are written."""
+    return Path(args.out or args.root) / 'phases'
 
 
 def main() -> None:
     parser = converter_parser(__doc__, 'labels')
-    parser.add_argument('--phases', type=Path, help="folder of others' phases, <train|val>/<action>/<id>*.npy")
-    parser.add_argument('--only-labelled', action='store_true', help='leave videos without phases out')
-    parser.add_argument('--tfrecords', type=Path, help='folder of records to unpack')
-    parser.add_argument('--carl', type=Path, help='folder of train.pkl, val.pkl and their videos')
-    parser.add_argument('--trust', action='store_true', help='let pickles build any object, which may execute code')
+    parser.add_argument(
+        '--phases',
+        type=Path,
+        help='folder of third-party phases, <train|val>/<action>/<id>*.npy',
+    )
+    parser.add_argument('--only-labelled', action='store_true', help='leave out videos without phases')
+    parser.add_argument('--tfrecords', type=Path, help='folder of TFRecords to unpack')
+    parser.add_argument('--carl', type=Path, help='folder with train.pkl, val.pkl and their videos')
+    parser.add_argument(
+        '--trust', action='store_true', help='allow pickles to create any object, which may execute code'
+    )
     run_converter(parser, convert)
 
 

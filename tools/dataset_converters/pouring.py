@@ -1,7 +1,7 @@
-"""Lists of Pouring: train.txt, val.txt and, if there is one, test.txt, from its public records.
+"""Make lists of Pouring: train.txt, val.txt and, if available, test.txt, from its public TFRecords.
 
-Unpacks the pictures of pouring_train*, pouring_val* and pouring_test* to frames/ and writes phases/<name>.npy, the five
-phases of each frame.
+Unpacks the images in pouring_train*, pouring_val* and pouring_test* to frames/, and writes phases/<name>.npy with the
+phase of each frame, one of five.
 
 Example::
 
@@ -26,7 +26,7 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
         files = sorted(path for path in args.annotations.glob(f'*{part}*') if path.is_file())
         if not files:
             if part != 'test':  # which is not among the public files
-                raise FileNotFoundError(f'no records *{part}* in {args.annotations}; say with --annotations where')
+                raise FileNotFoundError(f'no records *{part}* in {args.annotations}; set --annotations to their folder')
             continue
         entries: list[tuple[str, int]] = []
         for number, path in enumerate(track(files, part, transient=True)):

@@ -1,8 +1,8 @@
-"""Lists of Something-Something V2: train.txt and val.txt.
+"""Make lists of Something-Something V2: train.txt and val.txt.
 
-Reads the JSON files of training, validation and labels as they are distributed; the videos are <id>.webm or any other
-video <id>. For mini-SSv2, or any other part, --classes names the classes to keep, one per line, and --ids the videos.
-Labels then count the classes of the file, or those that the training videos kept have.
+Reads the JSON files of training, validation and labels as distributed; the videos are <id>.webm or <id> with any other
+video suffix. For mini-SSv2 or another subset, --classes is a file with the classes to keep, one per line, and --ids one
+with the videos. Labels then refer to the classes in the file, or to those of the remaining training videos.
 
 Examples::
 
@@ -35,17 +35,17 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
         raise ValueError(f'{path}: expected a number from 0 to {len(numbers) - 1} for each class')
     annotated = {part: read_videos(one_file(args.annotations, pattern)) for part, (pattern, _) in PARTS.items()}
     whole = not (args.classes or args.ids)
-    annotated, classes = keep_part(annotated, classes, args.classes, args.ids)
+    wanted, classes = keep_part(annotated, classes, args.classes, args.ids)
     videos = index_videos(args.root, args.videos)
-    splits = [match_files(part, annotated[part], videos.get, PARTS[part][1] if whole else None) for part in PARTS]
+    splits = [match_files(part, wanted[part], videos.get, PARTS[part][1] if whole else None) for part in PARTS]
     return splits, classes
 
 
 def read_videos(path: Path) -> list[tuple[str, str]]:
-    """Ids and classes, which are the templates without their brackets.
+    """Read ids and classes, which are the templates without their brackets.
 
     Raises:
-        ValueError: If an entry has neither.
+        ValueError: If an entry lacks either.
     """
     entries = json.loads(path.read_text(encoding='utf-8'))
     try:
@@ -56,8 +56,8 @@ def read_videos(path: Path) -> list[tuple[str, str]]:
 
 def main() -> None:
     parser = converter_parser(__doc__)
-    parser.add_argument('--classes', type=Path, help='file of the classes to keep, a line each')
-    parser.add_argument('--ids', type=Path, help='file of the videos to keep, an id at the start of each line')
+    parser.add_argument('--classes', type=Path, help='file with the classes to keep, one per line')
+    parser.add_argument('--ids', type=Path, help='file with the videos to keep, an id at the start of each line')
     run_converter(parser, convert)
 
 

@@ -1,7 +1,7 @@
-"""Lists of UCF101: train_split{1,2,3}.txt and test_split{1,2,3}.txt, labels from 0.
+"""Make lists of UCF101: train_split{1,2,3}.txt and test_split{1,2,3}.txt, with labels from 0.
 
 Reads classInd.txt, trainlist0k.txt and testlist0k.txt of the official splits, whose labels count from 1. Videos are
-found by name, whatever folder they are in and whether it is called HandstandPushups or HandStandPushups.
+found by name, in any folder, whether they are called HandstandPushups or HandStandPushups.
 
 Example::
 
@@ -34,7 +34,7 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
 
 
 def read_classes(path: Path) -> list[str]:
-    """Class names in the order of their numbers, which have to be 1, 2, 3, ...
+    """Read the class names in the order of their numbers, which must be 1, 2, 3, ...
 
     Raises:
         ValueError: If they are not.
@@ -46,17 +46,19 @@ def read_classes(path: Path) -> list[str]:
 
 
 def read_split(path: Path, labels: dict[str, int]) -> list[tuple[str, int]]:
-    """Names and labels; the class is the folder, and a number after the name, if there is one, has to agree.
+    """Read names and labels; the folder is the class, and an optional number after the name must agree with it.
 
     Raises:
-        ValueError: If the class is unknown or the number is another one's.
+        ValueError: If the class is unknown or the number belongs to another class.
     """
     entries = []
     for line in read_lines(path):
         name, *number = line.split()
         label = labels.get(Path(name).parent.name.lower())
         if label is None or (number and int(number[0]) != label + 1):
-            raise ValueError(f'{path}: {line!r} is of no class of classInd.txt, or its number is not that of its class')
+            raise ValueError(
+                f'{path}: {line!r} has a class that is not in classInd.txt, or the number of another class'
+            )
         entries.append((name, label))
     return entries
 

@@ -1,7 +1,7 @@
-"""Check UCFRep: RepetitionDataset reads the .mat files, so that there is no list to write.
+"""Check UCFRep: RepetitionDataset reads the .mat files, so no lists are written.
 
-Reads all annotations in train/ and val/, counts their repetitions and lists in train_missing.txt and val_missing.txt
-which videos of UCF101 are missing.
+Reads all annotations in train/ and val/, counts their repetitions, and lists missing videos of UCF101 in
+train_missing.txt and val_missing.txt.
 
 Example::
 
@@ -29,15 +29,15 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
 
 
 def count_repetitions(folder: Path) -> dict[str, int]:
-    """Repetitions by video.
+    """Count the repetitions of each video.
 
     Raises:
         FileNotFoundError: If there is no annotation.
-        ValueError: If one is not understood; it is named.
+        ValueError: If an annotation cannot be parsed; the message names it.
     """
     counts = {path.stem: len(read_repetitions(path)['cycle_bounds']) - 1 for path in sorted(folder.glob('*.mat'))}
     if not counts:
-        raise FileNotFoundError(f'no .mat file in {folder}; say with --annotations where train/ and val/ are')
+        raise FileNotFoundError(f'no .mat file in {folder}; set --annotations to the folder of train/ and val/')
     return counts
 
 

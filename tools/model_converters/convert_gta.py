@@ -1,8 +1,8 @@
-"""Convert weights for GTA: ImageNet weights of Keras' ResNet50V2, or a checkpoint of the release.
+"""Convert weights for GTA: ImageNet weights of Keras' ResNet50V2, or a checkpoint of the official release.
 
-``resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5`` of keras-applications has the frame encoder, of which the
-blocks up to ``conv4_block3`` are taken; reading it needs h5py. A checkpoint of the release, ``ckpt-20.index`` and its
-data files, has frame encoder and embedder; its optimiser is left out. Neither needs TensorFlow.
+``resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5`` of keras-applications contains the frame encoder, of which
+the blocks up to ``conv4_block3`` are used; reading it requires h5py. A checkpoint of the release, ``ckpt-20.index`` and
+its data files, contains frame encoder and embedder; its optimiser is left out. Neither requires TensorFlow.
 
 Examples::
 
@@ -29,15 +29,15 @@ def convert(src: Path, dst: Path) -> str:
     """Convert one file.
 
     Args:
-        src: ``.h5`` or ``.hdf5``, or the name of a checkpoint with or without ``.index``.
-        dst: File to write, ``.safetensors`` or anything else for ``torch.save``; untouched if anything fails.
+        src: ``.h5`` or ``.hdf5`` file, or the path of a checkpoint with or without ``.index``.
+        dst: File to write, ``.safetensors`` or anything else for ``torch.save``; left unchanged if anything fails.
 
     Returns:
-        What was converted, for people to read.
+        Description of what was converted.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ImportError: If h5py is needed and not there.
+        ImportError: If h5py is required but not installed.
         ValueError: If a file is damaged.
         KeyError: If a variable is missing or unknown.
     """
@@ -60,7 +60,13 @@ def convert(src: Path, dst: Path) -> str:
 
 
 def read_keras(path: Path) -> dict[str, np.ndarray]:
-    """Variables of the layers of the trunk, by ``cnn/<layer>/<variable>``; layers after it are left out."""
+    """Read the variables of the trunk's layers by ``cnn/<layer>/<variable>``; layers after the trunk are left out.
+
+    Raises:
+        ImportError: If h5py is not installed.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged.
+    """
     try:
         import h5py
     except ImportError as error:
@@ -68,7 +74,7 @@ def read_keras(path: Path) -> dict[str, np.ndarray]:
     layers, found = {name for name, _ in trunk_layers()}, {}
 
     def keep(name: str, item: object) -> None:
-        # <layer>/<layer>/kernel:0; newer versions write no ":0"
+        # <layer>/<layer>/kernel:0; newer versions omit ":0"
         parts = name.split('/')
         if isinstance(item, h5py.Dataset) and len(parts) > 1 and parts[-2] in layers:
             found[f'cnn/{parts[-2]}/{parts[-1].partition(":")[0]}'] = np.asarray(item)
@@ -79,15 +85,15 @@ def read_keras(path: Path) -> dict[str, np.ndarray]:
     except OSError as error:
         if not path.is_file():
             raise FileNotFoundError(f'no weights at {path}') from error
-        raise ValueError(f'{path} is damaged or no HDF5 file: {error}') from error
+        raise ValueError(f'{path} is damaged or not an HDF5 file: {error}') from error
     return found
 
 
 def check_complete(src: Path, state: dict[str, Tensor], parts: set[str]) -> None:
-    """Check that the parts are there as a whole.
+    """Check that the given parts of the model are complete.
 
     Raises:
-        KeyError: With the names of what is missing.
+        KeyError: If parameters are missing; the message names them.
     """
     norm = ('weight', 'bias', 'running_mean', 'running_var')
     expected = set()
@@ -99,7 +105,7 @@ def check_complete(src: Path, state: dict[str, Tensor], parts: set[str]) -> None
     if 'neck' in parts:
         expected |= {f'neck.{layer}.{kind}' for layer in ('convs.0', 'out') for kind in ('weight', 'bias')}
     if missing := sorted(expected - state.keys()):
-        raise KeyError(f'{src} lacks {len(missing)} of {len(expected)} parameters, {missing[:5]} among them')
+        raise KeyError(f'{src} lacks {len(missing)} of {len(expected)} parameters, for example {missing[:5]}')
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
-"""Convert checkpoints of SIGMA and VideoMAE between our names and those of others.
+"""Convert checkpoints of SIGMA and VideoMAE between our parameter names and those of other implementations.
 
-Official pre-training files (pixel, MLP and DINO targets) and fine-tuning files, VideoMAE of mmaction2 and of Hugging
-Face (pre-training, classification, backbone alone) are told apart by their parameter names. The conversion renames,
-splits and joins, and changes no number, so that there and back again gives the same bits. A missing parameter is an
-error, and so is one that has no counterpart on the other side.
+Official pre-training files (pixel, MLP and DINO targets) and fine-tuning files, and VideoMAE of mmaction2 and of
+Hugging Face (pre-training, classification, backbone alone), are recognised by their parameter names. The conversion
+renames, splits and joins parameters without changing any number, so a round trip is exact. A parameter that is missing,
+or has no counterpart on the other side, is an error.
 
 Examples::
 
@@ -12,12 +12,12 @@ Examples::
     python tools/model_converters/convert_sigma.py mmaction2.pth videomae/model.safetensors --to hf
     python tools/model_converters/convert_sigma.py sigma.pth backbone.safetensors --to hf --backbone-only
 
-A destination that ends in ``.safetensors`` gets parameters only. Official files also hold their command line as a
-Python object, which only ``--trust`` unpickles: give it for files whose origin you trust.
+A destination that ends in ``.safetensors`` contains parameters only. Official files also contain their command line as
+a Python object, which only ``--trust`` unpickles: use it for files whose origin you trust.
 
-``--norm-to-head`` makes the start of a fine-tuning out of a pre-training file: the backbone, with its final norm as the
-norm of the classification head. The releases drop that norm and start the head's from ones and zeros; this is not what
-they do.
+``--norm-to-head`` turns a pre-training file into a starting point for fine-tuning: the backbone, with its final norm as
+the norm of the classification head. The official releases drop that norm instead, and initialise the head's with ones
+and zeros.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from torch import Tensor
 
 from mmsigma import __version__
 from mmsigma.checkpoints.io import load_weights
-from mmsigma.checkpoints.key_mapping import ORIGINS, check_complete, from_our_names, origin_of, to_our_names
+from mmsigma.checkpoints.key_mapping import ORIGINS, Origin, check_complete, from_our_names, origin_of, to_our_names
 from mmsigma.io.atomic import write_atomically
 
 
@@ -42,37 +42,44 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('src', type=Path, help='checkpoint to read')
     parser.add_argument('dst', type=Path, help='file to write: .safetensors, or anything else for torch.save')
-    parser.add_argument('--to', choices=ORIGINS, default='ours', help='whose names DST is to have (default: ours)')
+    parser.add_argument('--to', choices=ORIGINS, default='ours', help='parameter names of DST (default: ours)')
     parser.add_argument('--to-official', dest='to', action='store_const', const='official', help='as --to official')
-    parser.add_argument('--trust', action='store_true', help='let SRC build any Python object, which may execute code')
-    parts = parser.add_mutually_exclusive_group()
-    parts.add_argument('--backbone-only', action='store_true', help='leave decoder, target and head out')
-    parts.add_argument('--norm-to-head', action='store_true', help='backbone, its final norm as that of a new head')
     parser.add_argument(
-        '--num-tokens', type=int, default=1568, help='tokens of a clip, of which mmaction2 stores positions (1568)'
+        '--trust', action='store_true', help='allow SRC to create any Python object, which may execute code'
+    )
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument('--backbone-only', action='store_true', help='leave out decoder, target and head')
+    parts.add_argument(
+        '--norm-to-head', action='store_true', help='backbone, with its final norm as that of a new head'
+    )
+    parser.add_argument(
+        '--num-tokens',
+        type=int,
+        default=1568,
+        help='tokens per clip, the length of the position table of mmaction2 (1568)',
     )
     return parser.parse_args()
 
 
 def convert(
-    src: Path, dst: Path, *, to: str = 'ours', trust: bool = False, part: str = 'all', num_tokens: int = 1568
+    src: Path, dst: Path, *, to: Origin = 'ours', trust: bool = False, part: str = 'all', num_tokens: int = 1568
 ) -> str:
     """Convert one file.
 
     Args:
         src: Checkpoint to read.
-        dst: File to write; untouched if anything fails.
-        to: Whose names it is to have, one of ``ORIGINS``.
-        trust: Unpickle whatever ``src`` holds.
+        dst: File to write; left unchanged if anything fails.
+        to: Parameter names of ``dst``, one of ``ORIGINS``.
+        trust: Whether to unpickle arbitrary objects in ``src``.
         part: ``'all'``, ``'backbone'``, or ``'norm_to_head'`` for a backbone whose final norm is that of a new head.
         num_tokens: Length of the position table that mmaction2 stores.
 
     Returns:
-        What was converted, for people to read.
+        Description of what was converted.
 
     Raises:
         FileNotFoundError: If there is no ``src``.
-        RuntimeError: If ``src`` is damaged, unsafe, or no checkpoint.
+        RuntimeError: If ``src`` is damaged, unsafe, or not a checkpoint.
         KeyError: If a parameter is missing or has no counterpart.
         ValueError: If there is nothing to convert.
         OSError: If ``dst`` cannot be written.
@@ -80,14 +87,15 @@ def convert(
     given = load_weights(src, trust=trust)
     origin = origin_of(given)
     if origin == to and part == 'all':
-        raise ValueError(f'the parameters in {src} have the names of {to!r} already: choose another --to')
+        raise ValueError(f'the parameters in {src} already have the names of {to!r}: choose another --to')
     ours = to_our_names(given)
     check_complete(ours)
     chosen = choose_part(ours, part)
     description = describe(chosen)
     state = from_our_names(chosen, to, num_tokens)
+    content: dict[str, Any]
     if dst.suffix == '.safetensors' or to == 'hf':
-        content = state
+        content = dict(state)
     elif to == 'official':
         content = {'model': state}
     else:
@@ -97,10 +105,10 @@ def convert(
 
 
 def choose_part(state: dict[str, Tensor], part: str) -> dict[str, Tensor]:
-    """The part of our parameters that :func:`convert` is asked for.
+    """Select the part of our parameters that is to be converted.
 
     Raises:
-        KeyError: If the final norm is asked for and there is none.
+        KeyError: If the final norm is requested but missing.
     """
     if part == 'all':
         return state
@@ -108,12 +116,12 @@ def choose_part(state: dict[str, Tensor], part: str) -> dict[str, Tensor]:
     if part == 'backbone':
         return backbone
     if 'backbone.norm.weight' not in backbone:
-        raise KeyError('--norm-to-head needs a final norm, which only pre-training files have')
+        raise KeyError('--norm-to-head requires a final norm, which only pre-training files have')
     return {name.replace('backbone.norm.', 'head.fc_norm.'): value for name, value in backbone.items()}
 
 
 def describe(state: dict[str, Tensor]) -> str:
-    """Say what our parameters ``state`` are: stage, target, size, prototypes or classes."""
+    """Describe our parameters: stage, target, size, prototypes or classes."""
     if any(name.startswith('neck.') for name in state):
         kind = 'VideoMAE pre-training (pixel target)'
         if any(name.startswith('target.mlp.') for name in state):
@@ -130,9 +138,11 @@ def describe(state: dict[str, Tensor]) -> str:
 
 
 def _writer(content: dict[str, Any], suffix: str) -> Callable[[str], None]:
+    """Return a function that writes ``content`` to a file, in the format of ``suffix``."""
+
     def write(name: str) -> None:
         if suffix == '.safetensors':
-            # transformers asks for the format
+            # transformers requires the format in the metadata
             save_file({key: value.contiguous() for key, value in content.items()}, name, metadata={'format': 'pt'})
         else:
             torch.save(content, name)

@@ -1,7 +1,7 @@
-"""Export a checkpoint to a folder that can be handed on: model.safetensors and config.py.
+"""Export a checkpoint to a folder for distribution: model.safetensors and config.py.
 
-The parameters are those of the config's model, checked to be all there; optimiser and history stay behind, and no
-pickle is left. The config is written out, without bases. Test and go on with the folder as with the checkpoint::
+The parameters are those of the config's model, checked for completeness; optimiser and history are left out, and no
+pickle is written. The config is written in full, without bases. Use the folder like the checkpoint::
 
     python tools/model_converters/export.py work_dirs/run/epoch_50.pth my_model --config work_dirs/run/config.py \\
         --classes data/sthv2/classes.txt
@@ -24,8 +24,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', type=Path, help='checkpoint to read')
     parser.add_argument('out_dir', type=Path, help='folder to write')
     parser.add_argument('--config', required=True, help='config file of the model, or package::path')
-    parser.add_argument('--classes', type=Path, help='file with a class name per line, copied to classes.txt')
-    parser.add_argument('--trust', action='store_true', help='let the checkpoint execute code on loading')
+    parser.add_argument('--classes', type=Path, help='file with one class name per line, copied to classes.txt')
+    parser.add_argument('--trust', action='store_true', help='allow the checkpoint to execute code while it is loaded')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
     return parser.parse_args()
 
@@ -34,19 +34,19 @@ def export(checkpoint: Path, out_dir: Path, cfg: Config, *, classes: Path | None
     """Write the parameters of a model, its config and its class names.
 
     Args:
-        checkpoint: Where the parameters are.
+        checkpoint: Checkpoint with the parameters.
         out_dir: Folder to write.
         cfg: Config with the model.
-        classes: File with a class name per line.
-        trust: Unpickle whatever ``checkpoint`` holds.
+        classes: File with one class name per line, or None.
+        trust: Whether to unpickle arbitrary objects in ``checkpoint``.
 
     Returns:
-        The number of parameters.
+        Number of parameters.
 
     Raises:
-        FileNotFoundError: If a file is not there.
-        RuntimeError: If the checkpoint is damaged, unsafe, or not that of the model.
-        ValueError: If there are more or fewer class names than classes.
+        FileNotFoundError: If a file is missing.
+        RuntimeError: If the checkpoint is damaged, unsafe, or does not match the model.
+        ValueError: If the number of class names differs from that of classes.
     """
     from safetensors.torch import save_file
 
@@ -60,7 +60,7 @@ def export(checkpoint: Path, out_dir: Path, cfg: Config, *, classes: Path | None
     names = read_lines(classes) if classes else []
     num_classes = getattr(getattr(model, 'head', None), 'num_classes', None)
     if classes and len(names) != num_classes:
-        raise ValueError(f'{classes} has {len(names)} class names, the model {num_classes} classes')
+        raise ValueError(f'{classes} has {len(names)} class names, but the model has {num_classes} classes')
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     settings = {key: value for key, value in cfg.to_dict().items() if key not in ('work_dir', 'experiment_name')}
     cfg = Config({**settings, 'load_from': None, 'resume': False})

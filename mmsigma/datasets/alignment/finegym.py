@@ -1,4 +1,4 @@
-"""Where the elements of FineGym are in the videos of YouTube."""
+"""Temporal annotation of FineGym: positions of events and elements in the YouTube videos."""
 
 import csv
 import io
@@ -15,8 +15,8 @@ class Element(NamedTuple):
 
     Attributes:
         video: YouTube id.
-        start: Seconds from the start of the video.
-        end: Likewise.
+        start: Start in seconds from the start of the video.
+        end: End in seconds from the start of the video.
     """
 
     video: str
@@ -25,14 +25,14 @@ class Element(NamedTuple):
 
 
 class GymEvent(NamedTuple):
-    """An event, a routine of one gymnast on one apparatus, in a whole video.
+    """An event, that is, the routine of one gymnast on one apparatus, in a whole video.
 
     Attributes:
         video: YouTube id.
-        start: Seconds from the start of the video.
-        end: Likewise.
-        code: Number of the kind of event, 0 if it is not said.
-        elements: Start and end of each stage of each element, seconds from the start of the event.
+        start: Start in seconds from the start of the video.
+        end: End in seconds from the start of the video.
+        code: Number of the kind of event; 0 if unknown.
+        elements: Start and end of each stage of each element, in seconds from the start of the event.
     """
 
     video: str
@@ -43,7 +43,7 @@ class GymEvent(NamedTuple):
 
 
 def read_events(path: str | Path) -> dict[str, GymEvent]:
-    """Read the JSON annotation of FineGym: events of videos, and elements of events, if they have any.
+    """Read the JSON annotation of FineGym: events of videos, and elements of events that have any.
 
     Args:
         path: ``finegym_annotation_info_v1.0.json`` or a later version.
@@ -52,7 +52,7 @@ def read_events(path: str | Path) -> dict[str, GymEvent]:
         Events by ``<video>_E_<start>_<end>``, with elements by ``<video>_E_<start>_<end>_A_<start>_<end>``.
 
     Raises:
-        ValueError: If the file has another form, or an element or event ends before it starts; it is named.
+        ValueError: If the file has another form, or an element or event ends before it starts; the message names it.
     """
     events, name = {}, str(path)
     try:
@@ -71,9 +71,9 @@ def read_events(path: str | Path) -> dict[str, GymEvent]:
 
 
 def read_finegym(path: str | Path) -> dict[str, Element]:
-    """Elements by the names that the lists have for them, see :func:`read_events`.
+    """Read the elements by their names in the lists, see :func:`read_events`.
 
-    An element of several stages, as those of vault are, lasts from the start of its first to the end of its last.
+    An element with several stages, as on the vault, lasts from the start of its first to the end of its last stage.
     """
     return {
         name: Element(event.video, event.start + stages[0][0], event.start + stages[-1][1])
@@ -83,24 +83,25 @@ def read_finegym(path: str | Path) -> dict[str, Element]:
 
 
 def _stages(timestamps: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
+    """Convert the start and end times of stages, in seconds, after checking their order."""
     stages = tuple((float(start), float(end)) for start, end in timestamps)
     if not stages:
-        raise ValueError('it has no times')
+        raise ValueError('it has no timestamps')
     if not 0 <= stages[0][0] < stages[-1][1]:
         raise ValueError(f'it lasts from {stages[0][0]:g} to {stages[-1][1]:g}')
     return stages
 
 
 def write_cuts(path: Path, names: Sequence[str], elements: dict[str, Element]) -> list[str]:
-    """Write a CSV of where the named elements are, to cut them out with a tool of one's own.
+    """Write a CSV file of the positions of named elements, to cut them out with another tool.
 
     Args:
-        path: The file; its columns are name, video, start and end.
-        names: Which elements.
-        elements: All, by name.
+        path: File to write; its columns are name, video, start and end.
+        names: Names of the elements to write.
+        elements: All elements by name.
 
     Returns:
-        The names that are none of the elements.
+        Names that are not among the elements.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator='\n')

@@ -1,12 +1,12 @@
-"""Labels of single frames of FineGym: of elements, of whole events, and of events put in one order (GTA, CVPR 2021).
+"""Frame labels of FineGym: of single elements, of whole events, and of events in a common order (GTA, CVPR 2021).
 
 Videos are pieces of the clips of events, see :mod:`mmsigma.datasets.alignment.segment_index`, in one of three layouts:
 
-* ``clips``: each element, all of its frames labelled alike.
-* ``events``: each event as it is; what is no element of the list is background, -1, and of an element of several stages
-  the last has its label (CARL).
-* ``organised``: the elements of each event, those of the first set first, those of a set in the order of time, so that
-  all events of a kind have one order (GTA's supplement, section 3).
+* ``clips``: each element is a video, with the same label for all of its frames.
+* ``events``: each event is a video. Frames outside the elements of the list are background, -1; of an element with
+  several stages, the last stage has its label (CARL).
+* ``organised``: the elements of each event, ordered by set and, within a set, by time, so that all events of a kind
+  have the same order (GTA's supplement, section 3).
 """
 
 import json
@@ -23,18 +23,19 @@ from mmsigma.datasets.alignment.segment_index import PieceVideo
 LAYOUTS = ('clips', 'events', 'organised')
 EVENTS = ('VT', 'FX', 'BB', 'UB')  # events 1 to 4 of the annotation
 GYM99_EVENTS = {'VT': range(6), 'FX': range(6, 41), 'BB': range(41, 74), 'UB': range(74, 99)}
-"""Classes of Gym99 of each event."""
-EXTRA_STAGES = 2
+"""Classes of Gym99 that belong to each event."""
+EXTRA_STAGES = 2  # number of labels for the stages of an element before its last
 Order = dict[str, dict[str, list[int]]]
+"""Labels of each set, by event and set, in the order of the sets; the event '' stands for all others."""
 
 
 class GymClip(NamedTuple):
-    """The clip of an event.
+    """Clip of an event.
 
     Attributes:
-        path: Of its file.
-        fps: Its frames a second.
-        num_frames: How many it has.
+        path: Path of its file.
+        fps: Frames per second.
+        num_frames: Number of frames.
     """
 
     path: str
@@ -42,15 +43,15 @@ class GymClip(NamedTuple):
     num_frames: int
 
     def span(self, start: float, end: float) -> tuple[int, int]:
-        """First frame of a time in seconds and the one after its last; the frame at its end is its own (CARL)."""
+        """Return the first frame of a time span in seconds and the frame after its last, which is at ``end`` (CARL)."""
         return int(start * self.fps), min(int(end * self.fps) + 1, self.num_frames)
 
 
 def event_of(name: str, event: GymEvent) -> str:
-    """Kind of an event.
+    """Return the kind of an event, one of ``EVENTS``.
 
     Raises:
-        ValueError: If its number is none of the four.
+        ValueError: If its number is not one of the four.
     """
     if not 1 <= event.code <= len(EVENTS):
         raise ValueError(f'{name} is of event {event.code}; known are 1 to {len(EVENTS)}, {", ".join(EVENTS)}')
@@ -58,7 +59,7 @@ def event_of(name: str, event: GymEvent) -> str:
 
 
 def group_by_event(entries: Sequence[tuple[str, int]], events: Mapping[str, GymEvent]) -> dict[str, dict[str, int]]:
-    """Labels of the elements of each event of a list, both in the order of time; others are left out."""
+    """Group the elements of a list by event, as labels by name, all in temporal order; unknown names are left out."""
     place = {name: (event, number) for event in events for number, name in enumerate(_in_time(events[event]))}
     groups: dict[str, dict[str, int]] = {}
     for name, label in sorted((entry for entry in entries if entry[0] in place), key=lambda entry: place[entry[0]]):
@@ -71,10 +72,10 @@ def _in_time(event: GymEvent) -> list[str]:
 
 
 def check_gym99(groups: Mapping[str, Mapping[str, int]], events: Mapping[str, GymEvent]) -> None:
-    """Check that classes and events of the annotation agree.
+    """Check that the class of each element belongs to the event it occurs in.
 
     Raises:
-        ValueError: If an element is of a class of another event; it is named.
+        ValueError: If an element has a class of another event; the message names it.
     """
     for name, elements in groups.items():
         kind = event_of(name, events[name])
@@ -84,14 +85,14 @@ def check_gym99(groups: Mapping[str, Mapping[str, int]], events: Mapping[str, Gy
 
 
 def read_order(path: Path) -> Order:
-    """Sets of each event in their order, and the labels of each set.
+    """Read the sets of each event in order, and the labels of each set.
 
     Args:
-        path: JSON, ``{"FX": {"leaps": [6, 7], "turns": [8]}, ...}``, or FineGym's list of categories, with lines
-            ``Clabel: 6; set: 21; ...``, whose sets are in the order of their numbers.
+        path: JSON file ``{"FX": {"leaps": [6, 7], "turns": [8]}, ...}``, or FineGym's list of categories with lines
+            ``Clabel: 6; set: 21; ...``, whose sets are ordered by number.
 
     Raises:
-        ValueError: If it is neither, or a label has two sets.
+        ValueError: If it is neither, or a label belongs to two sets.
     """
     text = path.read_text(encoding='utf-8')
     try:
@@ -118,10 +119,10 @@ def read_order(path: Path) -> Order:
 
 
 def complete_order(order: Order, groups: Mapping[str, Mapping[str, int]], events: Mapping[str, GymEvent]) -> Order:
-    """The order with the sets of each event, as far as the list has elements of them.
+    """Restrict an order to the sets that occur in the list, and add one set for events without an order.
 
     Raises:
-        ValueError: If a label of an event that has an order has no set; it is named.
+        ValueError: If an event with an order has a label that belongs to no set; the message names it.
     """
     labels: dict[str, set[int]] = {}
     for name, elements in groups.items():
@@ -138,13 +139,17 @@ def complete_order(order: Order, groups: Mapping[str, Mapping[str, int]], events
 def element_pieces(
     clip: GymClip, stages: Sequence[tuple[float, float]], label: int, extra: int | None
 ) -> list[tuple[int, int, int]]:
-    """Pieces of an element; none if the clip ends before it.
+    """Return the pieces of an element; none if the clip ends before it.
 
     Args:
-        clip: Of its event.
-        stages: Their times.
-        label: Of the last stage.
-        extra: Label of the first stage, the next one being that of those between; None for background.
+        clip: Clip of its event.
+        stages: Start and end of its stages, in seconds from the start of the event.
+        label: Label of the last stage.
+        extra: Label of the first stage; the next label is that of the stages between the first and the last. None
+            makes all stages before the last background.
+
+    Returns:
+        First frame, frame after the last, and label of each piece.
     """
     first, stop = clip.span(stages[0][0], stages[-1][1])
     if first >= stop:
@@ -159,12 +164,13 @@ def element_pieces(
 
 
 def _runs(labels: np.ndarray, first: int = 0) -> list[tuple[int, int, int]]:
+    """Split labels ``(L,)`` of consecutive frames from ``first`` on into pieces of equal label."""
     edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
     return [(first + a, first + b, int(labels[a])) for a, b in zip(edges, edges[1:], strict=False)]
 
 
 def clip_videos(name: str, event: GymEvent, elements: Mapping[str, int], clip: GymClip) -> Iterator[PieceVideo]:
-    """The layout ``clips``."""
+    """Yield the videos of an event in the layout ``clips``."""
     for element, label in elements.items():
         stages = event.elements[element]
         first, stop = clip.span(stages[0][0], stages[-1][1])
@@ -173,7 +179,7 @@ def clip_videos(name: str, event: GymEvent, elements: Mapping[str, int], clip: G
 
 
 def event_video(name: str, event: GymEvent, elements: Mapping[str, int], clip: GymClip) -> PieceVideo:
-    """The layout ``events``."""
+    """Return the video of an event in the layout ``events``."""
     labels = np.full(clip.num_frames, -1)
     for element, label in elements.items():
         first, stop = clip.span(*event.elements[element][-1])
@@ -191,16 +197,19 @@ def organised_video(
     extra: int | None = None,
     drop_incomplete: bool = False,
 ) -> PieceVideo | None:
-    """The layout ``organised``, or None for an event without elements within its clip, or that is to be dropped.
+    """Return the video of an event in the layout ``organised``.
 
     Args:
-        name: Of the event.
-        event: Its annotation.
-        elements: Labels of its elements, in the order of time.
-        clip: Its file.
-        sets: Labels of each set, in the order that sets are to have.
-        extra: See :func:`element_pieces`.
-        drop_incomplete: Drop events that lack a set.
+        name: Name of the event.
+        event: Annotation of the event.
+        elements: Labels of its elements, in temporal order.
+        clip: Clip of the event.
+        sets: Labels of each set, in the order of the sets.
+        extra: Label of the first stage, see :func:`element_pieces`.
+        drop_incomplete: Whether to drop events that lack a set.
+
+    Returns:
+        The video, or None if the event is dropped or has no elements within its clip.
     """
     places = {label: place for place, labels in enumerate(sets.values()) for label in labels}
     pieces = {key: element_pieces(clip, event.elements[key], label, extra) for key, label in elements.items()}

@@ -1,4 +1,4 @@
-"""Penn Action: its annotations, and the phases that others have given 13 of its actions."""
+"""Penn Action: its annotations, and the phases that third parties have annotated for 13 of its actions."""
 
 import re
 from collections.abc import Iterator
@@ -22,25 +22,25 @@ NUM_PHASES = {
     'tennis_forehand': 3,
     'tennis_serve': 4,
 }
-"""Phases of the actions that are used for alignment."""
+"""Number of phases of each action that is used for alignment."""
 DROPPED = ('jump_rope', 'strum_guitar')
 COUNTS = {
     'GTA': '104/63 115/58 69/71 135/85 43/45 89/77 56/56 98/101 104/107 50/50 114/117 80/77 115/71',
     'TCC': '103/63 113/57 113/57 134/84 40/42 87/77 56/56 98/100 102/105 50/50 114/115 79/74 115/68',
     'CARL': '103/63 113/57 69/71 134/85 40/42 87/77 56/56 98/101 102/106 50/50 111/115 79/74 98/69',
 }
-"""Training and validation videos of each action, in the order of ``NUM_PHASES``, in the lists of others."""
+"""Training/validation videos of each action in the lists of other works, in the order of ``NUM_PHASES``."""
 _OTHER_NAMES = {'bowling': 'bowl', 'jumping_jack': 'jumping_jacks', 'bench_presses': 'bench_press'}
 
 
 class PennVideo(NamedTuple):
-    """An annotation of Penn Action.
+    """Annotation of a video of Penn Action.
 
     Attributes:
         name: Number of the video, four digits.
-        action: One of 15.
+        action: One of the 15 actions.
         part: ``'train'`` or ``'val'``.
-        num_frames: Length of the video.
+        num_frames: Length of the video in frames.
     """
 
     name: str
@@ -50,28 +50,32 @@ class PennVideo(NamedTuple):
 
 
 def published_counts(source: str) -> dict[str, dict[str, int]]:
-    """Videos of each action, of ``'train'`` and ``'val'``, in the list of ``'GTA'``, ``'TCC'`` or ``'CARL'``."""
+    """Return the number of videos per action and part in a published list.
+
+    Args:
+        source: Origin of the list, ``'GTA'``, ``'TCC'`` or ``'CARL'``.
+    """
     pairs = (dict(zip(('train', 'val'), map(int, pair.split('/')), strict=True)) for pair in COUNTS[source].split())
     return dict(zip(NUM_PHASES, pairs, strict=True))
 
 
 def action_name(name: str) -> str:
-    """Penn Action's name of one of the 13 actions, for spellings of others: ``bowling``, ``pushups``.
+    """Return Penn Action's name of one of the 13 actions, given another spelling such as ``bowling`` or ``pushups``.
 
     Raises:
-        ValueError: If it is none of them.
+        ValueError: If it is not one of them.
     """
     for known in (name, name.removesuffix('s'), _OTHER_NAMES.get(name, '')):
         if known in NUM_PHASES:
             return known
-    raise ValueError(f'{name!r} is none of the 13 actions {", ".join(NUM_PHASES)}')
+    raise ValueError(f'{name!r} is not one of the 13 actions {", ".join(NUM_PHASES)}')
 
 
 def read_penn_video(path: Path) -> PennVideo:
     """Read ``labels/<id>.mat``.
 
     Raises:
-        ValueError: If it is no annotation of Penn Action, or of another action.
+        ValueError: If it is not an annotation of Penn Action, or of an unknown action.
     """
     from scipy.io import loadmat
 
@@ -80,20 +84,21 @@ def read_penn_video(path: Path) -> PennVideo:
         action = str(np.ravel(content['action'])[0])
         flag, num_frames = (int(np.ravel(content[name])[0]) for name in ('train', 'nframes'))
     except (KeyError, ValueError, IndexError, TypeError, NotImplementedError) as error:
-        raise ValueError(f'{path} is no annotation of Penn Action: {error}') from error
+        raise ValueError(f'{path} is not an annotation of Penn Action: {error}') from error
     if (action not in NUM_PHASES and action not in DROPPED) or flag not in (1, -1) or num_frames < 1:
         raise ValueError(
-            f'{path} is no annotation of Penn Action: action {action!r}, train {flag}, {num_frames} frames'
+            f'{path} is not an annotation of Penn Action: action {action!r}, train {flag}, {num_frames} frames'
         )
     return PennVideo(path.stem, action, 'train' if flag == 1 else 'val', num_frames)
 
 
 def find_phase_files(folder: Path) -> dict[str, tuple[str, str, Path]]:
-    """Part, action and file of each video that has phases, of ``<folder>/<part>/<action>/<id>*.npy``.
+    """Find part, action and file of each video that has phases, in ``<folder>/<part>/<action>/<id>*.npy``.
 
     Raises:
         FileNotFoundError: If there are none.
-        ValueError: If a folder is of no action, a name begins with no number, or a video has two files.
+        ValueError: If a folder does not belong to an action, a name does not begin with a video number, or a video has
+            two files.
     """
     found: dict[str, tuple[str, str, Path]] = {}
     for path in sorted(folder.glob('*/*/*.npy')):
@@ -112,27 +117,36 @@ def find_phase_files(folder: Path) -> dict[str, tuple[str, str, Path]]:
 
 
 def check_phases(phases: np.ndarray, action: str, source: Path | str) -> np.ndarray:
-    """Phases (L,) of a video of an action, int64.
+    """Check that an array contains the phases of a video of an action.
 
     Args:
-        phases: What should be phases.
-        action: One of the 13.
-        source: What errors say they are from.
+        phases: Array to check.
+        action: One of the 13 actions.
+        source: Origin of the array, for messages.
+
+    Returns:
+        Phases ``(L,)``, int64.
 
     Raises:
-        ValueError: If they are of another shape, no whole numbers, or more than the action has.
+        ValueError: If the array has another shape, is not integral, or exceeds the phases of the action.
     """
     if phases.ndim != 1 or not len(phases) or phases.dtype.kind not in 'iuf' or (phases % 1).any():
-        raise ValueError(f'{source} has values {phases.dtype} of the shape {phases.shape}, not a phase for each frame')
+        raise ValueError(
+            f'{source} has values {phases.dtype} of the shape {phases.shape}, expected one phase per frame'
+        )
     if not 0 <= phases.min() <= phases.max() < NUM_PHASES[action]:
         raise ValueError(
-            f'{source} has the phases {np.unique(phases).tolist()}, those of {action} are 0 to {NUM_PHASES[action] - 1}'
+            f'{source} has the phases {np.unique(phases).tolist()}, but {action} has 0 to {NUM_PHASES[action] - 1}'
         )
     return phases.astype(np.int64)
 
 
 def count_table(found: dict[str, dict[str, int]]) -> Iterator[str]:
-    """Lines of a table of training / validation videos of each action beside those published; * where they differ."""
+    """Yield the lines of a table of training/validation videos per action, with published counts; * marks differences.
+
+    Args:
+        found: Number of videos by action and part.
+    """
     published = {source: published_counts(source) for source in COUNTS}
     yield f'{"action":16}{"here":>10}' + ''.join(f'{source:>10}' for source in COUNTS)
     totals = {source: [0, 0] for source in ('here', *COUNTS)}

@@ -1,6 +1,6 @@
-"""Videos put together from pieces of files, each with the label of its frames: an index, one JSON file per list.
+"""Videos composed of pieces of files, each with a label for its frames; an index is one JSON file per list.
 
-The index is ``{"settings": {...}, "videos": [...]}``. Settings say how it was made and are not read. A video is
+The index is ``{"settings": {...}, "videos": [...]}``. The settings record how it was made and are not read. A video is
 ``{"path": "events/a.mp4", "name": "a", "label": 1, "pieces": [[10, 42, 5], [90, 120, -1]]}``: frames 10 to 41 and then
 90 to 119 of a file, labelled 5 and -1 (background), of class 1.
 """
@@ -19,10 +19,10 @@ class PieceVideo(NamedTuple):
     """A video of an index.
 
     Attributes:
-        path: Of its file.
-        name: Its own; several videos may be made of one file.
-        label: Its class.
-        pieces: First frame, the one after the last, and label of the frames of each piece.
+        path: Path of its file.
+        name: Name of the video; several videos may share a file.
+        label: Class.
+        pieces: First frame, frame after the last, and frame label of each piece.
     """
 
     path: str
@@ -32,31 +32,31 @@ class PieceVideo(NamedTuple):
 
     @property
     def num_frames(self) -> int:
-        """Frames of all pieces."""
+        """Number of frames in all pieces."""
         return sum(stop - start for start, stop, _ in self.pieces)
 
     def frames(self) -> np.ndarray:
-        """Their numbers in the file (L,)."""
+        """Return the numbers of the frames in the file, ``(L,)``."""
         return np.concatenate([np.arange(start, stop) for start, stop, _ in self.pieces])
 
     def labels(self) -> np.ndarray:
-        """Their labels (L,), int64."""
+        """Return the labels of the frames, ``(L,)``, int64."""
         values, lengths = zip(*((label, stop - start) for start, stop, label in self.pieces), strict=True)
         return np.repeat(np.array(values, np.int64), lengths)
 
 
 def write_index(path: str | Path, videos: Sequence[PieceVideo], settings: Mapping[str, Any]) -> None:
-    """Write an index, a line for each video."""
+    """Write an index, one line per video."""
     rows = ',\n'.join(json.dumps(video._asdict()) for video in videos)
     text = f'{{"settings": {json.dumps(settings, indent=1)},\n"videos": [\n{rows}\n]}}\n'
     write_atomically(path, lambda name: Path(name).write_text(text, encoding='utf-8'))
 
 
 def read_index(path: str | Path) -> list[PieceVideo]:
-    """Videos of an index.
+    """Read the videos of an index.
 
     Raises:
-        ValueError: If it is none, or a video has no frames; it is named.
+        ValueError: If the file is not an index, or a video has no frames; the message names it.
     """
     name = ''
     try:
@@ -65,10 +65,10 @@ def read_index(path: str | Path) -> list[PieceVideo]:
             name = f', video {entry["name"]}'
             pieces = tuple((int(start), int(stop), int(label)) for start, stop, label in entry['pieces'])
             if not pieces or any(not 0 <= start < stop for start, stop, _ in pieces):
-                raise ValueError(f'pieces {list(pieces)[:3]} are not of one frame or more each')
+                raise ValueError(f'pieces {list(pieces)[:3]} must have at least one frame each')
             videos.append(PieceVideo(entry['path'], entry['name'], int(entry['label']), pieces))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f'{path}{name} is no index of pieces of videos: {error!r}') from error
+        raise ValueError(f'{path}{name} is not an index of video pieces: {error!r}') from error
     if not videos:
         raise ValueError(f'{path} has no videos')
     return videos

@@ -1,15 +1,15 @@
-"""A small synthetic video data set with action labels, object masks and phase annotations.
+"""A small synthetic video dataset with action labels, object masks and phase annotations.
 
-Ten action classes are told apart by motion alone: textures, shapes, colours, backdrop, camera path, frame size, frame
-rate and length come from a random stream that never sees the class. Eight classes are pairs of each other's time
-reverse, so that single frames of one look like those of the other; cut-outs glued to the backdrop (see
-:mod:`.demo_render`) hide in a still picture how many things are about to move.
+Ten action classes differ in motion alone: textures, shapes, colours, backdrop, camera path, frame size, frame rate and
+length come from a random stream that does not depend on the class. Eight classes form pairs of each other's time
+reverse, so single frames of one look like those of the other. Cut-outs glued to the backdrop (see
+:mod:`.demo_render`) hide in a still image how many objects are about to move.
 
-Objects move as a function of *progress*, a clock from 0 to the number of phases of the class. Each video runs it at a
-pace of its own: key events come at random times with a random warp between them. Two videos of one class are
+Objects move as a function of *progress*, a clock from 0 to the number of phases of the class. It runs at a different
+pace in each video: key events come at random times, with a random warp between them. Two videos of one class are
 perfectly aligned where their progress is equal, and ``phase = floor(progress)``.
 
-The same seed gives the same pictures with the same versions of NumPy and OpenCV.
+The same seed yields the same images with the same versions of NumPy and OpenCV.
 """
 
 import json
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -32,11 +32,11 @@ from mmsigma.io.video import write_mp4
 from .demo_render import Track, draw_scene, render_frame, rotation
 
 VERSION = 1
-"""Raised whenever the same arguments come to give other data."""
+"""Number that changes whenever the same arguments yield different data."""
 
 
 class Action(NamedTuple):
-    """One class: ``move`` maps progress (T,), with values in [0, len(phases)), and a generator to a track an object."""
+    """A class: ``move`` maps progress ``(T,)`` in [0, len(phases)) and a random generator to one track per object."""
 
     name: str
     phases: tuple[str, ...]
@@ -61,8 +61,9 @@ def _draw_turn(rng: np.random.Generator) -> np.ndarray:
 
 
 def _surge(progress: np.ndarray) -> np.ndarray:
-    """Share of a motion done, from 0 to 1: the middle one of three phases does most of it."""
-    return np.interp(progress, [0, 1, 2, 3], [0, 0.2, 0.8, 1])
+    """Return the completed fraction of a motion, 0 to 1: the middle of three phases contributes most of it."""
+    done: np.ndarray = np.interp(progress, [0, 1, 2, 3], [0, 0.2, 0.8, 1])
+    return done
 
 
 def _translate(progress: np.ndarray, rng: np.random.Generator, heading: float) -> list[Track]:
@@ -92,7 +93,7 @@ def _collide(progress: np.ndarray, rng: np.random.Generator) -> list[Track]:
     middle, far, touch = _draw_spot(rng, 0.05), rng.uniform(0.27, 0.31), 0.135
     squash = 1 - 0.35 * np.sin(math.pi * np.clip(progress - 1, 0, 1))
     linear = 0.85 * axis @ (np.stack([squash, 1 / squash], -1)[..., None] * axis.T)
-    # squashed objects are closer to each other
+    # squashed objects come closer to each other
     reach = np.interp(progress, [0, 1, 2, 3], [far, touch, touch, far]) * squash
     return [_track(middle + np.outer(side * reach, axis[:, 0]), linear @ _draw_turn(rng)) for side in (-1, 1)]
 
@@ -111,20 +112,20 @@ ACTIONS = (
     Action('vanish', ('present', 'vanishing', 'gone', 'reappearing'), _vanish),
     Action('collide', ('closing_in', 'touching', 'bouncing_off'), _collide),
 )
-"""All classes; the position is the label."""
+"""All classes; the position of a class is its label."""
 
 
 class DemoVideo(NamedTuple):
-    """A rendered video with all that is known about it.
+    """A rendered video with its annotation.
 
     Attributes:
         label: Index into :data:`ACTIONS`.
-        fps: Frames a second.
-        frames: (T, H, W, 3) uint8 RGB.
-        masks: (T, H, W) uint8; 0 is background, 1 the (first) object, 2 the second one of ``collide``. An object that
-            has vanished has no pixels.
-        progress: (T,) float, non-decreasing; its whole part is the phase.
-        events: (P,) int, the first frame of each phase.
+        fps: Frames per second.
+        frames: RGB frames ``(T, H, W, 3)``, uint8.
+        masks: Object masks ``(T, H, W)``, uint8: 0 is background, 1 the (first) object, 2 the second object of
+            ``collide``. An object that has vanished has no pixels.
+        progress: Progress ``(T,)``, float, non-decreasing; its integer part is the phase.
+        events: First frame of each phase, ``(P,)``, int.
     """
 
     label: int
@@ -136,16 +137,16 @@ class DemoVideo(NamedTuple):
 
 
 def render_demo_video(index: int, seed: int = 0, label: int | None = None) -> DemoVideo:
-    """Render one video of the demo data set in memory.
+    """Render one video of the demo dataset in memory.
 
     Args:
-        index: Number of the video; seeds it together with ``seed``.
-        seed: Seed of the data set.
-        label: Class to act out; ``index`` modulo the number of classes if None, as in the data set. Everything but
-            the motion of the objects stays the same whatever the label.
+        index: Number of the video, which together with ``seed`` determines it.
+        seed: Seed of the dataset.
+        label: Class of the video; None for ``index`` modulo the number of classes, as in the dataset. Everything but
+            the motion of the objects is independent of the label.
 
     Returns:
-        The video, with T from 30 to 90 frames of 96 to 240 pixels a side.
+        The video, with 30 to 90 frames of 96 to 240 pixels a side.
     """
     label = index % len(ACTIONS) if label is None else label
     streams = np.random.SeedSequence([seed, index]).spawn(3)
@@ -159,7 +160,7 @@ def render_demo_video(index: int, seed: int = 0, label: int | None = None) -> De
 
 
 def _draw_clock(rng: np.random.Generator, num_phases: int, num_frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """First frames of the phases (P,) and progress (T,), with a random pace from one event to the next."""
+    """Draw the first frames of the phases ``(P,)`` and the progress ``(T,)``, with a random pace between events."""
     shares = (1 / num_phases + rng.dirichlet(np.full(num_phases, 2.0))) / 2
     borders = np.rint(np.cumsum([0, *shares]) * num_frames).astype(int)
     progress = []
@@ -170,8 +171,10 @@ def _draw_clock(rng: np.random.Generator, num_phases: int, num_frames: int) -> t
 
 
 class _Job(NamedTuple):
+    """Arguments of one rendering task; ``masked`` videos are also written as frames with masks."""
+
     out_dir: Path
-    index: int
+    index: int  # type: ignore[assignment]  # hides the method of tuples, which nothing calls
     seed: int
     label: int
     masked: bool
@@ -187,7 +190,7 @@ def make_demo_dataset(
     on_video: Callable[[str], None] | None = None,
     num_classes: int = len(ACTIONS),
 ) -> Path:
-    """Make the demo data set, or find it made already.
+    """Make the demo dataset, unless it exists already.
 
     Files under ``out_dir``:
 
@@ -196,36 +199,36 @@ def make_demo_dataset(
     * ``phases/<name>.json``: class, phase and progress of every frame, first frame of every phase.
     * ``JPEGImages/480p/<name>/00000.jpg``, ``Annotations/480p/<name>/00000.png`` and ``ImageSets/2017/{train,val}.txt``
       in the layout of DAVIS 2017, whose tools look for a folder called ``480p``; the frames are smaller than that.
-    * ``README.txt`` and ``meta.json``, the latter with what the set was made from.
+    * ``README.txt`` and ``meta.json``, the latter with the arguments of the dataset.
 
-    A video depends on its number, ``seed`` and ``num_classes``: neither on ``num_videos`` nor on ``num_workers``. The
-    last ones are for validation; as labels go round in turn, both splits are balanced to within one video a class. A
-    run that was cut short is taken up again by the same call.
+    A video depends on its number, ``seed`` and ``num_classes``, but neither on ``num_videos`` nor on ``num_workers``.
+    The last videos are for validation; as labels alternate, the classes of both splits are balanced to within one
+    video. An interrupted run is continued by the same call.
 
     Args:
-        out_dir: Folder to fill; made if missing.
+        out_dir: Folder to fill; it is created if necessary.
         num_videos: Number of videos, at least 2.
         seed: Seed, at least 0.
-        val_share: Share of the videos to validate on, strictly between 0 and 1.
-        num_masked: Number of videos, counted from the last one, that also come as frames with masks; the validation
-            videos if None.
-        num_workers: Processes to render with; 0 renders in this one. They are spawned, so a script has to guard its
-            entry point with ``if __name__ == '__main__'``.
-        on_video: Called with the name of each video that is ready.
-        num_classes: Only the first so many classes, of which there are then more videos each.
+        val_share: Fraction of the videos for validation, strictly between 0 and 1.
+        num_masked: Number of videos, counted from the last one, that are also written as frames with masks; None for
+            the validation videos.
+        num_workers: Number of worker processes; 0 renders in this process. Workers are spawned, so a script must guard
+            its entry point with ``if __name__ == '__main__'``.
+        on_video: Function that is called with the name of each finished video.
+        num_classes: Number of classes to use, from the first; fewer classes have more videos each.
 
     Returns:
         ``out_dir`` as a path.
 
     Raises:
-        ValueError: An argument is out of its range.
-        FileExistsError: ``out_dir`` has something else in it.
-        OSError: A file could not be written.
+        ValueError: If an argument is out of range.
+        FileExistsError: If ``out_dir`` contains anything else.
+        OSError: If a file could not be written.
     """
     if seed < 0 or num_workers < 0:
-        raise ValueError(f'seed and num_workers cannot be negative; got {seed} and {num_workers}')
+        raise ValueError(f'seed and num_workers must not be negative, got {seed} and {num_workers}')
     if not 1 <= num_classes <= len(ACTIONS):
-        raise ValueError(f'num_classes has to lie between 1 and {len(ACTIONS)}; got {num_classes}')
+        raise ValueError(f'num_classes must be between 1 and {len(ACTIONS)}, got {num_classes}')
     num_val, num_masked = _share_out(num_videos, val_share, num_masked)
     out_dir = Path(out_dir)
     meta = {
@@ -253,34 +256,34 @@ def make_demo_dataset(
 
 
 def _share_out(num_videos: int, val_share: float, num_masked: int | None) -> tuple[int, int]:
-    """Number of validation videos, of which there is one at least as of training videos, and of masked ones."""
+    """Return the numbers of validation videos and of masked videos, with at least one video in each split."""
     if num_videos < 2:
-        raise ValueError(f'num_videos has to be at least 2, for one video a split; got {num_videos}')
+        raise ValueError(f'num_videos must be at least 2, for one video per split, got {num_videos}')
     if not 0 < val_share < 1:
-        raise ValueError(f'val_share has to lie strictly between 0 and 1; got {val_share}')
+        raise ValueError(f'val_share must be strictly between 0 and 1, got {val_share}')
     num_val = min(max(round(num_videos * val_share), 1), num_videos - 1)
     num_masked = num_val if num_masked is None else num_masked
     if not 0 <= num_masked <= num_videos:
-        raise ValueError(f'num_masked has to lie between 0 and num_videos = {num_videos}; got {num_masked}')
+        raise ValueError(f'num_masked must be between 0 and num_videos = {num_videos}, got {num_masked}')
     return num_val, num_masked
 
 
 def video_name(index: int) -> str:
-    """Name of a video without suffix; that of video 1 has a space in it."""
+    """Return the name of a video without suffix; that of video 1 contains a space."""
     return f'clip {index:04d}' if index == 1 else f'clip_{index:04d}'
 
 
-def _is_complete(out_dir: Path, meta: dict) -> bool:
-    """Whether the wanted set is there; raises FileExistsError if anything but (a part of) it is."""
+def _is_complete(out_dir: Path, meta: dict[str, Any]) -> bool:
+    """Return whether the dataset is complete; raise FileExistsError if the folder has other content than part of it."""
     if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
         return False
     try:
         found = json.loads((out_dir / 'meta.json').read_text())
-        complete = found.pop('complete')
+        complete: bool = found.pop('complete')
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        raise FileExistsError(f'{out_dir} exists but does not hold a demo data set; choose another folder') from None
+        raise FileExistsError(f'{out_dir} exists but does not contain a demo dataset: choose another folder') from None
     if found != meta:
-        raise FileExistsError(f'{out_dir} holds another demo data set, {found}, not {meta}; choose another folder')
+        raise FileExistsError(f'{out_dir} contains another demo dataset, {found}, not {meta}: choose another folder')
     return complete
 
 
@@ -288,14 +291,14 @@ def _make_videos(jobs: list[_Job], num_workers: int) -> Iterator[str]:
     if num_workers == 0:
         yield from map(_make_video, jobs)
         return
-    # forked children could inherit locks of OpenCV's or torch's threads in a held state
+    # forked workers could inherit locks that threads of OpenCV or torch hold
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(num_workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         yield from pool.map(_make_video, jobs)
 
 
 def _make_video(job: _Job) -> str:
-    """Render and write one video, unless it is there; its phases come last and tell that it is."""
+    """Render and write one video unless it exists; the file of phases is written last and marks it as complete."""
     out_dir, index, seed, label, masked = job
     name = video_name(index)
     phases = out_dir / 'phases' / f'{name}.json'
@@ -331,8 +334,8 @@ def _write_davis(out_dir: Path, name: str, frames: np.ndarray, masks: np.ndarray
 
 
 def _write_lists(out_dir: Path, splits: dict[str, range], first_masked: int, num_classes: int) -> None:
-    names = ''.join(f'{action.name}\n' for action in ACTIONS[:num_classes])
-    _write_text(out_dir / 'annotations' / 'classes.txt', names)
+    classes = ''.join(f'{action.name}\n' for action in ACTIONS[:num_classes])
+    _write_text(out_dir / 'annotations' / 'classes.txt', classes)
     for split, indices in splits.items():
         lines = [f'videos/{video_name(index)}.mp4 {index % num_classes}\n' for index in indices]
         _write_text(out_dir / 'annotations' / f'{split}.txt', ''.join(lines))
@@ -340,7 +343,7 @@ def _write_lists(out_dir: Path, splits: dict[str, range], first_masked: int, num
         _write_text(out_dir / 'ImageSets' / '2017' / f'{split}.txt', ''.join(names))
 
 
-def _describe(meta: dict) -> str:
+def _describe(meta: dict[str, Any]) -> str:
     lines = [f'{label}  {action.name}: {", ".join(action.phases)}' for label, action in enumerate(ACTIONS)]
     classes = '\n'.join(lines[: meta['num_classes']])
     facts = '\n'.join(f'{key}: {value}' for key, value in meta.items())
@@ -361,12 +364,12 @@ JPEGImages/, Annotations/, ImageSets/
 """
 
 
-def _write_json(path: Path, content: dict) -> None:
+def _write_json(path: Path, content: dict[str, Any]) -> None:
     _write_text(path, json.dumps(content) + '\n')
 
 
 def _write_text(path: Path, text: str) -> None:
-    """Write a file such that it is never seen half-written."""
+    """Write a file such that it never exists half-written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f'.{os.getpid()}-{path.name}')
     draft.write_text(text)

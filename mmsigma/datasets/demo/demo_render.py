@@ -1,10 +1,10 @@
-"""How the demo videos look: textures, outlines, backdrops, and their composition into frames and masks.
+"""Rendering of the demo videos: textures, outlines, backdrops, and their composition into frames and masks.
 
-Nothing in here knows about action classes. A :class:`Scene` is all that is to be seen, a :class:`Track` is how one
-object moves; whoever draws both from separate random streams gets appearance that is independent of motion.
+Nothing in this module knows about action classes. A :class:`Scene` is everything that is visible, a :class:`Track` is
+the motion of one object; drawing both from separate random streams makes appearance independent of motion.
 
-Lengths are in *units* of the shorter frame side, with the origin in the middle of the frame, x to the right and y
-down. What happens within half a unit of the origin therefore survives a central square crop.
+Lengths are in *units* of the short frame side, with the origin in the centre of the frame, x to the right and y down.
+Whatever happens within half a unit of the origin therefore survives a central square crop.
 """
 
 import colorsys
@@ -16,21 +16,21 @@ import cv2
 import numpy as np
 
 FRAME_RATES = (12, 15, 24, 25, 30)
-SHORT_SIDE = (96, 160)
+SHORT_SIDE = (96, 160)  # range in pixels
 ASPECTS = (1.0, 5 / 4, 4 / 3, 3 / 2)
-NUM_FRAMES = (30, 90)
+NUM_FRAMES = (30, 90)  # range
 
-_SPRITE_SIDE = 160
-_SEEN_OPACITY = 0.25
+_SPRITE_SIDE = 160  # pixels
+_SEEN_OPACITY = 0.25  # opacity above which an object is in the mask
 
 
 class Track(NamedTuple):
     """Motion of one object over T frames.
 
     Attributes:
-        centre: Position in units, (T, 2).
-        linear: Rotation, size and squash as matrices, (T, 2, 2); the identity shows the object as it was drawn.
-        opacity: 0 (gone) to 1 (solid), (T,).
+        centre: Position in units, ``(T, 2)``.
+        linear: Rotation, size and squash as matrices, ``(T, 2, 2)``; the identity shows the object as it was drawn.
+        opacity: Opacity from 0 (gone) to 1 (solid), ``(T,)``.
     """
 
     centre: np.ndarray
@@ -42,9 +42,10 @@ class Sprite(NamedTuple):
     """A textured cut-out.
 
     Attributes:
-        pixels: RGB and coverage, colour premultiplied by coverage, (S, S, 4) uint8.
-        radius: Half its side, in units.
-        sway: Idle motion that belongs to every object whatever it does: x, y in units and an angle in radians, (T, 3).
+        pixels: RGB and coverage, with colour premultiplied by coverage, ``(S, S, 4)``, uint8.
+        radius: Half its side in units.
+        sway: Idle motion that every object has, whatever its action: x and y in units and an angle in radians,
+            ``(T, 3)``.
     """
 
     pixels: np.ndarray
@@ -54,13 +55,13 @@ class Sprite(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """All of a video but its action.
+    """Everything visible in a video except for its action.
 
     Attributes:
         size: Width and height of the frames in pixels, both even.
-        fps: Frames a second.
-        backdrop: The painted surface the camera wanders over, (B, B, 3) uint8.
-        camera: Affine maps from frame to backdrop pixels, (T, 2, 3).
+        fps: Frames per second.
+        backdrop: Surface over which the camera moves, ``(B, B, 3)``, uint8.
+        camera: Affine maps from frame to backdrop pixels, ``(T, 2, 3)``.
         sprites: Two objects; an action may use only the first one.
         noise: Standard deviation of the sensor noise in grey levels.
     """
@@ -78,13 +79,13 @@ class Scene:
 
 
 def rotation(angle: np.ndarray | float) -> np.ndarray:
-    """Rotation matrices (..., 2, 2) for angles in radians; positive turns clockwise on the screen, y being down."""
+    """Return rotation matrices ``(..., 2, 2)`` for angles in radians; positive is clockwise on screen, as y is down."""
     cos, sin = np.cos(angle), np.sin(angle)
     return np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
 
 
 def draw_scene(rng: np.random.Generator) -> Scene:
-    """Draw everything about a video that does not depend on its action: frames, backdrop, camera, objects."""
+    """Draw everything about a video that does not depend on its action: size, length, backdrop, camera, objects."""
     short = 2 * int(rng.integers(SHORT_SIDE[0] // 2, SHORT_SIDE[1] // 2 + 1))
     long = 2 * round(short * rng.choice(ASPECTS) / 2)
     size = (long, short) if rng.random() < 0.6 else (short, long)
@@ -96,8 +97,11 @@ def draw_scene(rng: np.random.Generator) -> Scene:
         fps=int(rng.choice(FRAME_RATES)),
         backdrop=backdrop,
         camera=_draw_camera(rng, size, len(backdrop), num_frames),
-        # a quarter turn of the colour wheel away from the backdrop at least: nothing is camouflaged
-        sprites=tuple(_draw_sprite(rng, hue + rng.uniform(0.25, 0.75), num_frames) for _ in range(2)),
+        # hues at least a quarter turn of the colour wheel away from the backdrop: nothing is camouflaged
+        sprites=(
+            _draw_sprite(rng, hue + rng.uniform(0.25, 0.75), num_frames),
+            _draw_sprite(rng, hue + rng.uniform(0.25, 0.75), num_frames),
+        ),
         noise=rng.uniform(1, 4),
     )
 
@@ -108,14 +112,14 @@ def render_frame(
     """Compose one frame.
 
     Args:
-        scene: What is to be seen.
+        scene: Scene to render.
         time: Index of the frame.
         tracks: Motion of the first ``len(tracks)`` objects; earlier ones are in front of later ones.
-        rng: Source of the sensor noise.
+        rng: Random generator of the sensor noise.
 
     Returns:
-        The frame (H, W, 3), uint8 RGB, and the mask (H, W), uint8: 0 is background, object k has k + 1. A pixel
-        belongs to an object that covers more than half of it.
+        RGB frame ``(H, W, 3)``, uint8, and mask ``(H, W)``, uint8, in which 0 is background and object k has the id
+        k + 1. A pixel belongs to an object that covers more than half of it.
     """
     width, height = scene.size
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -134,11 +138,11 @@ def render_frame(
 
 
 def _place(sprite: Sprite, track: Track, time: int, size: tuple[int, int]) -> np.ndarray:
-    """Warp a sprite to where it is at ``time``: (H, W, 4) float32."""
+    """Warp a sprite to its position at ``time``; return RGB and coverage ``(H, W, 4)``, float32."""
     unit = min(size)
     *offset, angle = sprite.sway[time]
     linear = rotation(angle) @ track.linear[time]
-    # shrink by area first: bilinear sampling alone would alias
+    # shrink by area averaging first: bilinear sampling alone would alias
     radius = unit * sprite.radius * math.sqrt(abs(np.linalg.det(linear)))
     side = max(4, math.ceil(2 * radius))
     pixels = cv2.resize(sprite.pixels, (side, side), interpolation=cv2.INTER_AREA)
@@ -149,13 +153,13 @@ def _place(sprite: Sprite, track: Track, time: int, size: tuple[int, int]) -> np
 
 
 def _draw_backdrop(rng: np.random.Generator, side: int, unit: int, hue: float) -> np.ndarray:
-    """A muted texture with a few cut-outs glued to it: to tell them from the real objects takes motion."""
+    """Draw a muted texture with a few cut-outs glued to it, which only motion tells from the real objects."""
     canvas = _draw_texture(rng, side, unit / rng.uniform(1.0, 2.5), hue, saturation=rng.uniform(0.1, 0.5))
     canvas = canvas.astype(np.float32)
     for _ in range(rng.integers(3, 8)):
         sprite = _draw_sprite(rng, hue + rng.uniform(0.25, 0.75), 1)
         track = Track(rng.uniform(-0.5, 0.5, (1, 2)) * side / unit, rotation(rng.uniform(0, math.tau, 1)), np.ones(1))
-        # the sprite is measured in units of the frame, the canvas is larger
+        # sprites are measured in units of the frame, but the canvas is larger
         scale = unit / side
         track = track._replace(centre=track.centre * scale, linear=track.linear * scale)
         layer = _place(sprite, track, 0, (side, side))
@@ -164,7 +168,7 @@ def _draw_backdrop(rng: np.random.Generator, side: int, unit: int, hue: float) -
 
 
 def _draw_camera(rng: np.random.Generator, size: tuple[int, int], side: int, num_frames: int) -> np.ndarray:
-    """A slow pan, zoom and roll over a backdrop of ``side`` pixels."""
+    """Draw a slow pan, zoom and roll over a backdrop of ``side`` pixels, as affine maps ``(T, 2, 3)``."""
     time = np.linspace(-0.5, 0.5, num_frames)
     heading = rng.uniform(0, math.tau)
     pan = np.outer(time, [math.cos(heading), math.sin(heading)]) * rng.uniform(0, 0.2)
@@ -188,7 +192,7 @@ def _draw_sprite(rng: np.random.Generator, hue: float, num_frames: int) -> Sprit
 
 
 def _draw_outline(rng: np.random.Generator) -> np.ndarray:
-    """A closed outline around the origin that just fits into the unit circle: (P, 2)."""
+    """Draw a closed outline around the origin that just fits into the unit circle, ``(P, 2)``."""
     kind = rng.choice(['polygon', 'star', 'ellipse', 'pebble'])
     angle = np.linspace(0, math.tau, 96, endpoint=False)
     radius = np.ones_like(angle)
@@ -203,25 +207,26 @@ def _draw_outline(rng: np.random.Generator) -> np.ndarray:
     elif kind == 'pebble':
         for lobes in (2, 3, 5):
             radius = radius + rng.uniform(-0.4, 0.4) / lobes * np.cos(lobes * angle + rng.uniform(0, math.tau))
-    outline = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
+    outline: np.ndarray = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
     if kind == 'ellipse':
         outline = outline * [1, rng.uniform(0.55, 0.8)]
     outline = outline - outline.mean(0)
-    return outline / np.linalg.norm(outline, axis=1).max()
+    fitted: np.ndarray = outline / np.linalg.norm(outline, axis=1).max()
+    return fitted
 
 
 def _draw_texture(rng: np.random.Generator, side: int, period: float, hue: float, saturation: float) -> np.ndarray:
-    """A random pattern in shades of one hue.
+    """Draw a random pattern in shades of one hue.
 
     Args:
-        rng: Source of randomness.
-        side: Side of the square picture in pixels.
+        rng: Random generator.
+        side: Side of the square image in pixels.
         period: Coarseness of the pattern in pixels.
-        hue: Base hue, in turns of the colour wheel.
-        saturation: Of the middle shade, 0 to 1.
+        hue: Base hue in turns of the colour wheel.
+        saturation: Saturation, 0 to 1.
 
     Returns:
-        The picture (side, side, 3), uint8 RGB.
+        RGB image ``(side, side, 3)``, uint8.
     """
     kind = rng.choice(['noise', 'blobs', 'stripes', 'checker'])
     noise = _draw_noise(rng, side, period)
@@ -235,7 +240,7 @@ def _draw_texture(rng: np.random.Generator, side: int, period: float, hue: float
         'stripes': np.tanh(2 * np.sin(2 * across)),
         'checker': np.tanh(4 * np.sin(along) * np.sin(across)),
     }[kind]
-    # every pattern keeps some fine grain, so that its motion can be seen everywhere
+    # every pattern has some fine grain, so that its motion is visible everywhere
     field = np.clip(0.8 * field + 0.4 * _draw_noise(rng, side, period / 5), -1, 1)
     values = np.sort(rng.uniform(0.15, 1, 3))
     values += (0.6 - values.mean()) / 2 + [-0.15, 0, 0.15]
@@ -245,22 +250,25 @@ def _draw_texture(rng: np.random.Generator, side: int, period: float, hue: float
     ]
     ramp = np.array([np.interp(np.linspace(-1, 1, 256), [-1, 0, 1], channel) for channel in zip(*shades, strict=True)])
     levels = np.rint((field + 1) * 127.5).astype(np.uint8)
-    return np.rint(255 * ramp.T).astype(np.uint8)[levels]
+    texture: np.ndarray = np.rint(255 * ramp.T).astype(np.uint8)[levels]
+    return texture
 
 
 def _draw_noise(rng: np.random.Generator, side: int, period: float) -> np.ndarray:
-    """Smooth noise of three octaves, (side, side) float32 with zero mean and extremes near -1 and 1."""
-    field = np.zeros((side, side), np.float32)
+    """Draw smooth noise of three octaves with zero mean and extremes near -1 and 1, ``(side, side)``, float32."""
+    field: np.ndarray = np.zeros((side, side), np.float32)
     for octave in range(3):
         cells = math.ceil(side * 2**octave / period) + 2
         grid = rng.uniform(-1, 1, (cells, cells)).astype(np.float32)
         field += cv2.resize(grid, (side, side), interpolation=cv2.INTER_CUBIC) / 2**octave
     field -= field.mean()
-    return field / np.abs(field).max()
+    scaled: np.ndarray = field / np.abs(field).max()
+    return scaled
 
 
 def _wander(rng: np.random.Generator, num_frames: int, dims: int) -> np.ndarray:
-    """Smooth aimless motion with extremes near -1 and 1: (num_frames, dims)."""
+    """Draw smooth aimless motion with extremes near -1 and 1, ``(num_frames, dims)``."""
     time = np.linspace(0, math.tau, num_frames)[:, None, None]
     rate, phase = rng.uniform(0.3, 1.5, (2, dims)), rng.uniform(0, math.tau, (2, dims))
-    return np.sin(time * rate + phase).mean(1)
+    motion: np.ndarray = np.sin(time * rate + phase).mean(1)
+    return motion

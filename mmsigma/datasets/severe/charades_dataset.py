@@ -1,9 +1,10 @@
-"""Charades: everyday videos in which several of 157 actions go on at a time."""
+"""Charades: everyday videos in which several of 157 actions may occur at a time."""
 
 import csv
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmsigma.datasets.videos.missing_videos import report_missing
 from mmsigma.datasets.videos.video_dataset import VIDEO_SUFFIXES, VideoDataset
@@ -16,40 +17,43 @@ _ACTION = re.compile(r'c(\d+) ([\d.]+) ([\d.]+)')
 class CharadesDataset(VideoDataset):
     """Charades with temporal labels, from the CSV files that it is distributed with.
 
-    ``<data_prefix>/<id>`` may be a folder of frames (read it with ``ReadClip(decoder='frames')``) or ``<id>.mp4`` a
-    video. Which classes a sample gets is for
-    :class:`mmsigma.datasets.transforms.charades.SampleCharadesClip` to say.
+    A video is a file ``<data_prefix>/<id>.mp4`` (or another video suffix), or a folder ``<data_prefix>/<id>`` of
+    frames, which is read with ``ReadClip(decoder='frames')``. Which classes a sample has is decided by
+    :class:`mmsigma.datasets.transforms.charades.SampleCharadesClip`.
 
     Args:
         pipeline: Configs of the transforms.
         ann_file: ``Charades_v1_train.csv`` or ``Charades_v1_test.csv``, relative to ``data_root``.
-        frames: Look for folders of frames instead of videos.
-        fps: Frames per second, if the videos do not say: 24 for the frames as distributed.
-        strict: Raise if a video is missing, instead of counting and naming those that are.
+        frames: Whether to look for folders of frames instead of video files.
+        fps: Frames per second if the videos do not state it, 24 for the distributed frames.
+        strict: Whether a missing video is an error, instead of being counted and named in a warning.
         **kwargs: Further arguments of :class:`mmsigma.datasets.VideoDataset`.
+
+    Raises:
+        ValueError: If ``frames`` is set without ``fps``.
     """
 
     def __init__(
         self,
-        pipeline: Sequence[dict | Callable],
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]],
         ann_file: str,
         *,
         frames: bool = False,
         fps: float | None = None,
         strict: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         if frames and fps is None:
-            raise ValueError('frames=True needs fps: a folder does not say how fast its frames were taken (24)')
+            raise ValueError('frames=True requires fps, as a folder has no frame rate: 24 for the distributed frames')
         self.frames, self.fps, self.strict = frames, fps, strict
         super().__init__(pipeline, ann_file, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> list[dict[str, Any]]:
         """Read the CSV file and find the videos.
 
         Raises:
             FileNotFoundError: If there is no such file, or videos are missing and ``strict`` is set.
-            ValueError: If the file is not understood.
+            ValueError: If the file cannot be parsed.
         """
         annotations = read_charades(self.ann_file)
         folder = Path(self.data_prefix.get('video') or '.')
@@ -69,11 +73,11 @@ class CharadesDataset(VideoDataset):
 
 
 def read_charades(path: str | Path) -> dict[str, list[tuple[int, float, float]]]:
-    """Read the actions (class, start, end), in seconds, of every video of a Charades CSV file; some have none.
+    """Read the actions (class, start, end) of every video in a Charades CSV file, in seconds; some videos have none.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it lacks a column, or an action is not understood; the line is named.
+        ValueError: If it lacks a column, or an action cannot be parsed; the message names the line.
     """
     path = Path(path)
     if not path.is_file():
@@ -81,7 +85,7 @@ def read_charades(path: str | Path) -> dict[str, list[tuple[int, float, float]]]
     with path.open(encoding='utf-8-sig', newline='') as file:
         reader = csv.DictReader(file)
         if lacking := {'id', 'actions'} - set(reader.fieldnames or ()):
-            raise ValueError(f'{path} is not an annotation of Charades: it has no column {sorted(lacking)}')
+            raise ValueError(f'{path} is not an annotation of Charades: it lacks the columns {sorted(lacking)}')
         return {row['id']: _parse_actions(row['actions'], f'{path}, line {reader.line_num}') for row in reader}
 
 

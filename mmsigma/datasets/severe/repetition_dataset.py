@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,39 +13,39 @@ from mmsigma.registry import DATASETS
 
 @DATASETS.register_module()
 class RepetitionDataset(VideoDataset):
-    """Videos with cycle boundaries, as UCFRep distributes them (Zhang et al., CVPR 2020; 421 and 105 videos).
+    """Videos with cycle boundaries, as distributed with UCFRep (Zhang et al., CVPR 2020; 421 and 105 videos).
 
     ``ann_file`` is a folder with a ``.mat`` file per video, whose struct ``label`` has ``start_frame``, ``end_frame``
-    and ``temporal_bound``, the n + 1 boundaries of n repetitions, numbered from 1. Videos are found by name, whatever
-    the folder and the case of letters: UCF101 spells ``HandstandPushups`` in two ways.
+    and ``temporal_bound``, the n + 1 boundaries of n repetitions, numbered from 1. Videos are found by name, regardless
+    of folder and case, because UCF101 spells ``HandstandPushups`` in two ways.
 
     Args:
         pipeline: Configs of the transforms.
-        ann_file: The folder of annotations, relative to ``data_root``.
-        samples_per_video: How often each video is in the data set, for as many random parts of it per epoch.
-        strict: Raise if a video is missing, instead of counting and naming those that are. Test sets that lack videos
-            do not compare.
+        ann_file: Folder of annotations, relative to ``data_root``.
+        samples_per_video: Number of times that each video is in the dataset, and thus of random parts per epoch.
+        strict: Whether a missing video is an error, instead of being counted and named in a warning. Results on test
+            sets that lack videos are not comparable.
         **kwargs: Further arguments of :class:`mmsigma.datasets.VideoDataset`.
     """
 
     def __init__(
         self,
-        pipeline: Sequence[dict | Callable],
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]],
         ann_file: str,
         *,
         samples_per_video: int = 1,
         strict: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         self.samples_per_video, self.strict = samples_per_video, strict
         super().__init__(pipeline, ann_file, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> list[dict[str, Any]]:
         """Read all annotations and find their videos.
 
         Raises:
             FileNotFoundError: If there is no annotation, or videos are missing and ``strict`` is set.
-            ValueError: If an annotation is not understood; it is named.
+            ValueError: If an annotation cannot be parsed; the message names it.
         """
         annotations = sorted(Path(self.ann_file).glob('*.mat'))
         if not annotations:
@@ -61,11 +62,11 @@ class RepetitionDataset(VideoDataset):
         return [entry for entry in entries for _ in range(self.samples_per_video)]
 
 
-def read_repetitions(path: str | Path) -> dict:
+def read_repetitions(path: str | Path) -> dict[str, Any]:
     """Read an annotation of UCFRep.
 
     Returns:
-        ``cycle_bounds``, a list of n + 1 frame numbers, and ``annotated``, the first and last frame, all numbered
+        ``cycle_bounds``, a list of n + 1 frame numbers, and ``annotated``, the first and the last frame, all numbered
         from 0.
 
     Raises:

@@ -1,3 +1,5 @@
+"""Transforms from video files to model inputs; importing this package registers all of them."""
+
 from mmsigma.datasets.transforms.alignment import PackAlignmentInputs, SampleAlignmentSteps, SampleAllFrames
 from mmsigma.datasets.transforms.augment import FlipClip, RandAugmentClip, RandomResizedCropClip, RepeatAugment
 from mmsigma.datasets.transforms.charades import SampleCharadesClip, ShortSideCrop

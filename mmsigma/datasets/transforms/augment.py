@@ -1,7 +1,8 @@
-"""Augmentations of fine-tuning, the same for all frames of a clip."""
+"""Augmentation for fine-tuning, equal for all frames of a clip (VideoMAE; SIGMA)."""
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform, Compose
@@ -15,13 +16,14 @@ from mmsigma.utils.seeding import seeded_numpy
 
 @TRANSFORMS.register_module()
 class RandAugmentClip(BaseTransform):
-    """timm's RandAugment with the same operations and magnitudes for all frames.
+    """Apply timm's RandAugment with the same operations and magnitudes to all frames.
 
     Required keys: ``imgs``. Modified keys: ``imgs``.
 
     Args:
-        policy: timm's description (released scripts: magnitude 7, 4 operations; paper: ``rand-m9-mstd0.5-inc1``).
-        size: Side of the network's input in pixels; translations go up to 45 % of it.
+        policy: Policy in timm's notation (released scripts: magnitude 7, 4 operations; paper:
+            ``rand-m9-mstd0.5-inc1``).
+        size: Side of the network's input in pixels; translations reach 45 % of it.
     """
 
     def __init__(self, policy: str = 'rand-m7-n4-mstd0.5-inc1', size: int = 224) -> None:
@@ -29,7 +31,7 @@ class RandAugmentClip(BaseTransform):
         settings = dict(translate_const=int(size * 0.45), interpolation=Image.Resampling.BILINEAR)
         self.augment = rand_augment_transform(policy, settings)
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         seed = (int(np.random.randint(2**31)),)
         frames = []
         for frame in results['imgs']:
@@ -44,25 +46,26 @@ class RandAugmentClip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomResizedCropClip(BaseTransform):
-    """A crop of random area and aspect ratio, resized bilinearly to a square.
+    """Crop a random area with a random aspect ratio, and resize it bilinearly to a square.
 
-    Both are drawn up to ten times until the crop fits; failing that it is the largest central one of a permitted
-    aspect ratio.
+    Area and aspect ratio are drawn up to ten times until the crop fits. If none fits, the crop is the largest central
+    one with an allowed aspect ratio.
 
     Required keys: ``imgs``. Modified keys: ``imgs``, ``img_shape``. Added keys: ``crop_box`` (x, y, width, height).
 
     Args:
         size: Side of the output in pixels.
-        scale: Range of the area relative to the frame.
-        ratio: Range of width / height.
+        scale: Range of the crop's area relative to the frame.
+        ratio: Range of the crop's aspect ratio, width / height.
     """
 
     def __init__(
         self, size: int = 224, scale: Sequence[float] = (0.25, 1.0), ratio: Sequence[float] = (3 / 4, 4 / 3)
     ) -> None:
-        self.size, self.scale, self.ratio = size, tuple(scale), tuple(ratio)
+        self.size = size
+        self.scale, self.ratio = (scale[0], scale[1]), (ratio[0], ratio[1])
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         height, width = results['imgs'][0].shape[:2]
         results['crop_box'] = self.draw_box(width, height)
         results['imgs'] = crop_and_resize(results['imgs'], results['crop_box'], self.size)
@@ -70,7 +73,7 @@ class RandomResizedCropClip(BaseTransform):
         return results
 
     def draw_box(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """A crop (x, y, width, height) of a frame."""
+        """Draw a crop (x, y, width, height) of a frame, in pixels."""
         for _ in range(10):
             area = width * height * np.random.uniform(*self.scale)
             aspect = math.exp(np.random.uniform(math.log(self.ratio[0]), math.log(self.ratio[1])))
@@ -90,18 +93,18 @@ class RandomResizedCropClip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class FlipClip(BaseTransform):
-    """Mirror all frames of a clip left to right. Leave it out where left and right are part of the label.
+    """Flip all frames of a clip horizontally. Do not use it where left and right are part of the label.
 
     Required keys: ``imgs``. Modified keys: ``imgs``.
 
     Args:
-        prob: Probability.
+        prob: Probability of the flip.
     """
 
     def __init__(self, prob: float = 0.5) -> None:
         self.prob = prob
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         if np.random.rand() < self.prob:
             results['imgs'] = [frame[:, ::-1] for frame in results['imgs']]
         return results
@@ -112,21 +115,21 @@ class FlipClip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RepeatAugment(BaseTransform):
-    """Augment a decoded clip several times over: one read, several samples (repeated augmentation).
+    """Augment a decoded clip several times: one read, several samples (repeated augmentation).
 
-    Has to be the last step, and the dataloader needs ``collate_fn=dict(type='flatten_collate')``: the batch becomes
+    It must be the last step, and the dataloader must use ``collate_fn=dict(type='flatten_collate')``. The batch becomes
     ``num_repeats`` times as large as the dataloader's ``batch_size``.
 
     Args:
-        transforms: Configs of the steps to repeat, packing included.
-        num_repeats: How many samples to make of a clip.
+        transforms: Configs of the steps to repeat, including packing.
+        num_repeats: Number of samples per clip.
     """
 
-    def __init__(self, transforms: Sequence[dict | Callable], num_repeats: int = 2) -> None:
+    def __init__(self, transforms: Sequence[dict[str, Any] | Callable[..., Any]], num_repeats: int = 2) -> None:
         self.num_repeats = num_repeats
         self.steps = Compose([TRANSFORMS.build(step) if isinstance(step, dict) else step for step in transforms])
 
-    def transform(self, results: dict) -> list[dict]:
+    def transform(self, results: dict[str, Any]) -> list[dict[str, Any]]:
         return [self.steps({**results, 'imgs': list(results['imgs'])}) for _ in range(self.num_repeats)]
 
     def __repr__(self) -> str:

@@ -1,6 +1,7 @@
-"""Clips of Charades with the labels of what happens in them."""
+"""Sampling and cropping of Charades clips with their multi-label targets (SlowFast; SEVERE)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,19 +14,19 @@ from mmsigma.registry import TRANSFORMS
 def frame_labels(
     actions: Sequence[tuple[int, float, float]], num_frames: int, fps: float, num_classes: int
 ) -> np.ndarray:
-    """Which actions go on in each frame.
+    """Return which actions occur in each frame.
 
     Args:
-        actions: Triples (class, start, end), in seconds.
-        num_frames: Frames of the video.
+        actions: Triples (class, start, end), with times in seconds.
+        num_frames: Number of frames of the video.
         fps: Frames per second.
         num_classes: Number of classes C.
 
     Returns:
-        bool (num_frames, C).
+        Labels ``(num_frames, C)``, bool.
 
     Raises:
-        ValueError: If a class is not below ``num_classes``.
+        ValueError: If a class is not between 0 and ``num_classes`` - 1.
     """
     labels = np.zeros((num_frames, num_classes), bool)
     if not len(actions):
@@ -40,7 +41,7 @@ def frame_labels(
 
 
 def clip_starts(num_frames: int, span: int, num_clips: int) -> np.ndarray:
-    """First frames of clips that cover a video evenly, (num_clips,); a single one is in the middle."""
+    """Return the first frames ``(num_clips,)`` of clips that cover a video evenly; a single one is in the middle."""
     free = max(num_frames - span, 0)
     if num_clips == 1:
         return np.array([free // 2])
@@ -49,21 +50,24 @@ def clip_starts(num_frames: int, span: int, num_clips: int) -> np.ndarray:
 
 @TRANSFORMS.register_module()
 class SampleCharadesClip(BaseTransform):
-    """A random clip with the actions that occur in it, or clips over the whole video with all of its actions.
+    """Sample a random clip with the actions that occur in it, or clips over the whole video with all of its actions.
 
-    As SlowFast and SEVERE do: the label of a training clip is the union over all frames from the first to the last
-    one sampled, and that of a test video the union over the video. A clip that reaches beyond the video repeats its
-    last frame; in training, a video shorter than a clip may also start late, repeating its first one.
+    This follows SlowFast and SEVERE: the label of a training clip is the union over all frames from the first to the
+    last sampled one; that of a test video is the union over the video. A clip that extends beyond the video repeats its
+    last frame. In training, a video shorter than a clip may also start late, in which case it repeats its first frame.
 
     Required keys: ``total_frames``, ``actions`` of (class, start, end) in seconds, and ``fps`` or ``avg_fps``. Added
-    keys: ``frame_inds`` (num_clips * clip_len,), ``label``, float (num_classes,), ``clip_len``, ``frame_interval``,
-    ``num_clips``.
+    keys: ``frame_inds`` ``(num_clips * clip_len,)``, ``label``, float ``(num_classes,)``, ``clip_len``,
+    ``frame_interval``, ``num_clips``.
 
     Args:
-        clip_len: Frames per clip.
+        clip_len: Number of frames per clip.
         frame_interval: Stride in frames.
-        num_clips: Clips of a test video; None for one random clip to train on.
+        num_clips: Number of clips of a test video; None for one random clip for training.
         num_classes: Number of classes.
+
+    Raises:
+        ValueError: If a number is not positive.
     """
 
     def __init__(
@@ -77,7 +81,7 @@ class SampleCharadesClip(BaseTransform):
         self.clip_len, self.frame_interval = clip_len, frame_interval
         self.num_clips, self.num_classes = num_clips, num_classes
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         total = results['total_frames']
         span = (self.clip_len - 1) * self.frame_interval + 1
         if self.num_clips is None:
@@ -97,10 +101,10 @@ class SampleCharadesClip(BaseTransform):
         return results
 
     @staticmethod
-    def _fps(results: dict) -> float:
+    def _fps(results: dict[str, Any]) -> float:
         fps = results.get('fps') or results.get('avg_fps')
         if not fps:
-            raise ValueError(f'{results.get("filename", "a video")} has no frame rate: set fps of the data set')
+            raise ValueError(f'{results.get("filename", "a video")} has no frame rate: set fps of the dataset')
         return float(fps)
 
     def __repr__(self) -> str:
@@ -112,23 +116,26 @@ class SampleCharadesClip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ShortSideCrop(BaseTransform):
-    """Resize to a random short side and cut out a square anywhere, in one step (SlowFast's training on Charades).
+    """Resize to a random short side and crop a random square, in one step (SlowFast's training on Charades).
 
-    The inverse of the short side is uniform, so that the share of the picture that is seen is.
+    The inverse of the short side is uniform, and with it the visible fraction of the frame's side.
 
     Required keys: ``imgs``. Modified keys: ``imgs``, ``img_shape``. Added keys: ``crop_box`` (x, y, width, height).
 
     Args:
         size: Side of the square in pixels.
         short_side: Smallest and largest short side in pixels.
+
+    Raises:
+        ValueError: If the square does not fit into the smallest short side.
     """
 
     def __init__(self, size: int = 224, short_side: tuple[int, int] = (256, 340)) -> None:
         if not size <= short_side[0] <= short_side[1]:
-            raise ValueError(f'a square of {size} pixels does not fit every short side in {tuple(short_side)}')
+            raise ValueError(f'a square of {size} pixels does not fit into every short side in {tuple(short_side)}')
         self.size, self.short_side = size, tuple(short_side)
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         height, width = results['imgs'][0].shape[:2]
         smallest, largest = self.short_side
         short = 1 / np.random.uniform(1 / largest, 1 / smallest)

@@ -1,6 +1,7 @@
-"""Which frames of a video correspondence is learnt from (Mask-VOS, MAST, CRW)."""
+"""Choice of the frames that correspondence is learnt from (Mask-VOS, MAST, CRW)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -9,39 +10,53 @@ from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.registry import TRANSFORMS
 
 
-def step_of_rate(results: dict, fps: float) -> int:
-    """Frames from one to the next at about so many a second.
+def step_of_rate(results: dict[str, Any], fps: float) -> int:
+    """Return the step, in frames, at which a video is read at about ``fps`` frames per second.
+
+    Args:
+        results: Results with ``filename`` and, if known, ``avg_fps``.
+        fps: Frames per second.
 
     Raises:
-        ValueError: If the frames have no rate, as those of a folder.
+        ValueError: If the frame rate is unknown, as for a folder of frames.
     """
     rate = results.get('avg_fps')
     if not rate:
-        raise ValueError(f'{results["filename"]} has no frame rate to take {fps:g} a second by: give a step instead')
+        raise ValueError(
+            f'{results["filename"]} has no frame rate, which is needed to sample {fps:g} frames per second: set a '
+            'step in frames'
+        )
     return max(round(float(rate) / fps), 1)
 
 
-def _count_steps(results: dict, step: int, needed: int) -> int:
-    count = (results['total_frames'] + step - 1) // step
+def _count_steps(results: dict[str, Any], step: int, needed: int) -> int:
+    """Return how many frames a video has at a step of ``step`` frames; at least ``needed``."""
+    count: int = (results['total_frames'] + step - 1) // step
     if count < needed:
-        raise UnreadableVideoError(results['filename'], f'{count} frames at a step of {step}, {needed} are needed')
+        reason = f'it has {count} frames at a step of {step}, {needed} are required'
+        raise UnreadableVideoError(results['filename'], reason)
     return count
 
 
-def _set(results: dict, frames: np.ndarray) -> dict:
+def _set(results: dict[str, Any], frames: np.ndarray) -> dict[str, Any]:
     results['frame_inds'], results['num_clips'], results['clip_len'] = frames, 1, len(frames)
     return results
 
 
 @TRANSFORMS.register_module()
 class SampleCorrespondingFrames(BaseTransform):
-    """A frame, the next one, and a distant one, before or after (Mask-VOS, section 3.2).
+    """Sample a frame, the next one, and a distant one before or after (Mask-VOS, section 3.2).
 
     Required keys: ``filename``, ``total_frames``. Added keys: ``frame_inds``, ``num_clips``, ``clip_len``.
 
     Args:
-        step: Frames from one to the next: of videos with 30 frames a second every fifth for one.
-        min_gap: Steps between the first frame and the distant one; in shorter videos it is as distant as can be.
+        step: Distance from one frame to the next in frames of the video, for instance 5 for videos at 30 frames per
+            second.
+        min_gap: Smallest distance of the distant frame from the first, in steps. In shorter videos, it is as distant
+            as possible.
+
+    Raises:
+        ValueError: If an argument is not positive.
     """
 
     def __init__(self, step: int = 1, min_gap: int = 5) -> None:
@@ -49,11 +64,11 @@ class SampleCorrespondingFrames(BaseTransform):
             raise ValueError(f'step and min_gap must be positive, got {step} and {min_gap}')
         self.step, self.min_gap = step, min_gap
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Draw the frames.
 
         Raises:
-            UnreadableVideoError: If the video has a single step.
+            UnreadableVideoError: If the video has fewer than two steps.
         """
         count = _count_steps(results, self.step, needed=2)
         first = int(np.random.randint(count - 1))
@@ -67,15 +82,18 @@ class SampleCorrespondingFrames(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SampleFramesAtGaps(BaseTransform):
-    """Frames in order of time, each at a gap from the one before that is drawn anew (MAST).
+    """Sample frames in temporal order at random gaps (MAST).
 
     Required keys: ``filename``, ``total_frames``. Added keys: ``frame_inds``, ``num_clips``, ``clip_len``.
 
     Args:
-        num_frames: 2 for MAST's pairs.
-        gaps: In steps; in videos too short for them they are as long as fits.
-        probabilities: Of the gaps.
-        step: Frames of the video per step.
+        num_frames: Number of frames; 2 for MAST's pairs.
+        gaps: Gaps to draw from, in steps; they are shortened in videos that are too short for them.
+        probabilities: Probability of each gap.
+        step: Length of a step in frames of the video.
+
+    Raises:
+        ValueError: If an argument is out of range, or the probabilities do not match the gaps.
     """
 
     def __init__(
@@ -86,12 +104,14 @@ class SampleFramesAtGaps(BaseTransform):
         step: int = 1,
     ) -> None:
         if num_frames < 2 or min(gaps) < 1 or step < 1:
-            raise ValueError(f'num_frames must be 2 or more, gaps and step positive, got {num_frames}, {gaps}, {step}')
+            raise ValueError(
+                f'num_frames must be at least 2, gaps and step must be positive, got {num_frames}, {gaps}, {step}'
+            )
         if len(gaps) != len(probabilities) or not np.isclose(sum(probabilities), 1):
-            raise ValueError(f'probabilities must be one per gap and add up to 1, got {probabilities} for {gaps}')
+            raise ValueError(f'probabilities must be one per gap and sum to 1, got {probabilities} for {gaps}')
         self.num_frames, self.gaps, self.probabilities, self.step = num_frames, gaps, probabilities, step
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Draw the frames.
 
         Raises:
@@ -109,15 +129,19 @@ class SampleFramesAtGaps(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SampleClipAtRate(BaseTransform):
-    """Frames in a row at about so many a second, whatever the rate of the video (CRW: 4 at 8 a second).
+    """Sample successive frames at about a given rate, whatever the rate of the video (CRW: 4 frames at 8 per second).
 
-    Starts are whole steps too, so that all frames that can be drawn are those that clustering sees at this rate.
+    Starts are multiples of the step as well, so all frames that can be drawn are among those that clustering sees at
+    this rate.
 
     Required keys: ``filename``, ``total_frames``, ``avg_fps``. Added keys: ``frame_inds``, ``num_clips``, ``clip_len``.
 
     Args:
-        num_frames: In a clip.
-        fps: Frames a second.
+        num_frames: Number of frames per clip.
+        fps: Frames per second.
+
+    Raises:
+        ValueError: If an argument is not positive.
     """
 
     def __init__(self, num_frames: int = 4, fps: float = 8) -> None:
@@ -125,12 +149,12 @@ class SampleClipAtRate(BaseTransform):
             raise ValueError(f'num_frames and fps must be positive, got {num_frames} and {fps}')
         self.num_frames, self.fps = num_frames, fps
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Draw the clip.
 
         Raises:
             UnreadableVideoError: If the video is too short.
-            ValueError: If it has no frame rate.
+            ValueError: If its frame rate is unknown.
         """
         step = step_of_rate(results, self.fps)
         start = np.random.randint(_count_steps(results, step, self.num_frames) - self.num_frames + 1)
@@ -142,14 +166,17 @@ class SampleClipAtRate(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ShuffleFrames(BaseTransform):
-    """Put the frames of a clip into a random order and keep the first few (the release of Mask-VOS: 3 of 5).
+    """Shuffle the frames of a clip and keep the first few (released code of Mask-VOS: 3 of 5).
 
     Modified keys: ``frame_inds``.
+
+    Args:
+        keep: Number of frames to keep.
     """
 
     def __init__(self, keep: int = 3) -> None:
         self.keep = keep
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         results['frame_inds'] = np.random.permutation(results['frame_inds'])[: self.keep]
         return results

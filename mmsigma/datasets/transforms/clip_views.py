@@ -1,4 +1,6 @@
-"""Clips in which correspondence is learnt: cut, flipped, and each frame there twice (DUL; Mask-VOS, CVPR 2023)."""
+"""Crops, flips and second views of the clips that correspondence is learnt from (DUL; Mask-VOS, CVPR 2023)."""
+
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,22 +14,24 @@ from mmsigma.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class ScaleCropFlip(BaseTransform):
-    """Resize the short side to a random length, cut out a square, flip it or not: the same for all frames and masks.
+    """Resize the short side to a random length, crop a random square, and flip at random; equal for all frames.
 
-    Required keys: ``imgs``. Modified keys: ``imgs``, ``pseudo_mask`` (T, H, W) if it is there, ``img_shape``.
+    Pseudo masks undergo the same changes.
+
+    Required keys: ``imgs``. Modified keys: ``imgs``, ``pseudo_mask`` ``(T, H, W)`` if present, ``img_shape``.
 
     Args:
-        size: Side of the square.
-        short_side: Range of the short side.
-        flip: Probability of a flip.
+        size: Side of the square in pixels.
+        short_side: Range of the short side in pixels, both ends included.
+        flip: Probability of a horizontal flip.
     """
 
     def __init__(self, size: int = 256, short_side: tuple[int, int] = (256, 320), flip: float = 0.5) -> None:
         if not size <= short_side[0] <= short_side[1]:
-            raise ValueError(f'short_side {short_side} must be a range from size {size} on')
+            raise ValueError(f'short_side {short_side} must be an increasing range that starts at size {size} or above')
         self.size, self.short_side, self.flip = size, tuple(short_side), flip
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         height, width = results['imgs'][0].shape[:2]
         short = int(np.random.randint(self.short_side[0], self.short_side[1] + 1))
         shape = (
@@ -52,14 +56,16 @@ class ScaleCropFlip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class CropEachFrame(RandomResizedCropClip):
-    """A crop of its own from each frame of a clip, resized to a square, and its mask with it (CRW).
+    """Crop each frame of a clip independently and resize the crop to a square (CRW).
 
-    Required keys: ``imgs``. Modified keys: ``imgs``, ``pseudo_mask`` (T, H, W) if it is there, ``img_shape``.
+    Pseudo masks undergo the same changes.
+
+    Required keys: ``imgs``. Modified keys: ``imgs``, ``pseudo_mask`` ``(T, H, W)`` if present, ``img_shape``.
 
     Args:
         size: Side of the output in pixels.
-        scale: Range of the area relative to the frame.
-        ratio: Range of width / height.
+        scale: Range of the crop's area relative to the frame.
+        ratio: Range of the crop's aspect ratio, width / height.
     """
 
     def __init__(
@@ -67,7 +73,7 @@ class CropEachFrame(RandomResizedCropClip):
     ) -> None:
         super().__init__(size, scale, ratio)
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         height, width = results['imgs'][0].shape[:2]
         boxes = [self.draw_box(width, height) for _ in results['imgs']]
 
@@ -88,21 +94,24 @@ class CropEachFrame(RandomResizedCropClip):
 
 @TRANSFORMS.register_module()
 class SecondView(BaseTransform):
-    """Each frame once more: flipped or not, cropped, enlarged to its size; one draw for all frames of a clip.
+    """Add a second view of each frame: flipped at random, cropped, and enlarged to the frame's size.
 
-    Required keys: ``imgs``, squares. Added keys: ``views``, ``view_centre`` (dy, dx), ``view_zoom``, ``view_flip``.
+    All frames of a clip share one draw.
+
+    Required keys: ``imgs``, square frames. Added keys: ``views``, ``view_centre`` (dy, dx), ``view_zoom``,
+    ``view_flip``.
 
     Args:
-        zoom: Range of the side of the crop, relative to the frame's.
-        flip: Probability of a flip.
+        zoom: Range of the crop's side relative to the frame's.
+        flip: Probability of a horizontal flip.
     """
 
     def __init__(self, zoom: tuple[float, float] = (0.5, 1.0), flip: float = 0.5) -> None:
         if not 0 < zoom[0] <= zoom[1] <= 1:
-            raise ValueError(f'zoom must be a range between 0 and 1, got {zoom}')
-        self.zoom, self.flip = tuple(zoom), flip
+            raise ValueError(f'zoom must be an increasing range between 0 and 1, got {zoom}')
+        self.zoom, self.flip = (zoom[0], zoom[1]), flip
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         size = results['imgs'][0].shape[0]
         side = int(np.random.uniform(*self.zoom) * size)
         top, left = np.random.randint(size - side + 1, size=2).tolist()
@@ -119,12 +128,12 @@ class SecondView(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackClipViews(BaseTransform):
-    """Pack a clip: ``inputs`` with ``images`` and perhaps ``views``, uint8 (T, 3, H, W), and ``data_samples``.
+    """Pack a clip: ``inputs`` with ``images`` and, if present, ``views``, uint8 ``(T, 3, H, W)``, and ``data_samples``.
 
-    The sample has ``pseudo_mask``, uint8 (T, H, W) or empty, and the geometry of the second view.
+    The sample has ``pseudo_mask``, uint8 ``(T, H, W)`` or empty, and the geometry of the second view as metadata.
     """
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         inputs = {
             name: torch.from_numpy(np.stack(results[key])).movedim(-1, 1).contiguous()
             for name, key in (('images', 'imgs'), ('views', 'views'))

@@ -1,6 +1,7 @@
-"""The last step of a pipeline."""
+"""Packing of results into model inputs and data samples, the last step of a pipeline."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,15 +13,15 @@ from mmsigma.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class PackVideoInputs(BaseTransform):
-    """Pack one clip for the model: ``inputs``, uint8 (C, T, H, W), and ``data_samples`` with everything else.
+    """Pack a video for the model: ``inputs``, uint8 ``(C, T, H, W)``, and ``data_samples`` with everything else.
 
-    Several views of a video, as :class:`CropViews` makes them, become (V, C, T, H, W).
+    Several views of a video, as from :class:`CropViews`, become ``(V, C, T, H, W)``.
 
-    The sample carries ``gt_label`` if the video has a label (several: multi-hot), ``mask`` if one was drawn, and
-    ``meta_keys``.
+    The sample has ``gt_label`` if the video has a label (multi-hot for several), ``mask`` if one was drawn, and the
+    metadata ``meta_keys``.
 
     Args:
-        meta_keys: Keys of the results to carry along if they are there.
+        meta_keys: Keys of the results that become metadata if present.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class PackVideoInputs(BaseTransform):
     ) -> None:
         self.meta_keys = tuple(meta_keys)
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         clip = torch.from_numpy(np.stack(results['imgs']) if isinstance(results['imgs'], list) else results['imgs'])
         sample = ActionDataSample()
         label = results.get('label')

@@ -1,6 +1,7 @@
-"""Videos that come as folders of pictures, as a decoder for :class:`ReadClip`."""
+"""Decoder for videos that are stored as folders of images, for :class:`ReadClip`."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,14 +13,14 @@ from mmsigma.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class FrameFolderInit(BaseTransform):
-    """List the pictures of a folder in the order of :func:`mmsigma.io.video.list_pictures`.
+    """List the images of a folder in the order of :func:`mmsigma.io.video.list_pictures`.
 
-    ``ReadClip(decoder='frames')`` reads with it.
+    ``ReadClip(decoder='frames')`` uses it.
 
     Required keys: ``filename``, the folder. Added keys: ``video_reader``, ``total_frames``.
     """
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         frames = list_pictures(results['filename'])
         results['video_reader'], results['total_frames'] = frames, len(frames)
         return results
@@ -27,26 +28,26 @@ class FrameFolderInit(BaseTransform):
 
 @TRANSFORMS.register_module()
 class FrameFolderDecode(BaseTransform):
-    """Read the pictures ``frame_inds``, each once.
+    """Read the images ``frame_inds``, each of them once.
 
     Required keys: ``video_reader``, ``frame_inds``. Added keys: ``imgs``, ``img_shape``, ``original_shape``.
     """
 
-    def transform(self, results: dict) -> dict:
-        """Read the pictures.
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Read the images.
 
         Raises:
-            ValueError: If one is no picture, or two differ in size; :class:`ReadClip` adds the folder.
+            ValueError: If a file is not an image, or two images differ in size; :class:`ReadClip` adds the folder.
         """
         indices, paths = np.ravel(results['frame_inds']).tolist(), results['video_reader']
         read = {index: self._read(paths[index]) for index in sorted(set(indices))}
         (first, picture), *others = read.items()
-        for index, other in others:  # crops of a clip have one place
+        for index, other in others:  # all frames of a clip are cropped at the same position
             if other.shape != picture.shape:
                 sizes = (
                     f'{picture.shape[1]} x {picture.shape[0]}, {paths[index].name} {other.shape[1]} x {other.shape[0]}'
                 )
-                raise ValueError(f'pictures of a video need one size: {paths[first].name} is {sizes}')
+                raise ValueError(f'all images of a video must have the same size: {paths[first].name} is {sizes}')
         results['imgs'] = [read[index] for index in indices]
         results['img_shape'] = results['original_shape'] = results['imgs'][0].shape[:2]
         return results
@@ -55,5 +56,5 @@ class FrameFolderDecode(BaseTransform):
     def _read(path: Path) -> np.ndarray:
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if picture is None:
-            raise ValueError(f'{path.name} is not a picture')
+            raise ValueError(f'{path.name} is not an image')
         return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

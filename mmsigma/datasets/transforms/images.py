@@ -1,4 +1,6 @@
-"""Images as clips that stand still."""
+"""Images as still clips, to evaluate video models on image datasets."""
+
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,22 +18,23 @@ class ReadImageClip(BaseTransform):
     ``original_shape``.
 
     Args:
-        num_frames: Length of the clip; the tubelet size is the least.
-        upscale: Resize images whose short side is smaller to this many pixels, bicubically (CIFAR: 32 to 224).
+        num_frames: Length of the clip in frames, at least the tubelet size.
+        upscale: Length in pixels to which a shorter short side is resized, bicubically (CIFAR: 32 to 224); None to keep
+            the size.
     """
 
     def __init__(self, num_frames: int = 16, upscale: int | None = None) -> None:
         self.num_frames, self.upscale = num_frames, upscale
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Add the frames to ``results``.
 
         Raises:
-            UnreadableVideoError: If the file is missing or no image.
+            UnreadableVideoError: If the file is missing or not an image.
         """
         image = cv2.imread(results['filename'], cv2.IMREAD_COLOR)
         if image is None:
-            raise UnreadableVideoError(results['filename'], 'missing or no image')
+            raise UnreadableVideoError(results['filename'], 'missing or not an image')
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         results['original_shape'] = image.shape[:2]
         short = min(image.shape[:2])

@@ -1,6 +1,7 @@
-"""From an annotated video of repetitions to what the counter takes."""
+"""Transforms for repetition counting: choice of frames with their cycle labels, letterboxing and packing."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,18 +15,22 @@ from mmsigma.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class SampleRepetitions(BaseTransform):
-    """The annotated part of a video, or a random part of that to train on, with the labels of its frames.
+    """Sample the annotated part of a video, or a random part of it for training, with the labels of its frames.
 
-    A random part starts at any frame before the last ``min_cycles`` cycles and ends on a boundary, at least that many
-    whole cycles later, or after ``max_frames``. Labels whose matching frame is not in the part are undefined.
+    A random part starts at any frame before the last ``min_cycles`` cycles. It ends on a boundary at least that many
+    whole cycles later, or after ``max_frames``. Labels whose matching frame is outside the part are undefined.
 
-    Required keys: ``total_frames``, ``cycle_bounds`` (n + 1,) and ``annotated`` (first, last), numbered from 0. Added
-    keys: ``frame_inds``, ``previous_labels`` and ``next_labels`` (T,), ``count``, ``clip_len``, ``num_clips``.
+    Required keys: ``total_frames``, ``cycle_bounds`` ``(n + 1,)`` and ``annotated`` (first, last), numbered from 0.
+    Added keys: ``frame_inds``, ``previous_labels`` and ``next_labels`` ``(T,)``, ``count``, ``clip_len``,
+    ``num_clips``.
 
     Args:
-        random: Take a random part.
-        min_cycles: Fewest whole cycles of a random part.
-        max_frames: Most frames of a random part.
+        random: Whether to take a random part.
+        min_cycles: Minimum number of whole cycles in a random part.
+        max_frames: Maximum number of frames in a random part.
+
+    Raises:
+        ValueError: If ``min_cycles`` or ``max_frames`` is not positive.
     """
 
     def __init__(self, random: bool = True, min_cycles: int = 2, max_frames: int = 300) -> None:
@@ -33,7 +38,7 @@ class SampleRepetitions(BaseTransform):
             raise ValueError(f'min_cycles and max_frames must be positive, got {min_cycles} and {max_frames}')
         self.random, self.min_cycles, self.max_frames = random, min_cycles, max_frames
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         bounds = np.asarray(results['cycle_bounds'], np.int64)
         first, last = self._draw(bounds) if self.random else results['annotated']
         frames = np.arange(first, last + 1)
@@ -44,12 +49,13 @@ class SampleRepetitions(BaseTransform):
         results['next_labels'] = np.where(outside | (frames + following > last), UNDEFINED, following)
         results['previous_labels'] = np.where(outside | (frames - previous < first), UNDEFINED, previous)
         results['count'] = len(bounds) - 1
-        # containers may hold a frame less than was annotated
+        # some files have one frame less than was annotated
         results['frame_inds'] = np.minimum(frames, results['total_frames'] - 1)
         results['clip_len'], results['num_clips'] = len(frames), 1
         return results
 
     def _draw(self, bounds: np.ndarray) -> tuple[int, int]:
+        """Draw the first and the last frame of a random part."""
         min_cycles = min(self.min_cycles, len(bounds) - 1)
         first = np.random.randint(bounds[0], bounds[-1 - min_cycles] + 1)
         earliest = np.searchsorted(bounds, first) + min_cycles
@@ -64,9 +70,9 @@ class SampleRepetitions(BaseTransform):
 
 @TRANSFORMS.register_module()
 class Letterbox(BaseTransform):
-    """Resize frames so that the longer side fits a square, and fill the rest with black, half on either side.
+    """Resize frames so that the longer side fits a square, and pad the rest with black, half on either side.
 
-    Required keys: ``imgs``. Modified keys: ``imgs``, uint8 (T, size, size, C), and ``img_shape``.
+    Required keys: ``imgs``. Modified keys: ``imgs``, uint8 ``(T, size, size, C)``, and ``img_shape``.
 
     Args:
         size: Side of the square in pixels.
@@ -75,7 +81,7 @@ class Letterbox(BaseTransform):
     def __init__(self, size: int = 224) -> None:
         self.size = size
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         frames: Sequence[np.ndarray] = results['imgs']
         height, width = frames[0].shape[:2]
         scale = self.size / max(height, width)
@@ -93,18 +99,18 @@ class Letterbox(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackRepetitionInputs(BaseTransform):
-    """Pack a video of repetitions: ``inputs``, uint8 (C, T, H, W), and ``data_samples``.
+    """Pack a video of repetitions: ``inputs``, uint8 ``(C, T, H, W)``, and ``data_samples``.
 
-    The sample carries ``previous_labels`` and ``next_labels`` (T,), ``gt_count`` and ``meta_keys``.
+    The sample has ``previous_labels`` and ``next_labels`` ``(T,)``, ``gt_count``, and the metadata ``meta_keys``.
 
     Args:
-        meta_keys: Keys of the results to carry along if they are there.
+        meta_keys: Keys of the results that become metadata if present.
     """
 
     def __init__(self, meta_keys: Sequence[str] = ('filename', 'original_shape', 'failures')) -> None:
         self.meta_keys = tuple(meta_keys)
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         sample = ActionDataSample()
         for name in ('previous_labels', 'next_labels'):
             sample.set_field(torch.from_numpy(results[name]), name)

@@ -1,4 +1,6 @@
-"""Choosing frames."""
+"""Choice of the frames of a clip, for training and for multi-view testing (VideoMAE; SIGMA)."""
+
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -7,16 +9,16 @@ from mmsigma.registry import TRANSFORMS
 
 
 class _ClipSampler(BaseTransform):
-    """Sets ``frame_inds``, ``clip_len``, ``frame_interval`` and ``num_clips`` from ``frames(total_frames)``."""
+    """Base class that sets ``frame_inds``, ``clip_len``, ``frame_interval`` and ``num_clips`` from ``frames``."""
 
     clip_len: int
     frame_interval: int
 
     def frames(self, total_frames: int) -> np.ndarray:
-        """Frame numbers, (num_clips, clip_len), for a video of that many frames."""
+        """Return the frame numbers ``(num_clips, clip_len)`` for a video of ``total_frames`` frames."""
         raise NotImplementedError
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         frames = self.frames(results['total_frames'])
         results['frame_inds'] = frames.ravel()
         results['clip_len'], results['frame_interval'] = self.clip_len, self.frame_interval
@@ -30,15 +32,15 @@ class _ClipSampler(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SampleStridedClip(_ClipSampler):
-    """One clip at an exact stride from a random start, as VideoMAE and SIGMA pre-train on.
+    """Sample one clip at an exact stride from a random start, as VideoMAE and SIGMA do for pre-training.
 
     The start is uniform over 0 .. total_frames - clip_len * frame_interval, both included. A video too short for that
-    starts at 0, and once the next step would reach its last frame, the frame before is repeated.
+    starts at 0; as soon as the next step would reach its last frame, the frame before is repeated.
 
     Required keys: ``total_frames``. Added keys: ``frame_inds``, ``clip_len``, ``frame_interval``, ``num_clips``.
 
     Args:
-        clip_len: Frames per clip.
+        clip_len: Number of frames per clip.
         frame_interval: Stride in frames (paper: 4 on Kinetics, 2 on Something-Something).
     """
 
@@ -55,16 +57,17 @@ class SampleStridedClip(_ClipSampler):
 
 @TRANSFORMS.register_module()
 class SampleDenseClip(_ClipSampler):
-    """One clip out of a random window, as VideoMAE and SIGMA fine-tune on Kinetics.
+    """Sample one clip from a random window, as VideoMAE and SIGMA do for fine-tuning on Kinetics.
 
-    The window has clip_len * frame_interval frames, and the clip is clip_len evenly spaced points of it, both ends
-    included and truncated: the effective stride is frame_interval * clip_len / (clip_len - 1), 4.27 instead of 4, as
-    released. A video no longer than the window gives as many points as it has strides, then repeats its last frame.
+    The window has clip_len * frame_interval frames, and the clip consists of clip_len evenly spaced points of it, with
+    both ends included and truncated to whole frames. The effective stride is frame_interval * clip_len / (clip_len -
+    1), 4.27 instead of 4, as in the released code. A video that is not longer than the window yields as many points as
+    it has strides, then repeats its last frame.
 
     Required keys: ``total_frames``. Added keys: ``frame_inds``, ``clip_len``, ``frame_interval``, ``num_clips``.
 
     Args:
-        clip_len: Frames per clip.
+        clip_len: Number of frames per clip.
         frame_interval: Nominal stride in frames.
     """
 
@@ -82,15 +85,15 @@ class SampleDenseClip(_ClipSampler):
 
 @TRANSFORMS.register_module()
 class SampleDenseViews(_ClipSampler):
-    """Clips for testing at equal distances over the whole video, as VideoMAE and SIGMA test on Kinetics.
+    """Sample equally spaced test clips over the whole video, as VideoMAE and SIGMA do on Kinetics.
 
-    Of all frames every ``frame_interval``-th is taken, the last of them repeated if they are too few, and clip k of S
-    starts at entry int(k * (len - clip_len) / (S - 1)) of those. A single clip is the middle one.
+    The video is thinned to every ``frame_interval``-th frame, with the last one repeated if there are too few. Clip k
+    of S starts at entry int(k * (len - clip_len) / (S - 1)) of these frames. A single clip is the middle one.
 
     Required keys: ``total_frames``. Added keys: ``frame_inds``, ``clip_len``, ``frame_interval``, ``num_clips``.
 
     Args:
-        clip_len: Frames per clip.
+        clip_len: Number of frames per clip.
         frame_interval: Stride in frames.
         num_clips: Number of clips S.
     """
@@ -111,16 +114,16 @@ class SampleDenseViews(_ClipSampler):
 
 @TRANSFORMS.register_module()
 class SampleSegmentClip(_ClipSampler):
-    """One random frame out of each of ``clip_len`` equal segments of the video (TSN), as on Something-Something.
+    """Sample one random frame from each of ``clip_len`` equal segments of the video (TSN), as on Something-Something.
 
-    Segments have whole numbers of frames, as released, so that up to ``clip_len`` - 1 frames at the end are never used.
-    Of a video shorter than ``clip_len`` frames, which the release answers with its first frame alone, segments have
-    fractions of a frame, so that frames repeat in order.
+    Segments have whole numbers of frames, as in the released code, so up to ``clip_len`` - 1 frames at the end are
+    never used. If a video has fewer than ``clip_len`` frames, for which the released code repeats the first frame,
+    segments are fractions of a frame, so frames repeat in order.
 
     Required keys: ``total_frames``. Added keys: ``frame_inds``, ``clip_len``, ``frame_interval``, ``num_clips``.
 
     Args:
-        clip_len: Frames per clip.
+        clip_len: Number of frames per clip.
     """
 
     def __init__(self, clip_len: int = 16) -> None:
@@ -136,7 +139,7 @@ class SampleSegmentClip(_ClipSampler):
 
 @TRANSFORMS.register_module()
 class SampleSegmentViews(_ClipSampler):
-    """Clips for testing from ``clip_len`` equal segments: middles and starts, as on Something-Something.
+    """Sample test clips from ``clip_len`` equal segments, at their middles and starts, as on Something-Something.
 
     Middles and starts are sorted together, and clip k of 2 takes every second one from k. A single clip takes the
     middles.
@@ -144,13 +147,13 @@ class SampleSegmentViews(_ClipSampler):
     Required keys: ``total_frames``. Added keys: ``frame_inds``, ``clip_len``, ``frame_interval``, ``num_clips``.
 
     Args:
-        clip_len: Frames per clip.
-        num_clips: 1 or 2.
+        clip_len: Number of frames per clip.
+        num_clips: Number of clips, 1 or 2.
     """
 
     def __init__(self, clip_len: int = 16, num_clips: int = 2) -> None:
         if num_clips not in (1, 2):
-            raise ValueError(f'segments have a middle and a start: num_clips must be 1 or 2, got {num_clips}')
+            raise ValueError(f'segments only have a start and a middle: num_clips must be 1 or 2, got {num_clips}')
         self.clip_len, self.frame_interval, self.num_clips = clip_len, 1, num_clips
 
     def frames(self, total_frames: int) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""Cropping and resizing clips into one uint8 buffer."""
+"""Spatial cropping and resizing of clips."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,13 +10,19 @@ from mmcv.transforms import BaseTransform
 from mmsigma.registry import TRANSFORMS
 
 Box = tuple[int, int, int, int]
+"""Crop box (x, y, width, height) in pixels."""
 
 
 def crop_and_resize(frames: Sequence[np.ndarray], box: Box, size: int) -> np.ndarray:
-    """Cut ``box`` (x, y, width, height) out of every frame (H, W, C) and resize it bilinearly to (size, size).
+    """Crop all frames and resize the crops bilinearly to a square, into one buffer.
+
+    Args:
+        frames: Frames ``(H, W, C)``, uint8.
+        box: Crop box (x, y, width, height).
+        size: Side of the square in pixels.
 
     Returns:
-        uint8 (T, size, size, C).
+        Crops ``(T, size, size, C)``, uint8.
     """
     x, y, width, height = box
     out = np.empty((len(frames), size, size, frames[0].shape[2]), np.uint8)
@@ -26,11 +33,11 @@ def crop_and_resize(frames: Sequence[np.ndarray], box: Box, size: int) -> np.nda
 
 @TRANSFORMS.register_module()
 class MultiScaleCrop(BaseTransform):
-    """The crop of VideoMAE and SIGMA pre-training, the same for all frames of a clip; no flip, no colour change.
+    """Crop as in the pre-training of VideoMAE and SIGMA, equally for all frames of a clip; no flip, no colour change.
 
-    Sides are ``scales`` of the short side; width and height may differ by ``max_distort`` steps of scale. A side
-    within less than 3 pixels of ``size`` becomes ``size``. The crop sits at one of 13 places: corners, centre, middles
-    of the edges, and quarter points.
+    Sides are ``scales`` of the short side; width and height may differ by ``max_distort`` steps of scale. A side that
+    differs from ``size`` by less than 3 pixels becomes ``size``. The crop is at one of 13 positions: corners, centre,
+    middles of the edges, and quarter points.
 
     Required keys: ``imgs``. Modified keys: ``imgs``, ``img_shape``. Added keys: ``crop_box`` (x, y, width, height).
 
@@ -43,7 +50,7 @@ class MultiScaleCrop(BaseTransform):
     def __init__(self, size: int = 224, scales: Sequence[float] = (1, 0.875, 0.75, 0.66), max_distort: int = 1) -> None:
         self.size, self.scales, self.max_distort = size, tuple(scales), max_distort
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         frames = results['imgs']
         height, width = frames[0].shape[:2]
         sides = self.sides(width, height)
@@ -56,7 +63,7 @@ class MultiScaleCrop(BaseTransform):
         return results
 
     def sides(self, width: int, height: int) -> list[tuple[int, int]]:
-        """All (width, height) of crops of a frame, each equally likely."""
+        """Return all crop sizes (width, height) for a frame; each is equally likely."""
         sides = [int(min(width, height) * scale) for scale in self.scales]
         sides = [self.size if abs(side - self.size) < 3 else side for side in sides]
         numbers = range(len(sides))
@@ -64,7 +71,7 @@ class MultiScaleCrop(BaseTransform):
 
     @staticmethod
     def places(width: int, height: int, crop_width: int, crop_height: int) -> list[tuple[int, int]]:
-        """The 13 offsets (x, y) of a crop, each equally likely."""
+        """Return the 13 offsets (x, y) of a crop; each is equally likely."""
         dx, dy = (width - crop_width) // 4, (height - crop_height) // 4
         quarters = [
             *((0, 0), (4, 0), (0, 4), (4, 4), (2, 2)),
@@ -90,7 +97,7 @@ class ResizeClip(BaseTransform):
     def __init__(self, size: int = 224) -> None:
         self.size = size
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         height, width = results['imgs'][0].shape[:2]
         results['imgs'] = crop_and_resize(results['imgs'], (0, 0, width, height), self.size)
         results['img_shape'] = (self.size, self.size)
@@ -101,7 +108,7 @@ class ResizeClip(BaseTransform):
 
 
 def resize_short_side(frames: Sequence[np.ndarray], size: int) -> list[np.ndarray]:
-    """Resize frames (H, W, C) bilinearly so that the shorter side has ``size`` pixels."""
+    """Resize frames ``(H, W, C)`` bilinearly so that the short side has ``size`` pixels."""
     height, width = frames[0].shape[:2]
     short = min(height, width)
     if short == size:
@@ -112,22 +119,22 @@ def resize_short_side(frames: Sequence[np.ndarray], size: int) -> list[np.ndarra
 
 @TRANSFORMS.register_module()
 class CropViews(BaseTransform):
-    """Square crops of the short side at equal distances along the longer side, for testing.
+    """Cut square crops of the short side's length, equally spaced along the long side, for testing.
 
-    Crop s of S starts at int(s * (long - size) / (S - 1)); a single crop is the centre. With several crops, or several
+    Crop s of S starts at int(s * (long - size) / (S - 1)); a single crop is centred. With several crops or several
     clips, ``imgs`` gets a leading axis of views in the order (clip, crop).
 
     Required keys: ``imgs``, ``num_clips``. Modified keys: ``imgs``, ``img_shape``.
 
     Args:
-        size: Side of the crops in pixels; the short side is resized to it.
+        size: Side of the crops in pixels, to which the short side is resized.
         num_crops: Number of crops S.
     """
 
     def __init__(self, size: int = 224, num_crops: int = 1) -> None:
         self.size, self.num_crops = size, num_crops
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         frames = np.stack(resize_short_side(results['imgs'], self.size))
         crops = [
             frames[:, y : y + self.size, x : x + self.size] for x, y in self.corners(frames.shape[2], frames.shape[1])
@@ -142,7 +149,7 @@ class CropViews(BaseTransform):
         return results
 
     def corners(self, width: int, height: int) -> list[tuple[int, int]]:
-        """Offsets (x, y) of the crops of a resized frame."""
+        """Return the offsets (x, y) of the crops of a resized frame."""
         if self.num_crops == 1:
             return [(round((width - self.size) / 2), round((height - self.size) / 2))]
         step = (max(width, height) - self.size) / (self.num_crops - 1)

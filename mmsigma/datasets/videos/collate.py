@@ -1,14 +1,14 @@
-"""From samples to batches."""
+"""Collation of samples into batches."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from mmengine.dataset import pseudo_collate
 
-from mmsigma.registry import FUNCTIONS
+from mmsigma.registry import register_function
 
 
-@FUNCTIONS.register_module()
+@register_function
 def flatten_collate(batch: Sequence[Any]) -> Any:
-    """mmengine's ``pseudo_collate`` for data sets whose items are lists of samples, as :class:`RepeatAugment` makes."""
+    """Collate as mmengine's ``pseudo_collate``, for items that may be lists of samples, as from ``RepeatAugment``."""
     return pseudo_collate([sample for item in batch for sample in (item if isinstance(item, list) else [item])])

@@ -1,4 +1,4 @@
-"""Lists for :class:`mmsigma.datasets.VideoDataset`, made from the annotations that data sets are distributed with."""
+"""Conversion of the annotations of public datasets to lists for :class:`mmsigma.datasets.VideoDataset`."""
 
 import argparse
 import os
@@ -12,14 +12,14 @@ from mmsigma.io.atomic import write_atomically
 
 @dataclass(frozen=True)
 class Split:
-    """One list to write: ``<name>.txt``, and ``<name>_missing.txt`` if some of its videos are not there.
+    """A list to write: ``<name>.txt``, and ``<name>_missing.txt`` if some of its videos are missing.
 
     Args:
-        name: File name, without ending.
-        entries: Path, relative to the root, and label of what was found.
-        missing: Names of what was not.
-        expected: How many there are in the data set as its authors published it, found or not.
-        every: ``entries`` and, by their names instead of paths, ``missing``, in the order of the annotation.
+        name: File name without suffix.
+        entries: Path, relative to the root, and label of every video that was found.
+        missing: Names of the videos that were not found.
+        expected: Number of videos in the published dataset, found or not; None if unknown.
+        every: ``entries`` and ``missing`` together, the latter by name instead of path, in the order of the annotation.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Split:
 
     @property
     def total(self) -> int:
-        """How many the annotation names."""
+        """Number of videos in the annotation, found or not."""
         return len(self.entries) + len(self.missing)
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class Split:
         if self.missing:
             text += f'; {len(self.missing):,} of {self.total:,} missing, listed in {self.name}_missing.txt'
         if self.expected not in (None, self.total):
-            text += f'; the annotation names {self.total:,}, published are {self.expected:,}'
+            text += f'; the annotation lists {self.total:,}, published are {self.expected:,}'
         return text
 
 
@@ -55,8 +55,8 @@ def match_files(
     Args:
         name: Name of the list.
         wanted: Names and labels.
-        find: Path of a name, or None; :func:`index_videos` makes such look-ups cheap.
-        expected: Published number of names.
+        find: Function from a name to its path, or to None; :func:`index_videos` makes such look-ups cheap.
+        expected: Published number of names; None if unknown.
     """
     found = [(key, find(key), label) for key, label in wanted]
     entries = [(path, label) for _, path, label in found if path is not None]
@@ -65,37 +65,45 @@ def match_files(
 
 
 def index_videos(root: Path, folder: str = '', key: Callable[[Path], str] = lambda path: path.stem) -> dict[str, str]:
-    """Paths, relative to ``root``, of all videos below ``root/folder``, by what ``key`` says of them.
+    """Index all videos below a folder.
+
+    Args:
+        root: Folder that paths are relative to.
+        folder: Folder below ``root`` to search.
+        key: Function from a path to its key.
+
+    Returns:
+        Paths by key.
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it holds no video, or two that ``key`` does not tell apart; they are named.
+        ValueError: If it contains no video, or two with the same key; the message names them.
     """
     index: dict[str, str] = {}
     for path in find_videos(root / folder):
         place = path.relative_to(root).as_posix()
         if (other := index.setdefault(key(path), place)) != place:
             raise ValueError(
-                f'{root / other} and {root / place} have the same name: remove one, or say with --videos which '
-                'folder the videos are in'
+                f'{root / other} and {root / place} have the same name: remove one, or set --videos to the folder of '
+                'the videos'
             )
     return index
 
 
 def one_file(folder: Path, *patterns: str) -> Path:
-    """The file in ``folder`` that fits the first of ``patterns`` that any fits.
+    """Return the only file in a folder that matches the first of several patterns that has a match.
 
     Raises:
-        FileNotFoundError: If none fits, or several fit the same pattern; they are named.
+        FileNotFoundError: If no pattern matches, or several files match the same pattern; the message names them.
     """
     for pattern in patterns:
         found = sorted(folder.glob(pattern))
         if len(found) > 1:
             names = ', '.join(path.name for path in found)
-            raise FileNotFoundError(f'several files in {folder} could be meant by {pattern}: {names}; keep one of them')
+            raise FileNotFoundError(f'several files in {folder} match {pattern}: {names}; keep one of them')
         if found:
             return found[0]
-    raise FileNotFoundError(f'no {" or ".join(patterns)} in {folder}; say with --annotations where the files are')
+    raise FileNotFoundError(f'no {" or ".join(patterns)} in {folder}; set --annotations to the folder of the files')
 
 
 def keep_part(
@@ -105,24 +113,24 @@ def keep_part(
     id_file: Path | None = None,
     identity: Callable[[str], str] = str,
 ) -> tuple[dict[str, list[tuple[str, int]]], list[str]]:
-    """Number the classes of annotated names, and keep a part of both if asked for.
+    """Number the classes of annotated names, and keep a part of both on request.
 
     Args:
         annotated: Names and classes of each split.
-        classes: All classes, in the order of their labels.
-        class_file: The classes to keep, in the order of their new labels.
-        id_file: The names to keep, each at the start of a line; without ``class_file``, classes that lose all of their
-            training videos are left out.
-        identity: What ``id_file`` calls a name.
+        classes: All classes in the order of their labels.
+        class_file: File with the classes to keep, in the order of their new labels; None for all.
+        id_file: File with the names to keep, each at the start of a line; None for all. Without ``class_file``,
+            classes that lose all of their training videos are left out.
+        identity: Function from a name to its form in ``id_file``.
 
     Returns:
         Names and labels of each split, and the classes kept.
 
     Raises:
-        ValueError: If a class or all names are unknown.
+        ValueError: If a class is unknown, or no name is in ``id_file``.
     """
     if unknown := {label for entries in annotated.values() for _, label in entries}.difference(classes):
-        raise ValueError(f'{len(unknown)} classes have no label, {sorted(unknown)[:3]} among them')
+        raise ValueError(f'{len(unknown)} classes have no label, for example {sorted(unknown)[:3]}')
     if id_file:
         kept = {line.split()[0] for line in read_lines(id_file)}
         annotated = {
@@ -135,7 +143,7 @@ def keep_part(
     if class_file:
         chosen = read_lines(class_file)
         if unknown := set(chosen).difference(classes):
-            raise ValueError(f'{class_file}: no videos of {len(unknown)} classes, {sorted(unknown)[:3]} among them')
+            raise ValueError(f'{class_file}: no videos of {len(unknown)} classes, for example {sorted(unknown)[:3]}')
         classes = chosen
     numbers = {name: number for number, name in enumerate(classes)}
     wanted = {
@@ -146,7 +154,7 @@ def keep_part(
 
 
 def read_lines(path: Path) -> list[str]:
-    """Lines of a text file that are not empty.
+    """Read the non-empty lines of a text file.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -167,19 +175,20 @@ def write_lists(
     lists: bool = True,
     keep_missing: bool = False,
 ) -> None:
-    """Write the lists, ``classes.txt`` with a class name per label, and which files are missing.
+    """Write the lists, ``classes.txt`` with one class name per label, and the names of missing files.
 
     Args:
-        out: Folder for all of them.
-        splits: The lists.
+        out: Folder to write to.
+        splits: Lists to write.
         classes: Class names by label.
-        strict: Whether a single missing file is too many.
-        lists: Write the lists; without, only the other two.
-        keep_missing: Leave what is missing in the lists, by its name, so that a choice by place is that of the authors.
+        strict: Whether even a single missing file is an error.
+        lists: Whether to write the lists, or only the other files.
+        keep_missing: Whether missing files remain in the lists, by name, so that subsets chosen by position are those
+            of the authors.
 
     Raises:
-        FileNotFoundError: If nothing of a split was found, or anything is missing and ``strict`` is set. No list is
-            written then, only what is missing.
+        FileNotFoundError: If nothing of a split was found, or anything is missing and ``strict`` is set. In this case,
+            no list is written, only the names of missing files.
         ValueError: If a label has no class.
     """
     _write_missing(out, splits)
@@ -187,8 +196,8 @@ def write_lists(
         if split.missing and (strict or not split.entries):
             raise FileNotFoundError(
                 f'{len(split.missing):,} of {split.total:,} files of {split.name} are missing, '
-                f'{", ".join(split.missing[:3])} among them; all are in {out / split.name}_missing.txt. '
-                'Say with --videos where the videos are' + (', or leave --strict out' if split.entries else '')
+                f'for example {", ".join(split.missing[:3])}; all are in {out / split.name}_missing.txt. '
+                'Set --videos to the folder of the videos' + (', or leave out --strict' if split.entries else '')
             )
         wrong = [entry for entry in split.entries if classes and not 0 <= entry[1] < len(classes)]
         if wrong:
@@ -206,7 +215,7 @@ def _write_missing(out: Path, splits: Sequence[Split]) -> None:
         if split.missing:
             _write_lines(path, split.missing)
         else:
-            path.unlink(missing_ok=True)  # of an earlier run
+            path.unlink(missing_ok=True)  # left by an earlier run
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
@@ -215,18 +224,23 @@ def _write_lines(path: Path, lines: Sequence[str]) -> None:
 
 
 def converter_parser(description: str, annotations: str = 'annotations') -> argparse.ArgumentParser:
-    """The arguments that all converters share; ``annotations`` is where a data set usually keeps its own."""
+    """Create the parser with the arguments that all converters share.
+
+    Args:
+        description: Docstring of the converter: its first line is the summary, the rest is shown after the arguments.
+        annotations: Folder, below the root, in which the dataset usually keeps its annotations.
+    """
     summary, _, rest = description.partition('\n')
     parser = argparse.ArgumentParser(
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('root', type=Path, help='folder of the data set, data_root of the configs')
+    parser.add_argument('root', type=Path, help='folder of the dataset, data_root of the configs')
     parser.add_argument('--annotations', type=Path, help=f'folder of the annotations (default: ROOT/{annotations})')
     parser.add_argument('--videos', default='', help='folder of the videos below ROOT (default: anywhere below)')
     parser.add_argument(
         '--out', type=Path, help='folder for the lists, then data_root; paths are relative to it (default: ROOT)'
     )
-    parser.add_argument('--strict', action='store_true', help='fail if a single file is missing')
+    parser.add_argument('--strict', action='store_true', help='fail if any file is missing')
     parser.set_defaults(default_annotations=annotations)
     return parser
 
@@ -237,19 +251,21 @@ def run_converter(
     *,
     write: bool = True,
 ) -> None:
-    """Parse arguments, call ``convert`` for splits and class names, and write and describe them.
+    """Parse the arguments, convert, and write and describe the lists.
 
     Args:
-        parser: What :func:`converter_parser` made.
-        convert: From arguments to lists.
-        write: Write the lists; without, only class names and what is missing.
+        parser: Parser from :func:`converter_parser`.
+        convert: Function from arguments to splits and class names.
+        write: Whether to write the lists, or only class names and the names of missing files.
 
     Raises:
-        SystemExit: With a message, if anything is not as it should be.
+        SystemExit: With a message, on any error.
     """
     if write:
         parser.add_argument(
-            '--keep-missing', action='store_true', help='list missing files too, at their place: fixed subsets need it'
+            '--keep-missing',
+            action='store_true',
+            help='keep missing files in the lists, at their position: fixed subsets need it',
         )
     args = parser.parse_args()
     args.annotations = args.annotations or args.root / args.default_annotations
@@ -262,10 +278,12 @@ def run_converter(
         write_lists(out, splits, classes, strict=args.strict, lists=write, keep_missing=keep)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise SystemExit(str(error.args[0] if isinstance(error, KeyError) else error)) from error
-    print('\n'.join([*map(str, splits), f'lists in {out}' if write else 'nothing to convert: the data set reads this']))
+    note = f'lists in {out}' if write else 'nothing to convert: the dataset class reads this format'
+    print('\n'.join([*map(str, splits), note]))
 
 
 def _relative_to(out: Path, root: Path, split: Split) -> Split:
+    """Make the paths of a split, which are relative to ``root``, relative to ``out``."""
     way = Path(os.path.relpath(root.resolve(), out.resolve()))
 
     def move(entries: list[tuple[str, int]]) -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""Annotated videos that are not there."""
+"""Reporting of annotated videos whose files are missing."""
 
 from collections.abc import Sequence
 
@@ -6,22 +6,22 @@ from mmengine.logging import MMLogger
 
 
 def report_missing(missing: Sequence[str], total: int, folder: str, *, strict: bool) -> None:
-    """Say how many of ``total`` annotated videos are missing and which; results on different sets do not compare.
+    """Report how many annotated videos are missing and which, since results on different sets are not comparable.
 
     Args:
-        missing: Their names.
-        total: Annotated videos.
-        folder: Where they were looked for.
-        strict: Whether a single one is too many.
+        missing: Names of the missing videos.
+        total: Number of annotated videos.
+        folder: Folder in which they were looked for.
+        strict: Whether even a single missing video is an error.
 
     Raises:
-        FileNotFoundError: If any is missing and ``strict`` is set, or if all are.
+        FileNotFoundError: If all videos are missing, or if any is and ``strict`` is set.
     """
     if not missing:
         return
     names = ', '.join(missing[:10]) + (f' and {len(missing) - 10} more' if len(missing) > 10 else '')
     message = f'{len(missing)} of {total} annotated videos are not in {folder}: {names}'
     if strict or len(missing) == total:
-        remedy = 'set data_prefix to where they are' + ('' if len(missing) == total else ', or strict=False to go on')
+        remedy = 'set data_prefix to their folder' + ('' if len(missing) == total else ', or strict=False to continue')
         raise FileNotFoundError(f'{message}; {remedy}')
     MMLogger.get_current_instance().warning(message)

@@ -1,4 +1,4 @@
-"""Sampling that knows where it is, so that training can be resumed anywhere."""
+"""Samplers whose state is known, so that training can be resumed at any iteration."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -12,7 +12,7 @@ from mmsigma.registry import DATA_SAMPLERS
 
 
 class SeededIndex(int):
-    """An index into a data set together with the seed of what is random about this draw of it."""
+    """An index into a dataset together with the seed of all randomness in this draw of the sample."""
 
     seed: tuple[int, ...]
 
@@ -25,15 +25,15 @@ class SeededIndex(int):
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(DefaultSampler):
-    """mmengine's sampler whose indices carry the seed (run seed, epoch, index).
+    """mmengine's default sampler with indices that carry the seed (run seed, epoch, index).
 
-    Augmentation then depends neither on the number of workers nor on how often a run was interrupted.
+    Augmentation then depends neither on the number of worker processes nor on interruptions of the run.
     """
 
     _skip = 0
 
     def skip_once(self, num_samples: int) -> None:
-        """Leave out the first samples of the next pass: those that an interrupted run has already seen."""
+        """Skip the first samples of the next pass, which an interrupted run has already processed."""
         self._skip = num_samples
 
     def __iter__(self) -> Iterator[int]:
@@ -44,23 +44,23 @@ class SeededSampler(DefaultSampler):
 
 @DATA_SAMPLERS.register_module()
 class ClassGroupSampler(SeededSampler):
-    """Groups of videos of one class each, every class as often as any other (GTA, TCC).
+    """Sample groups of videos, each of one class, with all classes equally frequent (GTA, TCC).
 
-    A class gives its videos in a random order, and then again in another, so that a group may straddle both and hold a
-    video twice. Classes with a single video have none to compare it with and are left out.
+    A class yields its videos in random order, then again in another, so a group may straddle both orders and contain a
+    video twice. Classes with a single video are left out, since they have no pair.
 
-    Groups are dealt out to the processes in turn: N processes step through what one process does with N times the
-    groups of an epoch and ``accumulative_counts=N``.
+    Groups are distributed to the ranks in turn: N ranks process what one rank processes with N times the groups per
+    epoch and ``accumulative_counts=N``.
 
     Args:
-        dataset: Has ``get_data_info`` with a ``label``.
-        group_size: Videos of a group; the loader's ``batch_size``.
-        seed: Of the run; the same on all processes.
-        num_groups: Groups of an epoch on each process; by default as many as fit into the number of videos.
-        **kwargs: Ignored: order and number of what is drawn are as said above.
+        dataset: Dataset with a method ``get_data_info`` that returns a ``label``.
+        group_size: Number of videos per group; it must equal the loader's ``batch_size``.
+        seed: Seed of the run, equal on all ranks.
+        num_groups: Number of groups per epoch and rank; None for as many as fit into the number of videos.
+        **kwargs: Ignored: they concern order and number of samples, which the groups determine.
 
     Raises:
-        ValueError: If no class has two videos, or a group has fewer; the classes are counted.
+        ValueError: If no class has two videos, or a number is out of range.
     """
 
     def __init__(
@@ -69,11 +69,13 @@ class ClassGroupSampler(SeededSampler):
         group_size: int = 4,
         seed: int | None = None,
         num_groups: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(dataset, shuffle=True, seed=seed)
         if group_size < 2 or (num_groups is not None and num_groups < 1):
-            raise ValueError(f'a group has two videos or more, an epoch one group: got {group_size=}, {num_groups=}')
+            raise ValueError(
+                f'group_size must be at least 2 and num_groups at least 1, got {group_size=}, {num_groups=}'
+            )
         self.group_size = group_size
         classes: dict[int, list[int]] = {}
         for index in range(len(dataset)):
@@ -81,7 +83,7 @@ class ClassGroupSampler(SeededSampler):
         self.classes = {label: members for label, members in sorted(classes.items()) if len(members) > 1}
         if not self.classes:
             raise ValueError(
-                f'no class has two videos: groups of one action cannot be made of {len(dataset)} videos of '
+                f'no class has two videos: cannot form groups of one action from {len(dataset)} videos of '
                 f'{len(classes)} classes'
             )
         if single := sorted(classes.keys() - self.classes.keys()):
@@ -102,7 +104,7 @@ class ClassGroupSampler(SeededSampler):
                 queues[label] += rng.permutation(self.classes[label]).tolist()
             drawn += queues[label][: self.group_size]
             queues[label] = queues[label][self.group_size :]
-        # a video that comes twice in an epoch is not sampled alike: its seed has its place among all that are drawn
+        # a video drawn twice in an epoch must not be augmented alike: its seed includes its position among all draws
         places = np.arange(len(drawn)).reshape(-1, self.group_size)[self.rank :: self.world_size]
         for place in islice(places.ravel().tolist(), start, None):
             yield SeededIndex.of(drawn[place], (self.seed, self.epoch, drawn[place], place))

@@ -1,4 +1,4 @@
-"""Going through data sets of which some videos may be damaged."""
+"""Iterating over datasets of which some videos may be damaged."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,13 +9,13 @@ from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 
 
 class ReadSample(NamedTuple):
-    """What reading a video gave.
+    """Result of reading a video.
 
     Attributes:
-        place: Of the video in the data set.
-        path: Of its file.
-        sample: What the data set has for it, or None if it cannot be read.
-        reason: Why it cannot be read; empty if it can.
+        place: Index of the video in the dataset.
+        path: Path of its file.
+        sample: Sample of the dataset, or None if the video cannot be read.
+        reason: Error message if the video cannot be read, otherwise empty.
     """
 
     place: int
@@ -24,17 +24,17 @@ class ReadSample(NamedTuple):
     reason: str
 
 
-class ReadableSamples(Dataset):
-    """Samples of a data set in test mode; a video that cannot be read becomes a reason instead of an error.
+class ReadableSamples(Dataset[Any]):
+    """Samples of a dataset in test mode, in which an unreadable video becomes a reason instead of an error.
 
-    Give ``collate_fn=list`` to the loader: how to put together what was read is for its user to say.
+    Use ``collate_fn=list`` in the loader; the caller decides how to batch the samples that could be read.
 
     Args:
-        dataset: A :class:`mmsigma.datasets.VideoDataset`, or one built on it.
-        places: Which samples, by default all.
+        dataset: A :class:`mmsigma.datasets.VideoDataset`, or a dataset derived from it.
+        places: Indices of the samples to read; None for all.
     """
 
-    def __init__(self, dataset: Dataset, places: Sequence[int] | None = None) -> None:
+    def __init__(self, dataset: Any, places: Sequence[int] | None = None) -> None:
         self.dataset = dataset
         self.places = range(len(dataset)) if places is None else places
 

@@ -1,11 +1,11 @@
-"""Videos from a list or a folder; unreadable ones are replaced, counted and named."""
+"""Dataset of videos from a list or a folder; unreadable videos are replaced, counted and named."""
 
 import csv
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from mmaction.datasets import VideoDataset as MMActionVideoDataset
@@ -18,48 +18,50 @@ from mmsigma.registry import DATASETS, TRANSFORMS
 from mmsigma.utils.seeding import seeded_numpy
 
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.webm', '.mov', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.ts', '.3gp')
+_Video = TypeVar('_Video')  # a path, or a video of an index
 _PATH_COLUMNS = ('path', 'filename', 'file', 'video', 'video_path')
 _LABEL_COLUMNS = ('label', 'class', 'class_id', 'target')
 _ENDING = '|'.join(re.escape(suffix) for suffix in VIDEO_SUFFIXES)
-# The path may hold spaces, so it ends with the last video suffix that a label follows; further columns are ignored.
+# The path may contain spaces, so it ends at the last video suffix followed by a label; further columns are ignored.
 _LINE = re.compile(rf'^(?P<path>.+(?:{_ENDING}))(?:[\s,]+(?P<label>-?\d+)(?:[\s,].*)?)?$', re.IGNORECASE)
 
 
 @DATASETS.register_module()
 class VideoDataset(MMActionVideoDataset):
-    """Videos with optional labels, as mmaction's class of this name, and forgiving where real data is bad.
+    """Videos with optional labels, like mmaction's class of this name, but tolerant of imperfect data.
 
-    * Lists are ``path label`` lines, with or without label, or a CSV with header; paths may hold spaces.
+    * Lists consist of lines ``path label``, with or without the label, or are CSV files with a header. Paths may
+      contain spaces.
     * Without a list, all videos below ``data_prefix`` are used.
-    * A video that cannot be read is replaced by another one, chosen by the sample's seed; the sample's metadata then
-      says which failed and why (key ``failures``), for :class:`mmsigma.engine.hooks.BadVideoHook` to count.
+    * A video that cannot be read is replaced by another one, chosen by the sample's seed. The sample's metadata then
+      lists the failed paths and reasons (key ``failures``), which :class:`mmsigma.engine.hooks.BadVideoHook` counts.
 
     Args:
         pipeline: Configs of the transforms.
-        ann_file: The list, relative to ``data_root``; empty to use all videos of the folder.
+        ann_file: Video list, relative to ``data_root``; empty to use all videos of the folder.
         data_prefix: Folder of the videos, ``dict(video=...)``, relative to ``data_root``.
-        optional_list: An ``ann_file`` that need not exist, such as the one that a config has by default: without it,
-            all videos of the folder are used, with a warning. Any other list has to be there.
-        folders: Videos are folders of pictures, for ``decoder='frames'``; only without a list.
-        label_range: First and last label to keep; labels then count from the first.
-        subset: Arguments of :func:`mmsigma.datasets.videos.subset.fixed_subset`, to keep about as many videos of the
-            list as ``num_examples`` says, whether or not they can be read.
-        max_refetch: How many replacements to try before giving up.
+        optional_list: A value of ``ann_file``, such as the default of a config, that need not exist: without it, all
+            videos of the folder are used, with a warning. Any other list must exist.
+        folders: Whether videos are folders of images, for ``decoder='frames'``; only without a list.
+        label_range: First and last label to keep; labels then count from the first. None keeps all.
+        subset: Arguments of :func:`mmsigma.datasets.videos.subset.fixed_subset`, which keeps about ``num_examples``
+            videos of the list, readable or not; None keeps all.
+        max_refetch: Number of replacements to try before giving up.
         **kwargs: Further arguments of mmaction's ``VideoDataset``.
     """
 
     def __init__(
         self,
-        pipeline: Sequence[dict | Callable],
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]],
         ann_file: str = '',
-        data_prefix: dict | None = None,
+        data_prefix: dict[str, Any] | None = None,
         *,
         optional_list: str = '',
         folders: bool = False,
         label_range: tuple[int, int] | None = None,
-        subset: dict | None = None,
+        subset: dict[str, Any] | None = None,
         max_refetch: int = 20,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         self.label_range, self.subset, self.folders = label_range, subset, folders
         self.list_is_optional = ann_file == optional_list
@@ -67,12 +69,12 @@ class VideoDataset(MMActionVideoDataset):
         prefix = dict(data_prefix or dict(video=''))
         super().__init__(ann_file or '', pipeline=transforms, data_prefix=prefix, max_refetch=max_refetch, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> list[dict[str, Any]]:
         """Read the list or scan the folder.
 
         Raises:
-            FileNotFoundError: If there is neither list nor folder, or none of the list's videos.
-            ValueError: If there is no video, or a line is not understood; it is named.
+            FileNotFoundError: If there is neither list nor folder, or none of the list's videos exists.
+            ValueError: If there is no video, or a line cannot be parsed; the message names it.
         """
         folder = Path(self.data_prefix.get('video') or '.')
         ann_file = Path(self.ann_file) if self.ann_file else None
@@ -92,7 +94,8 @@ class VideoDataset(MMActionVideoDataset):
             )
         return [{'filename': str(path), 'label': -1} for path in videos]
 
-    def _choose(self, entries: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    def _choose(self, entries: list[tuple[_Video, int]]) -> list[tuple[_Video, int]]:
+        """Restrict entries, pairs of a video and its label, to ``label_range`` and ``subset``."""
         if self.label_range:
             first, last = self.label_range
             entries = [(path, label - first) for path, label in entries if first <= label <= last]
@@ -105,11 +108,11 @@ class VideoDataset(MMActionVideoDataset):
     def __getitem__(self, idx: int) -> Any:
         """Load a clip, or a replacement if its video cannot be read.
 
-        An index of :class:`mmsigma.datasets.SeededSampler` makes all that is random in the pipeline a function of the
+        An index from :class:`mmsigma.datasets.SeededSampler` makes all randomness in the pipeline a function of the
         run's seed, the epoch and the index.
 
         Raises:
-            UnreadableVideoError: In test mode at once; otherwise after ``max_refetch`` replacements failed too.
+            UnreadableVideoError: At once in test mode, otherwise after ``max_refetch`` replacements have failed.
         """
         self.full_init()
         seed = getattr(idx, 'seed', None)
@@ -126,26 +129,26 @@ class VideoDataset(MMActionVideoDataset):
                     index = self.replacement(index)
 
     def replacement(self, index: int) -> int:
-        """A video to show in place of one that cannot be read."""
+        """Draw the index of a video that replaces an unreadable one."""
         return int(np.random.randint(len(self)))
 
 
 def check_some_exist(ann_file: Path, folder: Path, paths: Sequence[str]) -> None:
-    """Look at up to a hundred files of a list.
+    """Check that the files of a list exist, on a sample of about a hundred.
 
     Raises:
-        FileNotFoundError: If none of them is there.
+        FileNotFoundError: If none of them exists.
     """
-    some = paths[:: max(1, len(paths) // 100)]  # a look at every file could take minutes on network storage
+    some = paths[:: max(1, len(paths) // 100)]  # checking every file could take minutes on network storage
     if not any((folder / path).exists() for path in some):
         raise FileNotFoundError(
-            f'of the {len(paths)} videos in {ann_file} none of the {len(some)} looked for exists, for example '
-            f'{folder / some[0]}. Is data_root right? Paths in the list are relative to {folder}'
+            f'none of {len(some)} videos looked for, out of {len(paths)} in {ann_file}, exists, for example '
+            f'{folder / some[0]}. Check data_root: paths in the list are relative to {folder}'
         )
 
 
 def find_frame_folders(folder: str | Path) -> list[Path]:
-    """All folders below a folder that hold pictures, sorted.
+    """Find all folders below a folder that contain images, sorted.
 
     Raises:
         FileNotFoundError: If the folder does not exist.
@@ -153,23 +156,23 @@ def find_frame_folders(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f'no folder of videos at {folder}; set data_root to where your videos are')
+        raise FileNotFoundError(f'no folder of videos at {folder}: set data_root to the folder of your videos')
     found = sorted({path.parent for path in _files(folder) if path.suffix.lower() in PICTURES})
     if not found:
-        raise ValueError(f'no folder of pictures below {folder} (looked for {" ".join(sorted(PICTURES))})')
+        raise ValueError(f'no folder of images below {folder} (looked for {" ".join(sorted(PICTURES))})')
     return found
 
 
 def find_videos(folder: str | Path) -> list[Path]:
-    """All videos below a folder, sorted; links to folders are followed, each folder once.
+    """Find all videos below a folder, sorted; links to folders are followed, but each folder is visited once.
 
     Raises:
         FileNotFoundError: If the folder does not exist.
-        ValueError: If it holds no video.
+        ValueError: If it contains no video.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f'no folder of videos at {folder}; set data_root to where your videos are')
+        raise FileNotFoundError(f'no folder of videos at {folder}: set data_root to the folder of your videos')
     videos = sorted(path for path in _files(folder) if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
     if not videos:
         raise ValueError(f'no video below {folder} (looked for {" ".join(VIDEO_SUFFIXES)})')
@@ -181,7 +184,7 @@ def _files(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
         if real in seen:
-            folders.clear()  # a link back
+            folders.clear()  # already visited, through a link
             continue
         seen.add(real)
         folders.sort()
@@ -189,10 +192,10 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def read_video_list(path: str | Path) -> list[tuple[str, int]]:
-    """Read (path, label) pairs; the label is -1 where there is none.
+    """Read pairs of path and label from a list; the label is -1 where there is none.
 
     Raises:
-        ValueError: If the list is empty or a line is not understood; file and line are named.
+        ValueError: If the list is empty or a line cannot be parsed; the message names file and line.
     """
     path = Path(path)
     lines = path.read_text(encoding='utf-8-sig').splitlines()
@@ -225,7 +228,7 @@ def _parse_csv(path: Path, lines: list[str], delimiter: str) -> list[tuple[str, 
         place = f'{path}, line {start + reader.line_num}'
         video, label = row[path_column], row[label_column] if label_column else '-1'
         if not video:
-            raise ValueError(f'{place}: nothing in the column {path_column.strip()!r}')
+            raise ValueError(f'{place}: the column {path_column.strip()!r} is empty')
         try:
             entries.append((video, int(label)))
         except (TypeError, ValueError):

@@ -1,8 +1,9 @@
-"""Videos whose joints are to be tracked, one sample each (JHMDB)."""
+"""Dataset of whole videos with joint positions, for pose propagation (JHMDB)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.structures import BaseDataElement
@@ -11,7 +12,7 @@ from torch.utils.data import Dataset
 from mmsigma.io.video import list_pictures, read_picture
 from mmsigma.registry import DATASETS
 
-# in the order of the annotation; right and left are the person's
+# in the order of the annotation; right and left are from the person's point of view
 JHMDB_JOINTS = (
     'neck',
     'belly',
@@ -36,9 +37,9 @@ class JointSequence:
     """Files of one video.
 
     Attributes:
-        name: Of the video.
-        frames: Pictures in the order of time.
-        joints: Annotation of all frames.
+        name: Name of the video.
+        frames: Images in temporal order.
+        joints: Annotation file of all frames.
         joint_names: Names of the joints, in the order of the annotation.
     """
 
@@ -48,11 +49,11 @@ class JointSequence:
     joint_names: tuple[str, ...] = JHMDB_JOINTS
 
     def read_frame(self, number: int) -> np.ndarray:
-        """RGB picture (H, W, 3), uint8; see :func:`mmsigma.io.video.read_picture`."""
+        """Read an RGB frame ``(H, W, 3)``, uint8; see :func:`mmsigma.io.video.read_picture`."""
         return read_picture(self.frames[number])
 
     def read_joints(self) -> np.ndarray:
-        """Joints (x, y) in pixels from 0, float64 (T, J, 2), of the frames that there are.
+        """Read the joints (x, y) of all frames, in pixels from 0, ``(T, J, 2)``, float64.
 
         Raises:
             ValueError: If the annotation cannot be read, or has other joints or fewer frames.
@@ -67,23 +68,24 @@ class JointSequence:
 
 
 @DATASETS.register_module()
-class JHMDBDataset(Dataset):
-    """JHMDB (Jhuang et al. 2013): the videos of a split whose joints are to be tracked from the first frame on.
+class JHMDBDataset(Dataset[Any]):
+    """JHMDB (Jhuang et al. 2013): videos of a split whose joints are to be tracked from the first frame on.
 
     Below ``data_root``: ``splits/<class>_test_split<split>.txt`` with lines ``<video>.avi 1`` (training) or ``2``
     (test), ``Rename_Images/<class>/<video>/*.png`` and ``joint_positions/<class>/<video>/joint_positions.mat``.
 
     Args:
-        data_root: Folder of the data set.
-        split: 1, 2 or 3.
+        data_root: Folder of the dataset.
+        split: Number of the split, 1, 2 or 3.
         subset: ``'test'`` or ``'train'``.
-        videos: Names of the videos to keep; all by default.
-        max_frames: Keep only so many frames of every video, to try things out.
-        test_mode: Unused; evaluation configs have it.
+        videos: Names of the videos to keep; None for all.
+        max_frames: Number of frames to which every video is shortened, for quick trials; None for all.
+        test_mode: Unused; accepted because evaluation configs set it.
 
     Raises:
-        FileNotFoundError: If lists, frames or annotations are missing; videos are named.
-        ValueError: If ``subset`` or a video to keep does not exist, or a list is not of that kind.
+        FileNotFoundError: If lists, frames or annotations are missing; the message names the videos.
+        ValueError: If ``subset`` is unknown, ``videos`` contains a video that does not exist, or a list cannot be
+            parsed.
     """
 
     metainfo = dict(task='key-point propagation')
@@ -132,9 +134,9 @@ _SUBSETS = {'train': '1', 'test': '2'}
 
 
 def read_joint_positions(path: str | Path) -> np.ndarray:
-    """Joints of a ``joint_positions.mat`` of JHMDB: (x, y) in pixels from 0, float64 (T, J, 2).
+    """Read the joints (x, y) in a ``joint_positions.mat`` of JHMDB, in pixels from 0, ``(T, J, 2)``, float64.
 
-    The file's ``pos_img`` is (2, J, T) and counts from 1.
+    ``pos_img`` in the file is ``(2, J, T)`` and counts from 1.
 
     Raises:
         ImportError: If scipy is not installed.
@@ -157,7 +159,7 @@ def read_joint_positions(path: str | Path) -> np.ndarray:
 
 
 def _listed(folder: Path, split: int, subset: str) -> list[tuple[str, str]]:
-    """Class and name of the videos of a subset."""
+    """Read class and name of the videos of a subset, ``'1'`` or ``'2'``, from the lists of a split."""
     suffix = f'_test_split{split}.txt'
     lists = sorted(folder.glob(f'*{suffix}'))
     if not lists:

@@ -1,10 +1,10 @@
-"""Pseudo masks on disk: a folder per round of clustering, complete or not there, and which of them counts."""
+"""Pseudo masks on disk: one folder per round of clustering, complete or absent, and a pointer to the current round."""
 
 import hashlib
 import json
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -14,16 +14,16 @@ from mmsigma.io.atomic import write_atomically
 from mmsigma.registry import TRANSFORMS
 
 _MANIFEST, _CURRENT = 'manifest.json', 'current.json'
-_REMEDY = 'resume from a checkpoint of {epoch} or earlier, or copy the round from elsewhere'
+_REMEDY = 'resume from a checkpoint of {epoch} or earlier, or copy the round from a backup'
 
 
 class PseudoMasks(NamedTuple):
     """Clusters of one video.
 
     Attributes:
-        labels: Cluster of every cell of the frames, uint8 (T, h, w).
-        frames: Their numbers in the video (T,), rising.
-        kept: Clusters that may be objects; none where the video is to be left out until the next round.
+        labels: Cluster of every cell of the frames, ``(T, h, w)``, uint8.
+        frames: Numbers of the frames in the video, ``(T,)``, increasing.
+        kept: Clusters that may be objects; empty if the video is to be left out until the next round.
     """
 
     labels: np.ndarray
@@ -32,26 +32,26 @@ class PseudoMasks(NamedTuple):
 
 
 class PseudoMaskRounds:
-    """The rounds of a run.
+    """The rounds of clustering of a run.
 
     Args:
-        folder: Where they are.
+        folder: Folder of the rounds.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
     def path(self, number: int) -> Path:
-        """Folder of a round."""
+        """Return the folder of a round."""
         return self.folder / f'round_{number:03d}'
 
     def video_path(self, number: int, video: str) -> Path:
-        """File of a video's clusters; named by its path, which may hold anything."""
+        """Return the file of a video's clusters, whose name includes a hash of the video's path."""
         digest = hashlib.sha256(video.encode()).hexdigest()[:16]
         return self.path(number) / f'{Path(video).stem}_{digest}.npz'
 
     def write_video(self, number: int, video: str, masks: PseudoMasks) -> None:
-        """Write the clusters of a video."""
+        """Write the clusters of a video, atomically."""
 
         def write(name: str) -> None:
             with open(name, 'wb') as file:
@@ -59,69 +59,75 @@ class PseudoMaskRounds:
 
         write_atomically(self.video_path(number, video), write)
 
-    def finish(self, number: int, manifest: dict) -> None:
-        """Declare a round complete and make it the one that counts."""
+    def finish(self, number: int, manifest: dict[str, Any]) -> None:
+        """Mark a round as complete and make it the current one.
+
+        Args:
+            number: Number of the round.
+            manifest: Settings and results of the round, such as its epoch.
+        """
         text = json.dumps(manifest, indent=1)
         write_atomically(self.path(number) / _MANIFEST, lambda name: Path(name).write_text(text))
         self.use(number)
 
     def use(self, number: int) -> None:
-        """Make a complete round the one that counts."""
+        """Make a complete round the current one."""
         text = json.dumps(dict(round=number))
         write_atomically(self.folder / _CURRENT, lambda name: Path(name).write_text(text))
 
     def use_none(self) -> None:
-        """Let no round count, whatever an earlier run has left."""
+        """Make no round current, whatever an earlier run has left."""
         (self.folder / _CURRENT).unlink(missing_ok=True)
 
-    def manifest(self, number: int) -> dict | None:
-        """What a finished round was made with; None if it was not finished.
+    def manifest(self, number: int) -> dict[str, Any] | None:
+        """Read the manifest of a finished round; None if it is not finished.
 
         Raises:
-            ValueError: If its manifest is damaged, which leaves that open.
+            ValueError: If the manifest is damaged, so that it is unknown whether the round is finished.
         """
         folder, remedy = self.path(number), _REMEDY.format(epoch='the epoch in which the round began')
         return _read_json(folder / _MANIFEST, f'delete the folder {folder} and {remedy}')
 
     def current(self) -> int | None:
-        """The round that counts, if there is one.
+        """Return the number of the current round, or None.
 
         Raises:
-            ValueError: If the file that says so is damaged.
+            ValueError: If the file that contains it is damaged.
         """
         found = _read_json(self.folder / _CURRENT, 'delete it and resume the run, which writes it again')
         return None if found is None else found['round']
 
     def load(self, number: int, video: str) -> PseudoMasks:
-        """Clusters of a video.
+        """Read the clusters of a video.
 
         Raises:
-            FileNotFoundError: If they are not there.
+            FileNotFoundError: If the round has none for this video.
             ValueError: If the file is damaged.
         """
         path = self.video_path(number, video)
         if not path.is_file():
             raise FileNotFoundError(
-                f'round {number} has no pseudo masks of {video} ({path}): with the list of videos that the round was '
-                f'made of, or, if the file was lost, {self._remedy(number)}'
+                f'round {number} has no pseudo masks of {video} ({path}): use the list of videos that the round was '
+                f'made from or, if the file was lost, {self._remedy(number)}'
             )
         try:
             with np.load(path) as file:
                 masks = PseudoMasks(file['labels'], file['frames'], file['kept'])
             if len(masks.labels) != len(masks.frames):
-                raise ValueError(f'labels of {len(masks.labels)} frames, numbers of {len(masks.frames)}')
+                raise ValueError(f'it has labels of {len(masks.labels)} frames, but {len(masks.frames)} frame numbers')
         except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
             raise ValueError(f'the pseudo masks {path} are damaged ({error}): {self._remedy(number)}') from error
         return masks
 
     def _remedy(self, number: int) -> str:
+        """Return what to do about a damaged round, for messages."""
         made = self.manifest(number) or {}
         epoch = f'epoch {made["epoch"]}' if 'epoch' in made else 'the epoch in which the round began'
         return f'delete the folder {self.path(number)} and {_REMEDY.format(epoch=epoch)}'
 
 
-def _read_json(path: Path, remedy: str) -> dict | None:
-    """What a file says about a round, its number for one; None if there is no file."""
+def _read_json(path: Path, remedy: str) -> dict[str, Any] | None:
+    """Read a JSON file about a round, with its number under ``round``; None if there is no file."""
     if not path.is_file():
         return None
     try:
@@ -133,19 +139,20 @@ def _read_json(path: Path, remedy: str) -> dict | None:
 
 @TRANSFORMS.register_module()
 class LoadPseudoMasks(BaseTransform):
-    """Clusters of the frames of a clip, in the round that counts when the clip is drawn.
+    """Load the clusters of the frames of a clip, from the round that is current when the clip is drawn.
 
-    Required keys: ``filename``, ``frame_inds``, ``imgs``. Added keys: ``pseudo_mask``, uint8 (T, H, W), the cluster + 1
-    of every pixel if it may be an object and 0 elsewhere; None before the first round and for videos without objects.
+    Required keys: ``filename``, ``frame_inds``, ``imgs``. Added keys: ``pseudo_mask``, uint8 ``(T, H, W)``, which is
+    cluster + 1 where the cluster may be an object and 0 elsewhere; None before the first round and for videos without
+    objects.
 
     Args:
-        folder: Of the rounds; the hook that makes them fills it in if it is None.
+        folder: Folder of the rounds; if None, the hook that creates them sets it.
     """
 
     def __init__(self, folder: str | None = None) -> None:
         self.folder = folder
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Load the masks.
 
         Raises:
@@ -154,7 +161,7 @@ class LoadPseudoMasks(BaseTransform):
         rounds = PseudoMaskRounds(self.folder) if self.folder else None
         number = rounds.current() if rounds else None
         results['pseudo_mask'] = None
-        if number is None:
+        if rounds is None or number is None:
             return results
         masks = rounds.load(number, results['filename'])
         if not len(masks.kept):
@@ -164,7 +171,7 @@ class LoadPseudoMasks(BaseTransform):
         if (masks.frames[places] != wanted).any():
             apart = int(np.diff(masks.frames).min(initial=10**9))
             raise ValueError(
-                f'{results["filename"]}: frames {wanted.tolist()} are drawn, but those clustered are {apart} apart: '
+                f'{results["filename"]}: frames {wanted.tolist()} were drawn, but clustered frames are {apart} apart: '
                 'set the same step for sampling and reclustering'
             )
         table = np.zeros(256, np.uint8)
@@ -179,19 +186,19 @@ class LoadPseudoMasks(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ChooseTargets(BaseTransform):
-    """Some of the clusters that are seen in the first frame become objects 1, 2, ..., the rest background.
+    """Turn some of the clusters visible in the first frame into objects 1, 2, ..., and the rest into background.
 
-    Modified keys: ``pseudo_mask``; None if no cluster is seen.
+    Modified keys: ``pseudo_mask``; None if no cluster is visible.
 
     Args:
-        max_objects: How many at most (2), drawn by chance.
-        min_share: Of the first frame's pixels that a cluster needs to be seen.
+        max_objects: Maximum number of objects, which are drawn at random.
+        min_share: Smallest fraction of the first frame's pixels at which a cluster counts as visible.
     """
 
     def __init__(self, max_objects: int = 2, min_share: float = 0.005) -> None:
         self.max_objects, self.min_share = max_objects, min_share
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         masks = results.get('pseudo_mask')
         if masks is None:
             return results

@@ -1,11 +1,11 @@
-"""Clips of segmented videos, as unsupervised segmentation is evaluated on them (TimeTuning; SIGMA)."""
+"""Clips of segmented videos, for the evaluation of unsupervised segmentation (TimeTuning; SIGMA)."""
 
 import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,40 +18,41 @@ from mmsigma.datasets.vos.sequences import FrameSequence, find_sequences
 from mmsigma.io.masks import category_ids
 from mmsigma.registry import DATASETS
 
-FRAME_CHOICES = ('even', 'random', 'consecutive')
+FrameChoice = Literal['even', 'random', 'consecutive']
+FRAME_CHOICES: tuple[FrameChoice, ...] = ('even', 'random', 'consecutive')
 
 
 @DATASETS.register_module()
-class SegmentationClipDataset(Dataset):
-    """One clip per video: frames of the size of a network's input, masks of the size that is scored.
+class SegmentationClipDataset(Dataset[Any]):
+    """One clip per video: frames of the network's input size with masks of the size that is scored.
 
-    Frames and masks lose their aspect ratio. A mask goes to ``img_size`` by Pillow's nearest neighbour, which takes
-    centres, and from there to ``mask_size`` by torch's, which takes top left corners, as in TimeTuning and SIGMA. Only
-    annotated frames are chosen from.
+    Frames and masks are resized without keeping their aspect ratio. As in TimeTuning and SIGMA, a mask is resized to
+    ``img_size`` by Pillow's nearest neighbour, which samples the centres of pixels, and from there to ``mask_size`` by
+    torch's, which samples their top left corners. Only annotated frames are chosen.
 
-    A sample has ``inputs``, uint8 (3, T, img_size, img_size), and ``data_samples`` with ``gt_masks``, uint8 (T,
-    mask_size, mask_size), and the metadata ``video_name`` and ``frame_inds``.
+    A sample has ``inputs``, uint8 ``(3, T, img_size, img_size)``, and ``data_samples`` with ``gt_masks``, uint8
+    ``(T, mask_size, mask_size)``, and the metadata ``video_name`` and ``frame_inds``.
 
     Args:
-        layout: How the folder is laid out: ``'davis'``, ``'youtube_vos'``, ``'folders'``; see
+        layout: Folder layout: ``'davis'``, ``'youtube_vos'`` or ``'folders'``; see
             :func:`mmsigma.datasets.vos.sequences.find_sequences`.
-        data_root: Folder of the data set.
-        num_frames: T.
+        data_root: Folder of the dataset.
+        num_frames: Number of frames T per clip.
         frame_choice: One of ``FRAME_CHOICES``; see :func:`choose_frames`.
-        frame_seed: Of the random choice of frames.
-        img_size: Side of the frames.
-        mask_size: Side of the masks.
-        share: Share of the videos to use, chosen by :func:`fixed_share`; None for all.
-        share_seed: Of that choice.
-        videos: Names of the videos to keep; all by default.
-        categories: Replace the ids of objects by those of their categories, which ``meta.json`` of YouTube-VOS has.
-        test_mode: Unused; evaluation configs have it.
+        frame_seed: Seed of the random choice of frames.
+        img_size: Side of the frames in pixels.
+        mask_size: Side of the masks in pixels.
+        share: Fraction of the videos to use, chosen by :func:`fixed_share`; None for all.
+        share_seed: Seed of that choice.
+        videos: Names of the videos to keep; None for all.
+        categories: Whether to replace object ids by those of their categories, from ``meta.json`` of YouTube-VOS.
+        test_mode: Unused; accepted because evaluation configs set it.
         **settings: Arguments of the layout, such as ``year`` and ``split``.
 
     Raises:
-        FileNotFoundError: If the folder is not laid out as it should be, or frames or masks are missing.
-        ValueError: If an argument has an unknown value, a video to keep does not exist, or ``meta.json`` names no
-            categories.
+        FileNotFoundError: If the folder has another layout, or frames or masks are missing.
+        ValueError: If an argument has an unknown value, ``videos`` contains a video that does not exist, or
+            ``meta.json`` lists no categories.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class SegmentationClipDataset(Dataset):
         data_root: str,
         *,
         num_frames: int = 16,
-        frame_choice: str = 'even',
+        frame_choice: FrameChoice = 'even',
         frame_seed: int = 0,
         img_size: int = 224,
         mask_size: int = 28,
@@ -93,11 +94,11 @@ class SegmentationClipDataset(Dataset):
     def __len__(self) -> int:
         return len(self.sequences)
 
-    def __getitem__(self, index: int) -> dict:
+    def __getitem__(self, index: int) -> dict[str, Any]:
         """Read a clip.
 
         Raises:
-            ValueError: If a file is no picture or no mask; it is named.
+            ValueError: If a file is not an image or not a mask; the message names it.
         """
         video = self.sequences[index]
         annotated = sorted(video.masks)
@@ -118,51 +119,59 @@ class SegmentationClipDataset(Dataset):
         return shrink_mask(mask, self.img_size, self.mask_size)
 
 
-def choose_frames(available: int, num_frames: int, choice: str = 'even', seed: int | Sequence[int] = 0) -> list[int]:
-    """Numbers of the frames of a clip, in the order of time.
+def choose_frames(
+    available: int, num_frames: int, choice: FrameChoice = 'even', seed: int | Sequence[int] = 0
+) -> list[int]:
+    """Choose the frames of a clip, in temporal order.
 
-    ``'even'`` spreads them from the first to the last, at rounded positions. ``'random'`` draws a subset, as TimeTuning
-    does and calls uniform; frames of a shorter video are drawn repeatedly. ``'consecutive'`` takes those in the middle;
-    a shorter video stays at its last frame.
+    ``'even'`` spreads them from the first to the last, at rounded positions. ``'random'`` draws a subset, which
+    TimeTuning calls uniform; frames of a video that is too short are drawn repeatedly. ``'consecutive'`` takes those in
+    the middle; a video that is too short repeats its last frame.
 
     Args:
-        available: Number of frames there are.
-        num_frames: T, how many to choose.
+        available: Number of frames to choose from.
+        num_frames: Number of frames T to choose.
         choice: One of ``FRAME_CHOICES``.
-        seed: Of the draw.
+        seed: Seed of the draw.
+
+    Returns:
+        Frame numbers, of length T.
 
     Raises:
         ValueError: If ``choice`` is unknown, or there are no frames.
     """
     if choice not in FRAME_CHOICES or available < 1:
-        raise ValueError(f'cannot choose from {available} frames by {choice!r}: there are {FRAME_CHOICES}')
+        raise ValueError(f'cannot choose from {available} frames by {choice!r}: the choices are {FRAME_CHOICES}')
     if choice == 'even':
         # a single frame is the middle one
-        ends = (0, available - 1) if num_frames > 1 else ((available - 1) / 2,) * 2
-        return np.linspace(*ends, num_frames).round().astype(int).tolist()
-    if choice == 'random':
+        first, last = (0, available - 1) if num_frames > 1 else ((available - 1) / 2,) * 2
+        numbers = np.linspace(first, last, num_frames).round().astype(int)
+    elif choice == 'random':
         drawn = np.random.default_rng(seed).choice(available, num_frames, replace=available < num_frames)
-        return np.sort(drawn).tolist()
-    first = max(0, (available - num_frames) // 2)
-    return np.minimum(np.arange(first, first + num_frames), available - 1).tolist()
+        numbers = np.sort(drawn)
+    else:
+        start = max(0, (available - num_frames) // 2)
+        numbers = np.minimum(np.arange(start, start + num_frames), available - 1)
+    chosen: list[int] = numbers.tolist()
+    return chosen
 
 
 def fixed_share(names: Iterable[str], share: float = 0.2, seed: int = 0) -> list[str]:
-    """Choose a share of videos by name, the same on every machine, and hardly others if a few videos are missing.
+    """Choose a fraction of videos by name, the same on every machine and nearly the same if a few videos are missing.
 
     The names with the smallest SHA-256 digests of ``"<seed>:<name>"`` are taken. SIGMA evaluates on a random fifth of
-    the training videos of YouTube-VOS, which it does not list.
+    the training videos of YouTube-VOS, but does not list it.
 
     Args:
-        names: All of them, in any order.
-        share: Above 0, at most 1.
-        seed: For other choices.
+        names: All names, in any order.
+        share: Fraction to choose, above 0 and at most 1.
+        seed: Seed; another one leads to another choice.
 
     Returns:
-        The names chosen, sorted: as many as the share amounts to, rounded, but at least one.
+        Chosen names, sorted: the rounded fraction of their number, but at least one.
 
     Raises:
-        ValueError: If there are no names, or the share is out of range.
+        ValueError: If there are no names, or ``share`` is out of range.
     """
     ranked = sorted(names, key=lambda name: hashlib.sha256(f'{seed}:{name}'.encode()).digest())
     if not ranked or not 0 < share <= 1:
@@ -171,10 +180,13 @@ def fixed_share(names: Iterable[str], share: float = 0.2, seed: int = 0) -> list
 
 
 def read_categories(path: str | Path) -> dict[str, dict[int, int]]:
-    """For every video of YouTube-VOS, the category of each of its objects: 1, 2, ... in the order of the alphabet.
+    """Read the category of each object of YouTube-VOS by video, as a number 1, 2, ... in alphabetical order.
 
     Args:
-        path: ``meta.json`` of a split; the alphabet is that of all its videos.
+        path: ``meta.json`` of a split; categories are numbered over all of its videos.
+
+    Returns:
+        For each video, category numbers by object id.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -187,7 +199,8 @@ def read_categories(path: str | Path) -> dict[str, dict[int, int]]:
     lacking = [name for name, video in videos.items() if any('category' not in o for o in video['objects'].values())]
     if lacking:
         raise ValueError(
-            f'{path}: {len(lacking)} videos have objects without category, {lacking[0]} for one; use the training '
+            f'{path}: {len(lacking)} videos have objects without a category, for example {lacking[0]}; use the '
+            'training '
             'split, or categories=False'
         )
     named = {name: {int(i): o['category'] for i, o in video['objects'].items()} for name, video in videos.items()}
@@ -197,11 +210,11 @@ def read_categories(path: str | Path) -> dict[str, dict[int, int]]:
 
 
 def shrink_mask(mask: np.ndarray, img_size: int = 224, mask_size: int = 28) -> torch.Tensor:
-    """Ids (H, W) at the resolution that is scored, uint8 (mask_size, mask_size), by way of that of the frames."""
+    """Resize ids ``(H, W)`` to the scored resolution, uint8 ``(mask_size, mask_size)``, via that of the frames."""
     square = np.asarray(Image.fromarray(mask).resize((img_size, img_size), Image.Resampling.NEAREST))
     return F.interpolate(torch.from_numpy(square.copy())[None, None], size=mask_size, mode='nearest')[0, 0]
 
 
 def resize_picture(picture: np.ndarray, size: int) -> np.ndarray:
-    """A picture (H, W, 3), uint8, as a square of ``size`` pixels a side, whatever its shape."""
+    """Resize an image ``(H, W, 3)``, uint8, to a square of ``size`` pixels a side, regardless of its aspect ratio."""
     return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR))

@@ -1,9 +1,10 @@
-"""Where frames and masks of video segmentation data sets are: DAVIS, YouTube-VOS, VIP, or plain folders."""
+"""Locating frames and masks of video segmentation datasets: DAVIS, YouTube-VOS, VIP, or plain folders."""
 
 import json
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +17,12 @@ class FrameSequence:
     """Files of one video.
 
     Attributes:
-        name: Of the video.
-        frames: Pictures in the order of time.
-        masks: Annotation of each frame that has one, by frame number.
-        given: Numbers of the frames whose annotation a method is shown; objects may appear in later ones.
+        name: Name of the video.
+        frames: Images in temporal order.
+        masks: Annotation of each annotated frame, by frame number.
+        given: Numbers of the frames whose annotation a method may see; objects may appear in later ones.
         wanted: Numbers of the frames whose segmentation is to be kept.
-        binary: Whatever is not 0 in a mask is object 1 (DAVIS-2016).
+        binary: Whether every non-zero value of a mask is object 1 (DAVIS-2016).
     """
 
     name: str
@@ -32,32 +33,32 @@ class FrameSequence:
     binary: bool = False
 
     def read_frame(self, number: int) -> np.ndarray:
-        """RGB picture (H, W, 3), uint8; see :func:`mmsigma.io.video.read_picture`."""
+        """Read an RGB frame ``(H, W, 3)``, uint8; see :func:`mmsigma.io.video.read_picture`."""
         return read_picture(self.frames[number])
 
     def read_mask(self, number: int) -> np.ndarray:
-        """Object ids (H, W), uint8, 255 where void; see :func:`mmsigma.io.masks.read_mask`."""
+        """Read the object ids ``(H, W)``, uint8, 255 where void; see :func:`mmsigma.io.masks.read_mask`."""
         return read_mask(self.masks[number], binary=self.binary)
 
     def shortened(self, num_frames: int) -> 'FrameSequence':
-        """Its first frames."""
+        """Return the sequence of its first ``num_frames`` frames."""
         masks = {number: path for number, path in self.masks.items() if number < num_frames}
         given, wanted = (tuple(n for n in part if n < num_frames) for part in (self.given, self.wanted))
         return replace(self, frames=self.frames[:num_frames], masks=masks, given=given, wanted=wanted)
 
 
-def find_sequences(layout: str, root: str | Path, **settings) -> list[FrameSequence]:
-    """Find the videos of a data set.
+def find_sequences(layout: str, root: str | Path, **settings: Any) -> list[FrameSequence]:
+    """Find the videos of a dataset.
 
     Args:
-        layout: ``'davis'``, ``'youtube_vos'``, ``'vip'`` or ``'folders'``; what ``settings`` there are is said by
-            :func:`davis`, :func:`youtube_vos`, :func:`vip` and :func:`folders`.
-        root: Folder of the data set.
+        layout: Folder layout: ``'davis'``, ``'youtube_vos'``, ``'vip'`` or ``'folders'``.
+        root: Folder of the dataset.
+        **settings: Arguments of the layout, see :func:`davis`, :func:`youtube_vos`, :func:`vip` and :func:`folders`.
 
     Raises:
-        FileNotFoundError: If the folder is not laid out like that, or videos or first masks are missing; they are
-            named.
-        ValueError: If the layout is unknown, or a folder has two pictures of one name.
+        FileNotFoundError: If the folder has another layout, or videos or first masks are missing; the message names
+            them.
+        ValueError: If the layout is unknown, or a folder has two images of the same stem.
     """
     if layout not in LAYOUTS:
         raise ValueError(f'layout must be one of {sorted(LAYOUTS)}, got {layout!r}')
@@ -65,18 +66,18 @@ def find_sequences(layout: str, root: str | Path, **settings) -> list[FrameSeque
 
 
 def davis(root: Path, year: int | str = 2017, split: str = 'val', resolution: str = '480p') -> list[FrameSequence]:
-    """DAVIS: the sequences of ``ImageSets/<year>/<split>.txt``; those of 2016 have one object.
+    """Find the sequences of DAVIS in ``ImageSets/<year>/<split>.txt``; those of 2016 have one object.
 
     Args:
-        root: Holds ``ImageSets``, ``JPEGImages`` and ``Annotations``.
+        root: Folder with ``ImageSets``, ``JPEGImages`` and ``Annotations``.
         year: 2016 or 2017.
-        split: Name of the list: ``train``, ``val``, ``test-dev``.
+        split: Name of the list: ``train``, ``val`` or ``test-dev``.
         resolution: ``480p`` or ``Full-Resolution``.
     """
     lines = _need(root / 'ImageSets' / str(year) / f'{split}.txt').read_text().split('\n')
-    # the lists of 2016 name files of every frame, those of 2017 sequences
-    names = dict.fromkeys(Path(line.split()[0]) for line in lines if line.strip())
-    names = dict.fromkeys(path.parent.name if path.suffix else path.name for path in names)
+    # the lists of 2016 contain the files of every frame, those of 2017 the sequences
+    paths = dict.fromkeys(Path(line.split()[0]) for line in lines if line.strip())
+    names = dict.fromkeys(path.parent.name if path.suffix else path.name for path in paths)
     places = {
         name: (root / 'JPEGImages' / resolution / name, root / 'Annotations' / resolution / name) for name in names
     }
@@ -84,25 +85,25 @@ def davis(root: Path, year: int | str = 2017, split: str = 'val', resolution: st
 
 
 def folders(root: Path, frames: str = 'JPEGImages', masks: str = 'Annotations') -> list[FrameSequence]:
-    """A folder of frames for each video, a folder of the same name for its masks, of which the first is needed.
+    """Find a folder of frames for each video and a folder of the same name for its masks, which must have the first.
 
     Args:
-        root: Holds both.
-        frames: Folder of the videos' folders of frames.
-        masks: Folder of the videos' folders of masks.
+        root: Folder with both.
+        frames: Name of the folder that contains the folders of frames.
+        masks: Name of the folder that contains the folders of masks.
     """
     videos = sorted(path for path in _need(root / frames).iterdir() if path.is_dir())
     return _first_frame_given({path.name: (path, root / masks / path.name) for path in videos}, root)
 
 
 def youtube_vos(root: Path, split: str = 'valid', all_frames: bool = True) -> list[FrameSequence]:
-    """YouTube-VOS of 2018 and 2019: objects come with their first mask, in whatever frame that is.
+    """Find the videos of YouTube-VOS 2018 or 2019, in which each object is given by its first mask, in any frame.
 
     Args:
-        root: Holds ``<split>`` and, for ``all_frames``, ``<split>_all_frames``.
+        root: Folder with ``<split>`` and, for ``all_frames``, ``<split>_all_frames``.
         split: ``train``, ``valid`` or ``test``.
-        all_frames: Run on all frames, 30 a second, instead of every fifth; kept are those that ``meta.json`` lists
-            in either case.
+        all_frames: Whether to use all frames, 30 per second, instead of every fifth. Segmentations of the frames that
+            ``meta.json`` lists are kept in either case.
     """
     meta = json.loads(_need(root / split / 'meta.json').read_text())['videos']
     pictures = _need(root / (f'{split}_all_frames' if all_frames else split) / 'JPEGImages')
@@ -118,20 +119,20 @@ def youtube_vos(root: Path, split: str = 'valid', all_frames: bool = True) -> li
             missing.append(name)
             continue
         wanted = tuple(sorted(numbers[frame] for frame in listed)) or tuple(range(len(frames)))
-        # trained on are fully annotated videos, of which only the first mask of an object is ever given
+        # training videos are annotated in every frame, but only the first mask of each object is ever used as given
         sequences.append(FrameSequence(name, frames, masks, tuple(sorted(masks)), wanted))
     _complain(missing, len(meta), root)
     return sequences
 
 
 def vip(root: Path, split: str = 'val') -> list[FrameSequence]:
-    """VIP (Zhou et al. 2018): the videos of ``lists/<split>_videos.txt``, with the parts of people as ids 1 to 19.
+    """Find the videos of VIP (Zhou et al. 2018) in ``lists/<split>_videos.txt``, with body parts as ids 1 to 19.
 
     All parts in the first frame are given.
 
     Args:
-        root: Holds ``lists``; frames in ``videos/<video>`` or ``Images/<video>``; labels in ``Category_ids/<video>`` or
-            ``Annotations/Category_ids/<video>``.
+        root: Folder with ``lists``, frames in ``videos/<video>`` or ``Images/<video>``, and labels in
+            ``Category_ids/<video>`` or ``Annotations/Category_ids/<video>``.
         split: Name of the list: ``train`` or ``val``.
     """
     names = _need(root / 'lists' / f'{split}_videos.txt').read_text().split()
@@ -140,11 +141,16 @@ def vip(root: Path, split: str = 'val') -> list[FrameSequence]:
     return _first_frame_given({name: (pictures / name, labels / name) for name in names}, root)
 
 
-LAYOUTS = {'davis': davis, 'folders': folders, 'vip': vip, 'youtube_vos': youtube_vos}
+LAYOUTS: dict[str, Callable[..., list[FrameSequence]]] = {
+    'davis': davis,
+    'folders': folders,
+    'vip': vip,
+    'youtube_vos': youtube_vos,
+}
 
 
-def _all_objects(video: dict, masks: dict[int, Path]) -> bool:
-    """Whether each object of a video of YouTube-VOS is in one of the masks."""
+def _all_objects(video: dict[str, Any], masks: dict[int, Path]) -> bool:
+    """Return whether each object of a video of YouTube-VOS occurs in one of the masks."""
     present = {number for path in masks.values() for number in mask_ids(read_mask(path))}
     return {int(number) for number in video['objects']} <= present
 
@@ -152,7 +158,7 @@ def _all_objects(video: dict, masks: dict[int, Path]) -> bool:
 def _first_frame_given(
     places: dict[str, tuple[Path, Path]], root: Path, binary: bool = False, dense: bool = False
 ) -> list[FrameSequence]:
-    """Videos by their folders of frames and masks; ``dense`` ones have the first mask, or one for every frame."""
+    """Build sequences from folders of frames and masks; ``dense`` ones have the first mask alone or all masks."""
     sequences, missing = [], []
     for name, (pictures, annotations) in places.items():
         frames = _list_pictures(pictures)
@@ -174,7 +180,7 @@ def _list_pictures(folder: Path, stems: Container[str] | None = None) -> tuple[P
 
 def _need(path: Path) -> Path:
     if not path.exists():
-        raise FileNotFoundError(f'{path} does not exist: set data_root to the folder of the data set')
+        raise FileNotFoundError(f'{path} does not exist: set data_root to the folder of the dataset')
     return path
 
 
@@ -182,14 +188,14 @@ def _need_one(root: Path, *names: str) -> Path:
     for name in names:
         if (root / name).is_dir():
             return root / name
-    raise FileNotFoundError(f'{root} has no {" or ".join(names)}: set data_root to the folder of the data set')
+    raise FileNotFoundError(f'{root} has no {" or ".join(names)}: set data_root to the folder of the dataset')
 
 
 def _complain(missing: list[str], total: int, root: Path) -> None:
     if missing:
         shown = ', '.join(missing[:5]) + (', ...' if len(missing) > 5 else '')
         raise FileNotFoundError(
-            f'{len(missing)} of {total} videos below {root} lack frames or masks, the first one for example: {shown}'
+            f'{len(missing)} of {total} videos below {root} lack frames or masks, for example the first mask: {shown}'
         )
     if not total:
         raise FileNotFoundError(f'there are no videos below {root}')

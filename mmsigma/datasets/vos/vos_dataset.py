@@ -1,6 +1,7 @@
-"""Videos to segment, one sample each."""
+"""Dataset of whole videos for video object segmentation."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
@@ -10,21 +11,21 @@ from mmsigma.registry import DATASETS
 
 
 @DATASETS.register_module()
-class VOSDataset(Dataset):
-    """Whole videos with the masks of their objects; nothing is read before the model asks for it.
+class VOSDataset(Dataset[Any]):
+    """Whole videos with the masks of their objects, one sample each; nothing is read before the model asks for it.
 
     Args:
-        layout: How the folder is laid out: ``'davis'``, ``'youtube_vos'``, ``'vip'``, ``'folders'``; see
+        layout: Folder layout: ``'davis'``, ``'youtube_vos'``, ``'vip'`` or ``'folders'``; see
             :func:`mmsigma.datasets.vos.sequences.find_sequences`.
-        data_root: Folder of the data set.
-        videos: Names of the videos to keep; all by default.
-        max_frames: Keep only so many frames of every video, to try things out.
-        test_mode: Unused; evaluation configs have it.
+        data_root: Folder of the dataset.
+        videos: Names of the videos to keep; None for all.
+        max_frames: Number of frames to which every video is shortened, for quick trials; None for all.
+        test_mode: Unused; accepted because evaluation configs set it.
         **settings: Arguments of the layout, such as ``year`` and ``split``.
 
     Raises:
-        FileNotFoundError: If something is missing.
-        ValueError: If a video to keep does not exist.
+        FileNotFoundError: If files are missing.
+        ValueError: If ``videos`` contains a video that does not exist.
     """
 
     metainfo = dict(task='video object segmentation')
@@ -37,7 +38,7 @@ class VOSDataset(Dataset):
         videos: Sequence[str] | None = None,
         max_frames: int | None = None,
         test_mode: bool = True,
-        **settings,
+        **settings: Any,
     ) -> None:
         self.sequences = find_sequences(layout, data_root, **settings)
         if videos is not None:

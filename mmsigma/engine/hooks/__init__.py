@@ -1,3 +1,5 @@
+"""Hooks of training and evaluation; importing this package registers all of them."""
+
 from mmsigma.compat import CheckpointHook, LoggerHook
 from mmsigma.engine.hooks.bad_video import BadVideoHook
 from mmsigma.engine.hooks.health import CollapseHook, NonFiniteLossHook

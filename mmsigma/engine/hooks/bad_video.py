@@ -1,4 +1,6 @@
-"""Counting videos that could not be read."""
+"""Hook that counts videos that could not be read."""
+
+from typing import Any
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
@@ -10,12 +12,12 @@ from mmsigma.registry import HOOKS
 
 @HOOKS.register_module()
 class BadVideoHook(Hook):
-    """Names every video that :class:`mmsigma.datasets.VideoDataset` had to replace, and stops a run with too many.
+    """Name every video that :class:`mmsigma.datasets.VideoDataset` had to replace, and stop a run with too many.
 
     Args:
-        max_share: Largest tolerated share of draws whose video failed, over all processes.
-        min_draws: Draws before the share is judged.
-        interval: Iterations between judgements.
+        max_share: Largest tolerated fraction of draws whose video failed, over all ranks.
+        min_draws: Number of draws before the fraction is checked.
+        interval: Number of iterations between checks.
     """
 
     priority = 'LOW'
@@ -26,15 +28,19 @@ class BadVideoHook(Hook):
         self.reasons: dict[str, str] = {}
 
     def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict[str, Any] | None = None,
+        outputs: dict[str, Any] | None = None,
     ) -> None:
-        for sample in data_batch['data_samples']:
+        for sample in (data_batch or {})['data_samples']:
             failures = sample.metainfo.get('failures', ())
             self.draws += 1 + len(failures)
             self.failed += len(failures)
             for filename, reason in failures:
                 if filename not in self.reasons:
-                    runner.logger.warning(f'skipped, cannot be read: {filename} ({reason})')
+                    runner.logger.warning(f'skipped an unreadable video: {filename} ({reason})')
                 self.reasons[filename] = reason
         if self.every_n_train_iters(runner, self.interval):
             self._judge(runner)
@@ -48,7 +54,12 @@ class BadVideoHook(Hook):
             )
 
     def _judge(self, runner: Runner) -> None:
-        # all processes have to come to the same conclusion, or the others would wait for the one that stopped
+        """Stop the run if the fraction of failed draws over all ranks is too large.
+
+        Raises:
+            OSError: If it is.
+        """
+        # all ranks must come to the same conclusion, or the others would wait for the one that stopped
         totals = torch.tensor([self.draws, self.failed], dtype=torch.float64)
         if get_world_size() > 1:
             totals = totals.to(next(runner.model.parameters()).device)
@@ -58,5 +69,5 @@ class BadVideoHook(Hook):
             examples = '\n  '.join(f'{name}: {reason}' for name, reason in list(self.reasons.items())[:5])
             raise OSError(
                 f'{failed:.0f} of {draws:.0f} draws met a video that cannot be read, more than the tolerated '
-                f'{self.max_share:.0%} (BadVideoHook.max_share). Is data_root right? For example:\n  {examples}'
+                f'{self.max_share:.0%} (BadVideoHook.max_share); check data_root. For example:\n  {examples}'
             )

@@ -1,4 +1,4 @@
-"""Noticing that training goes wrong."""
+"""Hooks that detect failing training: non-finite losses and gradients, and collapsing features."""
 
 from collections import deque
 from functools import partial
@@ -14,22 +14,22 @@ from mmsigma.registry import HOOKS
 
 @HOOKS.register_module()
 class NonFiniteLossHook(Hook):
-    """Stops a run at a loss or gradient that is NaN or infinite, before the parameters change, and names its cause.
+    """Stop a run at a NaN or infinite loss or gradient, before the parameters change, and name its cause.
 
-    Gradients that float16's loss scaling skips are none of its business.
+    Gradients that the loss scaling of float16 skips are not checked.
     """
 
     priority = 'VERY_HIGH'
 
     def __init__(self) -> None:
-        self.batch: dict = {}
-        self.outputs: dict[str, Tensor] = {}  # of the parts of the model in this step, in the order of their execution
+        self.batch: dict[str, Any] = {}
+        self.outputs: dict[str, Tensor] = {}  # of the model's parts in this step, in the order of execution
 
     def before_train(self, runner: Runner) -> None:
         wrapper = runner.optim_wrapper
         update = wrapper.update_params
 
-        def update_params(loss: Tensor, *args, **kwargs) -> None:
+        def update_params(loss: Tensor, *args: Any, **kwargs: Any) -> None:
             if not torch.isfinite(loss):
                 raise FloatingPointError(f'the loss is {loss.item()} in {_place(runner)}. {self.cause(runner.model)}')
             self.outputs.clear()
@@ -37,22 +37,22 @@ class NonFiniteLossHook(Hook):
 
         wrapper.update_params = update_params
         wrapper.optimizer.register_step_pre_hook(lambda *_: self._check_gradients(runner))
-        if not runner.cfg.get('compile'):  # what is compiled cannot be watched
+        if not runner.cfg.get('compile'):  # hooks have no effect on compiled parts
             for name, part in getattr(runner.model, 'module', runner.model).named_children():
                 part.register_forward_hook(partial(self._keep, name))
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None) -> None:
         self.batch = data_batch or {}
 
     def cause(self, model: nn.Module) -> str:
-        """What was the first not to be finite, of pixels, parameters and the outputs of the model's parts."""
+        """Describe what was first not finite: pixels, parameters, or the output of a part of the model."""
         for clip, sample in zip(self.batch.get('inputs', ()), self.batch.get('data_samples') or (), strict=False):
             if clip.is_floating_point() and not torch.isfinite(clip).all():
-                return f'The clip of {sample.metainfo.get("filename")} already holds NaN or infinite pixels.'
+                return f'The clip of {sample.metainfo.get("filename")} already contains NaN or infinite pixels.'
         if bad := [name for name, value in model.named_parameters() if not torch.isfinite(value).all()]:
             return (
-                f'{len(bad)} parameters were not finite before this step, {bad[0]} for one, though all gradients were: '
-                'the last update was too large (optim_wrapper.optimizer.lr), or they were loaded like that.'
+                f'{len(bad)} parameters were not finite before this step, for example {bad[0]}, although all gradients '
+                'were: the last update was too large (optim_wrapper.optimizer.lr), or they were loaded like that.'
             )
         healthy = []
         for name, output in self.outputs.items():
@@ -62,7 +62,7 @@ class NonFiniteLossHook(Hook):
         known = f', and so are the outputs of {", ".join(healthy)}' if healthy else ''
         return f'Pixels and parameters are finite{known}: it overflowed after that. {_REMEDY}'
 
-    def _keep(self, name: str, part: nn.Module, inputs: tuple, output: Any) -> None:
+    def _keep(self, name: str, part: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         output = output.get('inputs') if isinstance(output, dict) else output
         if isinstance(output, Tensor):
             self.outputs[name] = output.detach()
@@ -72,8 +72,8 @@ class NonFiniteLossHook(Hook):
         norms = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients.values()])
         if bad := [name for name, fine in zip(gradients, norms.isfinite().tolist(), strict=True) if not fine]:
             raise FloatingPointError(
-                f'{len(bad)} of {len(gradients)} gradients are not finite in {_place(runner)}, that of {bad[0]} for '
-                f'one, although the loss is. The parameters are still those of the last step. {_REMEDY}'
+                f'{len(bad)} of {len(gradients)} gradients are not finite in {_place(runner)}, for example that of '
+                f'{bad[0]}, although the loss is. The parameters are still those of the last step. {_REMEDY}'
             )
 
 
@@ -89,18 +89,18 @@ def _place(runner: Runner) -> str:
 
 @HOOKS.register_module()
 class CollapseHook(Hook):
-    """Warns when the statistics of the head say that features collapse.
+    """Warn when statistics of the head indicate that features collapse.
 
-    They do when Sinkhorn gives nearly all tokens the same few prototypes, when the loss stays at 2 ln K, the level of
-    an uninformed guess, or when a regressed target spreads far less than in the first iteration of the process. The
-    averages over a window are judged, after a warm-up, once per window.
+    This is the case if Sinkhorn assigns nearly all tokens to the same few prototypes, if the loss stays at 2 ln K, the
+    level of a uniform guess, or if a regressed target spreads far less than in the first iteration of the process.
+    Averages over a window are checked once per window, after a warm-up.
 
     Args:
-        window: Iterations per judgement.
-        warmup: Iterations before the first.
-        min_entropy: Lowest healthy assignment entropy, relative to its maximum.
+        window: Number of iterations per check.
+        warmup: Number of iterations before the first check.
+        min_entropy: Lowest healthy assignment entropy relative to its maximum.
         max_level: Highest healthy loss relative to 2 ln K.
-        min_spread: Lowest healthy spread of the target, relative to its start.
+        min_spread: Lowest healthy spread of the target relative to its initial value.
     """
 
     priority = 'LOW'
@@ -119,9 +119,13 @@ class CollapseHook(Hook):
         self.history: dict[str, deque[float]] = {}
 
     def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict[str, Any] | None = None,
+        outputs: dict[str, Any] | None = None,
     ) -> None:
-        for name, value in outputs.items():
+        for name, value in (outputs or {}).items():
             if name.startswith(('assignment_entropy', 'relative_level', 'target_std')):
                 self.start.setdefault(name, value.item())
                 self.history.setdefault(name, deque(maxlen=self.window)).append(value.item())
@@ -130,7 +134,7 @@ class CollapseHook(Hook):
                 runner.logger.warning(f'iteration {runner.iter + 1}: {text}')
 
     def symptoms(self) -> list[str]:
-        """What the window's averages complain about."""
+        """Return a message for each average of the window that indicates a collapse."""
         texts = []
         for name, values in self.history.items():
             mean = sum(values) / len(values)
@@ -141,12 +145,13 @@ class CollapseHook(Hook):
                 )
             if name.startswith('relative_level') and mean > self.max_level:
                 texts.append(
-                    f'{name} is {mean:.3f}: the loss stays where a uniform guess is (2 ln K). Either the features '
-                    'have collapsed, or the learning rate is too small to get away from the start.'
+                    f'{name} is {mean:.3f}: the loss stays at the level of a uniform guess (2 ln K). Either the '
+                    'features '
+                    'have collapsed, or the learning rate is too small to leave the initial state.'
                 )
             if name.startswith('target_std') and mean < self.min_spread * self.start[name]:
                 texts.append(
-                    f'{name} is {mean:.3g}, it was {self.start[name]:.3g} at first: the target collapses to a '
+                    f'{name} is {mean:.3g}, it was {self.start[name]:.3g} initially: the target collapses to a '
                     'constant, as a learnt one does when it is regressed. Use prototypes (PrototypeHead) or a fixed '
                     'target.'
                 )

@@ -1,6 +1,7 @@
-"""The schedule of a teacher that follows its student."""
+"""Hook with the schedules of a teacher that follows its student (DINO, ICCV 2021)."""
 
 import math
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -10,18 +11,19 @@ from mmsigma.registry import HOOKS
 
 @HOOKS.register_module()
 class MomentumTeacherHook(Hook):
-    """Moves the teacher of DINO after each step, and sets what depends on the epoch.
+    """Update the teacher of DINO after each step, and set what depends on the epoch.
 
-    At the start of training, not of a resumed one, the teacher becomes the student, whose weights may have been loaded.
+    When training starts, but not when it is resumed, the teacher becomes a copy of the student, whose weights may have
+    been loaded.
 
     Args:
-        momentum: Of the teacher's weights at the beginning; rises to 1 by a cosine.
-        temperatures: Of the teacher, at the beginning and after the warm-up.
-        warmup_epochs: In which the temperature rises.
-        hold_epochs: In which the prototypes are not trained.
+        momentum: Initial momentum of the teacher's weights, which rises to 1 along a cosine.
+        temperatures: Temperature of the teacher, initially and after the warm-up.
+        warmup_epochs: Number of epochs in which the temperature rises.
+        hold_epochs: Number of epochs in which the prototypes are not trained.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of range.
     """
 
     priority = 'NORMAL'
@@ -34,7 +36,9 @@ class MomentumTeacherHook(Hook):
         hold_epochs: int = 1,
     ) -> None:
         if not 0 <= momentum <= 1 or min(temperatures) <= 0:
-            raise ValueError(f'momentum must be in 0..1, temperatures positive, got {momentum} and {temperatures}')
+            raise ValueError(
+                f'momentum must be between 0 and 1 and temperatures positive, got {momentum} and {temperatures}'
+            )
         self.momentum, self.temperatures = momentum, tuple(temperatures)
         self.warmup_epochs, self.hold_epochs = warmup_epochs, hold_epochs
 
@@ -49,11 +53,15 @@ class MomentumTeacherHook(Hook):
         model.head.hold_prototypes = runner.epoch < self.hold_epochs
 
     def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict[str, Any] | None = None,
+        outputs: dict[str, Any] | None = None,
     ) -> None:
         done = runner.iter / runner.max_iters
         _model(runner).move_teacher(1 - (1 - self.momentum) * (1 + math.cos(math.pi * done)) / 2)
 
 
-def _model(runner: Runner):
+def _model(runner: Runner) -> Any:
     return getattr(runner.model, 'module', runner.model)

@@ -1,4 +1,4 @@
-"""Pictures of a training run."""
+"""Hook that draws images of a training run."""
 
 from pathlib import Path
 
@@ -16,15 +16,15 @@ from mmsigma.visualization.masked_video import draw_curves, draw_masked_clips, d
 
 @HOOKS.register_module()
 class PicturesHook(Hook):
-    """Writes what a person would look at into ``<log_dir>/pictures``: masked clips, prototypes and curves.
+    """Write images for visual inspection to ``<log_dir>/pictures``: masked clips, prototypes and curves.
 
-    The clips are the same throughout a run, and drawn with seeds of their own. The model stays in training mode, which
-    changes nothing here: targets are free of dropout and of statistics that are updated.
+    The clips are the same throughout a run and are drawn with seeds of their own. The model stays in training mode,
+    which makes no difference here, as targets have neither dropout nor statistics that are updated.
 
     Args:
-        interval: Epochs between pictures; they are also written at the end.
-        num_clips: Clips in a picture.
-        num_prototypes: Prototypes in a picture.
+        interval: Number of epochs between images; they are also written at the end.
+        num_clips: Number of clips per image.
+        num_prototypes: Number of prototypes per image.
     """
 
     priority = 'VERY_LOW'
@@ -38,7 +38,7 @@ class PicturesHook(Hook):
                 self.draw(runner, Path(runner.log_dir) / 'pictures')
 
     def draw(self, runner: Runner, folder: Path) -> None:
-        """Draw all pictures into ``folder``."""
+        """Draw all images into ``folder``."""
         folder.mkdir(parents=True, exist_ok=True)
         dataset = runner.train_dataloader.dataset
         step = max(1, len(dataset) // self.num_clips)
@@ -47,7 +47,7 @@ class PicturesHook(Hook):
         model = getattr(runner.model, 'module', runner.model)
         half = {key: value[: self.num_clips // 2] for key, value in batch.items()}
         draw_masked_clips(half, model.backbone.tubelet_size, model.backbone.patch_size, folder / 'masked_input.png')
-        # parameters that are sharded cannot be used outside the wrapper's forward pass
+        # sharded parameters cannot be used outside the wrapper's forward pass
         if hasattr(model.head, 'prototypes') and not isinstance(runner.model, FullyShardedDataParallel):
             with torch.no_grad():
                 inputs = model.data_preprocessor(batch)['inputs']

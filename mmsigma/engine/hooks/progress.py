@@ -1,6 +1,7 @@
-"""The console during training and evaluation."""
+"""Hook that reports progress and metrics on the console."""
 
 import time
+from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -13,13 +14,13 @@ from mmsigma.registry import HOOKS
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """A start-up summary, then one line that moves, and the metrics of every evaluation.
+    """Print a summary at the start, then a progress bar, and the metrics of every evaluation.
 
-    Where the console is no terminal there are plain lines now and then instead.
+    If the console is not a terminal, plain lines at intervals replace the bar.
 
     Args:
-        keys: Which outputs of the model to show, if they are there.
-        seconds: Time between lines where the console is no terminal.
+        keys: Outputs of the model to show, if present.
+        seconds: Interval between lines if the console is not a terminal, in seconds.
     """
 
     priority = 'VERY_LOW'
@@ -57,7 +58,7 @@ class ProgressHook(Hook):
 
     @staticmethod
     def summary(runner: Runner) -> str:
-        """What is about to be trained, on what, and where it goes."""
+        """Describe model, data, schedule and output folder of a run."""
         loader = runner.train_dataloader
         millions = sum(p.numel() for p in runner.model.parameters() if p.requires_grad) / 1e6
         batch = loader.batch_size * runner.world_size
@@ -65,7 +66,7 @@ class ProgressHook(Hook):
         scaling = runner.cfg.get('auto_scale_lr') or {}
         clips = batch * getattr(runner.optim_wrapper, '_accumulative_counts', 1)
         mismatch = not scaling.get('enable') and scaling.get('base_batch_size', clips) != clips
-        # with layer decay, the head's
+        # with layer decay, the largest rate is that of the head
         lr = max(group.get('initial_lr', group['lr']) for group in runner.optim_wrapper.param_groups)
         return (
             f'model    {type(getattr(runner.model, "module", runner.model)).__name__}, '
@@ -75,21 +76,25 @@ class ProgressHook(Hook):
             + (f', resumed at step {runner.iter}' if runner.iter else '')
             + f'\noutput   {runner.log_dir}'
             + (
-                f'\nwarning  the learning rate is meant for {scaling["base_batch_size"]} clips per step, not {clips}: '
+                f'\nwarning  the learning rate is set for {scaling["base_batch_size"]} clips per step, not {clips}: '
                 'scale it with --auto-scale-lr'
                 if mismatch
                 else ''
             )
         )
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None) -> None:
         if self.progress:
             now = time.monotonic()
             self.waited += now - self._mark
             self._mark = now
 
     def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict[str, Any] | None = None,
+        outputs: dict[str, Any] | None = None,
     ) -> None:
         if not self.progress:
             return
@@ -99,13 +104,13 @@ class ProgressHook(Hook):
         done = runner.iter + 1
         if self.console.is_terminal:
             epoch = f'{runner.epoch + 1}/{runner.max_epochs}'
-            self.progress.update(self.task, completed=done, epoch=epoch, status=self.status(outputs))
+            self.progress.update(self.task, completed=done, epoch=epoch, status=self.status(outputs or {}))
         elif now - self._last_line >= self.seconds or done == runner.max_iters:
             self._last_line = now
             left = (now - self._started) / (done - self._first) * (runner.max_iters - done)
             self.console.print(
                 f'epoch {runner.epoch + 1}/{runner.max_epochs}  step {done}/{runner.max_iters}  '
-                f'{self.status(outputs)}  {left:.0f} s left'
+                f'{self.status(outputs or {})}  {left:.0f} s left'
             )
 
     def before_val_epoch(self, runner: Runner) -> None:
@@ -118,17 +123,20 @@ class ProgressHook(Hook):
         self._last_line = time.monotonic()
         if is_main_process() and self.console.is_terminal:
             bar = self.progress or Progress(*Progress.get_default_columns(), console=self.console)
-            fields = dict(epoch=name, status='') if self.progress else {}
-            self.evaluation = bar, bar.add_task(name, total=total, **fields)
+            if self.progress:
+                task = bar.add_task(name, total=total, epoch=name, status='')
+            else:
+                task = bar.add_task(name, total=total)
+            self.evaluation = bar, task
             bar.start()
 
     def after_val_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: list | None = None
+        self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None, outputs: list[Any] | None = None
     ) -> None:
         self._advance_evaluation('validate', batch_idx + 1, len(runner.val_dataloader))
 
     def after_test_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: list | None = None
+        self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None, outputs: list[Any] | None = None
     ) -> None:
         self._advance_evaluation('test', batch_idx + 1, len(runner.test_dataloader))
 
@@ -157,8 +165,8 @@ class ProgressHook(Hook):
             values = '  '.join(f'{key} {value:.4g}' for key, value in metrics.items() if isinstance(value, float | int))
             self.console.print(f'{name}  {values}')
 
-    def status(self, outputs: dict) -> str:
-        """The chosen outputs and the share of time spent waiting for data."""
+    def status(self, outputs: dict[str, Any]) -> str:
+        """Format the chosen outputs and the fraction of time spent waiting for data."""
         parts = [f'{key} {outputs[key].item():.4g}' for key in self.keys if key in outputs]
         share = self.waited / max(self.waited + self.worked, 1e-9)
         return '  '.join([*parts, f'data wait {share:.0%}'])

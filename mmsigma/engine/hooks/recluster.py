@@ -1,6 +1,7 @@
-"""When the training videos are clustered anew."""
+"""Hook that clusters the training videos anew at intervals (Mask-VOS, CVPR 2023)."""
 
 from pathlib import Path
+from typing import Any
 
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
@@ -15,53 +16,58 @@ from mmsigma.registry import HOOKS
 
 @HOOKS.register_module()
 class ReclusterHook(Hook):
-    """Makes the pseudo masks of Mask-VOS from the features of the model: from an epoch on, every so many epochs.
+    """Create the pseudo masks of Mask-VOS from the features of the model: from a given epoch on, at intervals.
 
-    Rounds are in ``<work dir>/rounds``. They are made where they begin, whatever is there; a run that is resumed within
-    one takes it up, and then equals an uninterrupted one.
+    Rounds are stored in ``<work dir>/rounds``. A round is created whenever its first epoch begins, even if its folder
+    exists. A run that is resumed within a round uses it, and then equals an uninterrupted run.
 
     Args:
-        start: Epoch before which the first round is made, from 0 (the paper: 300, counted so).
-        interval: Epochs between rounds (the paper: 10).
-        pictures: Videos of each round to draw.
-        settings: Of :class:`mmsigma.engine.reclustering.ClusterSettings`.
+        start: Epoch, counted from 0, before which the first round is created (the paper: 300).
+        interval: Number of epochs between rounds (the paper: 10).
+        pictures: Number of videos to draw in each round.
+        settings: Arguments of :class:`mmsigma.engine.reclustering.ClusterSettings`.
+
+    Raises:
+        ValueError: If ``start`` or ``interval`` is out of range.
     """
 
     priority = 'HIGH'
 
-    def __init__(self, start: int = 300, interval: int = 10, pictures: int = 4, settings: dict | None = None) -> None:
+    def __init__(
+        self, start: int = 300, interval: int = 10, pictures: int = 4, settings: dict[str, Any] | None = None
+    ) -> None:
         if start < 0 or interval < 1:
-            raise ValueError(f'start must not be negative and interval positive, got {start} and {interval}')
+            raise ValueError(f'start must not be negative and interval must be positive, got {start} and {interval}')
         self.start, self.interval, self.pictures = start, interval, pictures
         self.settings = ClusterSettings(**(settings or {}))
 
     def before_train(self, runner: Runner) -> None:
-        """Tell the transforms where the rounds are, before processes get copies of them.
+        """Set the folder of the rounds in the transforms, before they are copied to worker processes.
 
         Raises:
-            ValueError: If nothing in the pipeline reads pseudo masks.
+            ValueError: If no transform of the pipeline reads pseudo masks.
         """
         self.rounds = PseudoMaskRounds(Path(runner.work_dir, 'rounds').resolve())
         transforms = runner.train_dataloader.dataset.pipeline.transforms
         readers = [step for step in transforms if isinstance(step, LoadPseudoMasks)]
         clips = [step for step in transforms if isinstance(step, ReadClip)]
         if not readers or not clips:
-            raise ValueError('ReclusterHook needs ReadClip and LoadPseudoMasks in train_dataloader.dataset.pipeline')
+            raise ValueError('ReclusterHook requires ReadClip and LoadPseudoMasks in train_dataloader.dataset.pipeline')
         for step in readers:
             step.folder = step.folder or str(self.rounds.folder)
-        self.rounds = PseudoMaskRounds(readers[0].folder)
+        self.rounds = PseudoMaskRounds(readers[0].folder or self.rounds.folder)
         self.decoder = clips[0].decoder
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Make a round where it begins, or take up the one that a resumed run is in.
+        """Create a round in its first epoch, or use the round that a resumed run is in.
 
         Raises:
-            FileNotFoundError: If a resumed run is in the middle of a round that is not there.
-            ValueError: If that round was made with another seed or other settings.
+            FileNotFoundError: If a resumed run is in the middle of a round that does not exist.
+            ValueError: If that round was created with another seed or other settings.
         """
         number, inside = divmod(runner.epoch - self.start, self.interval)
         if number >= 0 and inside == 0 and runner.iter == runner.epoch * len(runner.train_dataloader):
-            self._make(runner, number)  # even if it is there: it may be of another run
+            self._make(runner, number)  # even if it exists: it may belong to another run
             return
         if number >= 0:
             self._check(runner, number)
@@ -70,6 +76,7 @@ class ReclusterHook(Hook):
         barrier()
 
     def _check(self, runner: Runner, number: int) -> None:
+        """Check that a round exists and was created with the settings of the run."""
         made = self.rounds.manifest(number)
         remedy = f'resume from a checkpoint of epoch {self.start + number * self.interval} or earlier'
         if made is None:
@@ -80,7 +87,8 @@ class ReclusterHook(Hook):
         ours = dict(seed=runner.seed, epoch=self.start + number * self.interval, settings=self.settings._asdict())
         if differs := [key for key, value in ours.items() if made.get(key) != value]:
             raise ValueError(
-                f'{self.rounds.path(number)} was made with { ({key: made.get(key) for key in differs}) }, the run has '
+                f'{self.rounds.path(number)} was made with { ({key: made.get(key) for key in differs}) }, but the run '
+                'has '
                 f'{ ({key: ours[key] for key in differs}) }: undo the change, or {remedy}'
             )
 

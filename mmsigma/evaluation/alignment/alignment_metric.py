@@ -1,11 +1,11 @@
-"""Evaluation of frame embeddings by the alignment of videos, as one metric."""
+"""Metric of frame embeddings for temporal alignment, which combines the measures of TCC, GTA, CARL and LAV."""
 
 import itertools
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,9 +15,10 @@ from torch import Tensor
 
 from mmsigma.evaluation.alignment.frame_retrieval import retrieval_precision
 from mmsigma.evaluation.alignment.kendall import METRICS as DISTANCES
-from mmsigma.evaluation.alignment.kendall import frame_distances, tau_matrix
+from mmsigma.evaluation.alignment.kendall import Metric, frame_distances, tau_matrix
 from mmsigma.evaluation.alignment.path_error import PathError, diagonal_error, path_error
 from mmsigma.evaluation.alignment.phases import (
+    Classifier,
     check_classifier,
     few_shot_classification,
     fine_grained_accuracy,
@@ -33,56 +34,56 @@ MEASURES = ('kendall', 'retrieval', 'classification', 'progression', 'fine_grain
 
 
 class _Video(NamedTuple):
-    """What is kept of a video until all are there."""
+    """What is kept of a video until the results of all videos are known."""
 
     action: str
     name: str
     subset: str
     frames: np.ndarray
-    labels: np.ndarray  # empty without
+    labels: np.ndarray  # empty if unknown
 
 
 @METRICS.register_module()
 class AlignmentMetric(BaseMetric):
     """Kendall's tau, phase classification, phase progression and retrieval of frame embeddings, all times 100.
 
-    Every score is computed per action and averaged over actions, each counting the same. Reads of a sample:
-    ``embeddings`` (L, D), of all frames of a video; ``action``, its name, one for all without; ``frame_labels`` (L,),
-    phases, negative for frames to leave out, without which there is only Kendall's tau; ``subset``, ``'train'`` for
-    videos that classifiers learn from, and ``filename``, which orders the videos.
+    Every score is computed per action and averaged over actions with equal weight. A sample must have ``embeddings``
+    ``(L, D)`` of all frames of a video. Optional are ``action``, its name (without it, all videos share one action);
+    ``frame_labels`` ``(L,)``, phases, negative for frames to leave out, without which only Kendall's tau is computed;
+    ``subset``, ``'train'`` for videos that classifiers learn from; and ``filename``, by which the videos are ordered.
 
-    Reports ``kendall_tau``, ``AP@K``, ``svm@F`` and ``progression@F`` for fractions F of the training videos, and where
-    they are asked for ``fine_svm`` (``fine_svm/EVENT``); ``path_progress`` and ``path_phase``, errors, with
-    ``diagonal_progress`` and ``diagonal_phase``, what they would be without any alignment; and ``few_shot@K``, the mean
+    Reports ``kendall_tau``, ``AP@K``, ``svm@F`` and ``progression@F`` for fractions F of the training videos and, on
+    request, ``fine_svm`` (``fine_svm/EVENT``); ``path_progress`` and ``path_phase``, which are errors, with
+    ``diagonal_progress`` and ``diagonal_phase``, the errors without any alignment; and ``few_shot@K``, the mean
     accuracy over episodes of a classifier of K videos, with ``few_shot_interval@K``, half the width of its 95 %
-    interval, of actions the mean, too.
+    confidence interval, averaged over actions as well.
 
     Args:
-        measures: Which to compute: ``'kendall'``, ``'retrieval'``, ``'classification'``, ``'progression'``,
-            ``'fine_grained'``, ``'path'`` and ``'few_shot'``. Those for which nothing is there are left out, with a
-            warning, as are actions of which there are too few videos or labels.
-        stride: Of the frames, for Kendall's tau; official: 5.
-        retrieval_stride: Of the frames, for retrieval.
-        metric: Of frames: ``'sqeuclidean'`` or ``'cosine'``.
-        ks: K of retrieval.
-        fractions: Of the training videos.
+        measures: Measures to compute: ``'kendall'``, ``'retrieval'``, ``'classification'``, ``'progression'``,
+            ``'fine_grained'``, ``'path'`` and ``'few_shot'``. Measures without data are left out with a warning, as are
+            actions with too few videos or labels.
+        stride: Stride of the frames for Kendall's tau; official: 5.
+        retrieval_stride: Stride of the frames for retrieval.
+        metric: Distance of frames, ``'sqeuclidean'`` or ``'cosine'``.
+        ks: Values of K for retrieval.
+        fractions: Fractions of the training videos for classification and progression.
         classifier: ``'svm'`` or ``'linear'``.
-        shots: K of few-shot classification, least first; official: 1 to 10. Draws go on from one K to the next, as in
-            TCC's script, so that those of a K depend on which come before it.
-        num_episodes: Draws of K videos of an action; official: 50.
+        shots: Values of K for few-shot classification, used in increasing order; official: 1 to 10. As in TCC's script,
+            draws continue from one K to the next, so those of a K depend on the values before it.
+        num_episodes: Number of draws of K videos per action; official: 50.
         events: Labels of each event, for ``'fine_grained'``.
-        fine_stride: Of the frames that classifiers of fine labels learn from: the time of a support vector machine
-            grows with their square, and 20,000 need minutes.
-        per_action: Report every action as well.
-        out_dir: Folder, relative to the work dir, of ``per_action.csv`` and of pictures of alignments,
-            ``<action>/<video>_<video>.png``; nothing is written without.
-        num_pictures: Pairs of validation videos of each action to draw.
-        collect_device: Where results of several processes meet.
-        prefix: Prefix of the names.
+        fine_stride: Stride of the frames that classifiers of fine-grained labels learn from. The time of a support
+            vector machine grows quadratically with their number; 20,000 take minutes.
+        per_action: Whether to report every action as well.
+        out_dir: Folder, relative to the work dir, of ``per_action.csv`` and of images of alignments,
+            ``<action>/<video>_<video>.png``; None to write nothing.
+        num_pictures: Number of pairs of validation videos to draw per action.
+        collect_device: Device on which results of several ranks are collected.
+        prefix: Prefix of the metric names.
 
     Raises:
-        ValueError: If an argument is out of its range.
-        ImportError: If a measure needs scikit-learn, which is not installed.
+        ValueError: If an argument is out of range.
+        ImportError: If a measure requires scikit-learn, which is not installed.
     """
 
     default_prefix = 'alignment'
@@ -93,10 +94,10 @@ class AlignmentMetric(BaseMetric):
         *,
         stride: int = 5,
         retrieval_stride: int = 1,
-        metric: str = 'sqeuclidean',
+        metric: Metric = 'sqeuclidean',
         ks: Sequence[int] = (5, 10, 15),
         fractions: Sequence[float] = (0.1, 0.5, 1.0),
-        classifier: str = 'svm',
+        classifier: Classifier = 'svm',
         shots: Sequence[int] = tuple(range(1, 11)),
         num_episodes: int = 50,
         events: Mapping[str, Sequence[int]] | None = None,
@@ -122,33 +123,34 @@ class AlignmentMetric(BaseMetric):
             raise ValueError(f'fractions must be within (0, 1], got {fractions}')
         if not self.ks or not self.shots or min(self.ks + self.shots) < 1 or num_episodes < 2:
             raise ValueError(
-                f'ks and shots must be positive and episodes two or more, got {ks}, {shots} and {num_episodes}'
+                f'ks and shots must be positive and num_episodes at least 2, got {ks}, {shots} and {num_episodes}'
             )
         if set(measures) & {'classification', 'few_shot', 'fine_grained'}:
             check_classifier(classifier)
         self.fine_stride, self.out_dir, self.num_pictures = fine_stride, out_dir, num_pictures
 
-    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keep the embeddings and labels of a batch of videos.
+    def process(self, data_batch: dict[str, Any], data_samples: Sequence[dict[str, Any]]) -> None:
+        """Collect the embeddings and labels of a batch of videos.
 
         Raises:
-            ValueError: If embeddings are not finite, or not one label for each; the video is named.
+            ValueError: If embeddings are not finite, or their number differs from that of the labels; the message names
+                the video.
         """
         for sample in data_samples:
             frames, labels = sample['embeddings'].detach().float().cpu(), sample.get('frame_labels')
             name = str(sample.get('filename', f'video {len(self.results)}'))
             if frames.ndim != 2 or not len(frames) or not frames.isfinite().all():
-                raise ValueError(f'{name}: embeddings {tuple(frames.shape)} must be finite, of the shape (L, D)')
+                raise ValueError(f'{name}: embeddings {tuple(frames.shape)} must be finite and of the shape (L, D)')
             phases = np.zeros(0, np.int64) if labels is None else torch.as_tensor(labels).cpu().numpy()
             if labels is not None and phases.shape != frames.shape[:1]:
                 raise ValueError(f'{name} has {len(frames)} embeddings and labels of the shape {phases.shape}')
             action, subset = str(sample.get('action', 'all')), sample.get('subset', 'val')
             self.results.append(_Video(action, name, subset, frames.numpy(), phases))
 
-    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
-        """Scores over all videos, those of other processes included."""
+    def compute_metrics(self, results: list[tuple[Any, ...]]) -> dict[str, float]:
+        """Compute the scores over all videos, including those of other ranks."""
         actions: dict[str, dict[str, list[_Video]]] = defaultdict(lambda: defaultdict(list))
-        # on its way through mmengine a named tuple becomes a plain one
+        # mmengine turns named tuples into plain ones
         for video in sorted(itertools.starmap(_Video, results), key=lambda video: video[:3]):
             actions[video.action][video.subset].append(video)
         scores: dict[str, dict[str, float]] = {name: {} for name in actions}
@@ -169,6 +171,7 @@ class AlignmentMetric(BaseMetric):
         return {name: 100 * value for name, value in metrics.items()}
 
     def _write(self, folder: Path, scores: dict[str, dict[str, float]], actions: dict[str, list[_Video]]) -> None:
+        """Write ``per_action.csv`` and draw the alignments of the first pairs of each action."""
         names = list(dict.fromkeys(name for own in scores.values() for name in own))
         rows = [(action, *(100 * own.get(name, float('nan')) for name in names)) for action, own in scores.items()]
         write_csv(folder / 'per_action.csv', [('action', *names), *rows])
@@ -218,10 +221,10 @@ class AlignmentMetric(BaseMetric):
         possible = [shots for shots in self.shots if shots <= len(known)]
         if len(possible) < len(self.shots):
             MMLogger.get_current_instance().warning(
-                f'few_shot: {action} has {len(known)} labelled training videos, and is left out of the means over '
+                f'few_shot: {action} has {len(known)} labelled training videos and is left out of the means over '
                 f'actions for {", ".join(map(str, self.shots[len(possible) :]))} shots'
             )
-        # a line each: the bar of the test is still on the screen
+        # one line per action instead of a progress bar, since that of the test is still on the screen
         MMLogger.get_current_instance().info(f'few_shot: {action}, {len(possible) * self.num_episodes} draws')
         for shots in possible:
             score = few_shot_classification(known, asked, shots, self.num_episodes, self.classifier, rng)
@@ -253,7 +256,7 @@ class AlignmentMetric(BaseMetric):
         }
 
     def _warn_of_missing(self, scores: dict[str, dict[str, float]], metrics: dict[str, float]) -> None:
-        """Say which measures there are not, and of how few actions the others are."""
+        """Warn which measures are missing, and over how few actions others are averaged."""
         starts = {'retrieval': 'AP@', 'classification': f'{self.classifier}@', 'fine_grained': 'fine_'}
         found = {measure: starts.get(measure, measure) for measure in self.measures}
         parts = []
@@ -266,24 +269,24 @@ class AlignmentMetric(BaseMetric):
                 parts.append(f'{measure} is the mean of {count} actions, without {", ".join(without)}')
         if parts:
             MMLogger.get_current_instance().warning(
-                '; '.join(parts) + ': needs two validation videos of an action, whose frames differ, labels of their '
-                "frames but for kendall, and labelled videos of the subset 'train' for classifiers"
+                '; '.join(parts) + ': this requires two validation videos of an action with differing frames, frame '
+                "labels except for kendall, and labelled videos of the subset 'train' for classifiers"
             )
 
 
 def _has(scores: dict[str, float], start: str) -> bool:
-    """Is there a score of that name which is a number?"""
+    """Return whether there is a score whose name begins with ``start`` and which is not NaN."""
     return any(name.startswith(start) and value == value for name, value in scores.items())
 
 
 def _labelled(videos: list[_Video]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Embeddings and labels of the frames that have labels, by video; negative ones are background."""
+    """Return embeddings and labels of the labelled frames by video; negative labels are background."""
     kept = [(video.frames[video.labels >= 0], video.labels[video.labels >= 0]) for video in videos if len(video.labels)]
     return [(frames, labels) for frames, labels in kept if len(labels)]
 
 
 def _short_names(videos: list[_Video]) -> list[str]:
-    """What pictures call them: without folder and suffix, where that is unique."""
+    """Return names of videos for images: without folder and suffix where that is unique."""
     stems = [Path(video.name).stem for video in videos]
     return [
         stem if stems.count(stem) == 1 else re.sub(r'[^\w.-]+', '_', video.name)
@@ -296,5 +299,6 @@ def _tensors(videos: list[_Video]) -> list[tuple[Tensor, Tensor]]:
 
 
 def _mean(values: list[float]) -> float:
+    """Return the mean of the values that are not NaN; NaN if there are none."""
     finite = [value for value in values if value == value]
     return float(np.mean(finite)) if finite else float('nan')

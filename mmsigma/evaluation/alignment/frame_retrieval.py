@@ -1,13 +1,13 @@
-"""Retrieval of frames of the same phase: AP@K (CARL, CVPR 2022, and LAV's variant)."""
+"""Retrieval of frames of the same phase: AP@K (CARL, CVPR 2022; a variant from LAV)."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from mmsigma.evaluation.alignment.kendall import frame_distances
+from mmsigma.evaluation.alignment.kendall import Metric, frame_distances
 
-_BLOCK_ELEMENTS = 1 << 23
+_BLOCK_ELEMENTS = 1 << 23  # elements of a block of distances
 
 
 @torch.no_grad()
@@ -16,27 +16,27 @@ def retrieval_precision(
     ks: Sequence[int] = (5, 10, 15),
     *,
     stride: int = 1,
-    metric: str = 'sqeuclidean',
+    metric: Metric = 'sqeuclidean',
     within: bool = False,
 ) -> dict[int, float]:
-    """Share of the K nearest frames that are of the query's phase, the mean over frames, then over videos.
+    """Compute the fraction of the K nearest frames that have the query's phase, averaged over frames, then videos.
 
     Args:
-        videos: Embeddings (L, D) and labels (L,) of the videos of one action.
-        ks: Which K; with fewer frames than K, all count.
-        stride: Take every so manieth frame of all videos.
+        videos: Embeddings ``(L, D)`` and labels ``(L,)`` of the videos of one action.
+        ks: Values of K; with fewer frames than K, all frames count.
+        stride: Stride of the frames used in all videos.
         metric: See :func:`mmsigma.evaluation.alignment.kendall.frame_distances`.
-        within: Search in the query's own video, the query included (LAV), instead of in all others (CARL). Its numbers
-            are higher and not to be compared.
+        within: Whether to search in the query's own video, including the query (LAV), instead of in all others (CARL).
+            The results are higher and not comparable.
 
     Returns:
-        A fraction for each K.
+        Fraction for each K.
 
     Raises:
-        ValueError: If there is no video, or no other to search in.
+        ValueError: If there is no video, or no other video to search in.
     """
     if len(videos) < (1 if within else 2):
-        raise ValueError(f'{len(videos)} videos of an action: retrieval needs another one to search in')
+        raise ValueError(f'retrieval needs another video of the action to search in, got {len(videos)} in total')
     strided = [(frames[::stride], labels[::stride]) for frames, labels in videos]
     totals = torch.zeros(len(ks), dtype=torch.float64)
     for number, (queries, labels) in enumerate(strided):

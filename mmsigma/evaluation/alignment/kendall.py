@@ -1,22 +1,32 @@
-"""Do videos of an action align? Kendall's tau of nearest frames (TCC, CVPR 2019; GTA, CVPR 2021)."""
+"""Kendall's tau of nearest frames, a measure of how well videos of an action align (TCC, CVPR 2019; GTA, CVPR 2021)."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-METRICS = ('sqeuclidean', 'cosine')
-_BLOCK_ELEMENTS = 1 << 23
-# distances that differ less than this, relative to the largest, are the same: products of matrices round
+Metric = Literal['sqeuclidean', 'cosine']
+METRICS: tuple[Metric, ...] = ('sqeuclidean', 'cosine')
+_BLOCK_ELEMENTS = 1 << 23  # elements of a block of distances
+# Distances that differ by less than this, relative to the largest, count as equal, since matrix products round.
 _TIE = 1e-13
 
 
-def frame_distances(queries: Tensor, frames: Tensor, metric: str = 'sqeuclidean') -> Tensor:
-    """Distances of frames (N, D) and (M, D), float64, (N, M), by one product of matrices.
+def frame_distances(queries: Tensor, frames: Tensor, metric: Metric = 'sqeuclidean') -> Tensor:
+    """Compute all distances between two sets of frames with one matrix product.
+
+    Args:
+        queries: Embeddings ``(N, D)``.
+        frames: Embeddings ``(M, D)``.
+        metric: ``'sqeuclidean'`` or ``'cosine'``.
+
+    Returns:
+        Distances ``(N, M)``, float64.
 
     Raises:
-        ValueError: If the metric is neither ``'sqeuclidean'`` nor ``'cosine'``.
+        ValueError: If ``metric`` is unknown.
     """
     if metric not in METRICS:
         raise ValueError(f'metric must be one of {METRICS}, got {metric!r}')
@@ -27,16 +37,16 @@ def frame_distances(queries: Tensor, frames: Tensor, metric: str = 'sqeuclidean'
 
 
 @torch.no_grad()
-def nearest_frames(queries: Tensor, videos: Sequence[Tensor], metric: str = 'sqeuclidean') -> Tensor:
-    """Nearest frame of each video for each query, the first of equally near ones.
+def nearest_frames(queries: Tensor, videos: Sequence[Tensor], metric: Metric = 'sqeuclidean') -> Tensor:
+    """Find the nearest neighbour of each query in each video; of equally near frames, the first.
 
     Args:
-        queries: Embeddings (N, D).
-        videos: Embeddings (L_v, D) of V videos.
+        queries: Embeddings ``(N, D)``.
+        videos: Embeddings ``(L_v, D)`` of V videos.
         metric: ``'sqeuclidean'`` or ``'cosine'``.
 
     Returns:
-        (V, N), int64.
+        Frame numbers ``(V, N)``, int64.
     """
     sizes = [len(video) for video in videos]
     frames = torch.cat(list(videos))
@@ -52,15 +62,15 @@ def nearest_frames(queries: Tensor, videos: Sequence[Tensor], metric: str = 'sqe
 
 
 def kendall_tau(order: Tensor) -> Tensor:
-    """Tau-b between 0, 1, ..., N - 1 and each row: does it rise in time?
+    """Compute tau-b between 0, 1, ..., N - 1 and each row, which measures whether the row increases over time.
 
     ``(concordant - discordant) / sqrt(n0 (n0 - ties))`` over all n0 = N (N - 1) / 2 pairs.
 
     Args:
-        order: (V, N), whole numbers.
+        order: Integers ``(V, N)``.
 
     Returns:
-        (V,), float64, -1..1; NaN for rows that are constant or shorter than two.
+        Tau ``(V,)``, float64, from -1 to 1; NaN for rows that are constant or shorter than two.
     """
     num_videos, size = order.shape
     balance, unequal = (order.new_zeros(num_videos, dtype=torch.float64) for _ in range(2))
@@ -74,25 +84,23 @@ def kendall_tau(order: Tensor) -> Tensor:
     return balance / (unequal * (size * (size - 1) / 2)).sqrt()
 
 
-def tau_matrix(videos: Sequence[Tensor], stride: int = 5, metric: str = 'sqeuclidean') -> Tensor:
-    """Tau of all ordered pairs of videos of one action.
+def tau_matrix(videos: Sequence[Tensor], stride: int = 5, metric: Metric = 'sqeuclidean') -> Tensor:
+    """Compute tau for all ordered pairs of videos of one action.
 
     Args:
-        videos: Embeddings (L, D) of V videos.
-        stride: Take every so manieth frame of both; official: 5. TCC recommends 2 for Penn Action.
+        videos: Embeddings ``(L, D)`` of V videos.
+        stride: Stride of the frames used in all videos; official: 5. TCC recommends 2 for Penn Action.
         metric: See :func:`frame_distances`.
 
     Returns:
-        (V, V), float64: row i are the queries of video i. NaN on the diagonal and where tau is not defined: one frame,
-        or the same nearest one for all.
+        Tau ``(V, V)``, float64; row i has video i as the query. NaN on the diagonal and where tau is undefined: a
+        single frame, or the same nearest neighbour for all frames.
 
     Raises:
-        ValueError: If there are fewer than two videos, or the stride is not positive.
+        ValueError: If there are fewer than two videos, or ``stride`` is not positive.
     """
     if len(videos) < 2:
-        raise ValueError(
-            f"Kendall's tau compares videos of an action, of which there are {len(videos)}: two are needed"
-        )
+        raise ValueError(f"Kendall's tau requires at least two videos of an action, got {len(videos)}")
     if stride < 1:
         raise ValueError(f'stride must be positive, got {stride}')
     strided = [video[::stride] for video in videos]
@@ -101,17 +109,17 @@ def tau_matrix(videos: Sequence[Tensor], stride: int = 5, metric: str = 'sqeucli
 
 
 def mean_tau(
-    actions: Mapping[str, Sequence[Tensor]], stride: int = 5, metric: str = 'sqeuclidean'
+    actions: Mapping[str, Sequence[Tensor]], stride: int = 5, metric: Metric = 'sqeuclidean'
 ) -> tuple[float, dict[str, float]]:
-    """Mean over pairs of each action, undefined ones left out, and the mean over actions, each counting the same.
+    """Average tau over the pairs of each action, without undefined ones, then over actions with equal weight.
 
     Args:
         actions: Embeddings of the videos of each action.
         stride: See :func:`tau_matrix`.
-        metric: Likewise.
+        metric: See :func:`frame_distances`.
 
     Returns:
-        The mean over actions in which some pair is defined, NaN if none is, and the score of each action.
+        Mean over actions with a defined pair, NaN if there is none, and the score of each action.
     """
     scores = {name: float(tau_matrix(videos, stride, metric).nanmean()) for name, videos in actions.items()}
     return float(torch.tensor(list(scores.values()), dtype=torch.float64).nanmean()), scores

@@ -1,11 +1,11 @@
-"""How wrong the alignment path of two videos is, by the phases of the frames that it pairs."""
+"""Error of the alignment path of two videos, measured by the phases of the frames it pairs."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mmsigma.evaluation.alignment.kendall import frame_distances
+from mmsigma.evaluation.alignment.kendall import Metric, frame_distances
 from mmsigma.ops.soft_dtw import dtw_path
 
 
@@ -13,8 +13,8 @@ class PathError(NamedTuple):
     """Result of :func:`path_error`.
 
     Attributes:
-        progress: Mean difference of the progress of two aligned frames, as a share of the action.
-        phase: Share of aligned frames that are of different phases.
+        progress: Mean difference in progress between paired frames, as a fraction of the action.
+        phase: Fraction of paired frames that have different phases.
     """
 
     progress: float
@@ -22,10 +22,13 @@ class PathError(NamedTuple):
 
 
 def phase_progress(labels: Tensor) -> Tensor:
-    """How far the action is at each frame: the phase, and how much of it is over, (L,), float64, in phases.
+    """Return the progress of the action at each frame in phases: the phase plus its completed fraction.
 
     Args:
-        labels: Phases of the frames (L,), int64, from 0.
+        labels: Phases of the frames, ``(L,)``, int64, from 0.
+
+    Returns:
+        Progress ``(L,)``, float64.
     """
     sizes = labels.bincount()
     order = labels.argsort(stable=True)
@@ -35,14 +38,14 @@ def phase_progress(labels: Tensor) -> Tensor:
 
 
 def path_error(
-    first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], num_phases: int, metric: str = 'sqeuclidean'
+    first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], num_phases: int, metric: Metric = 'sqeuclidean'
 ) -> PathError:
-    """Align two videos by dynamic time warping of their embeddings, and compare the phases of aligned frames.
+    """Align two videos by dynamic time warping of their embeddings, and compare the phases of paired frames.
 
     Args:
-        first: Embeddings (L, D) and phases (L,) of a video.
-        second: Those of another one.
-        num_phases: Phases of the action, of which progress is a share.
+        first: Embeddings ``(L, D)`` and phases ``(L,)`` of the first video.
+        second: Embeddings and phases of the second video.
+        num_phases: Number of phases of the action, by which progress is divided.
         metric: See :func:`mmsigma.evaluation.alignment.kendall.frame_distances`.
     """
     path = dtw_path(frame_distances(first[0], second[0], metric).clamp(min=0))
@@ -50,11 +53,11 @@ def path_error(
 
 
 def diagonal_error(first: Tensor, second: Tensor, num_phases: int) -> PathError:
-    """What a path has to be better than: both videos played from begin to end at a constant pace.
+    """Compute the error of the baseline that plays both videos from start to end at constant pace.
 
     Args:
-        first: Phases (L,) of a video.
-        second: Those of another one.
+        first: Phases of the first video, ``(L,)``.
+        second: Phases of the second video.
         num_phases: See :func:`path_error`.
     """
     steps = torch.linspace(0, 1, max(len(first), len(second)), dtype=torch.float64)

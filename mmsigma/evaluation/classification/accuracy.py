@@ -1,6 +1,7 @@
-"""Accuracy of single-label classification."""
+"""Top-k and mean class accuracy of single-label classification."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
@@ -10,24 +11,33 @@ from mmsigma.registry import METRICS
 
 
 def topk_correct(scores: Tensor, labels: Tensor, k: int) -> Tensor:
-    """Whether the label is among the ``k`` largest scores, (N,) bool, for scores (N, C) and labels (N,)."""
+    """Return whether the label is among the ``k`` largest scores.
+
+    Args:
+        scores: Scores ``(N, C)``.
+        labels: Labels ``(N,)``, int64.
+        k: Number of scores; more than C stand for all.
+
+    Returns:
+        Bool ``(N,)``.
+    """
     k = min(k, scores.shape[1])
     return (scores.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
 
 
 def mean_class_accuracy(correct: Tensor, labels: Tensor, num_classes: int) -> float:
-    """Mean over classes of the accuracy on the samples of a class (SEVERE; FX-S1 and UB-S1).
+    """Average over classes the accuracy on the samples of each class (SEVERE; FX-S1 and UB-S1).
 
-    Classes without samples count as 0, so that the mean is always over the same number. SIGMA's own script averages
+    Classes without samples count as 0, so the mean is always over the same number. SIGMA's own script averages
     something else: its entry for class c is the accuracy over all samples with a label up to c.
 
     Args:
-        correct: (N,), bool.
-        labels: (N,), int64.
+        correct: Whether each sample is classified correctly, ``(N,)``, bool.
+        labels: Labels ``(N,)``, int64.
         num_classes: Number of classes C.
 
     Returns:
-        A fraction.
+        Mean class accuracy as a fraction.
 
     Raises:
         ValueError: If a label is not below ``num_classes``.
@@ -43,12 +53,13 @@ def mean_class_accuracy(correct: Tensor, labels: Tensor, num_classes: int) -> fl
 class AccuracyMetric(BaseMetric):
     """Top-k accuracy and mean class accuracy of videos, in percent.
 
-    Reads ``pred_score`` (C,) and ``gt_label`` of the samples; reports ``top{k}`` for every ``k`` and ``mean_class``.
+    Reads ``pred_score`` ``(C,)`` and ``gt_label`` of the samples; reports ``top{k}`` for every ``k`` and
+    ``mean_class``.
 
     Args:
-        topk: Which k to report.
-        collect_device: Where results of several processes meet.
-        prefix: Prefix of the names.
+        topk: Values of k to report.
+        collect_device: Device on which results of several ranks are collected.
+        prefix: Prefix of the metric names.
     """
 
     default_prefix = 'acc'
@@ -57,23 +68,25 @@ class AccuracyMetric(BaseMetric):
         super().__init__(collect_device, prefix)
         self.topk = tuple(topk)
 
-    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keep what counts of a batch of predictions.
+    def process(self, data_batch: dict[str, Any], data_samples: Sequence[dict[str, Any]]) -> None:
+        """Compare the predictions of a batch with the labels.
 
         Raises:
-            ValueError: If a sample has no label, or a score is not a number.
+            ValueError: If a sample has no label, or a score is nan.
         """
         for sample in data_samples:
             if 'gt_label' not in sample:
-                raise ValueError(f'{sample.get("filename", "a video")} has no label: accuracy needs a list with labels')
+                raise ValueError(
+                    f'{sample.get("filename", "a video")} has no label: accuracy requires a list with labels'
+                )
             scores, label = sample['pred_score'][None].cpu(), sample['gt_label'].cpu()
-            if scores.isnan().any():  # which would count as the largest
-                raise ValueError(f'{sample.get("filename", "a video")} has a score that is nan: the model has diverged')
+            if scores.isnan().any():  # nan would count as the largest score
+                raise ValueError(f'{sample.get("filename", "a video")} has a nan score: the model has diverged')
             hits = [bool(topk_correct(scores, label, k)) for k in self.topk]
             self.results.append((int(label), scores.shape[1], bool(topk_correct(scores, label, 1)), hits))
 
-    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
-        """Percentages over all videos, those of other processes included."""
+    def compute_metrics(self, results: list[tuple[Any, ...]]) -> dict[str, float]:
+        """Compute percentages over all videos, including those of other ranks."""
         labels, widths, first, hits = zip(*results, strict=True)
         shares = torch.tensor(hits, dtype=torch.float64).mean(dim=0)
         metrics = {f'top{k}': 100 * float(share) for k, share in zip(self.topk, shares, strict=True)}

@@ -1,6 +1,7 @@
 """Mean average precision of multi-label classification."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
@@ -10,20 +11,20 @@ from mmsigma.registry import METRICS
 
 
 def average_precision(scores: Tensor, labels: Tensor) -> Tensor:
-    """Average precision of every class: the sum over distinct scores of (R_n - R_(n-1)) P_n.
+    """Compute the average precision of every class: the sum over distinct scores of (R_n - R_(n-1)) P_n.
 
-    Equal scores are one threshold, so that the result does not depend on the order of the videos (scikit-learn's
-    definition, and that of SlowFast and SEVERE).
+    Equal scores form one threshold, so the result does not depend on the order of the videos. This is the definition of
+    scikit-learn, SlowFast and SEVERE.
 
     Args:
-        scores: (N, C), higher for likelier.
-        labels: (N, C), 1 or True where the class is present.
+        scores: Scores ``(N, C)``, higher for likelier classes.
+        labels: Labels ``(N, C)``, 1 or True where the class is present.
 
     Returns:
-        float64 (C,), in [0, 1]; nan for a class without positives.
+        Average precision ``(C,)``, float64, from 0 to 1; nan for a class without positives.
 
     Raises:
-        ValueError: If the shapes differ or a score is not a number.
+        ValueError: If the shapes differ or a score is nan.
     """
     if scores.shape != labels.shape or scores.ndim != 2:
         raise ValueError(f'scores and labels must both be (N, C), got {tuple(scores.shape)} and {tuple(labels.shape)}')
@@ -35,19 +36,19 @@ def average_precision(scores: Tensor, labels: Tensor) -> Tensor:
     found = labels.gather(0, order).double().cumsum(dim=0)
     precision = found / torch.arange(1, len(scores) + 1).to(found)[:, None]
     recall = found / found[-1]
-    ends = torch.ones_like(scores, dtype=torch.bool)  # the last of each run of equal scores is where it counts
+    ends = torch.ones_like(scores, dtype=torch.bool)  # only the last entry of each run of equal scores is a threshold
     ends[:-1] = scores[1:] != scores[:-1]
-    # recall at the previous threshold: the largest one before, as recall never falls
+    # recall at the previous threshold: the largest one before, as recall never decreases
     reached = torch.where(ends, recall, 0.0).cummax(dim=0).values.roll(1, dims=0)
     reached[0] = 0.0
     return torch.where(ends, (recall - reached) * precision, 0.0).sum(dim=0)
 
 
 def mean_average_precision(scores: Tensor, labels: Tensor) -> float:
-    """Mean of :func:`average_precision` over the classes with positives.
+    """Average :func:`average_precision` over the classes with positives.
 
     Raises:
-        ValueError: If no class has any.
+        ValueError: If no class has positives.
     """
     per_class = average_precision(scores, labels)
     present = ~per_class.isnan()
@@ -60,29 +61,29 @@ def mean_average_precision(scores: Tensor, labels: Tensor) -> float:
 class MultiLabelMAP(BaseMetric):
     """Mean average precision in percent, over the classes that occur (Charades).
 
-    Reads ``pred_score`` (C,) and the multi-hot ``gt_label`` (C,) of the samples. Reports ``mAP`` and
+    Reads ``pred_score`` ``(C,)`` and the multi-hot ``gt_label`` ``(C,)`` of the samples. Reports ``mAP`` and
     ``num_classes_present``.
     """
 
     default_prefix = 'multi_label'
 
-    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keep scores and labels of a batch.
+    def process(self, data_batch: dict[str, Any], data_samples: Sequence[dict[str, Any]]) -> None:
+        """Collect the scores and labels of a batch.
 
         Raises:
-            ValueError: If a label is not multi-hot over as many classes as there are scores.
+            ValueError: If a label is not multi-hot over the classes of the scores.
         """
         for sample in data_samples:
             scores, label = sample['pred_score'].detach().cpu(), sample['gt_label'].cpu()
             if scores.shape != label.shape:
                 raise ValueError(
                     f'{sample.get("filename", "a video")}: gt_label {tuple(label.shape)} is not multi-hot over the '
-                    f'{tuple(scores.shape)} classes of pred_score; use a multi-label data set such as CharadesDataset'
+                    f'{tuple(scores.shape)} classes of pred_score; use a multi-label dataset such as CharadesDataset'
                 )
             self.results.append((scores.float(), label.bool()))
 
     def compute_metrics(self, results: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
-        """mAP over all videos, those of other processes included."""
+        """Compute mAP over all videos, including those of other ranks."""
         scores, labels = (torch.stack(column) for column in zip(*results, strict=True))
         present = int(labels.any(dim=0).sum())
         return {'mAP': 100 * mean_average_precision(scores, labels), 'num_classes_present': float(present)}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmsigma.evaluation.classification.accuracy import topk_correct
 
-_BLOCK_ELEMENTS = 1 << 24
+_BLOCK_ELEMENTS = 1 << 24  # elements of a block of similarities
 
 
 @torch.no_grad()
@@ -22,23 +22,23 @@ def knn_votes(
     num_classes: int | None = None,
     temperature: float = 0.07,
 ) -> dict[int, Tensor]:
-    """Votes of the nearest neighbours: sums of exp(cosine / temperature) per class.
+    """Compute the votes of the nearest neighbours: sums of exp(cosine / temperature) per class.
 
-    Queries go in blocks, so that their similarities to the bank are never all in memory.
+    Queries are processed in blocks, so that not all similarities to the bank are in memory at once.
 
     Args:
-        bank: Features of the training set (N, D), of any length.
-        bank_labels: Their classes (N,), int64.
-        queries: Features to classify (M, D).
-        k: Numbers of neighbours; larger ones than N use all.
-        num_classes: Number of classes C; by default the largest label plus one.
-        temperature: Divides the cosine similarity.
+        bank: Features of the training set, ``(N, D)``, of any length.
+        bank_labels: Classes of the bank, ``(N,)``, int64.
+        queries: Features to classify, ``(M, D)``.
+        k: Numbers of neighbours; those above N use all.
+        num_classes: Number of classes C; None for the largest label plus one.
+        temperature: Divisor of the cosine similarity.
 
     Returns:
-        For every ``k`` the votes (M, C), float64. Classes without neighbours have 0.
+        For every ``k``, votes ``(M, C)``, float64; 0 for classes without neighbours.
 
     Raises:
-        ValueError: If the bank is empty, a value is not finite, or labels and features differ in number.
+        ValueError: If the bank is empty, a value is not finite, or the numbers of labels and features differ.
     """
     if not len(bank) or len(bank) != len(bank_labels):
         raise ValueError(f'the bank has {len(bank)} features and {len(bank_labels)} labels')
@@ -66,18 +66,21 @@ def knn_accuracy(
     k: Sequence[int] = (10, 20, 100, 200),
     **settings: Any,
 ) -> dict[str, float]:
-    """Top-1 accuracy in percent for every ``k``, and top-5 where enough classes get votes.
+    """Compute top-1 accuracy in percent for every ``k``, and top-5 where enough classes get votes.
 
-    Top-5 is reported if more than five classes exist and every query has neighbours of at least five: classes without
-    votes tie at zero.
+    Top-5 is reported if there are more than five classes and every query has neighbours of at least five, since classes
+    without votes tie at zero.
 
     Args:
-        bank: Features of the training set (N, D).
-        bank_labels: Their classes (N,).
-        queries: Features to classify (M, D).
-        labels: Their classes (M,).
+        bank: Features of the training set, ``(N, D)``.
+        bank_labels: Classes of the bank, ``(N,)``.
+        queries: Features to classify, ``(M, D)``.
+        labels: Classes of the queries, ``(M,)``.
         k: Numbers of neighbours.
         **settings: Further arguments of :func:`knn_votes`.
+
+    Returns:
+        Accuracies by name, such as ``knn20_top1``.
     """
     settings.setdefault('num_classes', int(max(bank_labels.max(), labels.max())) + 1)
     metrics = {}

@@ -1,4 +1,4 @@
-"""Probes trained on stored features: many learning rates for one pass over the videos."""
+"""Training of probes on stored features, with many learning rates in one pass over the videos."""
 
 import itertools
 import math
@@ -13,7 +13,7 @@ from mmsigma.evaluation.classification.accuracy import mean_class_accuracy, topk
 
 
 class ProbeResult(NamedTuple):
-    """What one setting of a sweep reached, in percent."""
+    """Result of one setting of a sweep; accuracies in percent."""
 
     lr: float
     weight_decay: float
@@ -24,12 +24,16 @@ class ProbeResult(NamedTuple):
 
 
 class LinearProbe(nn.Module):
-    """Norm and linear layer on pooled features (N, D).
+    """Normalisation and linear layer on pooled features ``(N, D)``.
 
     Args:
         in_channels: Width of the features D.
         num_classes: Number of classes C.
-        norm: ``'layer'`` (trained, as SIGMA probes), ``'batch'`` without parameters (as MAE probes) or ``'none'``.
+        norm: ``'layer'`` for a trained layer norm (SIGMA), ``'batch'`` for a batch norm without parameters (MAE), or
+            ``'none'``.
+
+    Raises:
+        ValueError: If ``norm`` is unknown.
     """
 
     def __init__(self, in_channels: int, num_classes: int, norm: str = 'layer') -> None:
@@ -47,8 +51,9 @@ class LinearProbe(nn.Module):
         nn.init.zeros_(self.fc.bias)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits (N, C)."""
-        return self.fc(self.norm(features))
+        """Map features ``(N, D)`` to logits ``(N, C)``."""
+        logits: Tensor = self.fc(self.norm(features))
+        return logits
 
 
 def train_probes(
@@ -65,34 +70,36 @@ def train_probes(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[ProbeResult]:
-    """Train one probe per setting, all of them on the same batches, and evaluate each.
+    """Train one probe per setting, all on the same batches, and evaluate each.
 
-    AdamW with a cosine to zero per step. Every probe starts from the same weights. Each is reported; picking the best
-    by its validation score is a choice that belongs into the text beside the number.
+    The optimiser is AdamW with a cosine schedule to zero, per step. Every probe starts from the same weights. All
+    results are returned: if the best is picked by its validation score, that choice should be stated with the number.
 
     Args:
-        build: Makes a probe, a module from features (B, ...) to logits (B, C).
-        train: Features (N, ...) and labels (N,).
-        val: Features (M, ...) and labels (M,).
-        lrs: Learning rates, as they are.
-        weight_decays: Weight decays, combined with every learning rate.
-        epochs: Passes over the training features.
-        batch_size: Features per step; the last, smaller batch is used too, but a single feature, of which a batch norm
-            can make nothing, with the batch before it.
-        warmup_epochs: Linear warm-up from zero.
-        num_classes: Number of classes C, for the mean class accuracy; by default the largest label plus one.
-        seed: Decides weights and order.
-        progress: Called after every epoch with the number of epochs done and in all.
+        build: Function that creates a probe, a module from features ``(B, ...)`` to logits ``(B, C)``.
+        train: Features ``(N, ...)`` and labels ``(N,)``.
+        val: Features ``(M, ...)`` and labels ``(M,)``.
+        lrs: Learning rates, not scaled by the batch size.
+        weight_decays: Weight decays, each combined with every learning rate.
+        epochs: Number of passes over the training features.
+        batch_size: Number of features per step. The last, smaller batch is used as well; a single remaining feature,
+            for which batch norm is undefined, joins the batch before it.
+        warmup_epochs: Length of the linear warm-up from zero, in epochs.
+        num_classes: Number of classes C for the mean class accuracy; None for the largest label plus one.
+        seed: Seed of the weights and of the order of features.
+        progress: Function that is called after every epoch with the number of finished epochs and their total.
 
     Returns:
         One result per setting, in the order of ``itertools.product(lrs, weight_decays)``.
 
     Raises:
-        ValueError: If there are no features, or they are not finite.
+        ValueError: If there are no features, or some are not finite.
     """
     features, labels = train
     if not len(features) or not len(val[0]):
-        raise ValueError(f'{len(features)} features to train on and {len(val[0])} to test on: both are needed')
+        raise ValueError(
+            f'training and validation features are both required, got {len(features)} and {len(val[0])} of them'
+        )
     for name, part in (('training', features), ('validation', val[0])):
         if not part.isfinite().all():
             raise ValueError(f'some {name} features are not finite')
@@ -135,7 +142,7 @@ def train_probes(
 def evaluate_probe(
     probe: nn.Module, features: Tensor, labels: Tensor, num_classes: int, batch_size: int = 128
 ) -> tuple[float, float, float]:
-    """Top-1, top-5 and mean class accuracy in percent of a probe on features (M, ...) with labels (M,)."""
+    """Compute top-1, top-5 and mean class accuracy, in percent, on features ``(M, ...)`` with labels ``(M,)``."""
     probe.eval()
     logits = torch.cat([probe(part.float()) for part in features.split(batch_size)])
     first = topk_correct(logits, labels, 1)
@@ -145,6 +152,7 @@ def evaluate_probe(
 
 
 def _batch_sizes(total: int, batch_size: int) -> list[int]:
+    """Return the sizes of the batches of an epoch, without a batch of one feature."""
     whole, rest = divmod(total, batch_size)
     if whole and rest == 1:
         return [batch_size] * (whole - 1) + [batch_size + 1]
@@ -156,6 +164,7 @@ def _batches(sizes: list[int], generator: torch.Generator) -> Iterator[Tensor]:
 
 
 def _cosine(step: int, total: int, warmup: float) -> float:
+    """Return the factor of the learning rate after ``step`` of ``total`` steps."""
     if step < warmup:
         return step / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))

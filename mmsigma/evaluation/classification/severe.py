@@ -1,8 +1,8 @@
-"""The SEVERE benchmark in one number (Thoker et al., ECCV 2022)."""
+"""The SEVERE benchmark (Thoker et al., ECCV 2022): its settings, published results, and their mean."""
 
 from collections.abc import Sequence
 
-# setting -> metric and where a run of ours reports it
+# setting -> metric and the name under which our runs report it
 SETTINGS = {
     'SSv2': ('top-1', 'acc/top1'),
     'Gym99': ('top-1', 'acc/top1'),
@@ -15,7 +15,7 @@ SETTINGS = {
 }
 COUNTING = 'UCF-RC'
 
-# rows of the SIGMA paper's table: ViT-B pre-trained on Kinetics-400
+# rows of the table in the SIGMA paper, in the order of SETTINGS: ViT-B pre-trained on Kinetics-400
 PUBLISHED = {
     'VideoMAE': (68.6, 86.6, 74.6, 25.9, 42.8, 65.3, 0.172, 12.6),
     'MGMAE': (68.9, 87.2, 77.2, 24.0, 33.7, 79.5, 0.181, 17.9),
@@ -25,14 +25,14 @@ PUBLISHED = {
 
 
 def severe_mean(values: Sequence[float | None]) -> float | None:
-    """Mean over the eight settings, in which the counting error e is 100 (1 - e).
+    """Average over the eight settings, with a counting error e converted to 100 (1 - e).
 
     Args:
-        values: In the order of :data:`SETTINGS`, percentages except for the counting error, a fraction; None where
-            there is no result.
+        values: Results in the order of :data:`SETTINGS`: percentages, except for the counting error, which is a
+            fraction; None where there is no result.
 
     Returns:
-        The mean, or None if a result is missing: a mean over other settings would not compare.
+        The mean, or None if a result is missing, since means over other settings are not comparable.
 
     Raises:
         ValueError: If there are not eight values.

@@ -1,6 +1,7 @@
-"""Errors of counting repetitions."""
+"""Errors of repetition counting (UCFRep; SEVERE)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
@@ -10,25 +11,25 @@ from mmsigma.registry import METRICS
 
 
 def counting_error(pred: ArrayLike, true: ArrayLike) -> dict[str, float]:
-    """Mean counting error and its companions, as SEVERE reports them for UCFRep.
+    """Compute the mean counting error and related measures, as SEVERE reports them for UCFRep.
 
     Args:
-        pred: Counts (N,).
-        true: True counts (N,), all positive.
+        pred: Predicted counts ``(N,)``.
+        true: True counts ``(N,)``, all positive.
 
     Returns:
-        ``MAE``, the mean of |pred - true| / true, which the tables show; ``MAE_std``, its standard deviation over
-        videos; ``OBO``, the share of videos counted right up to one; ``MAE_over`` and ``MAE_under``, the mean error
-        of videos counted too high and too low, 0 if there are none. All are fractions.
+        ``MAE``, the mean of |pred - true| / true, which the tables report; ``MAE_std``, its standard deviation over
+        videos; ``OBO``, the fraction of videos whose count is off by at most one; ``MAE_over`` and ``MAE_under``, the
+        mean errors of videos counted too high and too low, 0 if there are none. All are fractions.
 
     Raises:
         ValueError: If there is no video, the numbers of counts differ, or a true count is not positive.
     """
     pred, true = np.asarray(pred, np.float64), np.asarray(true, np.float64)
     if pred.shape != true.shape or pred.ndim != 1 or not len(pred):
-        raise ValueError(f'one predicted and one true count per video are needed, got {pred.shape} and {true.shape}')
+        raise ValueError(f'one predicted and one true count per video are required, got {pred.shape} and {true.shape}')
     if (true <= 0).any():
-        raise ValueError(f'true counts must be positive, got {true.min():g}; leave out videos without repetition')
+        raise ValueError(f'true counts must be positive, got {true.min():g}; leave out videos without repetitions')
     error = np.abs(pred - true) / true
     return {
         'MAE': float(error.mean()),
@@ -49,8 +50,8 @@ class CountingErrorMetric(BaseMetric):
 
     default_prefix = 'counting'
 
-    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keep the counts of a batch.
+    def process(self, data_batch: dict[str, Any], data_samples: Sequence[dict[str, Any]]) -> None:
+        """Collect the counts of a batch.
 
         Raises:
             ValueError: If a sample has no true count.
@@ -62,6 +63,6 @@ class CountingErrorMetric(BaseMetric):
             self.results.append((float(sample['pred_count']), float(sample['gt_count'])))
 
     def compute_metrics(self, results: list[tuple[float, float]]) -> dict[str, float]:
-        """Errors over all videos, those of other processes included."""
+        """Compute the errors over all videos, including those of other ranks."""
         pred, true = zip(*results, strict=True)
         return {**counting_error(pred, true), 'num_videos': float(len(pred))}

@@ -1,25 +1,28 @@
-"""Scores of segmentations whose regions have no names: clusters are matched to objects first (TimeTuning; SIGMA)."""
+"""Scores of unsupervised segmentation, in which clusters are first matched to classes (TimeTuning; SIGMA)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from mmsigma.ops.dense_clustering import Level
+
 Array = np.ndarray
-MATCHINGS = ('hungarian', 'precision', 'iou', 'none')
+Matching = Literal['hungarian', 'precision', 'iou', 'none']
+MATCHINGS: tuple[Matching, ...] = ('hungarian', 'precision', 'iou', 'none')
 
 
 class MatchedScores(NamedTuple):
-    """Scores of one unit: a frame, a clip or a data set.
+    """Scores of one unit: a frame, a clip or a dataset.
 
     Attributes:
-        iou: Intersection over union of every class (C,), a fraction.
-        classes: Their ids (C,), rising.
-        true_positive: Pixels (C,).
-        false_positive: Pixels (C,).
-        false_negative: Pixels (C,).
-        relabelled: The prediction with ids of classes, of its shape.
+        iou: Intersection over union of every class, ``(C,)``, as a fraction.
+        classes: Ids of the classes, ``(C,)``, increasing.
+        true_positive: Number of true positive pixels per class, ``(C,)``.
+        false_positive: Number of false positive pixels per class, ``(C,)``.
+        false_negative: Number of false negative pixels per class, ``(C,)``.
+        relabelled: Prediction with class ids, in its own shape.
     """
 
     iou: Array
@@ -31,12 +34,12 @@ class MatchedScores(NamedTuple):
 
     @property
     def miou(self) -> float:
-        """Mean over classes, background included."""
+        """Mean IoU over classes, including the background."""
         return float(self.iou.mean()) if len(self.iou) else 0.0
 
     @property
     def miou_without_background(self) -> float:
-        """Mean over classes other than 0; 0 if there is none."""
+        """Mean IoU over classes other than 0; 0 if there is none."""
         objects = self.iou[self.classes != 0]
         return float(objects.mean()) if len(objects) else 0.0
 
@@ -44,31 +47,34 @@ class MatchedScores(NamedTuple):
 def match_clusters(
     pred: Array,
     gt: Array,
-    matching: str = 'hungarian',
+    matching: Matching = 'hungarian',
     *,
     num_clusters: int | None = None,
     num_classes: int | None = None,
     ignore: int | None = None,
 ) -> MatchedScores:
-    """Name the clusters of a unit after the classes they fit, and score them.
+    """Match the clusters of a unit to classes, and score them.
 
-    ``'hungarian'`` pairs clusters and classes one to one for the largest sum of IoU; clusters left over become class 0.
-    ``'precision'`` gives each cluster the class of most of its pixels, ``'iou'`` the class it overlaps most relative to
-    their union; the lowest class wins ties, and several clusters may share one. ``'none'``: they are classes already.
+    ``'hungarian'`` pairs clusters and classes one to one such that the sum of IoU is largest; clusters left over become
+    class 0. ``'precision'`` assigns each cluster the class of most of its pixels, ``'iou'`` the class with the largest
+    IoU; the lowest class wins ties, and several clusters may share a class. ``'none'`` takes clusters as classes.
 
     Args:
-        pred: Cluster of every pixel, any shape.
+        pred: Cluster of every pixel, of any shape.
         gt: Class of every pixel, of the same shape.
         matching: One of ``MATCHINGS``.
-        num_clusters: Clusters are 0 .. num_clusters - 1, whether or not they occur; by default those that occur.
-        num_classes: Classes are 0 .. num_classes - 1, and absent ones count as 0; by default those that occur.
-        ignore: Class of pixels to leave out (data-set level only in the original).
+        num_clusters: Number of clusters 0 .. num_clusters - 1, whether or not they occur; None for those that occur.
+        num_classes: Number of classes 0 .. num_classes - 1, of which absent ones count as 0; None for those that occur.
+        ignore: Class whose pixels are left out (only at the dataset level in the original); None for none.
+
+    Returns:
+        Scores of the unit.
 
     Raises:
         ValueError: If shapes differ, or ``matching`` is unknown.
     """
     if pred.shape != gt.shape:
-        raise ValueError(f'the prediction is {pred.shape}, the ground truth {gt.shape}')
+        raise ValueError(f'the prediction has the shape {pred.shape}, the ground truth {gt.shape}')
     if matching not in MATCHINGS:
         raise ValueError(f'matching must be one of {MATCHINGS}, got {matching!r}')
     clusters = np.unique(pred) if num_clusters is None else np.arange(num_clusters)
@@ -77,7 +83,7 @@ def match_clusters(
     classes = np.unique(scored_gt) if num_classes is None else np.arange(num_classes)
     overlap = _joint_histogram(scored_gt, classes, scored_pred, clusters)
     names = clusters if matching == 'none' else classes_of_clusters(overlap, classes, matching)
-    chosen = names[:, None] == classes  # (P, C)
+    chosen = names[:, None] == classes  # (P, C), True where cluster p was named class c
     tp = (overlap * chosen.T).sum(axis=1)
     fp = (overlap.sum(axis=0) @ chosen) - tp
     fn = overlap.sum(axis=1) - tp
@@ -86,8 +92,14 @@ def match_clusters(
     return MatchedScores(iou, classes, tp, fp, fn, relabelled)
 
 
-def classes_of_clusters(overlap: Array, classes: Array, matching: str) -> Array:
-    """The class of every cluster (P,), from the pixels that classes (C,) and clusters share, ``overlap`` (C, P)."""
+def classes_of_clusters(overlap: Array, classes: Array, matching: Matching) -> Array:
+    """Return the class of every cluster, ``(P,)``.
+
+    Args:
+        overlap: Number of pixels that each class shares with each cluster, ``(C, P)``.
+        classes: Ids of the classes, ``(C,)``.
+        matching: One of ``MATCHINGS`` except for ``'none'``.
+    """
     sizes_gt, sizes_pred = overlap.sum(axis=1, keepdims=True), overlap.sum(axis=0, keepdims=True)
     iou = overlap / np.maximum(sizes_gt + sizes_pred - overlap, 1e-8)
     if matching == 'hungarian':
@@ -96,10 +108,12 @@ def classes_of_clusters(overlap: Array, classes: Array, matching: str) -> Array:
         names[columns] = classes[rows]
         return names
     scores = iou if matching == 'iou' else overlap / np.maximum(sizes_pred, 1e-8)
-    return classes[scores.argmax(axis=0)]
+    best: Array = classes[scores.argmax(axis=0)]
+    return best
 
 
 def _joint_histogram(gt: Array, classes: Array, pred: Array, clusters: Array) -> Array:
+    """Count the pixels that each class shares with each cluster, ``(C, P)``."""
     joint = np.searchsorted(classes, gt) * len(clusters) + np.searchsorted(clusters, pred)
     return np.bincount(joint, minlength=len(classes) * len(clusters)).reshape(len(classes), len(clusters))
 
@@ -107,21 +121,24 @@ def _joint_histogram(gt: Array, classes: Array, pred: Array, clusters: Array) ->
 def clustering_miou(
     pred: Sequence[Array],
     gt: Sequence[Array],
-    matching: str = 'hungarian',
-    level: str = 'clip',
+    matching: Matching = 'hungarian',
+    level: Level = 'clip',
     *,
     ignore: int | None = None,
 ) -> float:
-    """Mean IoU of cluster maps of clips, a fraction.
+    """Compute the mean IoU of the cluster maps of clips, as a fraction.
 
-    Every unit counts once, whatever the batch it came in (the original averages batches first).
+    Every unit has the same weight, whatever its batch (the original averages batches first).
 
     Args:
-        pred: Cluster maps of every clip (T, H, W).
-        gt: Classes of every clip (T, H, W).
+        pred: Cluster maps of every clip, ``(T, H, W)`` each.
+        gt: Classes of every clip, ``(T, H, W)`` each.
         matching: One of ``MATCHINGS``.
-        level: ``'frame'``, ``'clip'`` or ``'dataset'``: what is matched, and averaged over, as one unit.
-        ignore: Class to leave out at the data-set level.
+        level: Unit that is matched and averaged: ``'frame'``, ``'clip'`` or ``'dataset'``.
+        ignore: Class to leave out at the dataset level; None for none.
+
+    Raises:
+        ValueError: If ``level`` or ``matching`` is unknown, or shapes differ.
     """
     if level == 'dataset':
         everything, truth = (np.concatenate([clip.ravel() for clip in side]) for side in (pred, gt))
@@ -136,5 +153,5 @@ def clustering_miou(
 
 
 def background_floor(gt: Sequence[Array]) -> float:
-    """Mean IoU of calling every pixel of every clip background: what any score has to be compared with."""
+    """Compute the mean IoU of calling every pixel background, the baseline of any score."""
     return float(np.mean([match_clusters(np.zeros_like(clip), clip, 'none').miou for clip in gt]))

@@ -1,9 +1,10 @@
-"""Scores of unsupervised video object segmentation: clusters of a clip's features against its masks."""
+"""Metric of unsupervised video object segmentation: clusters of features against masks (TimeTuning; SIGMA)."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from mmsigma.evaluation.segmentation.cluster_matching import (
     MATCHINGS,
+    Matching,
     background_floor,
     clustering_miou,
     match_clusters,
@@ -21,22 +23,22 @@ from mmsigma.io.tables import write_csv
 from mmsigma.ops.dense_clustering import GROUND_TRUTH, ClusterSettings
 from mmsigma.registry import METRICS
 
-VOID = 255
+VOID = 255  # id of pixels that are not evaluated
 Array = np.ndarray
 
 
-@dataclass(frozen=True)  # mmengine takes named tuples apart
+@dataclass(frozen=True)  # not a named tuple, which mmengine would take apart
 class ClipScores:
-    """Scores of one clip, fractions.
+    """Scores of one clip, as fractions.
 
     Attributes:
-        name: Of the video.
-        frames: Their numbers.
-        num_units: What the mean is over: frames at their level, else 1.
-        num_ids: Different ids in the masks, background included.
-        foreground: Share of pixels that are not background.
-        floor: Mean IoU of an answer that is background everywhere.
-        miou: By number of clusters, the mean IoU of every seed (S,).
+        name: Name of the video.
+        frames: Frame numbers.
+        num_units: Number of units that the mean is over: frames at the frame level, else 1.
+        num_ids: Number of distinct ids in the masks, including the background.
+        foreground: Fraction of pixels that are not background.
+        floor: Mean IoU of a prediction that is background everywhere.
+        miou: Mean IoU of every seed, ``(S,)``, by number of clusters.
     """
 
     name: str
@@ -50,7 +52,7 @@ class ClipScores:
 
 @dataclass(frozen=True)
 class ClipFeatures:
-    """What the data-set level keeps of a clip: its masks (T, H, W) and features (T', h, w, D), on the CPU."""
+    """What is kept of a clip at the dataset level: masks ``(T, H, W)`` and features ``(T', h, w, D)``, on the CPU."""
 
     name: str
     frames: list[int]
@@ -60,34 +62,38 @@ class ClipFeatures:
 
 @METRICS.register_module()
 class UnsupervisedSegmentationMetric(BaseMetric):
-    """Clustering and over-clustering as SIGMA's and TimeTuning's tables have them, in percent.
+    """Clustering and over-clustering as in the tables of SIGMA and TimeTuning, in percent.
 
-    Clustering: as many clusters as ids, matched one to one (Hungarian). Over-clustering: a fixed larger number, each
-    cluster named after the id of most of its pixels. The score of a unit is the mean IoU over the ids in its masks,
-    background included; units (clips, frames) are averaged, whatever batch or process they came in. At the data-set
-    level there is one unit, all clips are clustered in here, and void pixels (255) do not count.
+    Clustering uses as many clusters as there are ids, matched one to one (Hungarian). Over-clustering uses a fixed,
+    larger number, with each cluster named after the id of most of its pixels. The score of a unit is the mean IoU over
+    the ids in its masks, including the background. Units (clips or frames) have the same weight, whatever their batch
+    or rank. At the dataset level, there is a single unit, all clips are clustered in this metric, and void pixels (255)
+    do not count.
 
     Reports ``clustering_mIoU`` and ``overclustering<K>_mIoU`` as means over the seeds of k-means, ``..._std``, their
-    sample standard deviation, and ``background_floor``, the score of an empty answer, which over-clustering falls back
-    to where no cluster is mostly object. Prints a table, and writes one line per clip to
-    ``unsupervised_segmentation.csv``, at the data-set level with the clip's part of the joint answer.
+    sample standard deviation, and ``background_floor``, the score of an empty prediction, to which over-clustering
+    falls back where no cluster is mostly object. Prints a table, and writes one line per clip to
+    ``unsupervised_segmentation.csv``; at the dataset level, it scores the clip's part of the joint prediction.
 
     Reads ``pred_masks`` or ``dense_maps``, ``gt_masks``, ``video_name`` and ``frame_inds`` of the samples.
 
     Args:
-        clustering: Arguments of :class:`mmsigma.ops.dense_clustering.ClusterSettings`, those of the model.
-        over_matching: How clusters are named in over-clustering: ``'precision'`` or ``'iou'``.
-        out_dir: Folder of the CSV file; by default that of the run's log, if there is one.
-        collect_device: Where results of several processes meet.
-        prefix: Prefix of the names.
+        clustering: Arguments of :class:`mmsigma.ops.dense_clustering.ClusterSettings`, equal to those of the model.
+        over_matching: Matching of clusters in over-clustering, ``'precision'`` or ``'iou'``.
+        out_dir: Folder of the CSV file; None for that of the run's log, if there is one.
+        collect_device: Device on which results of several ranks are collected.
+        prefix: Prefix of the metric names.
+
+    Raises:
+        ValueError: If ``over_matching`` is unknown.
     """
 
     default_prefix = 'segmentation'
 
     def __init__(
         self,
-        clustering: dict | None = None,
-        over_matching: str = 'precision',
+        clustering: dict[str, Any] | None = None,
+        over_matching: Matching = 'precision',
         *,
         out_dir: str | None = None,
         collect_device: str = 'cpu',
@@ -99,11 +105,11 @@ class UnsupervisedSegmentationMetric(BaseMetric):
         self.settings = ClusterSettings(**(clustering or {}))
         self.over_matching, self.out_dir = over_matching, out_dir
 
-    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Score the clips of a batch, or keep their features for the data-set level.
+    def process(self, data_batch: dict[str, Any], data_samples: Sequence[dict[str, Any]]) -> None:
+        """Score the clips of a batch, or collect their features at the dataset level.
 
         Raises:
-            ValueError: If a sample has no masks, or the model clusters by other settings.
+            ValueError: If a sample has no masks, or the settings of the model differ.
         """
         wanted = 'dense_maps' if self.settings.level == 'dataset' else 'pred_masks'
         for sample in data_samples:
@@ -111,7 +117,7 @@ class UnsupervisedSegmentationMetric(BaseMetric):
             if 'gt_masks' not in sample:
                 raise ValueError(f'{name} has no gt_masks: use SegmentationClipDataset')
             if wanted not in sample or (wanted == 'pred_masks' and not self._fits(sample['pred_masks'])):
-                raise ValueError(f'{name} lacks {wanted}: give model and metric the same settings of clustering')
+                raise ValueError(f'{name} lacks {wanted}: set the same clustering for model and metric')
             gt = sample['gt_masks'].cpu().numpy()
             frames = [int(number) for number in sample.get('frame_inds', range(len(gt)))]
             if wanted == 'dense_maps':
@@ -120,16 +126,24 @@ class UnsupervisedSegmentationMetric(BaseMetric):
                 runs = {number: maps.cpu().numpy() for number, maps in sample['pred_masks'].items()}
                 self.results.append(self.score_clip(name, frames, gt, runs))
 
-    def _fits(self, runs: dict) -> bool:
+    def _fits(self, runs: dict[str, Any]) -> bool:
+        """Return whether the model's maps have the numbers of clusters and seeds of this metric."""
         wanted = dict.fromkeys(self.settings.num_clusters, len(self.settings.seeds))
         return {number: len(maps) for number, maps in runs.items()} == wanted
 
-    def matching(self, number: int | str) -> str:
-        """How clusters are matched to ids if there are so many."""
+    def matching(self, number: int | str) -> Matching:
+        """Return how clusters are matched to ids for a number of clusters."""
         return 'hungarian' if number == GROUND_TRUTH else self.over_matching
 
     def score_clip(self, name: str, frames: list[int], gt: Array, runs: dict[int | str, Array]) -> ClipScores:
-        """Scores of a clip with masks (T, H, W) and the cluster maps of all seeds (S, T, H, W), by their number."""
+        """Score a clip.
+
+        Args:
+            name: Name of the video.
+            frames: Frame numbers.
+            gt: Masks ``(T, H, W)``.
+            runs: Cluster maps of all seeds, ``(S, T, H, W)``, by number of clusters.
+        """
         level = self.settings.level
         units = list(gt) if level == 'frame' else [gt]
         miou = {
@@ -138,9 +152,11 @@ class UnsupervisedSegmentationMetric(BaseMetric):
         }
         return ClipScores(name, frames, len(units), *_describe(gt), background_floor(units), miou)
 
-    def compute_metrics(self, results: list) -> dict[str, float]:
-        """Percentages over all clips, those of other processes included."""
-        results = sorted(results, key=lambda result: result.name)  # the order of processes is none
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
+        """Compute percentages over all clips, including those of other ranks."""
+        results = sorted(
+            results, key=lambda result: result.name
+        )  # results of several ranks come in no particular order
         if self.settings.level == 'dataset':
             clips, runs, floor = self._cluster_jointly(results)
         else:
@@ -160,7 +176,7 @@ class UnsupervisedSegmentationMetric(BaseMetric):
         return {**metrics, 'background_floor': 100 * floor, 'num_clips': float(len(clips))}
 
     def _cluster_jointly(self, kept: Sequence[ClipFeatures]) -> tuple[list[ClipScores], dict[int | str, Array], float]:
-        """Scores of clips, those of the whole by number of clusters (S,), and its floor."""
+        """Cluster all clips together; return scores per clip, joint scores ``(S,)`` by cluster number, and floor."""
         truths = [clip.gt for clip in kept]
         found = self.settings.cluster([clip.maps for clip in kept], list(map(torch.from_numpy, truths)), ignore=VOID)
         gt, ends = np.concatenate(truths), np.cumsum([len(truth) for truth in truths])[:-1]
@@ -187,7 +203,7 @@ class UnsupervisedSegmentationMetric(BaseMetric):
         return clips, runs, background_floor([gt[gt != VOID]])
 
     def table(self, rows: dict[str, tuple[float, float]], floor: float, num_clips: int) -> str:
-        """Table of means and deviations by name, in percent, to print."""
+        """Format means and standard deviations by name, in percent."""
         lines = [
             f'{title:<20}{self.matching(number):>12}{mean:9.1f} +- {deviation:.1f}'
             for number, (title, (mean, deviation)) in zip(self.settings.num_clusters, rows.items(), strict=True)
@@ -202,7 +218,7 @@ class UnsupervisedSegmentationMetric(BaseMetric):
             return
         titles = [_title(number) for number in self.settings.num_clusters]
         spread = [column for title in titles for column in (title, f'{title}_std')]
-        lines: list[tuple] = [('video', 'frames', 'ids', 'foreground', 'background_floor', *spread)]
+        lines: list[tuple[Any, ...]] = [('video', 'frames', 'ids', 'foreground', 'background_floor', *spread)]
         for clip in clips:
             scores = [clip.miou[number] for number in self.settings.num_clusters]
             values = [value for score in scores for value in (score.mean(), _deviation(score))]
@@ -212,13 +228,13 @@ class UnsupervisedSegmentationMetric(BaseMetric):
 
 
 def _describe(gt: Array) -> tuple[int, float]:
-    """Number of ids in masks, and the share that is not background; void does not count."""
+    """Return the number of ids in masks and the fraction of pixels that are not background, both without void."""
     known = gt[gt != VOID]
     return len(np.unique(known)), float((known != 0).mean()) if known.size else 0.0
 
 
 def _deviation(scores: Array) -> float:
-    """Sample standard deviation; 0 for a single value."""
+    """Return the sample standard deviation; 0 for a single value."""
     return float(scores.std(ddof=1)) if len(scores) > 1 else 0.0
 
 
@@ -227,6 +243,7 @@ def _title(number: int | str) -> str:
 
 
 def _folder_of_log() -> Path | None:
+    """Return the folder of the run's log file, if there is one."""
     handlers = MMLogger.get_current_instance().handlers
     files = [handler.baseFilename for handler in handlers if isinstance(handler, logging.FileHandler)]
     return Path(files[0]).parent if files else None

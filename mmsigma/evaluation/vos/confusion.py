@@ -1,4 +1,4 @@
-"""Scores of dense classification: confusion of categories, IoU and accuracies (VIP)."""
+"""Scores of semantic segmentation: confusion matrix, IoU and accuracies (VIP)."""
 
 from typing import NamedTuple
 
@@ -8,13 +8,14 @@ Array = np.ndarray
 
 
 class PartScores(NamedTuple):
-    """Fractions; nan for categories that are nowhere.
+    """Scores as fractions.
 
     Attributes:
-        iou: Intersection over union of every category, (C,).
+        iou: Intersection over union of every category, ``(C,)``; nan for categories that neither prediction nor
+            annotation contains.
         mean_iou: Mean over the categories that are predicted or annotated.
-        pixel_accuracy: Share of pixels that are right.
-        mean_accuracy: Mean over the annotated categories of the share of their pixels that are right.
+        pixel_accuracy: Fraction of pixels that are correct.
+        mean_accuracy: Mean over the annotated categories of the fraction of their pixels that is correct.
     """
 
     iou: Array
@@ -27,27 +28,27 @@ def confusion_matrix(pred: Array, gt: Array, num_classes: int) -> Array:
     """Count pixels by annotated and predicted category.
 
     Args:
-        pred: Predicted categories (H, W), below ``num_classes``.
-        gt: Annotated categories (H, W); pixels where they are ``num_classes`` or more are left out.
-        num_classes: Number of categories C, background included.
+        pred: Predicted categories, ``(H, W)``, below ``num_classes``.
+        gt: Annotated categories, ``(H, W)``; pixels with ``num_classes`` or more are not counted.
+        num_classes: Number of categories C, including the background.
 
     Returns:
-        (C, C), int64; rows are the annotation.
+        Counts ``(C, C)``, int64; rows are annotated, columns are predicted categories.
 
     Raises:
-        ValueError: If shapes differ, or a category is predicted that there is not.
+        ValueError: If shapes differ, or a predicted category is out of range.
     """
     if pred.shape != gt.shape:
-        raise ValueError(f'the prediction is {pred.shape}, the annotation {gt.shape} (H, W)')
+        raise ValueError(f'the prediction has the shape {pred.shape}, the annotation {gt.shape}; both must be (H, W)')
     if pred.max(initial=0) >= num_classes:
-        raise ValueError(f'category {pred.max()} is predicted, but there are 0 to {num_classes - 1}')
+        raise ValueError(f'category {pred.max()} is predicted, but categories are 0 to {num_classes - 1}')
     counted = gt < num_classes
     joint = gt[counted].astype(np.int64) * num_classes + pred[counted]
     return np.bincount(joint, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
 def part_scores(confusion: Array) -> PartScores:
-    """IoU and accuracies of a confusion matrix (C, C), rows annotated.
+    """Compute IoU and accuracies from a confusion matrix ``(C, C)`` with annotated categories as rows.
 
     Raises:
         ValueError: If no pixel was counted.
@@ -61,4 +62,5 @@ def part_scores(confusion: Array) -> PartScores:
 
 
 def _ratio(part: Array, whole: Array) -> Array:
+    """Return ``part / whole``, nan where ``whole`` is 0."""
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)

@@ -1,7 +1,7 @@
 """Region similarity J and contour accuracy F of video object segmentation (DAVIS; Perazzi et al. 2016).
 
-Equal to the official evaluation of DAVIS-2017, and several times faster: regions of all objects come from one joint
-histogram, and contours are compared inside the objects' bounding boxes.
+The results equal those of the official evaluation of DAVIS-2017, but take a fraction of the time: the regions of all
+objects come from one joint histogram, and contours are compared within the bounding boxes of objects only.
 """
 
 import math
@@ -16,7 +16,7 @@ Array = np.ndarray
 
 
 class Statistics(NamedTuple):
-    """Of the scores of one object over time."""
+    """Statistics of the scores of one object over time; see :func:`score_statistics`."""
 
     mean: float
     recall: float
@@ -24,15 +24,15 @@ class Statistics(NamedTuple):
 
 
 def region_similarity(pred: Array, gt: Array, num_objects: int) -> Array:
-    """Intersection over union of every object in one frame.
+    """Compute the intersection over union of every object in one frame.
 
     Args:
-        pred: Predicted ids (H, W), uint8.
-        gt: True ids (H, W), uint8; what is above ``num_objects`` (255 is void) counts as background.
+        pred: Predicted ids, ``(H, W)``, uint8.
+        gt: True ids, ``(H, W)``, uint8; ids above ``num_objects`` (255 is void) count as background.
         num_objects: Number of objects O, with ids 1..O.
 
     Returns:
-        (O,), float64; 1 where an object is in neither.
+        IoU ``(O,)``, float64; 1 where an object is in neither mask.
 
     Raises:
         ValueError: If the shapes differ.
@@ -51,18 +51,18 @@ def region_similarity(pred: Array, gt: Array, num_objects: int) -> Array:
 
 
 def contour_accuracy(pred: Array, gt: Array, num_objects: int, tolerance: float = 0.008) -> Array:
-    """F-measure of every object's boundary in one frame.
+    """Compute the F-measure of every object's boundary in one frame.
 
-    A boundary pixel is matched by one of the other mask within ceil(tolerance * diagonal) pixels.
+    A boundary pixel counts as matched if the boundary of the other mask is within ceil(tolerance * diagonal) pixels.
 
     Args:
-        pred: Predicted ids (H, W), uint8.
-        gt: True ids (H, W), uint8; ids above ``num_objects`` count as background.
+        pred: Predicted ids, ``(H, W)``, uint8.
+        gt: True ids, ``(H, W)``, uint8; ids above ``num_objects`` count as background.
         num_objects: Number of objects O, with ids 1..O.
-        tolerance: Relative to the diagonal of the frame.
+        tolerance: Matching distance relative to the diagonal of the frame.
 
     Returns:
-        (O,), float64; 1 if neither mask has a boundary, 0 if one of them has none.
+        F-measure ``(O,)``, float64; 1 if neither mask has a boundary, 0 if only one of them has.
 
     Raises:
         ValueError: If the shapes differ.
@@ -73,6 +73,7 @@ def contour_accuracy(pred: Array, gt: Array, num_objects: int, tolerance: float 
 
 
 def _contour_of_one(pred: Array, gt: Array, radius: int) -> float:
+    """Return the F-measure of one object's boundary, given its bool masks ``(H, W)``."""
     window = _window(pred | gt, radius)
     if window is None:
         return 1.0
@@ -86,7 +87,7 @@ def _contour_of_one(pred: Array, gt: Array, radius: int) -> float:
 
 
 def _window(mask: Array, radius: int) -> tuple[slice, slice] | None:
-    """Where boundaries of anything inside ``mask`` can be; None for an empty mask."""
+    """Return the part of the frame that contains all boundaries of ``mask``, or None for an empty mask."""
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     if not width:
         return None
@@ -94,12 +95,14 @@ def _window(mask: Array, radius: int) -> tuple[slice, slice] | None:
 
 
 def _boundary(mask: Array, window: tuple[slice, slice]) -> Array:
-    """Pixels that differ from their right, lower or lower-right neighbour, inside a window of the frame.
+    """Return the pixels in a window that differ from their right, lower or lower-right neighbour.
 
-    In the last column only the lower neighbour counts, in the last row only the right one.
+    In the last column, only the lower neighbour counts; in the last row, only the right one.
     """
     rows, columns = window
-    part = mask[rows.start : rows.stop + 1, columns.start : columns.stop + 1]  # one more, where there is one
+    part = mask[
+        rows.start : rows.stop + 1, columns.start : columns.stop + 1
+    ]  # one pixel more for the neighbours, except at the frame's edge
     edge = np.zeros(part.shape, bool)
     edge[:, :-1] |= part[:, :-1] != part[:, 1:]
     edge[:-1] |= part[:-1] != part[1:]
@@ -108,7 +111,7 @@ def _boundary(mask: Array, window: tuple[slice, slice]) -> Array:
 
 
 def _within(edge: Array, radius: int) -> Array:
-    """Pixels at most ``radius`` from an edge pixel."""
+    """Return the pixels at a distance of at most ``radius`` from an edge pixel."""
     return cv2.dilate(edge.view(np.uint8), _disk(radius)).view(bool)
 
 
@@ -119,18 +122,23 @@ def _disk(radius: int) -> Array:
 
 
 def _foreground(labels: Array, num_objects: int) -> Array:
+    """Turn ids above ``num_objects`` into background."""
     return np.where(labels > num_objects, np.uint8(0), labels) if labels.max(initial=0) > num_objects else labels
 
 
 def _check_shapes(pred: Array, gt: Array) -> None:
     if pred.shape != gt.shape:
-        raise ValueError(f'the prediction is {pred.shape}, the ground truth {gt.shape} (H, W)')
+        raise ValueError(f'the prediction has the shape {pred.shape}, the ground truth {gt.shape}; both must be (H, W)')
 
 
 def score_statistics(scores: Sequence[float] | Array) -> Statistics:
-    """Mean, share above 0.5, and decay of the scores of one object over time; frames without a score are nan.
+    """Compute mean, recall and decay of the scores of one object over time.
 
-    Decay is the mean of the first minus that of the last of four parts of the video.
+    Recall is the fraction of scores above 0.5. Decay is the mean of the first minus the mean of the last of four parts
+    of the video.
+
+    Args:
+        scores: Scores ``(T,)``; nan for frames without a score.
     """
     scores = np.asarray(scores, np.float64)
     if not len(scores) or np.isnan(scores).all():
@@ -147,18 +155,18 @@ def _nanmean(values: Array) -> float:
 
 
 class SequenceScores(NamedTuple):
-    """Scores of the objects of one sequence, without its first and last frame.
+    """Scores of the objects of one sequence, without its first and its last frame.
 
     Attributes:
-        region: J, (O, T - 2).
-        contour: F, (O, T - 2).
+        region: Region similarity J, ``(O, T - 2)``.
+        contour: Contour accuracy F, ``(O, T - 2)``.
     """
 
     region: Array
     contour: Array
 
     def statistics(self) -> list[tuple[Statistics, Statistics]]:
-        """J and F of every object."""
+        """Return the statistics of J and F of every object."""
         return [
             (score_statistics(region), score_statistics(contour))
             for region, contour in zip(self.region, self.contour, strict=True)
@@ -166,18 +174,18 @@ class SequenceScores(NamedTuple):
 
 
 def score_sequence(pred: Iterable[Array], gt: Iterable[Array]) -> SequenceScores:
-    """Score a sequence frame by frame, so that neither has to be in memory as a whole.
+    """Score a sequence frame by frame, so that it need not be in memory as a whole.
 
-    The number of objects is the largest id in the first true frame; the first frame is given and the last one is not
-    scored, as in the official evaluation.
+    The number of objects is the largest id in the first true frame. As in the official evaluation, the first frame is
+    given and the last frame is not scored.
 
     Args:
-        pred: Predicted ids (H, W) of every frame.
-        gt: True ids (H, W) of every frame; 255 is void.
+        pred: Predicted ids of every frame, ``(H, W)`` each.
+        gt: True ids of every frame, ``(H, W)`` each; 255 is void.
 
     Raises:
-        ValueError: If there are fewer than three frames, the numbers of frames differ, no object is in the first
-            frame, or a prediction has more objects.
+        ValueError: If there are fewer than three frames, the numbers of frames differ, no object is in the first frame,
+            or a prediction has more objects.
     """
     region, contour, before, num_objects = [], [], None, 0
     for number, (ours, theirs) in enumerate(zip(pred, gt, strict=True)):
@@ -193,12 +201,12 @@ def score_sequence(pred: Iterable[Array], gt: Iterable[Array]) -> SequenceScores
             contour.append(contour_accuracy(*before, num_objects))
         before = (ours, theirs) if number else None
     if len(region) < 1:
-        raise ValueError('a sequence needs three frames or more, as the first and the last one are not scored')
+        raise ValueError('a sequence needs at least three frames, as the first and the last one are not scored')
     return SequenceScores(np.stack(region, axis=1), np.stack(contour, axis=1))
 
 
 def summarize(statistics: Sequence[tuple[Statistics, Statistics]]) -> dict[str, float]:
-    """Means over objects of all sequences, as fractions: J&F, then mean, recall and decay of J and of F."""
+    """Average over the objects of all sequences, as fractions: J&F, then mean, recall and decay of J and of F."""
     j, f = (np.array([pair[side] for pair in statistics], np.float64).mean(axis=0) for side in (0, 1))
     names = ('mean', 'recall', 'decay')
     return {

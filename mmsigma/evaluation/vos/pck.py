@@ -8,21 +8,21 @@ Array = np.ndarray
 
 
 def joint_errors(pred: Array, gt: Array, box_share: float = 0.6) -> Array:
-    """Distances of predicted joints in units of the person's size.
+    """Compute the distances of predicted joints in units of the person's size.
 
-    The unit is ``box_share`` times the diagonal of the tight box around those true joints whose prediction is not lost.
-    The first frame is given, and left out.
+    The unit is ``box_share`` times the diagonal of the tight box around the true joints whose prediction is not lost.
+    The first frame is given, and therefore left out.
 
     Args:
-        pred: Predicted (x, y) in pixels, (T, J, 2); joints whose x is negative are lost.
-        gt: True (x, y) in pixels, (T, J, 2).
-        box_share: Of the diagonal of the box.
+        pred: Predicted (x, y) in pixels, ``(T, J, 2)``; joints with a negative x are lost.
+        gt: True (x, y) in pixels, ``(T, J, 2)``.
+        box_share: Size of the person relative to the diagonal of the box.
 
     Returns:
-        (T - 1, J), float64; nan where a joint is lost, which then does not count.
+        Errors ``(T - 1, J)``, float64; nan for lost joints, which do not count.
 
     Raises:
-        ValueError: If shapes differ, or are not of that kind.
+        ValueError: If shapes differ or are not ``(T, J, 2)``.
     """
     if pred.shape != gt.shape or pred.ndim != 3 or pred.shape[-1] != 2:
         raise ValueError(f'joints are predicted as {pred.shape} and annotated as {gt.shape}, expected (T, J, 2) twice')
@@ -31,19 +31,19 @@ def joint_errors(pred: Array, gt: Array, box_share: float = 0.6) -> Array:
     low = np.where(found[..., None], gt, np.inf).min(axis=1)
     high = np.where(found[..., None], gt, -np.inf).max(axis=1)
     distance = np.linalg.norm(pred - gt, axis=-1)
-    with np.errstate(divide='ignore', invalid='ignore'):  # a box of one joint has no size, one of none is inside out
+    with np.errstate(divide='ignore', invalid='ignore'):  # the box of one joint has size 0, that of none is inf
         return np.where(found, distance / (box_share * np.linalg.norm(high - low, axis=-1))[:, None], np.nan)
 
 
 def pck(errors: Array, thresholds: Sequence[float]) -> Array:
-    """Share of joints within each threshold.
+    """Compute the fraction of joints within each threshold.
 
     Args:
-        errors: Of :func:`joint_errors`, (N, J), of any number of frames and videos.
-        thresholds: In units of the person's size, (A,).
+        errors: Errors from :func:`joint_errors`, ``(N, J)``, of any number of frames and videos.
+        thresholds: A thresholds in units of the person's size.
 
     Returns:
-        (A, J), fractions; nan for a joint that was never found.
+        Fractions ``(A, J)``; nan for a joint that was never found.
     """
     counted = (~np.isnan(errors)).sum(axis=0)
     right = np.stack([(errors <= threshold).sum(axis=0) for threshold in thresholds])

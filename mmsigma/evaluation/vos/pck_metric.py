@@ -1,4 +1,4 @@
-"""Scores of key-points that are tracked through videos (JHMDB)."""
+"""Metric of joints that are tracked through videos (JHMDB)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,19 +17,19 @@ from mmsigma.registry import METRICS
 
 @METRICS.register_module()
 class PCKMetric(BaseMetric):
-    """Percentage of joints that are found within a share of the person's size, mean over the joints (CRW).
+    """Percentage of correct key-points: joints found within a fraction of the person's size, mean over joints (CRW).
 
-    Reads ``sequence`` and ``pred_joints`` (T, J, 2) of the samples; see
-    :func:`mmsigma.evaluation.vos.pck.joint_errors`. A joint counts over all videos. Lost joints do not count, so that
-    losing them looks good: ``lost`` is their percentage. Written to ``out_dir``: ``per_joint.csv``,
+    Reads ``sequence`` and ``pred_joints`` ``(T, J, 2)`` of the samples; see
+    :func:`mmsigma.evaluation.vos.pck.joint_errors`. Each joint is scored over all videos. Lost joints do not count, so
+    losing them improves the score: ``lost`` is their percentage. Writes to ``out_dir``: ``per_joint.csv``,
     ``per_sequence.csv`` and ``global.csv``.
 
     Args:
-        out_dir: Folder of the results, relative to the work dir; nothing is written without.
-        thresholds: Shares of the person's size.
-        show_table: Print the scores of every joint.
-        collect_device: Where results of several processes meet.
-        prefix: Prefix of the names.
+        out_dir: Folder of the results, relative to the work dir; None to write nothing.
+        thresholds: Largest errors of a correct joint, as fractions of the person's size.
+        show_table: Whether to print the scores of every joint.
+        collect_device: Device on which results of several ranks are collected.
+        prefix: Prefix of the metric names.
 
     Raises:
         ValueError: If there is no threshold, or one is not positive.
@@ -51,11 +51,11 @@ class PCKMetric(BaseMetric):
             raise ValueError(f'thresholds must be positive, got {tuple(thresholds)}')
         self.out_dir, self.thresholds, self.show_table = out_dir, tuple(thresholds), show_table
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Compare the joints of videos.
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Compare the joints of videos with their annotation.
 
         Raises:
-            ValueError: If there are other frames or joints than in the annotation; the video is named.
+            ValueError: If a prediction has other frames or joints than the annotation; the message names the video.
         """
         for sample in data_samples:
             sequence = sample['sequence']
@@ -66,12 +66,14 @@ class PCKMetric(BaseMetric):
             self.results.append((sequence.name, errors, tuple(sequence.joint_names)))
 
     def compute_metrics(self, results: list[tuple[str, np.ndarray, tuple[str, ...]]]) -> dict[str, float]:
-        """PCK over the joints of all videos.
+        """Compute PCK over the joints of all videos.
 
         Raises:
             ValueError: If no joint was found in any frame.
         """
-        by_video = dict(sorted((name, errors) for name, errors, _ in results))  # whoever had a video, it counts once
+        by_video = dict(
+            sorted((name, errors) for name, errors, _ in results)
+        )  # a video that several ranks processed counts once
         errors = np.concatenate(list(by_video.values()))
         shares = 100 * pck(errors, self.thresholds)
         if np.isnan(shares).all():
@@ -108,7 +110,7 @@ class PCKMetric(BaseMetric):
         videos = []
         for name, errors in by_video.items():
             found = errors[~np.isnan(errors)]
-            if len(found):  # all joints alike: a video has too few frames for each of its own
+            if len(found):  # over all joints at once: a video has too few frames to score each joint
                 videos.append((name, *(100 * float((found <= threshold).mean()) for threshold in self.thresholds)))
         videos.sort(key=lambda row: row[1:])
         folder = Path(self.out_dir or '')

@@ -1,4 +1,4 @@
-"""Scores and files of human parts in videos (VIP)."""
+"""Metric of the segmentation of human parts in videos (VIP)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,19 +42,19 @@ PARTS = (
 
 @METRICS.register_module()
 class VIPMetric(BaseMetric):
-    """Mean IoU of human parts in percent, of one confusion matrix of all frames of all videos (VIP, as CRW has it).
+    """Mean IoU of human parts in percent, from one confusion matrix over all frames of all videos (VIP, as in CRW).
 
-    Reads ``sequence`` and ``pred_masks`` (T, H, W) of the samples. Counted are all annotated frames; pixels whose
-    annotation is no category are not. Written to ``out_dir``: the masks of the frames that are wanted,
+    Reads ``sequence`` and ``pred_masks`` ``(T, H, W)`` of the samples. All annotated frames are counted, except for
+    pixels whose annotation is not a category. Writes to ``out_dir``: the masks of the wanted frames,
     ``per_category.csv``, ``per_sequence.csv`` and ``global.csv``.
 
     Args:
-        out_dir: Folder of the results, relative to the work dir; nothing is written without.
+        out_dir: Folder of the results, relative to the work dir; None to write nothing.
         categories: Names of the categories, from 0.
-        count_given: Count the frames whose annotation is given to the method, as CRW does.
-        show_table: Print the scores of every category.
-        collect_device: Where results of several processes meet.
-        prefix: Prefix of the names.
+        count_given: Whether to count the frames whose annotation is given to the method, as CRW does.
+        show_table: Whether to print the scores of every category.
+        collect_device: Device on which results of several ranks are collected.
+        prefix: Prefix of the metric names.
     """
 
     default_prefix = 'vip'
@@ -73,12 +73,12 @@ class VIPMetric(BaseMetric):
         self.out_dir, self.categories = out_dir, tuple(categories)
         self.count_given, self.show_table = count_given, show_table
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Write the masks of videos, and count their pixels.
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Write the masks of videos and count their pixels.
 
         Raises:
-            ValueError: If a prediction has another shape than the annotation, or a category that there is not; video
-                and frame are named.
+            ValueError: If a video could not be segmented, or a prediction has another shape than the annotation or an
+                unknown category; the message names video and frame.
         """
         for sample in data_samples:
             if sample.get('failure'):
@@ -98,12 +98,12 @@ class VIPMetric(BaseMetric):
             self.results.append((sequence.name, counts))
 
     def compute_metrics(self, results: list[tuple[str, np.ndarray]]) -> dict[str, float]:
-        """Mean IoU and accuracies over the pixels of all videos.
+        """Compute mean IoU and accuracies over the pixels of all videos.
 
         Raises:
             ValueError: If no pixel of any video has a category.
         """
-        by_video = dict(sorted(dict(results).items()))  # a video that two processes had counts once
+        by_video = dict(sorted(dict(results).items()))  # a video that several ranks processed counts once
         scores = part_scores(np.sum(list(by_video.values()), axis=0))
         metrics = {
             'mIoU': 100 * scores.mean_iou,
@@ -128,7 +128,7 @@ class VIPMetric(BaseMetric):
 
     def _write(self, scores: PartScores, by_video: dict[str, np.ndarray], metrics: dict[str, float]) -> None:
         categories = [(name, 100 * value) for name, value in zip(self.categories, scores.iou, strict=True)]
-        # one that has no annotated pixel has no score of its own
+        # a video without annotated pixels has no score of its own
         videos = [(name, 100 * part_scores(counts).mean_iou) for name, counts in by_video.items() if counts.any()]
         videos.sort(key=lambda item: item[1])
         write_csv(Path(self.out_dir or '', 'per_category.csv'), [('category', 'IoU'), *categories])

@@ -1,4 +1,4 @@
-"""Scores and files of video object segmentation: J and F, tables, palette PNGs and archives to submit."""
+"""Evaluation of video object segmentation: J and F, tables, palette PNGs, and archives for evaluation servers."""
 
 import zipfile
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from mmsigma.visualization.vos_report import write_report, write_strip
 
 @dataclass(frozen=True)
 class ObjectScores:
-    """One object of one video; no tuple, as mmengine would strip those of their names."""
+    """Scores of one object of one video; a dataclass, since mmengine turns named tuples into plain ones."""
 
     video: str
     number: int
@@ -32,24 +32,24 @@ class ObjectScores:
 
     @property
     def sides(self) -> tuple[Statistics, Statistics]:
-        """J and F."""
+        """J and F statistics."""
         return self.region, self.contour
 
     @property
     def mean(self) -> float:
-        """J&F, a fraction."""
+        """J&F as a fraction."""
         return (self.region.mean + self.contour.mean) / 2
 
 
 @dataclass(frozen=True)
 class WrittenMask:
-    """A mask that was written, and what it has to be like.
+    """A mask that was written, with what the server requires of it.
 
     Attributes:
         video: Name of the video.
-        frame: Name of the frame, without suffix.
-        size: Rows and columns of the frame.
-        ids: The ids that were given in the video.
+        frame: Name of the frame without suffix.
+        size: Height and width of the frame.
+        ids: Object ids that were given in the video.
     """
 
     video: str
@@ -60,19 +60,22 @@ class WrittenMask:
 
 @METRICS.register_module()
 class VOSMetric(BaseMetric):
-    """J and F of DAVIS in percent, by object and over all objects; predictions are written as the servers want them.
+    """J and F of DAVIS in percent, per object and over all objects, with predictions in the format of the servers.
 
-    Reads ``sequence`` and ``pred_masks`` (T, H, W) of the samples. Written to ``out_dir``: the masks of the frames that
-    are wanted, ``per_sequence.csv``, ``per_object.csv``, ``global.csv``, and ``report.html`` to look at.
+    Reads ``sequence`` and ``pred_masks`` ``(T, H, W)`` of the samples. Writes to ``out_dir``: the masks of the wanted
+    frames, ``per_sequence.csv``, ``per_object.csv``, ``global.csv``, and ``report.html`` for inspection.
 
     Args:
-        out_dir: Folder of the results, relative to the work dir; nothing is written without.
-        score: Compare with the annotation. Not possible where only first masks are public.
-        archive: Also write ``<out_dir>.zip`` with a folder per video at its top level, to be submitted.
-        top_folder: Folder inside the archive that holds the videos' folders (YouTube-VOS: ``Annotations``).
-        show_table: Print the scores of every video.
-        collect_device: Where results of several processes meet.
-        prefix: Prefix of the names.
+        out_dir: Folder of the results, relative to the work dir; None to write nothing.
+        score: Whether to compare with the annotation, which is impossible where only the first masks are public.
+        archive: Whether to write ``<out_dir>.zip`` for submission, with one folder per video at its top level.
+        top_folder: Folder inside the archive that contains the folders of the videos (YouTube-VOS: ``Annotations``).
+        show_table: Whether to print the scores of every video.
+        collect_device: Device on which results of several ranks are collected.
+        prefix: Prefix of the metric names.
+
+    Raises:
+        ValueError: If ``archive`` is set without ``out_dir``.
     """
 
     default_prefix = 'vos'
@@ -90,12 +93,12 @@ class VOSMetric(BaseMetric):
     ) -> None:
         super().__init__(collect_device, prefix)
         if archive and not out_dir:
-            raise ValueError('an archive needs out_dir')
+            raise ValueError('archive=True requires out_dir')
         self.out_dir, self.score, self.archive = out_dir, score, archive
         self.top_folder, self.show_table = top_folder, show_table
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Write and score the masks of videos; a video that cannot be scored is named, and counted at the end."""
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Write and score the masks of videos; videos that cannot be scored are named here and counted at the end."""
         for sample in data_samples:
             sequence, failure = sample['sequence'], sample.get('failure')
             rows: list[ObjectScores] | None = []
@@ -113,7 +116,7 @@ class VOSMetric(BaseMetric):
             self.results.append((sequence.name, rows, files))
 
     def _write(self, out_dir: str, sequence: Any, masks: np.ndarray) -> list[WrittenMask]:
-        """Write the masks that are wanted, then the picture of the report, and return what an archive is made of."""
+        """Write the wanted masks and the image of the report; return the contents of an archive."""
         for number in sequence.wanted:
             write_mask(mask_path(out_dir, sequence, number), masks[number])
         write_strip(out_dir, sequence, masks)
@@ -129,13 +132,19 @@ class VOSMetric(BaseMetric):
         scores = score_sequence((masks[n] for n in annotated), (sequence.read_mask(n) for n in annotated))
         return [ObjectScores(sequence.name, i, *pair) for i, pair in enumerate(scores.statistics(), start=1)]
 
-    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
-        """Means over the objects of all videos, and how many videos could not be scored."""
+    def compute_metrics(self, results: list[tuple[Any, ...]]) -> dict[str, float]:
+        """Average over the objects of all videos, and count the videos that could not be scored.
+
+        Raises:
+            ValueError: If no video could be scored, or videos are missing from the archive.
+        """
         results = sorted({name: (name, rows, files) for name, rows, files in results}.values())
         metrics: dict[str, float] = {}
         if self.archive and self.out_dir:
             if failed := [name for name, part, _ in results if part is None]:
-                raise ValueError(f'there is no archive, as {len(failed)} videos were left out: {failed[:5]}')
+                raise ValueError(
+                    f'no archive was written because {len(failed)} videos failed: {failed[:5]}; see the warnings above'
+                )
             files = [file for *_, part in results for file in part]
             metrics['archived_masks'] = write_archive(self.out_dir, files, self.top_folder)
         videos = [name for name, *_ in results]
@@ -158,12 +167,12 @@ class VOSMetric(BaseMetric):
 
 
 def mask_path(out_dir: str | Path, sequence: Any, number: int) -> Path:
-    """Where the mask of a frame is written."""
+    """Return the path to which the mask of a frame is written."""
     return Path(out_dir, sequence.name, f'{sequence.frames[number].stem}.png')
 
 
 def by_video(rows: Sequence[ObjectScores]) -> dict[str, tuple[float, float, float]]:
-    """J&F, J and F in percent, means over the objects of every video, worst video first."""
+    """Average J&F, J and F, in percent, over the objects of each video; the worst video first."""
     means = {}
     for name in dict.fromkeys(row.video for row in rows):
         own = [row for row in rows if row.video == name]
@@ -173,7 +182,7 @@ def by_video(rows: Sequence[ObjectScores]) -> dict[str, tuple[float, float, floa
 
 
 def table(rows: Sequence[ObjectScores], metrics: dict[str, float]) -> Table:
-    """Scores of videos, worst first, and of all objects."""
+    """Format the scores of all videos, the worst first, and of all objects."""
     result = Table(box=None)
     for title in ('video', 'objects', 'J&F', 'J', 'F'):
         result.add_column(title, justify='left' if title == 'video' else 'right')
@@ -187,7 +196,7 @@ def table(rows: Sequence[ObjectScores], metrics: dict[str, float]) -> Table:
 
 
 def write_tables(out_dir: str | Path, rows: Sequence[ObjectScores], metrics: dict[str, float]) -> None:
-    """Write the CSV files."""
+    """Write ``per_object.csv``, ``per_sequence.csv`` and ``global.csv``."""
     objects = [
         (row.video, row.number, *(100 * float(value) for side in row.sides for value in side))
         for row in sorted(rows, key=lambda row: row.mean)
@@ -200,16 +209,26 @@ def write_tables(out_dir: str | Path, rows: Sequence[ObjectScores], metrics: dic
 
 
 def write_archive(out_dir: str | Path, masks: Sequence[WrittenMask], top_folder: str = '') -> int:
-    """Write ``<out_dir>.zip`` with the masks listed, and return their number.
+    """Write ``<out_dir>.zip`` with the listed masks.
+
+    Args:
+        out_dir: Folder of the masks.
+        masks: Masks to include.
+        top_folder: Folder inside the archive that contains the folders of the videos.
+
+    Returns:
+        Number of masks.
 
     Raises:
-        FileNotFoundError: If one of the masks is not there.
-        ValueError: If one is not what a server takes: a palette PNG of the frame's size with ids that were given.
+        FileNotFoundError: If a mask is missing.
+        ValueError: If a server would reject a mask: it must be a palette PNG of the frame's size with given ids only.
     """
     out_dir = Path(out_dir)
     paths = [out_dir / mask.video / f'{mask.frame}.png' for mask in masks]
     if missing := [path for path in paths if not path.is_file()]:
-        raise FileNotFoundError(f'{len(missing)} of {len(paths)} masks to archive are missing, {missing[0]} for one')
+        raise FileNotFoundError(
+            f'{len(missing)} of {len(paths)} masks to archive are missing, for example {missing[0]}'
+        )
 
     def write(name: str) -> None:
         with zipfile.ZipFile(name, 'w', zipfile.ZIP_DEFLATED) as archive:
@@ -226,6 +245,10 @@ def _check_written(path: Path, mask: WrittenMask) -> None:
     if not has_palette:
         raise ValueError(f'{path} has no palette: it was not written by this evaluation')
     if values.shape != mask.size:
-        raise ValueError(f'{path} is {values.shape[0]} x {values.shape[1]}, its frame {mask.size[0]} x {mask.size[1]}')
+        raise ValueError(
+            f'{path} is {values.shape[0]} x {values.shape[1]}, but its frame is {mask.size[0]} x {mask.size[1]}'
+        )
     if unknown := set(mask_ids(values)) - {0, *mask.ids}:
-        raise ValueError(f'{path} has the ids {sorted(unknown)}, but given in {mask.video} were {sorted(mask.ids)}')
+        raise ValueError(
+            f'{path} has the ids {sorted(unknown)}, but those given in {mask.video} are {sorted(mask.ids)}'
+        )

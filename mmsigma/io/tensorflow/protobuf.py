@@ -1,13 +1,21 @@
-"""Messages of Protocol Buffers by the numbers of their fields, for files of TensorFlow."""
+"""Parsing of Protocol Buffers messages by field number, as needed for TensorFlow's files."""
 
 import struct
 from collections.abc import Iterator
 
 Value = int | memoryview
+"""A field: a number, or the bytes of a string, a message or a packed list."""
 
 
 def varint(data: bytes | memoryview, place: int = 0) -> tuple[int, int]:
-    """An unsigned number of variable length, and the place after it.
+    """Decode an unsigned number of variable length.
+
+    Args:
+        data: Encoded data.
+        place: Index of the number's first byte.
+
+    Returns:
+        The number and the index after it.
 
     Raises:
         ValueError: If the data ends within the number, or it has more than 64 bits.
@@ -21,14 +29,14 @@ def varint(data: bytes | memoryview, place: int = 0) -> tuple[int, int]:
         number |= (byte & 0x7F) << shift
         if byte < 0x80:
             return number, place
-    raise ValueError('a number of more than 64 bits')
+    raise ValueError('a number has more than 64 bits')
 
 
 def fields(data: bytes | memoryview) -> Iterator[tuple[int, Value]]:
-    """Number and value of each field of a message: a number, or the bytes of a string, a message or a packed list.
+    """Yield the number and the value of each field of a message.
 
     Raises:
-        ValueError: If it is no message.
+        ValueError: If it is not a message.
     """
     view, place = memoryview(data), 0
     while place < len(view):
@@ -39,33 +47,33 @@ def fields(data: bytes | memoryview) -> Iterator[tuple[int, Value]]:
             yield key >> 3, value
             continue
         if kind not in (1, 2, 5):
-            raise ValueError(f'field {key >> 3} has the unknown kind {kind}')
+            raise ValueError(f'field {key >> 3} has the unknown wire type {kind}')
         size, place = varint(view, place) if kind == 2 else ({1: 8, 5: 4}[kind], place)
         if place + size > len(view):
-            raise ValueError(f'field {key >> 3} ends after the data')
+            raise ValueError(f'field {key >> 3} extends beyond the data')
         part = view[place : place + size]
         place += size
         yield key >> 3, part if kind == 2 else struct.unpack('<Q' if kind == 1 else '<I', part)[0]
 
 
 def signed(number: int) -> int:
-    """The number that an ``int64`` field means."""
+    """Return the signed value of an ``int64`` field, which is decoded as unsigned."""
     return number - (1 << 64) if number >= 1 << 63 else number
 
 
 def message(value: Value) -> memoryview:
-    """The bytes of a field that has to hold some.
+    """Return the bytes of a field that must not be a number.
 
     Raises:
-        ValueError: If it holds a number.
+        ValueError: If it is a number.
     """
     if isinstance(value, int):
-        raise ValueError('a number where a message or string was expected')
+        raise ValueError('found a number where a message or string was expected')
     return value
 
 
 def numbers(values: list[Value]) -> list[int]:
-    """Signed numbers of a repeated field, packed or not."""
+    """Return the signed numbers of a repeated field, packed or not."""
     found: list[int] = []
     for value in values:
         if isinstance(value, int):

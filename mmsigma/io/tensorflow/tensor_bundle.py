@@ -1,7 +1,7 @@
-"""Checkpoints of TensorFlow 2, ``NAME.index`` and ``NAME.data-?????-of-?????``, without TensorFlow.
+"""Reader of TensorFlow 2 checkpoints, ``NAME.index`` and ``NAME.data-?????-of-?????``, that needs no TensorFlow.
 
-The index is a sorted table of LevelDB: blocks of keys that share prefixes, and a block that says where these are. Its
-values are messages that say where in the data files each tensor is. All checksums are verified.
+The index is a sorted LevelDB table: blocks of keys that share prefixes, and an index block that locates them. Its
+values are messages that locate each tensor in the data files. All checksums are verified.
 """
 
 import struct
@@ -14,9 +14,9 @@ import numpy as np
 from mmsigma.io.tensorflow.crc32c import masked_crc32c
 from mmsigma.io.tensorflow.protobuf import Value, fields, message, numbers, varint
 
-_MAGIC = 0xDB4775248B80FB57
-_FOOTER = 48
-_STRING = 7
+_MAGIC = 0xDB4775248B80FB57  # last 8 bytes of a LevelDB table
+_FOOTER = 48  # bytes
+_STRING = 7  # number of the string type
 _DTYPES = {
     1: np.float32,
     2: np.float64,
@@ -34,16 +34,16 @@ _DTYPES = {
 
 
 class BundleEntry(NamedTuple):
-    """Where a tensor is.
+    """Location of a tensor in the data files.
 
     Attributes:
-        dtype: TensorFlow's number of its type.
-        shape: Its shape.
+        dtype: TensorFlow's number of the data type.
+        shape: Shape.
         shard: Number of the data file.
-        offset: First byte.
+        offset: Position of the first byte in the file.
         size: Number of bytes.
         crc: Masked checksum.
-        sliced: Whether it is stored in parts, which is not read here.
+        sliced: Whether the tensor is stored in slices, which is not supported.
     """
 
     dtype: int
@@ -56,29 +56,32 @@ class BundleEntry(NamedTuple):
 
 
 def bundle_prefix(path: str | Path) -> Path:
-    """Name of a checkpoint without ``.index``, whichever of its files is given.
+    """Return the path of a checkpoint without suffix, given the path of any of its files.
 
     Raises:
-        FileNotFoundError: If it has no index.
+        FileNotFoundError: If the checkpoint has no index.
     """
     path = Path(path)
     if path.suffix == '.index' or path.suffix.startswith('.data-'):
         path = path.with_suffix('')
     if not path.with_name(f'{path.name}.index').is_file():
-        raise FileNotFoundError(f'no checkpoint of TensorFlow at {path}: there is no {path.name}.index')
+        raise FileNotFoundError(f'no TensorFlow checkpoint at {path}: {path.name}.index is missing')
     return path
 
 
 def read_bundle(path: str | Path, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, np.ndarray]:
-    """Tensors of a checkpoint by their keys; strings, such as the graph of its objects, are left out.
+    """Read the tensors of a checkpoint; strings, such as the object graph, are left out.
 
     Args:
-        path: Its name, with or without ``.index``.
-        wanted: Which keys.
+        path: Path of the checkpoint, with or without ``.index``.
+        wanted: Function that tells by its key whether a tensor is read.
+
+    Returns:
+        Arrays by key.
 
     Raises:
-        FileNotFoundError: If a file is missing; it is named.
-        ValueError: If a file is damaged, or has what is not read here: compression, sliced tensors, unknown types.
+        FileNotFoundError: If a file is missing; the message names it.
+        ValueError: If a file is damaged or uses an unsupported feature: compression, sliced tensors, unknown types.
     """
     prefix = bundle_prefix(path)
     num_shards, entries = read_index(prefix.with_name(f'{prefix.name}.index'))
@@ -88,51 +91,51 @@ def read_bundle(path: str | Path, wanted: Callable[[str], bool] = lambda name: T
         if entry.dtype == _STRING or not wanted(name):
             continue
         if entry.sliced or entry.dtype not in _DTYPES:
-            raise ValueError(f'{prefix}: {name} is stored in slices or has the unknown type {entry.dtype}')
+            raise ValueError(f'{prefix}: {name} is stored in slices or has the unknown data type {entry.dtype}')
         if entry.shard not in files:
             file = prefix.with_name(f'{prefix.name}.data-{entry.shard:05d}-of-{num_shards:05d}')
             if not file.is_file():
-                raise FileNotFoundError(f'{file} is missing; git lfs leaves such files out unless told to fetch them')
+                raise FileNotFoundError(f'{file} is missing; if it is stored with Git LFS, fetch it with git lfs pull')
             files[entry.shard] = np.memmap(file, np.uint8, 'r') if file.stat().st_size else np.zeros(0, np.uint8)
         data = files[entry.shard][entry.offset : entry.offset + entry.size].tobytes()
         if len(data) < entry.size or masked_crc32c(data) != entry.crc:
             raise ValueError(f'{prefix}: {name} is damaged in data file {entry.shard}; fetch it again')
-        # TensorFlow writes in the order of the machine, which read_index has found to be little
+        # TensorFlow writes in the machine's byte order, which read_index has checked to be little-endian
         values = np.frombuffer(data, np.dtype(_DTYPES[entry.dtype]).newbyteorder('<'))
         tensors[name] = values.reshape(entry.shape).astype(_DTYPES[entry.dtype])
     return tensors
 
 
 def read_index(path: str | Path) -> tuple[int, dict[str, BundleEntry]]:
-    """Number of data files, and the entries of an index.
+    """Read the number of data files and the entries of an index.
 
     Raises:
-        ValueError: If the file is no index, or damaged.
+        ValueError: If the file is not an index or is damaged.
     """
     data = Path(path).read_bytes()
     try:
         if len(data) < _FOOTER or struct.unpack('<Q', data[-8:])[0] != _MAGIC:
-            raise ValueError('it does not end as a table does')
+            raise ValueError('it does not end like a LevelDB table')
         _, place = _handle(data, len(data) - _FOOTER)
         index, _ = _handle(data, place)
         pairs = [pair for _, handle in _block(data, index) for pair in _block(data, _handle(handle, 0)[0])]
         header = dict(fields(pairs[0][1])) if pairs and pairs[0][0] == b'' else {}
         if 1 not in header or header.get(2, 0):
-            raise ValueError('it has no header, or is of a machine with big endian')
-        return int(header[1]), {key.decode(): _entry(value) for key, value in pairs[1:]}  # type: ignore[arg-type]
+            raise ValueError('it has no header, or was written on a big-endian machine')
+        return int(header[1]), {key.decode(): _entry(value) for key, value in pairs[1:]}
     except (ValueError, struct.error, UnicodeDecodeError) as error:
-        raise ValueError(f'{path} is no index of a checkpoint of TensorFlow: {error}') from error
+        raise ValueError(f'{path} is not the index of a TensorFlow checkpoint: {error}') from error
 
 
 def _handle(data: bytes, place: int) -> tuple[tuple[int, int], int]:
-    """Offset and size of a block, and the place after them."""
+    """Decode the offset and size of a block; return them and the index after them."""
     offset, place = varint(data, place)
     size, place = varint(data, place)
     return (offset, size), place
 
 
 def _block(data: bytes, handle: tuple[int, int]) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of a block."""
+    """Yield the keys and values of a block, given its offset and size."""
     offset, size = handle
     block, tail = data[offset : offset + size], data[offset + size : offset + size + 5]
     if len(block) < max(size, 4) or len(tail) < 5:
@@ -140,8 +143,9 @@ def _block(data: bytes, handle: tuple[int, int]) -> Iterator[tuple[bytes, bytes]
     if masked_crc32c(block + tail[:1]) != struct.unpack('<I', tail[1:])[0]:
         raise ValueError('the checksum of a block is wrong; fetch it again')
     if tail[0]:
-        raise ValueError(f'a block is compressed (kind {tail[0]}), which TensorFlow does not do with checkpoints')
+        raise ValueError(f'a block is compressed (kind {tail[0]}), which checkpoints of TensorFlow are not')
     num_restarts = struct.unpack('<I', block[-4:])[0]
+    # each entry: length of the prefix shared with the previous key, lengths of the rest of the key and of the value
     end, place, key = size - 4 * (num_restarts + 1), 0, b''
     while place < end:
         shared, place = varint(block, place)
@@ -153,6 +157,7 @@ def _block(data: bytes, handle: tuple[int, int]) -> Iterator[tuple[bytes, bytes]
 
 
 def _entry(value: bytes) -> BundleEntry:
+    """Parse a BundleEntryProto message."""
     found: dict[int, Value] = {}
     sliced = False
     for number, content in fields(value):
@@ -160,5 +165,5 @@ def _entry(value: bytes) -> BundleEntry:
         found[number] = content
     dims = [message(dim) for number, dim in fields(message(found.get(2, memoryview(b'')))) if number == 2]
     shape = tuple(numbers([dict(fields(dim)).get(1, 0)])[0] for dim in dims)
-    dtype, shard, offset, size, crc = (int(found.get(number, 0)) for number in (1, 3, 4, 5, 6))  # type: ignore[arg-type]
+    dtype, shard, offset, size, crc = (int(found.get(number, 0)) for number in (1, 3, 4, 5, 6))
     return BundleEntry(dtype, shape, shard, offset, size, crc, sliced)

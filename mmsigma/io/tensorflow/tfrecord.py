@@ -1,4 +1,4 @@
-"""TFRecord files of SequenceExamples, without TensorFlow; all checksums are verified."""
+"""Reader of TFRecord files with SequenceExamples that needs no TensorFlow; all checksums are verified."""
 
 import struct
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ Feature = list[bytes] | list[int] | list[float]
 
 
 class SequenceExample(NamedTuple):
-    """A record of a sequence.
+    """One sequence of a TFRecord file.
 
     Attributes:
-        context: Values of each feature of the whole.
-        lists: Of each feature of the steps, the values of each step.
+        context: Values of each feature of the sequence as a whole.
+        lists: For each feature of the steps, one list of values per step.
     """
 
     context: dict[str, Feature]
@@ -24,17 +24,17 @@ class SequenceExample(NamedTuple):
 
 
 def read_records(path: str | Path) -> Iterator[bytes]:
-    """Records of a file, one after the other.
+    """Yield the records of a file in order.
 
     Raises:
-        ValueError: If the file ends within a record, or a checksum is wrong; file and record are named.
+        ValueError: If the file ends within a record, or a checksum is wrong; the message names file and record.
     """
     with Path(path).open('rb') as file:
         number = 0
         while head := file.read(12):
             place = f'{path}, record {number}'
             if len(head) < 12 or masked_crc32c(head[:8]) != struct.unpack('<I', head[8:])[0]:
-                raise ValueError(f'{place}: the length is damaged; is it a TFRecord file without compression?')
+                raise ValueError(f'{place}: the checksum of the length is wrong; is it an uncompressed TFRecord file?')
             size = struct.unpack('<Q', head[:8])[0]
             data, tail = file.read(size), file.read(4)
             if len(tail) < 4:
@@ -46,23 +46,23 @@ def read_records(path: str | Path) -> Iterator[bytes]:
 
 
 def read_sequence_examples(path: str | Path) -> Iterator[SequenceExample]:
-    """SequenceExamples of a file.
+    """Yield the SequenceExamples of a file in order.
 
     Raises:
-        ValueError: If the file is damaged, or a record is none; it is named.
+        ValueError: If the file is damaged or a record is not a SequenceExample; the message names file and record.
     """
     for number, record in enumerate(read_records(path)):
         try:
             yield parse_sequence_example(record)
         except ValueError as error:
-            raise ValueError(f'{path}, record {number} is no SequenceExample: {error}') from error
+            raise ValueError(f'{path}, record {number} is not a SequenceExample: {error}') from error
 
 
 def parse_sequence_example(data: bytes | memoryview) -> SequenceExample:
-    """Context (field 1) and lists (field 2) of a message.
+    """Parse the context (field 1) and the feature lists (field 2) of a message.
 
     Raises:
-        ValueError: If it is no such message.
+        ValueError: If it is not a SequenceExample.
     """
     context: dict[str, Feature] = {}
     lists: dict[str, list[Feature]] = {}
@@ -76,7 +76,7 @@ def parse_sequence_example(data: bytes | memoryview) -> SequenceExample:
 
 
 def _entries(value: Value) -> Iterator[tuple[str, memoryview]]:
-    """Keys and values of a map, which is field 1 of a message."""
+    """Yield the keys and values of a map, whose entries are field 1 of a message."""
     for number, entry in fields(message(value)):
         if number == 1:
             parts = dict(fields(message(entry)))
@@ -84,11 +84,12 @@ def _entries(value: Value) -> Iterator[tuple[str, memoryview]]:
 
 
 def _feature(data: memoryview) -> Feature:
+    """Parse a Feature message, whose field number is the type: 1 bytes, 2 float, 3 int64."""
     for kind, values in fields(data):
         items = [value for number, value in fields(message(values)) if number == 1]
         if kind == 1:
             return [bytes(message(item)) for item in items]
-        if kind == 2:  # packed, or each on its own
+        if kind == 2:  # packed into one field, or one field each
             whole = b''.join(struct.pack('<I', item) if isinstance(item, int) else bytes(item) for item in items)
             return list(struct.unpack(f'<{len(whole) // 4}f', whole))
         if kind == 3:

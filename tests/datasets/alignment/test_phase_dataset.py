@@ -147,10 +147,10 @@ class TestGroups:
                 assert (draw(rank, processes) == whole[rank::processes]).all()
 
     def test_no_class_with_two_videos(self) -> None:
-        with pytest.raises(ValueError, match='no class has two videos: .* of 3 videos of 3 classes'):
+        with pytest.raises(ValueError, match='no class has two videos: .* from 3 videos of 3 classes'):
             ClassGroupSampler(Labels([0, 1, 2]))
         for wrong in (dict(group_size=1), dict(num_groups=0)):
-            with pytest.raises(ValueError, match='a group has two videos or more'):
+            with pytest.raises(ValueError, match='group_size must be at least 2'):
                 ClassGroupSampler(Labels([0, 0]), **wrong)
 
     def test_a_class_of_one_video_is_named(self, warnings_logged: list[str]) -> None:
@@ -172,7 +172,7 @@ def test_phases(tmp_path: Path) -> None:
     np.save(tmp_path / 'phases/a.npy', np.array([0, 1, 1]))
     (tmp_path / 'phases/b.json').write_text(json.dumps(dict(phases=[0, 2])))
     settings = dict(data_root=str(tmp_path), phases='phases', part='train')
-    with pytest.raises(FileNotFoundError, match='no phases of 1 of 3 .*phases, c.mp4 among them.*missing_phases'):
+    with pytest.raises(FileNotFoundError, match='no phases of 1 of 3 .*phases, for example c.mp4 .*missing_phases'):
         PhaseVideoDataset([], 'list.txt', **settings)
     dataset = PhaseVideoDataset([], 'list.txt', **settings, missing_phases='keep')
     assert 'frame_labels' not in dataset.get_data_info(2)
@@ -199,7 +199,7 @@ def test_phases_of_names_with_dots(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / 'x.mp4').write_text('')
     (tmp_path / 'list.txt').write_text('x/x.mp4 0\ny/x.mp4 0\n')
-    with pytest.raises(ValueError, match=r'x/x.mp4 and .*y/x.mp4 would both have the phases of .*x.npy'):
+    with pytest.raises(ValueError, match=r'x/x.mp4 and .*y/x.mp4 would share the phases in .*x.npy'):
         PhaseVideoDataset([], 'list.txt', data_root=str(tmp_path), phases='.')
 
 
@@ -215,7 +215,7 @@ def test_names_of_actions(tmp_path: Path) -> None:
     assert actions() == ['tennis serve', 'bowl', '3', '1', '-1']
     assert actions(label_range=(2, 3)) == ['tennis serve', '1']
     (tmp_path / 'classes.txt').write_text('bowl\nbowl\n')
-    with pytest.raises(ValueError, match=r"classes\.txt has 'bowl' twice"):
+    with pytest.raises(ValueError, match=r"classes\.txt contains 'bowl' twice"):
         actions()
     write_index(tmp_path / 'list.json', [PieceVideo('a.mp4', 'a', 1, ((0, 2, 0),))], {})
     assert PhaseVideoDataset([], 'list.json', data_root=str(tmp_path)).get_data_info(0)['action'] == '1'
@@ -240,7 +240,7 @@ def test_files_that_hold_no_phases(tmp_path: Path, content: np.ndarray | None) -
     (tmp_path / 'a.mp4').write_text('')
     (tmp_path / 'a.npy').write_bytes(b'no array') if content is None else np.save(tmp_path / 'a.npy', content)
     dataset = PhaseVideoDataset([], 'list.txt', data_root=str(tmp_path), phases='.')
-    with pytest.raises(ValueError, match=r'a\.npy has no phases'):
+    with pytest.raises(ValueError, match=r'a\.npy does not contain phases'):
         dataset.get_data_info(0)
 
 
@@ -253,7 +253,7 @@ def test_phases_of_another_frame_rate() -> None:
     assert longer[kept].tolist() == phases.tolist() and (np.diff(longer) >= 0).all() and len(longer) == 20
     results = dict(total_frames=4, filename='a', frame_inds=np.arange(4), frame_labels=phases)
     results['imgs'] = [np.zeros((4, 6, 3), np.uint8)] * 4
-    with pytest.raises(ValueError, match='a has 4 frames and labels of 9: set resample_phases=True'):
+    with pytest.raises(ValueError, match='a has 4 frames but 9 frame labels: set resample_phases=True'):
         PackAlignmentInputs()(dict(results))
     assert PackAlignmentInputs(resample_phases=True)(results)['data_samples'].frame_labels.tolist() == [0, 0, 1, 2]
 
@@ -272,9 +272,9 @@ def test_transcripts_of_several_actions() -> None:
     results['imgs'] = [np.zeros((4, 6, 3), np.uint8)] * 3
     packed = PackAlignmentInputs(phases_per_action=3)(results)['data_samples']
     assert packed.transcript.tolist() == [12, 14] and packed.frame_labels.tolist() == [0, 0, 2]
-    with pytest.raises(ValueError, match='a has a phase 2: phases_per_action must be 3 or more'):
+    with pytest.raises(ValueError, match='a has the phase 2: phases_per_action must be at least 3'):
         PackAlignmentInputs(phases_per_action=2)(results)
-    with pytest.raises(ValueError, match='a has no label of its action in the list'):
+    with pytest.raises(ValueError, match='a has no action label in the list'):
         PackAlignmentInputs(phases_per_action=3)(dict(results, label=-1))
     background = dict(results, frame_labels=np.full(3, -1))
     assert PackAlignmentInputs(phases_per_action=3)(background)['data_samples'].transcript.tolist() == []
@@ -323,22 +323,25 @@ class TestPieces:
         write_video(root / 'clip.mp4', 22)
         read = dict(type='ReadClip', sampling=dict(type='SampleAllFrames'))
         dataset = PhaseVideoDataset([read], 'index.json', data_root=str(root), test_mode=True)
-        with pytest.raises(UnreadableVideoError, match='the index has frame 23, the file 22 frames'):
+        with pytest.raises(UnreadableVideoError, match='the index refers to frame 23, but the file has 22 frames'):
             dataset[0]
         (root / 'clip.mp4').unlink()
-        with pytest.raises(FileNotFoundError, match='none of the 2 looked for exists'):
+        with pytest.raises(FileNotFoundError, match='none of 2 videos looked for'):
             PhaseVideoDataset([read], 'index.json', data_root=str(root))
 
     @pytest.mark.parametrize(
         ('content', 'message'),
         [
-            ('{', 'index.json is no index'),
-            ('[]', 'index.json is no index'),
+            ('{', 'index.json is not an index'),
+            ('[]', 'index.json is not an index'),
             ('{"videos": []}', 'has no videos'),
-            ('{"videos": [{"path": "a", "name": "b", "label": 1, "pieces": []}]}', 'video b is no index .*one frame'),
-            ('{"videos": [{"path": "a", "name": "b", "label": 1, "pieces": [[3, 3, 1]]}]}', 'video b is no index'),
-            ('{"videos": [{"path": "a", "name": "b", "label": 1, "pieces": [[3, 4]]}]}', 'video b is no index'),
-            ('{"videos": [{"path": "a", "name": "b"}]}', 'video b is no index'),
+            (
+                '{"videos": [{"path": "a", "name": "b", "label": 1, "pieces": []}]}',
+                'video b is not an index .*one frame',
+            ),
+            ('{"videos": [{"path": "a", "name": "b", "label": 1, "pieces": [[3, 3, 1]]}]}', 'video b is not an index'),
+            ('{"videos": [{"path": "a", "name": "b", "label": 1, "pieces": [[3, 4]]}]}', 'video b is not an index'),
+            ('{"videos": [{"path": "a", "name": "b"}]}', 'video b is not an index'),
         ],
     )
     def test_other_files(self, tmp_path: Path, content: str, message: str) -> None:
@@ -364,5 +367,5 @@ def test_what_replaces_a_video_shows_the_same_action(tmp_path: Path) -> None:
     )
     sample = dataset[1]['data_samples']
     assert Path(sample.filename).name == 'v4' and sample.action == '1'
-    assert [(Path(name).name, reason) for name, reason in sample.failures] == [('v1', '2.png is not a picture')]
+    assert [(Path(name).name, reason) for name, reason in sample.failures] == [('v1', '2.png is not an image')]
     assert {dataset.replacement(0) for _ in range(20)} == {3}

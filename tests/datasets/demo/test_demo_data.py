@@ -222,7 +222,7 @@ def test_complete_set_is_left_alone(tmp_path: Path) -> None:
     make_demo_dataset(tmp_path, 2, on_video=seen.append)
     assert seen == ['clip_0000', 'clip 0001']
     assert stamps == {path: path.stat().st_mtime_ns for path in root.rglob('*')}
-    with pytest.raises(FileExistsError, match='another demo data set'):
+    with pytest.raises(FileExistsError, match='another demo dataset'):
         make_demo_dataset(tmp_path, 2, seed=1)
 
 
@@ -247,7 +247,7 @@ def test_foreign_folder_is_refused(content: str | None, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / 'meta.json').write_text(content)
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(FileExistsError, match='does not hold a demo data set'):
+    with pytest.raises(FileExistsError, match='does not contain a demo dataset'):
         make_demo_dataset(tmp_path)
     with pytest.raises(FileExistsError):
         make_demo_dataset(tmp_path / 'thesis.tex')
@@ -279,8 +279,8 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     command = ['make_demo_dataset.py', '--out', str(tmp_path / 'demo'), '--num-videos', '2', '--num-workers', '0']
     monkeypatch.setattr(sys, 'argv', command)
     runpy.run_path(str(tool), run_name='__main__')
-    assert 'demo data set is in' in capsys.readouterr().out
+    assert 'demo dataset is in' in capsys.readouterr().out
     monkeypatch.setattr(sys, 'argv', [*command, '--seed', '1'])
     with pytest.raises(SystemExit, match='2'):
         runpy.run_path(str(tool), run_name='__main__')
-    assert 'another demo data set' in capsys.readouterr().err
+    assert 'another demo dataset' in capsys.readouterr().err

@@ -125,7 +125,7 @@ def test_missing_videos(charades, warnings_logged):
     assert any('1 of 2 annotated videos' in text and 'BBBBB' in text for text in warnings_logged)
     with pytest.raises(FileNotFoundError, match='BBBBB; set data_prefix'):
         build(charades, strict=True)
-    with pytest.raises(ValueError, match='frames=True needs fps'):
+    with pytest.raises(ValueError, match='frames=True requires fps'):
         build(charades, frames=True)
     with pytest.raises(FileNotFoundError, match='Charades_v1_train.csv'):
         build(charades, ann_file='nothing.csv')
@@ -136,7 +136,9 @@ def test_bad_annotations_are_named(tmp_path):
     with pytest.raises(ValueError, match=r'a\.csv, line 2: expected actions .* got .c092 0\.00'):
         read_charades(tmp_path / 'a.csv')
     (tmp_path / 'b.csv').write_text('id,labels\nAAAAA,1\n')
-    with pytest.raises(ValueError, match=r"b\.csv is not an annotation of Charades: it has no column \['actions'\]"):
+    with pytest.raises(
+        ValueError, match=r"b\.csv is not an annotation of Charades: it lacks the columns \['actions'\]"
+    ):
         read_charades(tmp_path / 'b.csv')
 
 

@@ -36,11 +36,11 @@ class TestGaps:
         assert max(gaps) == longest and min(gaps) >= 1
 
     def test_bad_values(self) -> None:
-        with pytest.raises(UnreadableVideoError, match='1 frames at a step of 1, 2 are needed'):
+        with pytest.raises(UnreadableVideoError, match='1 frames at a step of 1, 2 are required'):
             SampleFramesAtGaps()(dict(filename='a', total_frames=1))
-        with pytest.raises(ValueError, match='one per gap and add up to 1'):
+        with pytest.raises(ValueError, match='one per gap and sum to 1'):
             SampleFramesAtGaps(gaps=(2, 5), probabilities=(0.5, 0.4))
-        with pytest.raises(ValueError, match='num_frames must be 2 or more'):
+        with pytest.raises(ValueError, match='num_frames must be at least 2'):
             SampleFramesAtGaps(num_frames=1)
 
 
@@ -56,9 +56,11 @@ class TestRate:
         assert len(starts) > 2
 
     def test_bad_videos(self) -> None:
-        with pytest.raises(UnreadableVideoError, match='3 frames at a step of 4, 4 are needed'):
+        with pytest.raises(UnreadableVideoError, match='3 frames at a step of 4, 4 are required'):
             SampleClipAtRate()(dict(filename='a', total_frames=10, avg_fps=30))
-        with pytest.raises(ValueError, match='frames/a has no frame rate to take 8 a second by: give a step instead'):
+        with pytest.raises(
+            ValueError, match='frames/a has no frame rate, which is needed to sample 8 frames per second: set a step'
+        ):
             SampleClipAtRate()(dict(filename='frames/a', total_frames=10))
 
 

@@ -47,7 +47,7 @@ class TestFrames:
         assert len(set(seen)) == 2 or total < 3
 
     def test_single_frame(self) -> None:
-        with pytest.raises(UnreadableVideoError, match='1 frames at a step of 4, 2 are needed'):
+        with pytest.raises(UnreadableVideoError, match='1 frames at a step of 4, 2 are required'):
             SampleCorrespondingFrames(step=4)(dict(filename='a', total_frames=4))
 
     def test_shuffled(self) -> None:
@@ -81,7 +81,7 @@ class TestViews:
             assert (warped - clip.views[:, 0]).abs().mean() < 2.5  # nearest against bilinear; a pixel is 2
 
     def test_ranges(self) -> None:
-        with pytest.raises(ValueError, match='must be a range from size 64 on'):
+        with pytest.raises(ValueError, match='must be an increasing range that starts at size 64 or above'):
             ScaleCropFlip(64, (48, 80))
         with pytest.raises(ValueError, match='between 0 and 1'):
             SecondView(zoom=(0.5, 1.5))
@@ -119,7 +119,7 @@ class TestPseudoMasks:
         assert load(PseudoMaskRounds(tmp_path / 'none')) is None
 
     def test_what_does_not_fit_is_named(self, rounds: PseudoMaskRounds) -> None:
-        with pytest.raises(ValueError, match='frames .0, 3. are drawn, but those clustered are 2 apart'):
+        with pytest.raises(ValueError, match='frames .0, 3. were drawn, but clustered frames are 2 apart'):
             load(rounds, frames=(0, 3))
         with pytest.raises(FileNotFoundError, match='round 1 has no pseudo masks of x.mp4'):
             load(rounds, 'x.mp4')
@@ -141,7 +141,7 @@ class TestPseudoMasks:
     def test_masks_of_other_frames(self, rounds: PseudoMaskRounds) -> None:
         masks = PseudoMasks(np.zeros((4, 2, 3), np.uint8), np.arange(5), np.array([0]))
         rounds.write_video(1, 'a b/v.mp4', masks)
-        with pytest.raises(ValueError, match='labels of 4 frames, numbers of 5'):
+        with pytest.raises(ValueError, match='labels of 4 frames, but 5 frame numbers'):
             load(rounds)
 
     @pytest.mark.parametrize('content', ['', '{"round": ', '[]', '{"epoch": 3}', '{"round": null}'])

@@ -280,7 +280,12 @@ class TestMasks:
     @pytest.mark.parametrize('kind', [TubeMask, RandomMask])
     @pytest.mark.parametrize(
         ('ratio', 'message'),
-        [(0, 'between 0 and 1'), (1, 'between 0 and 1'), (1.5, 'got 1.5'), (0.01, r'masks none of the \(2, 3, 3\)')],
+        [
+            (0, 'between 0 and 1'),
+            (1, 'between 0 and 1'),
+            (1.5, 'got 1.5'),
+            (0.01, r'masks none of the tokens of a grid \(2, 3, 3\)'),
+        ],
     )
     def test_impossible_ratios(self, kind: Callable, ratio: float, message: str) -> None:
         with pytest.raises(ValueError, match=message):

@@ -34,7 +34,7 @@ def test_global_generator_is_left_alone():
 
 def test_another_list_is_another_subset():
     assert len(fixed_subset([0, 0, 1, 1], 2, expected=4)) == 2
-    with pytest.raises(ValueError, match='a list of 5 videos, this one has 4, so .*--keep-missing'):
+    with pytest.raises(ValueError, match='a list of 5 videos, but this one has 4, .*--keep-missing'):
         fixed_subset([0, 0, 1, 1], 2, expected=5)
 
 

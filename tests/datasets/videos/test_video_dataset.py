@@ -82,8 +82,8 @@ class TestLists:
             (['a.mp4 one'], "line 1: .* got 'a.mp4 one'"),
             (['path,label', 'a.mp4,1', 'b.mp4,x'], "list.txt, line 3: the label 'x' is not an integer"),
             (['path,label', 'a.mp4'], 'line 2: the label None is not an integer'),
-            (['label,path', '1,a.mp4', '2'], "list.txt, line 3: nothing in the column 'path'"),
-            (['label,path', '1,a.mp4', '2,'], "list.txt, line 3: nothing in the column 'path'"),
+            (['label,path', '1,a.mp4', '2'], "list.txt, line 3: the column 'path' is empty"),
+            (['label,path', '1,a.mp4', '2,'], "list.txt, line 3: the column 'path' is empty"),
             (['', 'path,label', 'a.mp4,x'], "line 3: the label 'x'"),
             (['', '  '], 'list.txt is empty'),
             (['path,label'], 'list.txt has a header but no video'),
@@ -107,7 +107,7 @@ class TestFolders:
         ]
 
     def test_folder_is_missing_or_has_no_video(self, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError, match='no folder of videos at .*nowhere; set data_root'):
+        with pytest.raises(FileNotFoundError, match='no folder of videos at .*nowhere: set data_root'):
             find_videos(tmp_path / 'nowhere')
         (tmp_path / 'notes.txt').touch()
         with pytest.raises(ValueError, match='no video below .*looked for .mp4'):
@@ -139,7 +139,7 @@ class TestFolders:
 
     def test_none_of_the_videos_listed(self, tmp_path: Path) -> None:
         write_list(tmp_path, *(f'{number}.mp4 0' for number in range(1000)))
-        with pytest.raises(FileNotFoundError, match=r'of the 1000 .* none of the 100 .*/0\.mp4\. Is data_root right'):
+        with pytest.raises(FileNotFoundError, match=r'none of 100 .* out of 1000 .*/0\.mp4\. Check data_root'):
             VideoDataset(PIPELINE, 'list.txt', data_root=str(tmp_path))
         (tmp_path / '500.mp4').touch()
         assert len(VideoDataset(PIPELINE, 'list.txt', data_root=str(tmp_path))) == 1000

@@ -172,7 +172,7 @@ def test_errors_say_what_to_do(tmp_path: Path, youtube_vos: Path):
         SegmentationClipDataset('davis', str(tmp_path), categories=True)
     meta = youtube_vos / 'train' / 'meta.json'
     meta.write_text(meta.read_text().replace('"category"', '"kind"'))
-    with pytest.raises(ValueError, match='objects without category, v0 for one; use the training split'):
+    with pytest.raises(ValueError, match='objects without a category, for example v0; use the training split'):
         read_categories(meta)
     broken = youtube_vos / 'train' / 'JPEGImages' / 'v0' / '00000.png'
     broken.write_bytes(b'')

@@ -101,7 +101,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
     (video,) = find_sequences('davis', make_davis(tmp_path, dict(ant=3)))
     video.frames[1].write_bytes(b'no picture')
-    with pytest.raises(ValueError, match='00001.png cannot be read as a picture'):
+    with pytest.raises(ValueError, match='00001.png cannot be read as an image'):
         video.read_frame(1)
 
 

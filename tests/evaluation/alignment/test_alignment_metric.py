@@ -8,14 +8,11 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
-from scipy.stats import kendalltau
-from torch import Tensor
-
-from mmsigma.evaluation.alignment.alignment_metric import AlignmentMetric
-from mmsigma.evaluation.alignment.frame_retrieval import retrieval_precision
-from mmsigma.evaluation.alignment.kendall import kendall_tau, mean_tau, nearest_frames, tau_matrix
-from mmsigma.evaluation.alignment.path_error import diagonal_error, path_error, phase_progress
-from mmsigma.evaluation.alignment.phases import (
+from mmsigma.evaluation.alignment.alignment_metric.alignment_metric import AlignmentMetric
+from mmsigma.evaluation.alignment.alignment_metric.frame_retrieval import retrieval_precision
+from mmsigma.evaluation.alignment.alignment_metric.kendall import kendall_tau, mean_tau, nearest_frames, tau_matrix
+from mmsigma.evaluation.alignment.alignment_metric.path_error import diagonal_error, path_error, phase_progress
+from mmsigma.evaluation.alignment.alignment_metric.phases import (
     few_shot_classification,
     fine_grained_accuracy,
     joint_frames,
@@ -23,6 +20,9 @@ from mmsigma.evaluation.alignment.phases import (
     phase_progression,
     progression_targets,
 )
+from scipy.stats import kendalltau
+from torch import Tensor
+
 from tests.golden_gta import case_names, load_arrays, load_case
 
 
@@ -67,7 +67,7 @@ class TestKendall:
         orders = torch.randint(0, 6, (40, 17))
         expected = [kendalltau(np.arange(17), order).statistic for order in orders.numpy()]
         np.testing.assert_allclose(kendall_tau(orders), expected, atol=1e-14)
-        monkeypatch.setattr('mmsigma.evaluation.alignment.kendall._BLOCK_ELEMENTS', 1000)
+        monkeypatch.setattr('mmsigma.evaluation.alignment.alignment_metric.kendall._BLOCK_ELEMENTS', 1000)
         np.testing.assert_allclose(kendall_tau(orders), expected, atol=1e-14)
         assert kendall_tau(torch.full((2, 5), 3)).isnan().all() and kendall_tau(torch.zeros(1, 1)).isnan().all()
         assert kendall_tau(torch.tensor([[0, 1, 2], [2, 1, 0]])).tolist() == [1, -1]
@@ -81,11 +81,11 @@ class TestKendall:
     def test_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         videos = [torch.randn(size, 4) for size in (9, 5, 12)]
         expected = tau_matrix(videos, 1)
-        monkeypatch.setattr('mmsigma.evaluation.alignment.kendall._BLOCK_ELEMENTS', 60)
+        monkeypatch.setattr('mmsigma.evaluation.alignment.alignment_metric.kendall._BLOCK_ELEMENTS', 60)
         torch.testing.assert_close(tau_matrix(videos, 1), expected, equal_nan=True)
 
     def test_what_is_refused(self) -> None:
-        with pytest.raises(ValueError, match='of which there are 1'):
+        with pytest.raises(ValueError, match='requires at least two videos of an action, got 1'):
             tau_matrix([torch.zeros(4, 2)])
         with pytest.raises(ValueError, match='stride must be positive'):
             tau_matrix([torch.zeros(4, 2)] * 2, 0)
@@ -146,9 +146,9 @@ class TestPhases:
             phase_classification(train, train, 0)
         with pytest.raises(ValueError, match='classifier must be one of'):
             phase_classification(train, train, 1, 'knn')
-        with pytest.raises(ValueError, match='two phases or more'):
+        with pytest.raises(ValueError, match='at least two phases'):
             phase_progression([(np.zeros((3, 2)), np.zeros(3))], [(np.zeros((3, 2)), np.zeros(3))])
-        with pytest.raises(ValueError, match='11 shots of 10'):
+        with pytest.raises(ValueError, match='cannot draw 11 shots from 10'):
             few_shot_classification(train, train, 11)
         with pytest.raises(ValueError, match='all labels are negative'):
             fine_grained_accuracy(*[[(np.zeros((3, 2)), np.full(3, -1))]] * 2)
@@ -169,10 +169,10 @@ class TestRetrieval:
         for _ in range(2):
             found = retrieval_precision(videos, case.params['K'], **settings)
             np.testing.assert_allclose(list(found.values()), case.arrays['ap'], rtol=0, atol=1e-9)
-            monkeypatch.setattr('mmsigma.evaluation.alignment.frame_retrieval._BLOCK_ELEMENTS', 300)
+            monkeypatch.setattr('mmsigma.evaluation.alignment.alignment_metric.frame_retrieval._BLOCK_ELEMENTS', 300)
 
     def test_another_video_is_needed(self) -> None:
-        with pytest.raises(ValueError, match='retrieval needs another one'):
+        with pytest.raises(ValueError, match='retrieval needs another video'):
             retrieval_precision(tensors(golden_videos('val')[:1]))
 
 
@@ -257,7 +257,7 @@ class TestMetric:
             assert found[f'alignment/{name}'] == pytest.approx(np.mean(each)) and each[0] != each[1]
         assert 'alignment/few_shot@3/jump' not in found
         assert warnings_logged == [
-            'few_shot: jump has 2 labelled training videos, and is left out of the means over actions for 3 shots'
+            'few_shot: jump has 2 labelled training videos and is left out of the means over actions for 3 shots'
         ]
 
     def test_lengths_of_embeddings_do_not_matter_to_the_cosine(self) -> None:
@@ -284,7 +284,7 @@ class TestMetric:
     def test_no_few_shots(self, warnings_logged: list[str]) -> None:
         metric = AlignmentMetric(('few_shot',), shots=(5,), num_episodes=2)
         metric.process({}, [sample for sample in samples() if sample['subset'] == 'val'])
-        assert metric.evaluate(9) == {} and 'no few_shot: needs' in warnings_logged[0]
+        assert metric.evaluate(9) == {} and 'no few_shot: this requires' in warnings_logged[0]
 
     def test_pictures_and_a_table(self, tmp_path: Path) -> None:
         videos = [sample for sample in samples() if sample['subset'] == 'val']
@@ -336,7 +336,7 @@ class TestMetric:
     def test_one_video(self, warnings_logged: list[str]) -> None:
         metric = AlignmentMetric(('kendall',))
         metric.process({}, samples()[-1:])
-        assert metric.evaluate(1) == {} and 'needs two validation videos' in warnings_logged[0]
+        assert metric.evaluate(1) == {} and 'requires two validation videos' in warnings_logged[0]
 
     def test_actions_that_are_left_out(self, warnings_logged: list[str]) -> None:
         videos = samples()
@@ -384,7 +384,7 @@ class TestMetric:
         with pytest.raises(ValueError, match='strides must be positive, got 5, 1 and 0'):
             AlignmentMetric(fine_stride=0)
         for wrong in (dict(shots=()), dict(shots=(0, 5)), dict(num_episodes=1), dict(ks=0)):
-            with pytest.raises(ValueError, match='ks and shots must be positive and episodes two or more'):
+            with pytest.raises(ValueError, match='ks and shots must be positive and num_episodes at least 2'):
                 AlignmentMetric(**wrong)
         for name, value in dict(fractions=(0.1, 2), metric='l1', classifier='knn').items():
             with pytest.raises(ValueError, match=f'{name} must be'):

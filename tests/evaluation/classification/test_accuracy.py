@@ -44,7 +44,7 @@ def test_metric_in_percent() -> None:
 
 
 def test_score_that_is_not_a_number() -> None:
-    with pytest.raises(ValueError, match='a video has a score that is nan'):
+    with pytest.raises(ValueError, match='a video has a nan score'):
         AccuracyMetric().process({}, [sample([0.5, float('nan')], 1)])
 
 

@@ -74,7 +74,7 @@ def test_norms(norm: str) -> None:
 
 
 def test_bad_features() -> None:
-    with pytest.raises(ValueError, match='0 features to train on'):
+    with pytest.raises(ValueError, match='both required, got 0 and'):
         train_probes(lambda: LinearProbe(8, 3), (torch.empty(0, 8), torch.empty(0)), blobs(1, 0))
     broken, labels = blobs(2, 0)
     broken[0, 0] = torch.inf

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-
-from mmsigma.evaluation.segmentation.cluster_matching import (
+from mmsigma.evaluation.segmentation.cluster_matching.cluster_matching import (
     background_floor,
     clustering_miou,
     match_clusters,
 )
+
 from tests.golden_evaluation import FOLDER, load_case
 
 NAMES = {'hungarian': 'hungarian', 'precision': 'm2o_precision', 'iou': 'm2o_iou', 'none': 'no_matching'}
@@ -91,7 +91,7 @@ def test_calling_everything_background() -> None:
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match='matching must be one of'):
         match_clusters(np.zeros(3), np.zeros(3), 'greedy')
-    with pytest.raises(ValueError, match=r'the prediction is \(3,\), the ground truth \(4,\)'):
+    with pytest.raises(ValueError, match=r'the prediction has the shape \(3,\), the ground truth \(4,\)'):
         match_clusters(np.zeros(3), np.zeros(4))
     with pytest.raises(ValueError, match='level must be'):
         clustering_miou([np.zeros((1, 2, 2))], [np.zeros((1, 2, 2))], level='video')

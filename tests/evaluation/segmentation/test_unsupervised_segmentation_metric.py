@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
+from mmsigma.evaluation.segmentation.cluster_matching.cluster_matching import clustering_miou
 
 from mmsigma.evaluation import UnsupervisedSegmentationMetric
-from mmsigma.evaluation.segmentation.cluster_matching import clustering_miou
 from tests.golden_evaluation import load_case
 
 SETTINGS = dict(num_clusters=('gt', 4), seeds=(0, 1), size=4, num_components=None)
@@ -157,7 +157,7 @@ def test_bad_input():
     gt = truth()
     with pytest.raises(ValueError, match='no gt_masks'):
         evaluate([dict(video_name='a', pred_masks={})])
-    with pytest.raises(ValueError, match='a lacks dense_maps: give model and metric the same settings'):
+    with pytest.raises(ValueError, match='a lacks dense_maps: set the same clustering for model and metric'):
         evaluate([sample('a', gt, pred_masks=runs(gt, gt))], level='dataset')
     with pytest.raises(ValueError, match='a lacks pred_masks'):
         evaluate([sample('a', gt, pred_masks=runs(gt, gt))], seeds=(0, 1, 2))

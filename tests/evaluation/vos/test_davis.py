@@ -101,5 +101,5 @@ def test_bad_sequences() -> None:
         score_sequence([frames[0], frames[1], frames[2] * 3, frames[3]], frames)
     with pytest.raises(ValueError, match='three frames'):
         score_sequence(frames[:2], frames[:2])
-    with pytest.raises(ValueError, match=r'the prediction is \(6, 5\), the ground truth \(6, 6\)'):
+    with pytest.raises(ValueError, match=r'the prediction has the shape \(6, 5\), the ground truth \(6, 6\)'):
         region_similarity(frames[0, :, :5], frames[0], 1)

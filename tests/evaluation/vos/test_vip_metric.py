@@ -79,9 +79,11 @@ def test_given_frames_count_or_not(tmp_path: Path) -> None:
 def test_bad_predictions(tmp_path: Path) -> None:
     (video,) = find_sequences('vip', make_vip(tmp_path, dict(ant=2)))
     metric = VIPMetric(show_table=False)
-    with pytest.raises(ValueError, match=r'ant, frame 000000000001: the prediction is \(9, 9\), the annotation \(36,'):
+    with pytest.raises(
+        ValueError, match=r'ant, frame 000000000001: the prediction has the shape \(9, 9\), the annotation \(36,'
+    ):
         metric.process({}, [dict(sequence=video, pred_masks=np.zeros((2, 9, 9), np.uint8))])
-    with pytest.raises(ValueError, match='ant, .*: category 20 is predicted, but there are 0 to 19'):
+    with pytest.raises(ValueError, match='ant, .*: category 20 is predicted, but categories are 0 to 19'):
         metric.process({}, [dict(sequence=video, pred_masks=np.full((2, 36, 52), 20, np.uint8))])
     with pytest.raises(ValueError, match='no pixel has a category'):
         part_scores(np.zeros((20, 20), np.int64))

@@ -98,7 +98,7 @@ def test_an_archive_is_whole_or_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match='1 of 3 masks to archive are missing, .*00001.png'):
         metric.evaluate(1)
     assert not (tmp_path / 'out.zip').exists()
-    with pytest.raises(ValueError, match='an archive needs out_dir'):
+    with pytest.raises(ValueError, match='archive=True requires out_dir'):
         VOSMetric(archive=True)
 
 
@@ -109,9 +109,9 @@ def test_masks_are_checked_while_they_are_archived(tmp_path: Path) -> None:
     path = tmp_path / 'out/ab12/00005.png'
     (results,) = metric.results
     for values, message in (
-        (np.full((36, 52), 2), r'00005.png has the ids \[2\], but given in ab12 were \[0, 1, 4\]'),
+        (np.full((36, 52), 2), r'00005.png has the ids \[2\], but those given in ab12 are \[0, 1, 4\]'),
         (np.full((36, 52), 255), r'00005.png has the ids \[255\]'),
-        (np.full((10, 52), 4), '00005.png is 10 x 52, its frame 36 x 52'),
+        (np.full((10, 52), 4), '00005.png is 10 x 52, but its frame is 36 x 52'),
     ):
         write_mask(path, values)
         with pytest.raises(ValueError, match=message):
@@ -130,5 +130,5 @@ def test_a_failure_is_named_and_the_others_are_not_lost(tmp_path: Path) -> None:
     metric = VOSMetric(str(tmp_path / 'zip'), score=False, archive=True)
     metric.process({}, [dict(sequence=videos[0], pred_masks=predictions(videos[0]))])
     metric.process({}, [dict(sequence=videos[1], failure='its mask is no mask')])
-    with pytest.raises(ValueError, match=r"no archive, as 1 videos were left out: \['bee'\]"):
+    with pytest.raises(ValueError, match=r"no archive was written because 1 videos failed: \['bee'\]"):
         metric.evaluate(2)

@@ -87,6 +87,21 @@ def test_training_step(state: dict[str, Tensor]) -> None:
     assert checked == 11
 
 
+def test_names(state: dict[str, Tensor]) -> None:
+    assert len(checkpoint_map()) == 186
+    own = build(state).state_dict()
+    assert set(state) == set(own)
+    for key, entry in checkpoint_map().items():
+        assert our_name(key) == our_name(entry['name']), key
+    variables = {key: np.zeros(entry['shape'], np.float32) for key, entry in checkpoint_map().items()}
+    slots = {f'{key[:-27]}.OPTIMIZER_SLOT/optimizer/m/.ATTRIBUTES/VARIABLE_VALUE': variables[key] for key in variables}
+    shapes = {name: value.shape for name, value in from_tensorflow({**variables, **slots, 'save_counter': 0}).items()}
+    assert shapes == {name: value.shape for name, value in own.items()}
+    for unknown in ('cnn/base_model/layer_with_weights-99/kernel', 'emb/other/kernel', 'cnn/conv1_conv/slope'):
+        with pytest.raises(KeyError, match='is not a variable of the GTA network'):
+            our_name(unknown)
+
+
 def counted(module: nn.Module) -> int:
     return sum(value.numel() for name, value in module.state_dict().items() if 'num_batches' not in name)
 
