@@ -153,9 +153,9 @@ class TestPhases:
         with pytest.raises(ValueError, match='all labels are negative'):
             fine_grained_accuracy(*[[(np.zeros((3, 2)), np.full(3, -1))]] * 2)
         monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
-        with pytest.raises(ImportError, match='needs scikit-learn'):
+        with pytest.raises(ImportError, match='requires scikit-learn'):
             phase_classification(train, train, 1)
-        with pytest.raises(ImportError, match='needs scikit-learn'):
+        with pytest.raises(ImportError, match='requires scikit-learn'):
             AlignmentMetric(('fine_grained',))
         AlignmentMetric(('kendall', 'retrieval', 'progression', 'path'))
 
