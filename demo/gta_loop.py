@@ -16,7 +16,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import set_random_seed
-from mmsigma.evaluation.alignment.alignment_metric.kendall import tau_matrix
+from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.kendall import tau_matrix
 from torch.utils.data import DataLoader
 
 from mmsigma.datasets import ClassGroupSampler

@@ -9,7 +9,11 @@ import torch
 from torch import Tensor
 
 from mmsigma.apis.models import build_inference_model
-from mmsigma.evaluation.alignment.alignment_metric.kendall import METRICS, frame_distances, nearest_frames
+from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.kendall import (
+    METRICS,
+    frame_distances,
+    nearest_frames,
+)
 from mmsigma.io.video import FrameReader
 from mmsigma.models.gta.context_embedder import Embedded
 from mmsigma.ops.label_transfer import Payload, Reduction, expected_alignment, first_matches, transfer

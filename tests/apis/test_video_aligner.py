@@ -243,8 +243,8 @@ def test_labels_that_are_none(run_tool: Callable, checkpoint: Path, frames: Path
     np.save(tmp_path / 'short.npy', np.arange(9))
     options = ['context_stride=3', 'model.neck.conv_channels=[8]', 'model.neck.fc_channels=[8]']
     for name, message in (
-        ('text', 'text.npy has no plain array'),
-        ('short', 'short.npy has 9 labels, and '),
+        ('text', 'text.npy is not a plain array'),
+        ('short', 'short.npy has 9 labels, but'),
         ('missing', 'No such file'),
     ):
         labels = ['--labels', tmp_path / f'{name}.npy', '--config', CONFIG, '--out', tmp_path / 'out']

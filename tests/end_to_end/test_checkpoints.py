@@ -80,7 +80,7 @@ def test_incomplete_exports_are_refused(trained, demo_set, official, export, tmp
         export(tmp_path / 'official.pth', tmp_path / 'model', cfg)
     classes = tmp_path / 'names.txt'
     classes.write_text('one\ntwo\n')
-    with pytest.raises(ValueError, match='2 class names, the model 10 classes'):
+    with pytest.raises(ValueError, match='2 class names, but the model has 10 classes'):
         export(checkpoint, tmp_path / 'model', cfg, classes=classes)
     assert not (tmp_path / 'model').exists()
 

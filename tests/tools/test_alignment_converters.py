@@ -84,7 +84,7 @@ class TestPennAction:
         assert lines(root / 'classes.txt') == list(NUM_PHASES)
         assert not (root / 'val_squat.txt').exists() and not (root / 'phases').exists()
         assert '6 of 6 videos have no phases' in result.output
-        assert 'train: 3 files, 2 classes; the annotation names 3, published are 1,172' in result.output
+        assert 'train: 3 files, 2 classes; the annotation lists 3, published are 1,172' in result.output
         row = next(line for line in result.output.splitlines() if line.startswith('golf_swing'))
         assert row.split() == ['golf_swing', '2/1', '89/77*', '87/77*', '87/77*']
 
@@ -133,7 +133,7 @@ class TestPennAction:
         (phases / 'val/golf_swing/0001.npy').unlink()
         np.save(phases / 'val/golf_swing/0003-x.npy', np.array([0, 1, 3]))
         errors = convert('penn_action', '--phases', phases).errors
-        assert '0003-x.npy has the phases [0, 1, 3], those of golf_swing are 0 to 2' in errors
+        assert '0003-x.npy has the phases [0, 1, 3], but golf_swing has 0 to 2' in errors
         (phases / 'val/golf_swing/0003-x.npy').rename(phases / 'val/golf_swing/0005.npy')
         (phases / 'train/bowling/0005.npy').unlink()
         assert '0005 shows bowl, not golf_swing' in convert('penn_action', '--phases', phases).errors
@@ -186,12 +186,12 @@ class TestPennAction:
         (first.parent / '000002.jpg').unlink()  # of an interrupted run
         assert convert('penn_action', '--tfrecords', tmp_path / 'r').status == 0 and first.read_bytes() == picture(1)
         for records, message in [
-            ([record, record], 'record 1: a second video called squat_a'),
+            ([record, record], 'record 1: the name squat_a is already that of'),
             (
                 [sequence_example(dict(name=[b'a']), dict(frames=[[b'']]))],
                 'record 0 is not a video in the format of TCC',
             ),
-            ([sequence_example(dict(name=[b'a']), dict(video=[[b'GIF']]))], 'no JPEG or PNG'),
+            ([sequence_example(dict(name=[b'a']), dict(video=[[b'GIF']]))], 'not JPEG or PNG'),
             ([sequence_example({}, dict(video=[[picture(1)]], frame_labels=[[0], [1]]))], '1 frames and 2 labels'),
             (
                 [sequence_example(dict(name=[b'p']), dict(video=[[picture(1)]], frame_labels=[[4]]))],
@@ -219,8 +219,8 @@ class TestPennAction:
         write_records(folder / 'squats_train_1', [record(6, name=[b'a'])])
         write_records(folder / 'squats_val_0', [record(7), record(8, name=[b'a'])])
         errors = convert('penn_action', '--tfrecords', tmp_path / 'r').errors
-        assert 'squats_val_0, record 1: a second video called squat_a, as that of' in errors
-        assert 'squats_train_1, record 0: leave one of them out' in errors
+        assert 'squats_val_0, record 1: the name squat_a is already that of' in errors
+        assert 'squats_train_1, record 0: leave out one of the two videos' in errors
 
     def test_carl(self, tmp_path: Path, convert) -> None:
         folder = tmp_path / 'carl'
@@ -247,8 +247,8 @@ class TestPennAction:
         before = (folder / 'val.pkl').read_bytes()
         content = pickle.loads(before)
         for wrong, message in (
-            ([0, 3], 'video val0 has the phases [0, 3], those of bowl are 0 to 2'),
-            ([0.5, 1], 'video val0 has values float64 of the shape (2,), not a phase for each frame'),
+            ([0, 3], 'video val0 has the phases [0, 3], but bowl has 0 to 2'),
+            ([0.5, 1], 'video val0 has values float64 of the shape (2,), expected one phase per frame'),
         ):
             content[0][0]['frame_label'] = np.array(wrong)
             (folder / 'val.pkl').write_bytes(pickle.dumps(content))
@@ -271,7 +271,7 @@ def test_pouring(tmp_path: Path, convert) -> None:
     assert result.status == 0, result.errors
     assert lines(tmp_path / 'train.txt') == [f'frames/train_{name} 0' for name in ('0_a', '0_b', '1_a')]
     assert lines(tmp_path / 'val.txt') == ['frames/val_a 0'] and not (tmp_path / 'test.txt').exists()
-    assert 'names 3, published are 70' in result.output
+    assert 'lists 3, published are 70' in result.output
     dataset = PhaseVideoDataset(READ, 'val.txt', data_root=str(tmp_path), phases='phases', test_mode=True)
     assert dataset[0]['data_samples'].frame_labels.tolist() == [0, 1, 2, 3, 4]
     write_records(folder / 'pouring_val-0.tfrecord', [record('a', last=5)])
@@ -346,7 +346,9 @@ class TestFineGym:
         order = root / 'annotations' / 'order.json'
         whole = ('--frames', 'organised', '--full-videos', root / 'whole', '--order', order)
         result = convert('finegym', *whole, '--missing-sets', 'drop', '--vault-stages', 'last')
-        assert result.status == 1 and 'gym99_val_organised.json: no video is left of 2 clips' in result.errors
+        assert (
+            result.status == 1 and 'gym99_val_organised.json: no video is left. Of the clips of events' in result.errors
+        )
         order.write_text(json.dumps(dict(FX=dict(turns=[12], leaps=[6, 7]))))
         assert convert('finegym', *whole, '--vault-stages', 'last').status == 0
         found = self.videos(root, 'gym99_train_organised')

@@ -51,7 +51,7 @@ def test_checkpoint_of_the_release(checkpoint: Path, run_tool, tmp_path: Path) -
 
 def test_what_is_refused(checkpoint: Path, run_tool, tmp_path: Path) -> None:
     out = tmp_path / 'out.pth'
-    assert 'there is no nothing.index' in run_tool(TOOL, tmp_path / 'nothing', out).errors
+    assert 'nothing.index is missing' in run_tool(TOOL, tmp_path / 'nothing', out).errors
     missing = 'cnn/base_model/layer_with_weights-6/'
     part = {k: small(v['shape'], 0) for k, v in checkpoint_map().items() if not k.startswith(missing)}
     errors = run_tool(TOOL, write_bundle(tmp_path / 'part', part), out).errors
@@ -102,7 +102,7 @@ class TestKeras:
         errors = run_tool(TOOL, weights, tmp_path / 'out.pth').errors
         assert 'lacks 2 of' in errors and 'backbone.stage3.0.shortcut.bias' in errors
         weights.write_bytes(b'no weights')
-        assert 'notop.h5 is damaged or no HDF5 file' in run_tool(TOOL, weights, tmp_path / 'out.pth').errors
+        assert 'notop.h5 is damaged or not an HDF5 file' in run_tool(TOOL, weights, tmp_path / 'out.pth').errors
         assert 'no weights at' in run_tool(TOOL, tmp_path / 'none.h5', tmp_path / 'out.pth').errors
 
 

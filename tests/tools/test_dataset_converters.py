@@ -70,7 +70,7 @@ def test_ucf101(ucf101: Path, convert) -> None:
     assert lines(ucf101 / 'train_split2_missing.txt') == ['HandstandPushups/v_HandStandPushups_g09_c01.avi']
     assert not (ucf101 / 'test_split1_missing.txt').exists()
     assert 'train_split1: 2 files, 2 classes; 1 of 3 missing' in result.output
-    assert 'names 3, published are 9,537' in result.output
+    assert 'lists 3, published are 9,537' in result.output
 
 
 def test_strict_writes_what_is_missing_and_no_list(ucf101: Path, convert) -> None:
@@ -267,7 +267,7 @@ def test_mini_kinetics(kinetics: Path, convert) -> None:
 def test_kinetics_csv_of_another_kind(kinetics: Path, convert) -> None:
     write(kinetics / 'annotations' / 'train.csv', 'youtube_id,time_start,time_end,split\nx,1,2,test\n')
     result = convert('kinetics')
-    assert result.status == 1 and "no column ['label']" in result.errors
+    assert result.status == 1 and "lacks the columns ['label']" in result.errors
     write(kinetics / 'annotations' / 'train.csv', 'label,youtube_id,time_start,time_end\nzumba,x,soon,2\n')
     assert 'train.csv, line 2' in convert('kinetics').errors
 
@@ -287,7 +287,7 @@ def test_finegym(tmp_path: Path, convert, file: str, ending: str) -> None:
     assert read(tmp_path, 'gym99_train') == [(f'clips/{names[0]}.mp4', 0), (f'clips/{names[2]}.mp4', 18)]
     assert read(tmp_path, 'gym99_val') == [(f'clips/{names[3]}.mp4', 98)]
     assert lines(tmp_path / 'gym99_train_missing.txt') == [names[1]]
-    assert 'names 3, published are 20,484' in result.output and 'names 1, published are 8,521' in result.output
+    assert 'lists 3, published are 20,484' in result.output and 'lists 1, published are 8,521' in result.output
     assert len(lines(tmp_path / 'classes.txt')) == 99
     kept = convert('finegym', '--annotations', tmp_path / 'lists', '--keep-missing')
     # a fixed subset depends on the order, which is that of the annotation
@@ -350,7 +350,7 @@ def test_charades(tmp_path: Path, convert) -> None:
     result = convert('charades', '--videos', 'rgb', '--frames', '--strict')
     assert result.status == 0, result.errors
     assert 'Charades_v1_train.csv: 2 actions of 2 classes, 1 videos without any' in result.output
-    assert 'train: 2 files; the annotation names 2, published are 7,985' in result.output
+    assert 'train: 2 files; the annotation lists 2, published are 7,985' in result.output
     assert lines(tmp_path / 'classes.txt') == ['Holding some clothes', 'Putting clothes somewhere']
     assert not (tmp_path / 'train.txt').exists() and not (tmp_path / 'train_missing.txt').exists()
     write(tmp_path / 'Charades_v1_test.csv', header + 'CCCCC,x,c157 0 1,2\n')
@@ -389,7 +389,7 @@ def test_imagenet_with_folders(imagenet: Path, convert) -> None:
     result = convert('imagenet')
     assert result.status == 0, result.errors
     assert [label for _, label in read(imagenet, 'train')] == [0, 0, 1, 1, 2, 2]
-    assert 'train: 6 files, 3 classes; the annotation names 6, published are 1,281,167' in result.output
+    assert 'train: 6 files, 3 classes; the annotation lists 6, published are 1,281,167' in result.output
     dataset = VideoDataset(
         [ReadImageClip(num_frames=4)], 'val.txt', data_root=str(imagenet), data_prefix=dict(video=''), test_mode=True
     )
@@ -456,7 +456,7 @@ def test_cifar100(cifar100: Path, convert) -> None:
     result = convert('cifar100')
     assert result.status == 0, result.errors
     assert read(cifar100, 'train') == [('train/00000.png', 99), ('train/00001.png', 0), ('train/00002.png', 7)]
-    assert 'test: 3 files, 3 classes; the annotation names 3, published are 10,000' in result.output
+    assert 'test: 3 files, 3 classes; the annotation lists 3, published are 10,000' in result.output
     assert lines(cifar100 / 'classes.txt')[99] == 'class 99'
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3072), np.uint8)
     dataset = VideoDataset(

@@ -75,7 +75,7 @@ def test_a_misspelt_key_stops_before_anything_starts(run_tool, option, message, 
     ('options', 'message'),
     [
         (('batch_size=6',), r'train_dataloader.batch_size is 6, but each of 1 ranks has only 5 of the 5 videos'),
-        (('data_root=nowhere',), 'no folder of videos at nowhere; set data_root'),
+        (('data_root=nowhere',), 'no folder of videos at nowhere: set data_root'),
         (('ann_file=mine.txt',), 'no video list at'),
         (('load_from=nothing.pth',), 'no checkpoint at nothing.pth'),
         (('param_scheduler.warmup=2', 'epochs=1'), 'set warmup_epochs as well'),

@@ -18,5 +18,5 @@ def test_crops() -> None:
     assert all(np.array_equal(*pair) for key in ('imgs', 'views') for pair in zip(found[key], again[key], strict=True))
     assert not np.array_equal(transform(dict(imgs=[frame]))['imgs'][0], found['imgs'][0])
     assert 'views' not in MultiCrop(2, 0)(dict(imgs=[frame]))
-    with pytest.raises(ValueError, match='one more are needed'):
+    with pytest.raises(ValueError, match='two crops in total are required'):
         MultiCrop(1, 0)

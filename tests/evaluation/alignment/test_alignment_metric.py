@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
-from mmsigma.evaluation.alignment.alignment_metric.alignment_metric import AlignmentMetric
-from mmsigma.evaluation.alignment.alignment_metric.frame_retrieval import retrieval_precision
-from mmsigma.evaluation.alignment.alignment_metric.kendall import kendall_tau, mean_tau, nearest_frames, tau_matrix
-from mmsigma.evaluation.alignment.alignment_metric.path_error import diagonal_error, path_error, phase_progress
-from mmsigma.evaluation.alignment.alignment_metric.phases import (
+from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.alignment_metric import AlignmentMetric
+from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.frame_retrieval import retrieval_precision
+from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.kendall import (
+    kendall_tau,
+    mean_tau,
+    nearest_frames,
+    tau_matrix,
+)
+from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.path_error import (
+    diagonal_error,
+    path_error,
+    phase_progress,
+)
+from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.phases import (
     few_shot_classification,
     fine_grained_accuracy,
     joint_frames,
@@ -67,7 +76,9 @@ class TestKendall:
         orders = torch.randint(0, 6, (40, 17))
         expected = [kendalltau(np.arange(17), order).statistic for order in orders.numpy()]
         np.testing.assert_allclose(kendall_tau(orders), expected, atol=1e-14)
-        monkeypatch.setattr('mmsigma.evaluation.alignment.alignment_metric.kendall._BLOCK_ELEMENTS', 1000)
+        monkeypatch.setattr(
+            'mmsigma.evaluation.alignment.alignment_metric.alignment_metric.kendall._BLOCK_ELEMENTS', 1000
+        )
         np.testing.assert_allclose(kendall_tau(orders), expected, atol=1e-14)
         assert kendall_tau(torch.full((2, 5), 3)).isnan().all() and kendall_tau(torch.zeros(1, 1)).isnan().all()
         assert kendall_tau(torch.tensor([[0, 1, 2], [2, 1, 0]])).tolist() == [1, -1]
@@ -81,7 +92,9 @@ class TestKendall:
     def test_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         videos = [torch.randn(size, 4) for size in (9, 5, 12)]
         expected = tau_matrix(videos, 1)
-        monkeypatch.setattr('mmsigma.evaluation.alignment.alignment_metric.kendall._BLOCK_ELEMENTS', 60)
+        monkeypatch.setattr(
+            'mmsigma.evaluation.alignment.alignment_metric.alignment_metric.kendall._BLOCK_ELEMENTS', 60
+        )
         torch.testing.assert_close(tau_matrix(videos, 1), expected, equal_nan=True)
 
     def test_what_is_refused(self) -> None:
@@ -153,9 +166,9 @@ class TestPhases:
         with pytest.raises(ValueError, match='all labels are negative'):
             fine_grained_accuracy(*[[(np.zeros((3, 2)), np.full(3, -1))]] * 2)
         monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
-        with pytest.raises(ImportError, match='needs scikit-learn'):
+        with pytest.raises(ImportError, match='requires scikit-learn'):
             phase_classification(train, train, 1)
-        with pytest.raises(ImportError, match='needs scikit-learn'):
+        with pytest.raises(ImportError, match='requires scikit-learn'):
             AlignmentMetric(('fine_grained',))
         AlignmentMetric(('kendall', 'retrieval', 'progression', 'path'))
 
@@ -169,7 +182,9 @@ class TestRetrieval:
         for _ in range(2):
             found = retrieval_precision(videos, case.params['K'], **settings)
             np.testing.assert_allclose(list(found.values()), case.arrays['ap'], rtol=0, atol=1e-9)
-            monkeypatch.setattr('mmsigma.evaluation.alignment.alignment_metric.frame_retrieval._BLOCK_ELEMENTS', 300)
+            monkeypatch.setattr(
+                'mmsigma.evaluation.alignment.alignment_metric.alignment_metric.frame_retrieval._BLOCK_ELEMENTS', 300
+            )
 
     def test_another_video_is_needed(self) -> None:
         with pytest.raises(ValueError, match='retrieval needs another video'):

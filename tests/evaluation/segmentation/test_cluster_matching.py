@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mmsigma.evaluation.segmentation.cluster_matching.cluster_matching import (
+from mmsigma.evaluation.segmentation.cluster_matching.cluster_matching.cluster_matching import (
     background_floor,
     clustering_miou,
     match_clusters,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
-from mmsigma.evaluation.segmentation.cluster_matching.cluster_matching import clustering_miou
+from mmsigma.evaluation.segmentation.cluster_matching.cluster_matching.cluster_matching import clustering_miou
 
 from mmsigma.evaluation import UnsupervisedSegmentationMetric
 from tests.golden_evaluation import load_case

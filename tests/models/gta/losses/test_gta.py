@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from mmsigma.evaluation.alignment.alignment_metric.kendall import tau_matrix
+from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.kendall import tau_matrix
 from torch import Tensor
 
 from mmsigma.models.gta.losses.gta import D2TWLoss, GTALoss, align_pairs, cycle_consistency
