@@ -16,11 +16,11 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import set_random_seed
-from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.kendall import tau_matrix
 from torch.utils.data import DataLoader
 
 from mmsigma.datasets import ClassGroupSampler
 from mmsigma.datasets.demo.demo_data import make_demo_dataset
+from mmsigma.evaluation.alignment.kendall import tau_matrix
 from mmsigma.models import GTA
 from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.config import load_config

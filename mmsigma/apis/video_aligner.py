@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mmsigma.apis.models import build_inference_model
-from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.kendall import (
+from mmsigma.evaluation.alignment.kendall import (
     METRICS,
     frame_distances,
     nearest_frames,

@@ -1,10 +1,10 @@
 """Metrics and evaluation protocols; importing this package registers the metrics."""
 
-from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.alignment_metric import AlignmentMetric
+from mmsigma.evaluation.alignment.alignment_metric import AlignmentMetric
 from mmsigma.evaluation.classification.accuracy import AccuracyMetric
 from mmsigma.evaluation.classification.average_precision import MultiLabelMAP
-from mmsigma.evaluation.counting.counting_error.counting_error.counting_error import CountingErrorMetric
-from mmsigma.evaluation.segmentation.cluster_matching.cluster_matching.unsupervised_segmentation_metric import (
+from mmsigma.evaluation.counting.counting_error import CountingErrorMetric
+from mmsigma.evaluation.segmentation.unsupervised_segmentation_metric import (
     UnsupervisedSegmentationMetric,
 )
 from mmsigma.evaluation.vos.pck_metric import PCKMetric

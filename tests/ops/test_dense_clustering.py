@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from mmsigma.evaluation.segmentation.cluster_matching.cluster_matching.cluster_matching import (
+
+from mmsigma.evaluation.segmentation.cluster_matching import (
     clustering_miou,
     match_clusters,
 )
-
 from mmsigma.ops.dense_clustering import (
     LEVELS,
     ClusterSettings,

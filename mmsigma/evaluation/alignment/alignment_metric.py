@@ -13,11 +13,11 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from torch import Tensor
 
-from mmsigma.evaluation.alignment.alignment_metric.frame_retrieval import retrieval_precision
-from mmsigma.evaluation.alignment.alignment_metric.kendall import METRICS as DISTANCES
-from mmsigma.evaluation.alignment.alignment_metric.kendall import Metric, frame_distances, tau_matrix
-from mmsigma.evaluation.alignment.alignment_metric.path_error import PathError, diagonal_error, path_error
-from mmsigma.evaluation.alignment.alignment_metric.phases import (
+from mmsigma.evaluation.alignment.frame_retrieval import retrieval_precision
+from mmsigma.evaluation.alignment.kendall import METRICS as DISTANCES
+from mmsigma.evaluation.alignment.kendall import Metric, frame_distances, tau_matrix
+from mmsigma.evaluation.alignment.path_error import PathError, diagonal_error, path_error
+from mmsigma.evaluation.alignment.phases import (
     Classifier,
     check_classifier,
     few_shot_classification,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmsigma.evaluation.alignment.alignment_metric.kendall import Metric, frame_distances
+from mmsigma.evaluation.alignment.kendall import Metric, frame_distances
 
 _BLOCK_ELEMENTS = 1 << 23  # elements of a block of distances
 
@@ -25,7 +25,7 @@ def retrieval_precision(
         videos: Embeddings ``(L, D)`` and labels ``(L,)`` of the videos of one action.
         ks: Values of K; with fewer frames than K, all frames count.
         stride: Stride of the frames used in all videos.
-        metric: See :func:`mmsigma.evaluation.alignment.alignment_metric.kendall.frame_distances`.
+        metric: See :func:`mmsigma.evaluation.alignment.kendall.frame_distances`.
         within: Whether to search in the query's own video, including the query (LAV), instead of in all others (CARL).
             The results are higher and not comparable.
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmsigma.evaluation.alignment.alignment_metric.kendall import Metric, frame_distances
+from mmsigma.evaluation.alignment.kendall import Metric, frame_distances
 from mmsigma.ops.soft_dtw import dtw_path
 
 
@@ -46,7 +46,7 @@ def path_error(
         first: Embeddings ``(L, D)`` and phases ``(L,)`` of the first video.
         second: Embeddings and phases of the second video.
         num_phases: Number of phases of the action, by which progress is divided.
-        metric: See :func:`mmsigma.evaluation.alignment.alignment_metric.kendall.frame_distances`.
+        metric: See :func:`mmsigma.evaluation.alignment.kendall.frame_distances`.
     """
     path = dtw_path(frame_distances(first[0], second[0], metric).clamp(min=0))
     return _error((path.first, path.second), first[1], second[1], num_phases)

@@ -12,7 +12,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from torch import Tensor
 
-from mmsigma.evaluation.segmentation.cluster_matching.cluster_matching import (
+from mmsigma.evaluation.segmentation.cluster_matching import (
     MATCHINGS,
     Matching,
     background_floor,

@@ -8,20 +8,23 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
-from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.alignment_metric import AlignmentMetric
-from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.frame_retrieval import retrieval_precision
-from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.kendall import (
+from scipy.stats import kendalltau
+from torch import Tensor
+
+from mmsigma.evaluation.alignment.alignment_metric import AlignmentMetric
+from mmsigma.evaluation.alignment.frame_retrieval import retrieval_precision
+from mmsigma.evaluation.alignment.kendall import (
     kendall_tau,
     mean_tau,
     nearest_frames,
     tau_matrix,
 )
-from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.path_error import (
+from mmsigma.evaluation.alignment.path_error import (
     diagonal_error,
     path_error,
     phase_progress,
 )
-from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.phases import (
+from mmsigma.evaluation.alignment.phases import (
     few_shot_classification,
     fine_grained_accuracy,
     joint_frames,
@@ -29,9 +32,6 @@ from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.phases impor
     phase_progression,
     progression_targets,
 )
-from scipy.stats import kendalltau
-from torch import Tensor
-
 from tests.golden_gta import case_names, load_arrays, load_case
 
 
@@ -76,9 +76,7 @@ class TestKendall:
         orders = torch.randint(0, 6, (40, 17))
         expected = [kendalltau(np.arange(17), order).statistic for order in orders.numpy()]
         np.testing.assert_allclose(kendall_tau(orders), expected, atol=1e-14)
-        monkeypatch.setattr(
-            'mmsigma.evaluation.alignment.alignment_metric.alignment_metric.kendall._BLOCK_ELEMENTS', 1000
-        )
+        monkeypatch.setattr('mmsigma.evaluation.alignment.kendall._BLOCK_ELEMENTS', 1000)
         np.testing.assert_allclose(kendall_tau(orders), expected, atol=1e-14)
         assert kendall_tau(torch.full((2, 5), 3)).isnan().all() and kendall_tau(torch.zeros(1, 1)).isnan().all()
         assert kendall_tau(torch.tensor([[0, 1, 2], [2, 1, 0]])).tolist() == [1, -1]
@@ -92,9 +90,7 @@ class TestKendall:
     def test_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         videos = [torch.randn(size, 4) for size in (9, 5, 12)]
         expected = tau_matrix(videos, 1)
-        monkeypatch.setattr(
-            'mmsigma.evaluation.alignment.alignment_metric.alignment_metric.kendall._BLOCK_ELEMENTS', 60
-        )
+        monkeypatch.setattr('mmsigma.evaluation.alignment.kendall._BLOCK_ELEMENTS', 60)
         torch.testing.assert_close(tau_matrix(videos, 1), expected, equal_nan=True)
 
     def test_what_is_refused(self) -> None:
@@ -182,9 +178,7 @@ class TestRetrieval:
         for _ in range(2):
             found = retrieval_precision(videos, case.params['K'], **settings)
             np.testing.assert_allclose(list(found.values()), case.arrays['ap'], rtol=0, atol=1e-9)
-            monkeypatch.setattr(
-                'mmsigma.evaluation.alignment.alignment_metric.alignment_metric.frame_retrieval._BLOCK_ELEMENTS', 300
-            )
+            monkeypatch.setattr('mmsigma.evaluation.alignment.frame_retrieval._BLOCK_ELEMENTS', 300)
 
     def test_another_video_is_needed(self) -> None:
         with pytest.raises(ValueError, match='retrieval needs another video'):

@@ -2,8 +2,8 @@
 
 import pytest
 from mmengine.logging import MMLogger
-from mmsigma.evaluation.counting.counting_error.counting_error.counting_error import CountingErrorMetric, counting_error
 
+from mmsigma.evaluation.counting.counting_error import CountingErrorMetric, counting_error
 from tests.golden_evaluation import load_case
 
 

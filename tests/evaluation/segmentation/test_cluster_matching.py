@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from mmsigma.evaluation.segmentation.cluster_matching.cluster_matching.cluster_matching import (
+
+from mmsigma.evaluation.segmentation.cluster_matching import (
     background_floor,
     clustering_miou,
     match_clusters,
 )
-
 from tests.golden_evaluation import FOLDER, load_case
 
 NAMES = {'hungarian': 'hungarian', 'precision': 'm2o_precision', 'iou': 'm2o_iou', 'none': 'no_matching'}

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
-from mmsigma.evaluation.segmentation.cluster_matching.cluster_matching.cluster_matching import clustering_miou
 
 from mmsigma.evaluation import UnsupervisedSegmentationMetric
+from mmsigma.evaluation.segmentation.cluster_matching import clustering_miou
 from tests.golden_evaluation import load_case
 
 SETTINGS = dict(num_clusters=('gt', 4), seeds=(0, 1), size=4, num_components=None)

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from mmsigma.evaluation.alignment.alignment_metric.alignment_metric.kendall import tau_matrix
 from torch import Tensor
 
+from mmsigma.evaluation.alignment.kendall import tau_matrix
 from mmsigma.models.gta.losses.gta import D2TWLoss, GTALoss, align_pairs, cycle_consistency
 from mmsigma.models.gta.losses.video_group import VideoGroup, pair_indices
 from mmsigma.ops.soft_dtw import contrastive_cost, smooth_dtw
