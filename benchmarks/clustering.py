@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from common import machine, peak_memory_mb
 
-from mmsigma.engine.reclustering import ClusterSettings, cluster_frames
+from mmsigma.engine.reclustering import ReclusterSettings, cluster_frames
 
 SIDE, WIDTH = 32, 128
 
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument('--frames', type=int, nargs='+', default=[20, 80])
     parser.add_argument('--rounds', type=int, default=9)
     args = parser.parse_args()
-    settings = ClusterSettings()
+    settings = ReclusterSettings()
     print(machine())
     for number in args.frames:
         features = make_features(number)

@@ -17,7 +17,7 @@ from common import machine
 from mmengine.registry import init_default_scope
 
 from mmsigma.checkpoints.io import load_into_model, load_weights
-from mmsigma.datasets.vos.sequences import FrameSequence, find_sequences
+from mmsigma.datasets.vos.sequences import VOSSequence, find_sequences
 from mmsigma.evaluation.vos.davis import score_sequence, summarize
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
@@ -30,10 +30,10 @@ BASELINES = {
     'ResNet-18 stage 3, random': ('r18_random_davis17', {'model.backbone.out_stage': 3}),
     'ViT-S/16, random, DINO protocol': ('vitb_davis17', {'model.backbone.arch': 'small'}),
 }
-Segment = Callable[[FrameSequence], Iterator[np.ndarray]]
+Segment = Callable[[VOSSequence], Iterator[np.ndarray]]
 
 
-def static(sequence: FrameSequence) -> Iterator[np.ndarray]:
+def static(sequence: VOSSequence) -> Iterator[np.ndarray]:
     """The first mask in every frame."""
     return iter([sequence.read_mask(0)] * len(sequence.frames))
 
@@ -56,7 +56,7 @@ def build(config: str | Path, options: dict, checkpoint: str | None, native: boo
     return model.to('cuda' if torch.cuda.is_available() else 'cpu').segment
 
 
-def print_scores(methods: dict[str, Callable[[], Segment]], sequences: list[FrameSequence], conditions: str) -> None:
+def print_scores(methods: dict[str, Callable[[], Segment]], sequences: list[VOSSequence], conditions: str) -> None:
     """Score methods, each built when it is its turn, and print a table of all sequences."""
     frames = sum(len(one.frames) for one in sequences)
     print(f'{len(sequences)} videos, {frames} frames, {conditions}')

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from mmsigma.datasets import VideoDataset
 from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds
-from mmsigma.engine.reclustering import ClusterSettings, recluster
+from mmsigma.engine.reclustering import ReclusterSettings, recluster
 from mmsigma.models import MaskVOS
 from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.config import load_config
@@ -61,7 +61,7 @@ def train(folder: str | Path, out: str | Path, steps: int) -> tuple[list[float],
     before = fit(model, dataset, steps)
     videos = [dataset.get_data_info(index)['filename'] for index in range(len(dataset))]
     statistics = recluster(
-        model.backbone, videos, 'decord', rounds, number=0, settings=ClusterSettings(step=3, size=64)
+        model.backbone, videos, 'decord', rounds, number=0, settings=ReclusterSettings(step=3, size=64)
     )
     print('clusters  ' + '  '.join(f'{name} {value:.3g}' for name, value in statistics.items()), flush=True)
     return before, fit(model, dataset, steps)

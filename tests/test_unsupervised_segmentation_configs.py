@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mmsigma.ops.dense_clustering import ClusterSettings
+from mmsigma.ops.dense_clustering import ClipClusterer
 from mmsigma.registry import METRICS, MODELS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import check_config
@@ -40,7 +40,7 @@ def test_protocol_of_the_paper(name: str) -> None:
     backbone, dataset = cfg.model.backbone, cfg.test_dataloader.dataset
     assert backbone.arch == {'vits': 'small', 'vitb': 'base'}[size] and backbone.final_norm
     assert (backbone.num_frames, dataset.img_size, dataset.mask_size) == ({'davis17': 16, 'ytvos': 4}[data], 224, 28)
-    assert ClusterSettings(**cfg.model.clustering) == ClusterSettings()
+    assert ClipClusterer(**cfg.model.clustering) == ClipClusterer()
     if data == 'ytvos':
         assert (dataset.split, dataset.share, dataset.categories, dataset.all_frames) == ('train', 0.2, True, False)
     else:

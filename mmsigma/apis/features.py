@@ -12,7 +12,7 @@ from mmengine.dist import barrier, get_rank, get_world_size
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmsigma.datasets.videos.tolerant_dataset import ReadableSamples
+from mmsigma.datasets.videos.tolerant_dataset import TolerantDataset
 from mmsigma.io.feature_store import FeatureStore
 from mmsigma.registry import DATASETS
 
@@ -56,7 +56,7 @@ def extract_features(
     barrier()  # before anything is written, so that all ranks see the same shards
     shards = missing[get_rank() :: get_world_size()]
     places = [place for shard in shards for place in store.rows(shard)]
-    loader = DataLoader(ReadableSamples(dataset, places), batch_size, num_workers=num_workers, collate_fn=list)
+    loader = DataLoader(TolerantDataset(dataset, places), batch_size, num_workers=num_workers, collate_fn=list)
     pending: dict[int, tuple[str, Any]] = {}
     waiting, failed, started = 0.0, 0, time.perf_counter()
     shards_left, mark = list(shards), time.perf_counter()

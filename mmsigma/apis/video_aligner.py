@@ -10,20 +10,19 @@ from torch import Tensor
 
 from mmsigma.apis.models import build_inference_model
 from mmsigma.evaluation.alignment.kendall import (
-    METRICS,
+    DISTANCES,
     frame_distances,
     nearest_frames,
 )
 from mmsigma.io.video import FrameReader
 from mmsigma.models.gta.context_embedder import Embedded
 from mmsigma.ops.label_transfer import Payload, Reduction, expected_alignment, first_matches, transfer
-from mmsigma.ops.soft_dtw import Path as AlignmentPath
-from mmsigma.ops.soft_dtw import contrastive_cost, dtw_path
+from mmsigma.ops.soft_dtw import WarpingPath, contrastive_cost, dtw_path
 from mmsigma.utils.config import load_config
 from mmsigma.visualization.activation import activation_maps
 
 Cost = Literal['sqeuclidean', 'cosine', 'contrastive']
-COSTS: tuple[Cost, ...] = (*METRICS, 'contrastive')
+COSTS: tuple[Cost, ...] = (*DISTANCES, 'contrastive')
 Way = Literal['path', 'nearest']
 WAYS: tuple[Way, ...] = ('path', 'nearest')
 Progress = Callable[[int, int], None]
@@ -58,7 +57,7 @@ class Aligned(NamedTuple):
     first: EmbeddedVideo
     second: EmbeddedVideo
     cost: Tensor
-    path: AlignmentPath
+    path: WarpingPath
     nearest: Tensor
 
     @property

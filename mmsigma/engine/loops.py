@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from mmsigma import compat
 from mmsigma.datasets import SeededSampler
-from mmsigma.datasets.videos.tolerant_dataset import ReadableSamples, ReadSample
+from mmsigma.datasets.videos.tolerant_dataset import ReadResult, TolerantDataset
 from mmsigma.evaluation.classification.knn import knn_accuracy
 from mmsigma.registry import DATASETS, LOOPS
 from mmsigma.utils.seeding import seed_everything
@@ -119,7 +119,7 @@ class KNNTestLoop(BaseLoop):
         temperature: float = 0.07,
     ) -> None:
         super().__init__(runner, dataloader)
-        dataset = ReadableSamples(DATASETS.build(bank_dataloader['dataset']))
+        dataset = TolerantDataset(DATASETS.build(bank_dataloader['dataset']))
         bank = {**bank_dataloader, 'dataset': dataset, 'collate_fn': list}
         self.bank_dataloader = Runner.build_dataloader(bank, seed=runner.seed)
         self.k, self.temperature = tuple(k), temperature
@@ -164,7 +164,7 @@ class KNNTestLoop(BaseLoop):
             self.runner.logger.warning(message)
         return torch.stack([features for features, _ in known]), torch.tensor([label for _, label in known])
 
-    def _bank_rows(self, batch: list[ReadSample]) -> list[tuple[Tensor, int] | str]:
+    def _bank_rows(self, batch: list[ReadResult]) -> list[tuple[Tensor, int] | str]:
         """Return features and label of every video of a batch, or path and reason of those that cannot be read."""
         readable = [item.sample for item in batch if not item.reason]
         samples = iter(self.runner.model.test_step(pseudo_collate(readable)) if readable else [])

@@ -19,7 +19,7 @@ from mmsigma.ops.space_time_clustering import Method, cluster_videos, keep_clust
 _CHUNK = 8  # number of batches that are read at once
 
 
-class ClusterSettings(NamedTuple):
+class ReclusterSettings(NamedTuple):
     """Settings of the clustering; see :func:`mmsigma.ops.space_time_clustering.cluster_videos`.
 
     Attributes:
@@ -70,7 +70,7 @@ def recluster(
     decoder: str | dict[str, Any],
     rounds: PseudoMaskRounds,
     number: int,
-    settings: ClusterSettings,
+    settings: ReclusterSettings,
     *,
     seed: int = 0,
     epoch: int = 0,
@@ -124,7 +124,7 @@ def _cluster_video(
     decoder: str | dict[str, Any],
     rounds: PseudoMaskRounds,
     number: int,
-    settings: ClusterSettings,
+    settings: ReclusterSettings,
     seed: int,
 ) -> tuple[str, str, int, float]:
     """Cluster one video and write the result.
@@ -149,7 +149,7 @@ def _cluster_video(
 
 
 def cluster_frames(
-    features: Tensor, settings: ClusterSettings, generator: torch.Generator | None = None
+    features: Tensor, settings: ReclusterSettings, generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Cluster all frames of a video.
 
@@ -190,7 +190,7 @@ def cluster_frames(
 
 @torch.no_grad()
 def _read_and_encode(
-    encoder: nn.Module, geometry: FrameGeometry, video: str, decoder: str | dict[str, Any], settings: ClusterSettings
+    encoder: nn.Module, geometry: FrameGeometry, video: str, decoder: str | dict[str, Any], settings: ReclusterSettings
 ) -> tuple[Tensor, np.ndarray]:
     """Read and encode the frames of a video in chunks.
 

@@ -3,7 +3,14 @@
 from mmsigma.ops.affinity import TopkAffinity, propagate, topk_affinity
 from mmsigma.ops.clustering import Clustering, assign, kmeans, kmeans_many
 from mmsigma.ops.colour import rgb_to_lab
-from mmsigma.ops.dense_clustering import cluster_maps, count_ids, prepare_maps, project_tokens, upsample_maps
+from mmsigma.ops.dense_clustering import (
+    ClipClusterer,
+    cluster_maps,
+    count_ids,
+    prepare_maps,
+    project_tokens,
+    upsample_maps,
+)
 from mmsigma.ops.fast_linear import Linear, full_float32, linear
 from mmsigma.ops.keypoints import gaussian_labels, weighted_points
 from mmsigma.ops.label_transfer import expected_alignment, first_matches, transfer
@@ -20,11 +27,22 @@ from mmsigma.ops.repetition import (
     window_indices,
 )
 from mmsigma.ops.soft_aggregation import aggregate
-from mmsigma.ops.soft_dtw import contrastive_cost, cosine_cost, dtw_path, smooth_dtw, smooth_min
+from mmsigma.ops.soft_dtw import (
+    AccumulatedCost,
+    WarpingPath,
+    contrastive_cost,
+    cosine_cost,
+    dtw_path,
+    smooth_dtw,
+    smooth_min,
+)
 from mmsigma.ops.space_time_clustering import VideoClusters, cluster_videos, keep_clusters, space_time_code
 from mmsigma.ops.view_geometry import view_affine, warp_to_view
 
 __all__ = [
+    'AccumulatedCost',
+    'ClipClusterer',
+    'WarpingPath',
     'Clustering',
     'Linear',
     'TokenSplit',

@@ -20,7 +20,7 @@ _ROWS = 1 << 14  # tokens that are converted to float64 at once
 
 
 @dataclass(frozen=True)
-class ClusterSettings:
+class ClipClusterer:
     """Settings for turning features into cluster maps, for every number of clusters and every seed.
 
     Attributes:

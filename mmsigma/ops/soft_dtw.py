@@ -48,7 +48,7 @@ def smooth_min(values: Tensor, gamma: float, kind: Kind = 'smoothmin', dim: int 
     return least.squeeze(dim) + ((above / -gamma).softmax(dim=dim) * above).sum(dim=dim)
 
 
-class Alignment(NamedTuple):
+class AccumulatedCost(NamedTuple):
     """Result of :func:`smooth_dtw`.
 
     Attributes:
@@ -63,7 +63,7 @@ class Alignment(NamedTuple):
 
 def smooth_dtw(
     cost: Tensor, gamma: float, *, kind: Kind = 'smoothmin', lengths: tuple[Tensor, Tensor] | None = None
-) -> Alignment:
+) -> AccumulatedCost:
     """Align sequences with the recurrence R_ij = D_ij + smooth_min(R_i,j-1, R_i-1,j-1, R_i-1,j) (GTA, equation 3).
 
     Args:
@@ -94,7 +94,7 @@ def smooth_dtw(
     if lengths is not None:
         cost = cost.masked_fill(_padded(cost, rows, columns), 0)
     table = _SmoothDTW.apply(cost, gamma, kind)
-    return Alignment(table[torch.arange(len(cost), device=cost.device), rows - 1, columns - 1], table)
+    return AccumulatedCost(table[torch.arange(len(cost), device=cost.device), rows - 1, columns - 1], table)
 
 
 def _padded(cost: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -247,7 +247,7 @@ def _check(gamma: float, kind: Kind) -> None:
         raise ValueError(f'kind must be one of {KINDS}, got {kind!r}')
 
 
-class Path(NamedTuple):
+class WarpingPath(NamedTuple):
     """Result of :func:`dtw_path`.
 
     Attributes:
@@ -264,7 +264,7 @@ class Path(NamedTuple):
 
 
 @torch.no_grad()
-def dtw_path(cost: Tensor) -> Path:
+def dtw_path(cost: Tensor) -> WarpingPath:
     """Find the cheapest monotonic path from the first pair of frames to the last, without skipping any frame.
 
     Of several cheapest steps, the diagonal one is taken first, then the one along the first sequence.
@@ -293,7 +293,7 @@ def dtw_path(cost: Tensor) -> Path:
         torch.add(least, skewed[number - 2, low - 1 : high - 1], out=table[number, low:high])
     accumulated = _unskew(table[2:, None, 1:], columns)[0]
     first, second = _walk_back(accumulated)
-    return Path(float(accumulated[-1, -1]), accumulated, first, second)
+    return WarpingPath(float(accumulated[-1, -1]), accumulated, first, second)
 
 
 def _walk_back(table: Tensor) -> tuple[Tensor, Tensor]:

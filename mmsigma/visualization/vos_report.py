@@ -27,7 +27,7 @@ def draw_strip(sequence: Any, masks: np.ndarray, num_frames: int = 5, height: in
     Frames without annotation are shown without masks in the second row.
 
     Args:
-        sequence: Video, a :class:`mmsigma.datasets.vos.sequences.FrameSequence`.
+        sequence: Video, a :class:`mmsigma.datasets.vos.sequences.VOSSequence`.
         masks: Predicted ids ``(T, H, W)``.
         num_frames: Number of frames to show.
         height: Height of the frames in pixels.

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mmsigma.datasets.vos.keypoint_dataset import JointSequence
-from mmsigma.datasets.vos.sequences import FrameSequence
+from mmsigma.datasets.vos.sequences import VOSSequence
 from mmsigma.evaluation import (
     AccuracyMetric,
     AlignmentMetric,
@@ -30,7 +30,7 @@ METRICS = {
 }
 
 
-class MadeUpVideo(FrameSequence):
+class MadeUpVideo(VOSSequence):
     """A video whose annotation needs no files."""
 
     def read_mask(self, number: int) -> np.ndarray:

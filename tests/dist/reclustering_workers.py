@@ -7,7 +7,7 @@ from mmengine.dist import get_world_size
 from torch import nn
 
 from mmsigma.datasets import PseudoMaskRounds
-from mmsigma.engine.reclustering import ClusterSettings, recluster
+from mmsigma.engine.reclustering import ReclusterSettings, recluster
 
 
 class PatchEncoder(nn.Module):
@@ -25,7 +25,7 @@ class PatchEncoder(nn.Module):
 
 
 def cluster_worker(rank: int, videos: list[str], folder: str) -> dict[str, Any]:
-    settings = ClusterSettings(num_clusters=3, size=64, step=4, fit_frames=5)
+    settings = ReclusterSettings(num_clusters=3, size=64, step=4, fit_frames=5)
     encoder = PatchEncoder()
     # every process has seen clips of its own
     encoder.norm.running_mean += torch.arange(12) * (0.1 * rank if get_world_size() > 1 else 0.05)

@@ -3,7 +3,7 @@
 import torch
 
 from mmsigma.evaluation import UnsupervisedSegmentationMetric
-from mmsigma.ops.dense_clustering import LEVELS, ClusterSettings
+from mmsigma.ops.dense_clustering import LEVELS, ClipClusterer
 
 NUMBER = 5
 
@@ -21,7 +21,7 @@ def make_samples(level: str) -> list[dict]:
         maps = torch.randn(2, 3, 3, 8, generator=generator) + gt[::2, ::2, ::2, None]
         sample = dict(video_name=f'clip {number}', frame_inds=[0, 1, 2, 3], gt_masks=gt, dense_maps=maps)
         if level != 'dataset':
-            (found,) = ClusterSettings(**clustering(level)).cluster([maps], [gt])
+            (found,) = ClipClusterer(**clustering(level)).cluster([maps], [gt])
             sample['pred_masks'] = {k: masks.repeat_interleave(2, dim=1) for k, masks in found.items()}
         samples.append(sample)
     return samples

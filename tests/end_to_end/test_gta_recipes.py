@@ -1,4 +1,4 @@
-"""Recipes of GTA on a folder of videos without any label, and on an index of pieces."""
+"""Recipes of GTA on a folder of videos without any label, and on an index of segments."""
 
 import uuid
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 
 from mmsigma.apis.launch import build_runner
-from mmsigma.datasets.alignment.segment_index import PieceVideo, write_index
+from mmsigma.datasets.alignment.segment_index import SegmentedVideo, write_index
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import check_config
 from tests.datasets.clips import write_video
@@ -45,15 +45,15 @@ def test_a_folder_without_labels(videos: Path, tmp_path: Path) -> None:
     assert runner.iter == 2 and any(not torch.equal(value, before[n]) for n, value in runner.model.named_parameters())
 
 
-def test_pieces_are_embedded_and_classified(videos: Path, tmp_path: Path) -> None:
+def test_segments_are_embedded_and_classified(videos: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for part in ('train', 'val'):
-        pieces = [
-            PieceVideo('a.mp4', f'{part} 0', 1, ((10, 16, 6), (0, 5, 7), (16, 19, -1))),
-            PieceVideo('b.mp4', f'{part} 1', 1, ((12, 20, 6), (int(rng.integers(4)), 6, 7))),
-            PieceVideo('a.mp4', f'{part} 2', 0, ((0, 9, 99), (9, 20, 3))),
+        segments = [
+            SegmentedVideo('a.mp4', f'{part} 0', 1, ((10, 16, 6), (0, 5, 7), (16, 19, -1))),
+            SegmentedVideo('b.mp4', f'{part} 1', 1, ((12, 20, 6), (int(rng.integers(4)), 6, 7))),
+            SegmentedVideo('a.mp4', f'{part} 2', 0, ((0, 9, 99), (9, 20, 3))),
         ]
-        write_index(videos / f'gym99_{part}_organised.json', pieces, {})
+        write_index(videos / f'gym99_{part}_organised.json', segments, {})
     cfg = small('tcn_finegym101', tmp_path / 'run', data_root=str(videos), fine_stride=2)
     runner = build_runner(cfg)
     runner.train()

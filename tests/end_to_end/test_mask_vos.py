@@ -14,7 +14,7 @@ from mmsigma.apis import VideoSegmenter
 from mmsigma.apis.launch import build_runner
 from mmsigma.checkpoints.io import CheckpointError
 from mmsigma.datasets import PseudoMaskRounds
-from mmsigma.engine.reclustering import ClusterSettings, cluster_frames
+from mmsigma.engine.reclustering import ReclusterSettings, cluster_frames
 from mmsigma.io.video import FrameReader
 from mmsigma.utils.config import load_config
 from tests.end_to_end.conftest import ROOT
@@ -164,7 +164,7 @@ def test_frames_beyond_those_clustered() -> None:
     truth = torch.zeros(9, 6, 6, dtype=torch.int64)
     truth[:, :2, :2], truth[:, 4:, 4:] = 1, 2
     features = looks[truth] + 0.01 * torch.randn(9, 6, 6, 12, generator=generator)
-    settings = ClusterSettings(num_clusters=3, fit_frames=4, num_restarts=4)
+    settings = ReclusterSettings(num_clusters=3, fit_frames=4, num_restarts=4)
     labels, kept, shares = cluster_frames(features, settings, torch.Generator().manual_seed(1))
     assert labels.shape == (9, 6, 6) and len(kept) == 2 and shares.max() == pytest.approx(28 / 36)
     pairs = {(int(a), int(b)) for a, b in zip(labels.flatten(), truth.flatten(), strict=True)}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmsigma.datasets import PseudoMaskRounds, VideoDataset
-from mmsigma.engine.reclustering import ClusterSettings, recluster
+from mmsigma.engine.reclustering import ReclusterSettings, recluster
 from mmsigma.io.video import write_mp4
 from tests.vos_data import draw_video, write_frames
 
@@ -35,7 +35,7 @@ def folders(root: Path, **lengths: int) -> list[str]:
 
 def cluster(videos: list[str], decoder: str, tmp_path: Path, **settings) -> tuple[PseudoMaskRounds, dict]:
     rounds = PseudoMaskRounds(tmp_path / 'rounds')
-    chosen = ClusterSettings(num_clusters=3, size=32, max_share=0.6, num_iters=10, **settings)
+    chosen = ReclusterSettings(num_clusters=3, size=32, max_share=0.6, num_iters=10, **settings)
     statistics = recluster(Colours(), videos, decoder, rounds, 0, chosen)
     return rounds, statistics
 
@@ -74,6 +74,6 @@ def test_frames_at_a_rate(rate: int, expected: list[int], tmp_path: Path) -> Non
 def test_everything_is_background(tmp_path: Path) -> None:
     videos = folders(tmp_path / 'videos', ant=4)
     rounds = PseudoMaskRounds(tmp_path / 'rounds')
-    statistics = recluster(Colours(), videos, 'frames', rounds, 0, ClusterSettings(size=32, max_share=0.01))
+    statistics = recluster(Colours(), videos, 'frames', rounds, 0, ReclusterSettings(size=32, max_share=0.01))
     assert (statistics['without_objects'], statistics['unreadable'], statistics['clusters_per_video']) == (1, 0, 0)
     assert not len(rounds.load(0, videos[0]).kept)

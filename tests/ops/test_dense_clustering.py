@@ -10,7 +10,7 @@ from mmsigma.evaluation.segmentation.cluster_matching import (
 )
 from mmsigma.ops.dense_clustering import (
     LEVELS,
-    ClusterSettings,
+    ClipClusterer,
     cluster_maps,
     count_ids,
     prepare_maps,
@@ -102,7 +102,7 @@ def test_projection_refuses_bad_tokens():
 
 
 def test_clips_are_clustered_as_if_alone():
-    settings = ClusterSettings(num_clusters=(3,), seeds=(0, 1), size=12, num_components=4)
+    settings = ClipClusterer(num_clusters=(3,), seeds=(0, 1), size=12, num_components=4)
     clips = [torch.randn(2, 6, 6, 8), torch.randn(2, 6, 6, 8)]
     together = settings.cluster(clips)
     for clip, found in zip(clips, together, strict=True):
@@ -114,7 +114,7 @@ def test_clips_are_clustered_as_if_alone():
 def test_separable_regions_are_found(level: str):
     pairs = [made_maps(seed) for seed in range(3)]
     clips, truths = zip(*pairs, strict=True)
-    settings = ClusterSettings(num_clusters=('gt',), level=level, size=6, num_components=5)
+    settings = ClipClusterer(num_clusters=('gt',), level=level, size=6, num_components=5)
     for clip, truth in zip(settings.cluster(clips, truths), truths, strict=True):
         for maps in clip['gt']:
             assert match_clusters(maps.numpy(), truth.numpy(), 'hungarian').miou == 1.0
@@ -140,7 +140,7 @@ def test_seeds_differ_and_repeat():
 
 
 def test_features_that_do_not_differ():
-    settings = ClusterSettings(num_clusters=(4,), seeds=(0,), size=8)
+    settings = ClipClusterer(num_clusters=(4,), seeds=(0,), size=8)
     assert settings.cluster([torch.ones(2, 4, 4, 8)])[0][4].shape == (1, 2, 8, 8)
 
 
@@ -156,6 +156,6 @@ def test_bad_input():
         cluster_maps(maps, 300)
     for wrong in ((0,), (6, 6), ('k',), (2.5,)):
         with pytest.raises(ValueError, match='num_clusters must be distinct numbers'):
-            ClusterSettings(num_clusters=wrong)
+            ClipClusterer(num_clusters=wrong)
     with pytest.raises(ValueError, match='at least one entry'):
-        ClusterSettings(seeds=())
+        ClipClusterer(seeds=())

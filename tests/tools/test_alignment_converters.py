@@ -195,7 +195,7 @@ class TestPennAction:
             ([sequence_example({}, dict(video=[[picture(1)]], frame_labels=[[0], [1]]))], '1 frames and 2 labels'),
             (
                 [sequence_example(dict(name=[b'p']), dict(video=[[picture(1)]], frame_labels=[[4]]))],
-                'squats_train, video squat_p has the phases [4], those of squat are 0 to 3',
+                'squats_train, video squat_p has the phases [4], but squat has 0 to 3',
             ),
         ]:
             write_records(path, records)
@@ -311,7 +311,7 @@ class TestFineGym:
     @staticmethod
     def videos(root: Path, name: str) -> dict[str, tuple[int, list[list[int]]]]:
         content = json.loads((root / f'{name}.json').read_text())
-        return {video['name']: (video['label'], video['pieces']) for video in content['videos']}
+        return {video['name']: (video['label'], video['segments']) for video in content['videos']}
 
     def test_organised(self, root: Path, convert) -> None:
         options = ('--frames', 'organised', '--full-videos', root / 'whole', '--order', root / 'annotations/order.json')

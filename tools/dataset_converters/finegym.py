@@ -8,7 +8,7 @@ positions of the elements in the whole videos, and <list>_unannotated.txt if som
 --full-videos cuts missing elements out of whole videos called <youtube id>; an interrupted run can be resumed.
 
 --frames LAYOUT writes <list>_LAYOUT.json instead, an index of labelled frames for PhaseVideoDataset. Its videos are
-pieces of the clips of events, <youtube id>_E_<start>_<end>.mp4, which --full-videos cuts at 25 frames per second and
+segments of the clips of events, <youtube id>_E_<start>_<end>.mp4, which --full-videos cuts at 25 frames per second and
 640 x 360 pixels. The layouts are clips (the elements), events (whole events, with background labelled -1) and organised
 (the elements of each event, arranged in one order of sets). The order is given by --order, a JSON file
 {"FX": {"leaps": [6, 7], ...}, ...} or FineGym's gym99_categories.txt; by default, the latter is looked for among the
@@ -46,7 +46,7 @@ from mmsigma.datasets.alignment.finegym_frames import (
     organised_video,
     read_order,
 )
-from mmsigma.datasets.alignment.segment_index import PieceVideo, write_index
+from mmsigma.datasets.alignment.segment_index import SegmentedVideo, write_index
 from mmsigma.datasets.videos.lists import (
     Split,
     converter_parser,
@@ -143,7 +143,7 @@ def write_frames(
         made = frame_videos(args, name, event, elements, GymClip(relative, reader.fps, len(reader)), order)
         counts['events'] += bool(made)
         counts['left out'] += not made
-        labels.setdefault(event_of(name, event), set()).update(label for video in made for *_, label in video.pieces)
+        labels.setdefault(event_of(name, event), set()).update(label for video in made for *_, label in video.segments)
         videos += made
     if not videos:
         raise FileNotFoundError(
@@ -167,7 +167,7 @@ def write_frames(
 
 def frame_videos(
     args: Namespace, name: str, event: GymEvent, elements: dict[str, int], clip: GymClip, order: Order
-) -> list[PieceVideo]:
+) -> list[SegmentedVideo]:
     """Return the videos of an event in the requested layout."""
     if args.frames == 'clips':
         return list(clip_videos(name, event, elements, clip))

@@ -1,6 +1,7 @@
 """Frame labels of FineGym: of single elements, of whole events, and of events in a common order (GTA, CVPR 2021).
 
-Videos are pieces of the clips of events, see :mod:`mmsigma.datasets.alignment.segment_index`, in one of three layouts:
+Videos are segments of the clips of events, see :mod:`mmsigma.datasets.alignment.segment_index`, in one of three
+layouts:
 
 * ``clips``: each element is a video, with the same label for all of its frames.
 * ``events``: each event is a video. Frames outside the elements of the list are background, -1; of an element with
@@ -18,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmsigma.datasets.alignment.finegym import GymEvent
-from mmsigma.datasets.alignment.segment_index import PieceVideo
+from mmsigma.datasets.alignment.segment_index import SegmentedVideo
 
 LAYOUTS = ('clips', 'events', 'organised')
 EVENTS = ('VT', 'FX', 'BB', 'UB')  # events 1 to 4 of the annotation
@@ -136,10 +137,10 @@ def complete_order(order: Order, groups: Mapping[str, Mapping[str, int]], events
     return complete
 
 
-def element_pieces(
+def element_segments(
     clip: GymClip, stages: Sequence[tuple[float, float]], label: int, extra: int | None
 ) -> list[tuple[int, int, int]]:
-    """Return the pieces of an element; none if the clip ends before it.
+    """Return the segments of an element; none if the clip ends before it.
 
     Args:
         clip: Clip of its event.
@@ -149,7 +150,7 @@ def element_pieces(
             makes all stages before the last background.
 
     Returns:
-        First frame, frame after the last, and label of each piece.
+        First frame, frame after the last, and label of each segment.
     """
     first, stop = clip.span(stages[0][0], stages[-1][1])
     if first >= stop:
@@ -164,27 +165,27 @@ def element_pieces(
 
 
 def _runs(labels: np.ndarray, first: int = 0) -> list[tuple[int, int, int]]:
-    """Split labels ``(L,)`` of consecutive frames from ``first`` on into pieces of equal label."""
+    """Split labels ``(L,)`` of consecutive frames from ``first`` on into segments of equal label."""
     edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
     return [(first + a, first + b, int(labels[a])) for a, b in zip(edges, edges[1:], strict=False)]
 
 
-def clip_videos(name: str, event: GymEvent, elements: Mapping[str, int], clip: GymClip) -> Iterator[PieceVideo]:
+def clip_videos(name: str, event: GymEvent, elements: Mapping[str, int], clip: GymClip) -> Iterator[SegmentedVideo]:
     """Yield the videos of an event in the layout ``clips``."""
     for element, label in elements.items():
         stages = event.elements[element]
         first, stop = clip.span(stages[0][0], stages[-1][1])
         if first < stop:
-            yield PieceVideo(clip.path, element, label, ((first, stop, label),))
+            yield SegmentedVideo(clip.path, element, label, ((first, stop, label),))
 
 
-def event_video(name: str, event: GymEvent, elements: Mapping[str, int], clip: GymClip) -> PieceVideo:
+def event_video(name: str, event: GymEvent, elements: Mapping[str, int], clip: GymClip) -> SegmentedVideo:
     """Return the video of an event in the layout ``events``."""
     labels = np.full(clip.num_frames, -1)
     for element, label in elements.items():
         first, stop = clip.span(*event.elements[element][-1])
         labels[first:stop] = label
-    return PieceVideo(clip.path, name, EVENTS.index(event_of(name, event)), tuple(_runs(labels)))
+    return SegmentedVideo(clip.path, name, EVENTS.index(event_of(name, event)), tuple(_runs(labels)))
 
 
 def organised_video(
@@ -196,7 +197,7 @@ def organised_video(
     sets: Mapping[str, Sequence[int]],
     extra: int | None = None,
     drop_incomplete: bool = False,
-) -> PieceVideo | None:
+) -> SegmentedVideo | None:
     """Return the video of an event in the layout ``organised``.
 
     Args:
@@ -205,17 +206,17 @@ def organised_video(
         elements: Labels of its elements, in temporal order.
         clip: Clip of the event.
         sets: Labels of each set, in the order of the sets.
-        extra: Label of the first stage, see :func:`element_pieces`.
+        extra: Label of the first stage, see :func:`element_segments`.
         drop_incomplete: Whether to drop events that lack a set.
 
     Returns:
         The video, or None if the event is dropped or has no elements within its clip.
     """
     places = {label: place for place, labels in enumerate(sets.values()) for label in labels}
-    pieces = {key: element_pieces(clip, event.elements[key], label, extra) for key, label in elements.items()}
-    there = {key: label for key, label in elements.items() if pieces[key]}
+    segments = {key: element_segments(clip, event.elements[key], label, extra) for key, label in elements.items()}
+    there = {key: label for key, label in elements.items() if segments[key]}
     if not there or (drop_incomplete and {places[label] for label in there.values()} != set(range(len(sets)))):
         return None
     ordered = sorted(there, key=lambda key: places[there[key]])  # stable: by time within a set
     kind = EVENTS.index(event_of(name, event))
-    return PieceVideo(clip.path, name, kind, tuple(piece for key in ordered for piece in pieces[key]))
+    return SegmentedVideo(clip.path, name, kind, tuple(segment for key in ordered for segment in segments[key]))

@@ -19,8 +19,9 @@ MISSING: tuple[Missing, ...] = ('error', 'keep', 'drop')
 class PhaseVideoDataset(VideoDataset):
     """Videos whose label is the action; samples have ``action``, ``subset``, and ``frame_labels`` if phases are known.
 
-    A list that ends in ``.json`` is an index of pieces, see :mod:`mmsigma.datasets.alignment.segment_index`. Its videos
-    come with frame labels, ``name`` and ``piece_frames``, which :class:`ReadClip` reads instead of whole files.
+    A list that ends in ``.json`` is an index of segments, see :mod:`mmsigma.datasets.alignment.segment_index`. Its
+    videos come with frame labels, ``name`` and ``segment_frames``, which :class:`ReadClip` reads instead of whole
+    files.
 
     Actions are named after the lines of ``classes.txt`` beside the list, one per label, as the converters write it.
     Those of an index, whose labels may be of another kind, and those without a name are named by their number.
@@ -111,7 +112,7 @@ class PhaseVideoDataset(VideoDataset):
         name = self.class_names[label] if 0 <= label < len(self.class_names) else ''
         info.update(action=name or str(label), subset=self.part)
         if video := info.pop('video', None):
-            info.update(name=video.name, piece_frames=video.frames(), frame_labels=video.labels())
+            info.update(name=video.name, segment_frames=video.frames(), frame_labels=video.labels())
         elif self.phases and (path := find_phases(self._phase_folder(), info['filename'])):
             info['frame_labels'] = read_phases(path)
         return info

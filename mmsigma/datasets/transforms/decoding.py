@@ -40,9 +40,9 @@ class ReadClip(BaseTransform):
     :class:`UnreadableVideoError`, so that a dataset can skip the file; errors of other transforms are not affected.
     Readers are released at once instead of being left to the garbage collector.
 
-    Required keys: ``filename``. Optional keys: ``piece_frames`` ``(L,)``, the frames of the file that make up the video
-    and from which ``sampling`` chooses. Added keys: ``imgs``, ``total_frames``, ``frame_inds`` (frame numbers in the
-    file), ``img_shape``, ``original_shape``.
+    Required keys: ``filename``. Optional keys: ``segment_frames`` ``(L,)``, the frames of the file that make up the
+    video and from which ``sampling`` chooses. Added keys: ``imgs``, ``total_frames``, ``frame_inds`` (frame numbers in
+    the file), ``img_shape``, ``original_shape``.
 
     Args:
         sampling: Config of the transform that sets ``frame_inds`` from ``total_frames``.
@@ -68,23 +68,23 @@ class ReadClip(BaseTransform):
         """Add the frames to ``results``, as a list of uint8 arrays ``(H, W, 3)``.
 
         Raises:
-            UnreadableVideoError: If the file is missing, damaged, empty, or shorter than its pieces.
+            UnreadableVideoError: If the file is missing, damaged, empty, or shorter than its segments.
         """
         results = self._guard(self.open, results)
         if not results['total_frames']:
             raise UnreadableVideoError(results['filename'], 'it has no frames')
-        pieces = results.get('piece_frames')
-        if pieces is not None:
-            if pieces.max() >= results['total_frames']:
+        segments = results.get('segment_frames')
+        if segments is not None:
+            if segments.max() >= results['total_frames']:
                 reason = (
-                    f'the index refers to frame {pieces.max()}, but the file has {results["total_frames"]} frames: '
+                    f'the index refers to frame {segments.max()}, but the file has {results["total_frames"]} frames: '
                     'recreate the index'
                 )
                 raise UnreadableVideoError(results['filename'], reason)
-            results['total_frames'] = len(pieces)
+            results['total_frames'] = len(segments)
         results = self.sampling(results)
-        if pieces is not None:
-            results['frame_inds'] = pieces[results['frame_inds']]
+        if segments is not None:
+            results['frame_inds'] = segments[results['frame_inds']]
         results = self._guard(self.decode, results)
         results.pop('video_reader', None)
         return results

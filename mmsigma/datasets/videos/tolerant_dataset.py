@@ -8,7 +8,7 @@ from torch.utils.data import Dataset
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 
 
-class ReadSample(NamedTuple):
+class ReadResult(NamedTuple):
     """Result of reading a video.
 
     Attributes:
@@ -24,7 +24,7 @@ class ReadSample(NamedTuple):
     reason: str
 
 
-class ReadableSamples(Dataset[Any]):
+class TolerantDataset(Dataset[Any]):
     """Samples of a dataset in test mode, in which an unreadable video becomes a reason instead of an error.
 
     Use ``collate_fn=list`` in the loader; the caller decides how to batch the samples that could be read.
@@ -41,10 +41,10 @@ class ReadableSamples(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitem__(self, index: int) -> ReadSample:
+    def __getitem__(self, index: int) -> ReadResult:
         place = self.places[index]
         path = self.dataset.get_data_info(place)['filename']
         try:
-            return ReadSample(place, path, self.dataset[place], '')
+            return ReadResult(place, path, self.dataset[place], '')
         except UnreadableVideoError as error:
-            return ReadSample(place, path, None, error.reason)
+            return ReadResult(place, path, None, error.reason)

@@ -14,7 +14,7 @@ from mmengine.structures import BaseDataElement
 from PIL import Image
 from torch.utils.data import Dataset
 
-from mmsigma.datasets.vos.sequences import FrameSequence, find_sequences
+from mmsigma.datasets.vos.sequences import VOSSequence, find_sequences
 from mmsigma.io.masks import category_ids
 from mmsigma.registry import DATASETS
 
@@ -111,7 +111,7 @@ class SegmentationClipDataset(Dataset[Any]):
         sample.set_data({'gt_masks': masks})
         return {'inputs': torch.from_numpy(frames).permute(3, 0, 1, 2).contiguous(), 'data_samples': sample}
 
-    def _read_mask(self, video: FrameSequence, number: int) -> torch.Tensor:
+    def _read_mask(self, video: VOSSequence, number: int) -> torch.Tensor:
         mask = video.read_mask(number)
         if self.tables:
             table = self.tables[video.name]

@@ -13,7 +13,7 @@ from mmsigma.io.video import list_pictures, read_picture
 
 
 @dataclass(frozen=True)
-class FrameSequence:
+class VOSSequence:
     """Files of one video.
 
     Attributes:
@@ -40,14 +40,14 @@ class FrameSequence:
         """Read the object ids ``(H, W)``, uint8, 255 where void; see :func:`mmsigma.io.masks.read_mask`."""
         return read_mask(self.masks[number], binary=self.binary)
 
-    def shortened(self, num_frames: int) -> 'FrameSequence':
+    def shortened(self, num_frames: int) -> 'VOSSequence':
         """Return the sequence of its first ``num_frames`` frames."""
         masks = {number: path for number, path in self.masks.items() if number < num_frames}
         given, wanted = (tuple(n for n in part if n < num_frames) for part in (self.given, self.wanted))
         return replace(self, frames=self.frames[:num_frames], masks=masks, given=given, wanted=wanted)
 
 
-def find_sequences(layout: str, root: str | Path, **settings: Any) -> list[FrameSequence]:
+def find_sequences(layout: str, root: str | Path, **settings: Any) -> list[VOSSequence]:
     """Find the videos of a dataset.
 
     Args:
@@ -65,7 +65,7 @@ def find_sequences(layout: str, root: str | Path, **settings: Any) -> list[Frame
     return LAYOUTS[layout](Path(root), **settings)
 
 
-def davis(root: Path, year: int | str = 2017, split: str = 'val', resolution: str = '480p') -> list[FrameSequence]:
+def davis(root: Path, year: int | str = 2017, split: str = 'val', resolution: str = '480p') -> list[VOSSequence]:
     """Find the sequences of DAVIS in ``ImageSets/<year>/<split>.txt``; those of 2016 have one object.
 
     Args:
@@ -84,7 +84,7 @@ def davis(root: Path, year: int | str = 2017, split: str = 'val', resolution: st
     return _first_frame_given(places, root, binary=str(year) == '2016', dense=True)
 
 
-def folders(root: Path, frames: str = 'JPEGImages', masks: str = 'Annotations') -> list[FrameSequence]:
+def folders(root: Path, frames: str = 'JPEGImages', masks: str = 'Annotations') -> list[VOSSequence]:
     """Find a folder of frames for each video and a folder of the same name for its masks, which must have the first.
 
     Args:
@@ -96,7 +96,7 @@ def folders(root: Path, frames: str = 'JPEGImages', masks: str = 'Annotations') 
     return _first_frame_given({path.name: (path, root / masks / path.name) for path in videos}, root)
 
 
-def youtube_vos(root: Path, split: str = 'valid', all_frames: bool = True) -> list[FrameSequence]:
+def youtube_vos(root: Path, split: str = 'valid', all_frames: bool = True) -> list[VOSSequence]:
     """Find the videos of YouTube-VOS 2018 or 2019, in which each object is given by its first mask, in any frame.
 
     Args:
@@ -120,12 +120,12 @@ def youtube_vos(root: Path, split: str = 'valid', all_frames: bool = True) -> li
             continue
         wanted = tuple(sorted(numbers[frame] for frame in listed)) or tuple(range(len(frames)))
         # training videos are annotated in every frame, but only the first mask of each object is ever used as given
-        sequences.append(FrameSequence(name, frames, masks, tuple(sorted(masks)), wanted))
+        sequences.append(VOSSequence(name, frames, masks, tuple(sorted(masks)), wanted))
     _complain(missing, len(meta), root)
     return sequences
 
 
-def vip(root: Path, split: str = 'val') -> list[FrameSequence]:
+def vip(root: Path, split: str = 'val') -> list[VOSSequence]:
     """Find the videos of VIP (Zhou et al. 2018) in ``lists/<split>_videos.txt``, with body parts as ids 1 to 19.
 
     All parts in the first frame are given.
@@ -141,7 +141,7 @@ def vip(root: Path, split: str = 'val') -> list[FrameSequence]:
     return _first_frame_given({name: (pictures / name, labels / name) for name in names}, root)
 
 
-LAYOUTS: dict[str, Callable[..., list[FrameSequence]]] = {
+LAYOUTS: dict[str, Callable[..., list[VOSSequence]]] = {
     'davis': davis,
     'folders': folders,
     'vip': vip,
@@ -157,7 +157,7 @@ def _all_objects(video: dict[str, Any], masks: dict[int, Path]) -> bool:
 
 def _first_frame_given(
     places: dict[str, tuple[Path, Path]], root: Path, binary: bool = False, dense: bool = False
-) -> list[FrameSequence]:
+) -> list[VOSSequence]:
     """Build sequences from folders of frames and masks; ``dense`` ones have the first mask alone or all masks."""
     sequences, missing = [], []
     for name, (pictures, annotations) in places.items():
@@ -167,7 +167,7 @@ def _first_frame_given(
         masks = {numbers[path.stem]: path for path in annotated if path.stem in numbers}
         whole = not dense or len(annotated) in (1, len(frames)) and len(masks) == len(annotated)
         if 0 in masks and whole:
-            sequences.append(FrameSequence(name, frames, masks, (0,), tuple(range(len(frames))), binary))
+            sequences.append(VOSSequence(name, frames, masks, (0,), tuple(range(len(frames))), binary))
         else:
             missing.append(name)
     _complain(missing, len(places), root)

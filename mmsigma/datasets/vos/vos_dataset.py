@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
-from mmsigma.datasets.vos.sequences import FrameSequence, find_sequences
+from mmsigma.datasets.vos.sequences import VOSSequence, find_sequences
 from mmsigma.registry import DATASETS
 
 
@@ -52,6 +52,6 @@ class VOSDataset(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.sequences)
 
-    def __getitem__(self, index: int) -> dict[str, FrameSequence | BaseDataElement]:
+    def __getitem__(self, index: int) -> dict[str, VOSSequence | BaseDataElement]:
         sequence = self.sequences[index]
         return dict(inputs=sequence, data_samples=BaseDataElement(metainfo=dict(sequence=sequence)))

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from mmsigma.datasets.transforms.decoding import ReadClip
 from mmsigma.datasets.vos.pseudo_masks import LoadPseudoMasks, PseudoMaskRounds
-from mmsigma.engine.reclustering import ClusterSettings, recluster
+from mmsigma.engine.reclustering import ReclusterSettings, recluster
 from mmsigma.registry import HOOKS
 
 
@@ -25,7 +25,7 @@ class ReclusterHook(Hook):
         start: Epoch, counted from 0, before which the first round is created (the paper: 300).
         interval: Number of epochs between rounds (the paper: 10).
         pictures: Number of videos to draw in each round.
-        settings: Arguments of :class:`mmsigma.engine.reclustering.ClusterSettings`.
+        settings: Arguments of :class:`mmsigma.engine.reclustering.ReclusterSettings`.
 
     Raises:
         ValueError: If ``start`` or ``interval`` is out of range.
@@ -39,7 +39,7 @@ class ReclusterHook(Hook):
         if start < 0 or interval < 1:
             raise ValueError(f'start must not be negative and interval must be positive, got {start} and {interval}')
         self.start, self.interval, self.pictures = start, interval, pictures
-        self.settings = ClusterSettings(**(settings or {}))
+        self.settings = ReclusterSettings(**(settings or {}))
 
     def before_train(self, runner: Runner) -> None:
         """Set the folder of the rounds in the transforms, before they are copied to worker processes.

@@ -14,8 +14,7 @@ from mmengine.logging import MMLogger
 from torch import Tensor
 
 from mmsigma.evaluation.alignment.frame_retrieval import retrieval_precision
-from mmsigma.evaluation.alignment.kendall import METRICS as DISTANCES
-from mmsigma.evaluation.alignment.kendall import Metric, frame_distances, tau_matrix
+from mmsigma.evaluation.alignment.kendall import DISTANCES, Distance, frame_distances, tau_matrix
 from mmsigma.evaluation.alignment.path_error import PathError, diagonal_error, path_error
 from mmsigma.evaluation.alignment.phases import (
     Classifier,
@@ -94,7 +93,7 @@ class AlignmentMetric(BaseMetric):
         *,
         stride: int = 5,
         retrieval_stride: int = 1,
-        metric: Metric = 'sqeuclidean',
+        metric: Distance = 'sqeuclidean',
         ks: Sequence[int] = (5, 10, 15),
         fractions: Sequence[float] = (0.1, 0.5, 1.0),
         classifier: Classifier = 'svm',

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmsigma.evaluation.alignment.kendall import Metric, frame_distances
+from mmsigma.evaluation.alignment.kendall import Distance, frame_distances
 
 _BLOCK_ELEMENTS = 1 << 23  # elements of a block of distances
 
@@ -16,7 +16,7 @@ def retrieval_precision(
     ks: Sequence[int] = (5, 10, 15),
     *,
     stride: int = 1,
-    metric: Metric = 'sqeuclidean',
+    metric: Distance = 'sqeuclidean',
     within: bool = False,
 ) -> dict[int, float]:
     """Compute the fraction of the K nearest frames that have the query's phase, averaged over frames, then videos.

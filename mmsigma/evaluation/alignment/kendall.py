@@ -7,14 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Metric = Literal['sqeuclidean', 'cosine']
-METRICS: tuple[Metric, ...] = ('sqeuclidean', 'cosine')
+Distance = Literal['sqeuclidean', 'cosine']
+DISTANCES: tuple[Distance, ...] = ('sqeuclidean', 'cosine')
 _BLOCK_ELEMENTS = 1 << 23  # elements of a block of distances
 # Distances that differ by less than this, relative to the largest, count as equal, since matrix products round.
 _TIE = 1e-13
 
 
-def frame_distances(queries: Tensor, frames: Tensor, metric: Metric = 'sqeuclidean') -> Tensor:
+def frame_distances(queries: Tensor, frames: Tensor, metric: Distance = 'sqeuclidean') -> Tensor:
     """Compute all distances between two sets of frames with one matrix product.
 
     Args:
@@ -28,8 +28,8 @@ def frame_distances(queries: Tensor, frames: Tensor, metric: Metric = 'sqeuclide
     Raises:
         ValueError: If ``metric`` is unknown.
     """
-    if metric not in METRICS:
-        raise ValueError(f'metric must be one of {METRICS}, got {metric!r}')
+    if metric not in DISTANCES:
+        raise ValueError(f'metric must be one of {DISTANCES}, got {metric!r}')
     queries, frames = queries.double(), frames.double()
     if metric == 'cosine':
         return 1 - F.normalize(queries, dim=1) @ F.normalize(frames, dim=1).T
@@ -37,7 +37,7 @@ def frame_distances(queries: Tensor, frames: Tensor, metric: Metric = 'sqeuclide
 
 
 @torch.no_grad()
-def nearest_frames(queries: Tensor, videos: Sequence[Tensor], metric: Metric = 'sqeuclidean') -> Tensor:
+def nearest_frames(queries: Tensor, videos: Sequence[Tensor], metric: Distance = 'sqeuclidean') -> Tensor:
     """Find the nearest neighbour of each query in each video; of equally near frames, the first.
 
     Args:
@@ -84,7 +84,7 @@ def kendall_tau(order: Tensor) -> Tensor:
     return balance / (unequal * (size * (size - 1) / 2)).sqrt()
 
 
-def tau_matrix(videos: Sequence[Tensor], stride: int = 5, metric: Metric = 'sqeuclidean') -> Tensor:
+def tau_matrix(videos: Sequence[Tensor], stride: int = 5, metric: Distance = 'sqeuclidean') -> Tensor:
     """Compute tau for all ordered pairs of videos of one action.
 
     Args:
@@ -109,7 +109,7 @@ def tau_matrix(videos: Sequence[Tensor], stride: int = 5, metric: Metric = 'sqeu
 
 
 def mean_tau(
-    actions: Mapping[str, Sequence[Tensor]], stride: int = 5, metric: Metric = 'sqeuclidean'
+    actions: Mapping[str, Sequence[Tensor]], stride: int = 5, metric: Distance = 'sqeuclidean'
 ) -> tuple[float, dict[str, float]]:
     """Average tau over the pairs of each action, without undefined ones, then over actions with equal weight.
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmsigma.evaluation.alignment.kendall import Metric, frame_distances
+from mmsigma.evaluation.alignment.kendall import Distance, frame_distances
 from mmsigma.ops.soft_dtw import dtw_path
 
 
@@ -38,7 +38,7 @@ def phase_progress(labels: Tensor) -> Tensor:
 
 
 def path_error(
-    first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], num_phases: int, metric: Metric = 'sqeuclidean'
+    first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], num_phases: int, metric: Distance = 'sqeuclidean'
 ) -> PathError:
     """Align two videos by dynamic time warping of their embeddings, and compare the phases of paired frames.
 

@@ -20,7 +20,7 @@ from mmsigma.evaluation.segmentation.cluster_matching import (
     match_clusters,
 )
 from mmsigma.io.tables import write_csv
-from mmsigma.ops.dense_clustering import GROUND_TRUTH, ClusterSettings
+from mmsigma.ops.dense_clustering import GROUND_TRUTH, ClipClusterer
 from mmsigma.registry import METRICS
 
 VOID = 255  # id of pixels that are not evaluated
@@ -78,7 +78,7 @@ class UnsupervisedSegmentationMetric(BaseMetric):
     Reads ``pred_masks`` or ``dense_maps``, ``gt_masks``, ``video_name`` and ``frame_inds`` of the samples.
 
     Args:
-        clustering: Arguments of :class:`mmsigma.ops.dense_clustering.ClusterSettings`, equal to those of the model.
+        clustering: Arguments of :class:`mmsigma.ops.dense_clustering.ClipClusterer`, equal to those of the model.
         over_matching: Matching of clusters in over-clustering, ``'precision'`` or ``'iou'``.
         out_dir: Folder of the CSV file; None for that of the run's log, if there is one.
         collect_device: Device on which results of several ranks are collected.
@@ -102,7 +102,7 @@ class UnsupervisedSegmentationMetric(BaseMetric):
         super().__init__(collect_device, prefix)
         if over_matching not in MATCHINGS[1:3]:
             raise ValueError(f'over_matching must be one of {MATCHINGS[1:3]}, got {over_matching!r}')
-        self.settings = ClusterSettings(**(clustering or {}))
+        self.settings = ClipClusterer(**(clustering or {}))
         self.over_matching, self.out_dir = over_matching, out_dir
 
     def process(self, data_batch: dict[str, Any], data_samples: Sequence[dict[str, Any]]) -> None:

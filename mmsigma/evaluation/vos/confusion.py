@@ -7,7 +7,7 @@ import numpy as np
 Array = np.ndarray
 
 
-class PartScores(NamedTuple):
+class ConfusionScores(NamedTuple):
     """Scores as fractions.
 
     Attributes:
@@ -47,7 +47,7 @@ def confusion_matrix(pred: Array, gt: Array, num_classes: int) -> Array:
     return np.bincount(joint, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
-def part_scores(confusion: Array) -> PartScores:
+def confusion_scores(confusion: Array) -> ConfusionScores:
     """Compute IoU and accuracies from a confusion matrix ``(C, C)`` with annotated categories as rows.
 
     Raises:
@@ -58,7 +58,7 @@ def part_scores(confusion: Array) -> PartScores:
         raise ValueError('no pixel has a category')
     union = annotated + confusion.sum(axis=0) - right
     iou, accuracy = _ratio(right, union), _ratio(right, annotated)
-    return PartScores(iou, float(np.nanmean(iou)), float(right.sum() / total), float(np.nanmean(accuracy)))
+    return ConfusionScores(iou, float(np.nanmean(iou)), float(right.sum() / total), float(np.nanmean(accuracy)))
 
 
 def _ratio(part: Array, whole: Array) -> Array:

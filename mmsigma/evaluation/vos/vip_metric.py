@@ -10,7 +10,7 @@ from mmengine.evaluator import BaseMetric
 from rich.console import Console
 from rich.table import Table
 
-from mmsigma.evaluation.vos.confusion import PartScores, confusion_matrix, part_scores
+from mmsigma.evaluation.vos.confusion import ConfusionScores, confusion_matrix, confusion_scores
 from mmsigma.evaluation.vos.vos_metric import mask_path
 from mmsigma.io.masks import write_mask
 from mmsigma.io.tables import write_csv
@@ -104,7 +104,7 @@ class VIPMetric(BaseMetric):
             ValueError: If no pixel of any video has a category.
         """
         by_video = dict(sorted(dict(results).items()))  # a video that several ranks processed counts once
-        scores = part_scores(np.sum(list(by_video.values()), axis=0))
+        scores = confusion_scores(np.sum(list(by_video.values()), axis=0))
         metrics = {
             'mIoU': 100 * scores.mean_iou,
             'pixel_accuracy': 100 * scores.pixel_accuracy,
@@ -116,7 +116,7 @@ class VIPMetric(BaseMetric):
             Console().print(self._table(scores, metrics))
         return metrics
 
-    def _table(self, scores: PartScores, metrics: dict[str, float]) -> Table:
+    def _table(self, scores: ConfusionScores, metrics: dict[str, float]) -> Table:
         result = Table(box=None)
         result.add_column('category')
         result.add_column('IoU', justify='right')
@@ -126,10 +126,10 @@ class VIPMetric(BaseMetric):
         result.add_row('mean', f'{metrics["mIoU"]:.1f}', style='bold')
         return result
 
-    def _write(self, scores: PartScores, by_video: dict[str, np.ndarray], metrics: dict[str, float]) -> None:
+    def _write(self, scores: ConfusionScores, by_video: dict[str, np.ndarray], metrics: dict[str, float]) -> None:
         categories = [(name, 100 * value) for name, value in zip(self.categories, scores.iou, strict=True)]
         # a video without annotated pixels has no score of its own
-        videos = [(name, 100 * part_scores(counts).mean_iou) for name, counts in by_video.items() if counts.any()]
+        videos = [(name, 100 * confusion_scores(counts).mean_iou) for name, counts in by_video.items() if counts.any()]
         videos.sort(key=lambda item: item[1])
         write_csv(Path(self.out_dir or '', 'per_category.csv'), [('category', 'IoU'), *categories])
         write_csv(Path(self.out_dir or '', 'per_sequence.csv'), [('video', 'mIoU'), *videos])

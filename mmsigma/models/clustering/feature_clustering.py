@@ -5,7 +5,7 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmsigma.models.interfaces import Network, build_part, sees_clips
-from mmsigma.ops.dense_clustering import ClusterSettings
+from mmsigma.ops.dense_clustering import ClipClusterer
 from mmsigma.registry import MODELS
 
 _HALF_MAX = torch.finfo(torch.float16).max
@@ -29,7 +29,7 @@ class FeatureClustering(BaseModel):
         backbone: Config of the encoder; of a video transformer with as many frames as the clips have, and with
             ``final_norm=True`` if the weights are those of pre-training.
         data_preprocessor: Config of the preprocessor.
-        clustering: Arguments of :class:`mmsigma.ops.dense_clustering.ClusterSettings`. At the data-set level the
+        clustering: Arguments of :class:`mmsigma.ops.dense_clustering.ClipClusterer`. At the data-set level the
             model only adds features, and the metric, which sees all clips, does the rest.
         frames_per_forward: Largest number of frames that go through an encoder of frames at once; None for all.
         init_cfg: mmengine's initialisation config.
@@ -48,7 +48,7 @@ class FeatureClustering(BaseModel):
         self.backbone = build_part(backbone, Network, 'model.backbone')
         self.backbone.requires_grad_(False)
         self.sees_clips = sees_clips(self.backbone)
-        self.clustering = ClusterSettings(**(clustering or {}))
+        self.clustering = ClipClusterer(**(clustering or {}))
         self.frames_per_forward = frames_per_forward
 
     def forward(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor') -> Tensor | list:

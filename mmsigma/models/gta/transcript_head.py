@@ -4,7 +4,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmsigma.models.gta.losses.d3tw import (
-    FUNCTIONS,
+    MARGIN_FUNCTIONS,
     NEGATIVES,
     discriminative_loss,
     draw_negatives,
@@ -50,9 +50,10 @@ class TranscriptHead(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if negatives not in NEGATIVES or function not in FUNCTIONS:
+        if negatives not in NEGATIVES or function not in MARGIN_FUNCTIONS:
             raise ValueError(
-                f'negatives must be one of {NEGATIVES} and function one of {FUNCTIONS}, got {negatives!r}, {function!r}'
+                f'negatives must be one of {NEGATIVES} and function one of {MARGIN_FUNCTIONS}, '
+                f'got {negatives!r} and {function!r}'
             )
         if num_labels < 2 or not (gamma > 0 and margin >= 0):
             raise ValueError(

@@ -89,7 +89,7 @@ class MaskVOS(BaseModel):
 
         Args:
             inputs: :class:`ClipViews` for ``'loss'``; images (B, 3, H, W) for ``'tensor'``; for ``'predict'`` videos,
-                as :class:`mmsigma.datasets.vos.sequences.FrameSequence`.
+                as :class:`mmsigma.datasets.vos.sequences.VOSSequence`.
             data_samples: One per clip, with ``pseudo_mask`` (T, H, W), empty where there is none; or one per video.
             mode: ``'loss'``; ``'tensor'`` for keys (B, D, h, w); or ``'predict'`` for ``data_samples`` with their
                 ``pred_masks``.

@@ -51,7 +51,7 @@ class LabelPropagation(FramePropagation):
 
         Args:
             sequence: Has ``frames``, ``given``, ``read_frame`` and ``read_mask``, as
-                :class:`mmsigma.datasets.vos.sequences.FrameSequence` does.
+                :class:`mmsigma.datasets.vos.sequences.VOSSequence` does.
             sample: Of the video.
         """
         predict_masks(self.new_inference_core(), sequence, sample)

@@ -9,7 +9,7 @@ import pytest
 
 from mmsigma.datasets import ClassGroupSampler, PhaseVideoDataset
 from mmsigma.datasets.alignment.phase_dataset import find_phases
-from mmsigma.datasets.alignment.segment_index import PieceVideo, read_index, write_index
+from mmsigma.datasets.alignment.segment_index import SegmentedVideo, read_index, write_index
 from mmsigma.datasets.transforms import PackAlignmentInputs, SampleAlignmentSteps, SampleAllFrames
 from mmsigma.datasets.transforms.alignment import context_frames, resample_phases, transcript_of
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
@@ -217,7 +217,7 @@ def test_names_of_actions(tmp_path: Path) -> None:
     (tmp_path / 'classes.txt').write_text('bowl\nbowl\n')
     with pytest.raises(ValueError, match=r"classes\.txt contains 'bowl' twice"):
         actions()
-    write_index(tmp_path / 'list.json', [PieceVideo('a.mp4', 'a', 1, ((0, 2, 0),))], {})
+    write_index(tmp_path / 'list.json', [SegmentedVideo('a.mp4', 'a', 1, ((0, 2, 0),))], {})
     assert PhaseVideoDataset([], 'list.json', data_root=str(tmp_path)).get_data_info(0)['action'] == '1'
 
 
@@ -281,14 +281,14 @@ def test_transcripts_of_several_actions() -> None:
 
 
 class TestPieces:
-    """Videos put together from pieces of files."""
+    """Videos put together from segments of files."""
 
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:
         write_video(tmp_path / 'clip.mp4')
         videos = [
-            PieceVideo('clip.mp4', 'late first', 3, ((20, 24, 7), (2, 5, 4), (9, 10, -1))),
-            PieceVideo('clip.mp4', 'whole', 1, ((0, 28, 2),)),
+            SegmentedVideo('clip.mp4', 'late first', 3, ((20, 24, 7), (2, 5, 4), (9, 10, -1))),
+            SegmentedVideo('clip.mp4', 'whole', 1, ((0, 28, 2),)),
         ]
         write_index(tmp_path / 'index.json', videos, dict(order='as \u00e9 given'))
         assert read_index(tmp_path / 'index.json') == videos
@@ -336,11 +336,11 @@ class TestPieces:
             ('[]', 'index.json is not an index'),
             ('{"videos": []}', 'has no videos'),
             (
-                '{"videos": [{"path": "a", "name": "b", "label": 1, "pieces": []}]}',
+                '{"videos": [{"path": "a", "name": "b", "label": 1, "segments": []}]}',
                 'video b is not an index .*one frame',
             ),
-            ('{"videos": [{"path": "a", "name": "b", "label": 1, "pieces": [[3, 3, 1]]}]}', 'video b is not an index'),
-            ('{"videos": [{"path": "a", "name": "b", "label": 1, "pieces": [[3, 4]]}]}', 'video b is not an index'),
+            ('{"videos": [{"path": "a", "name": "b", "label": 1, "segments": [[3, 3, 1]]}]}', 'b is not an index'),
+            ('{"videos": [{"path": "a", "name": "b", "label": 1, "segments": [[3, 4]]}]}', 'video b is not an index'),
             ('{"videos": [{"path": "a", "name": "b"}]}', 'video b is not an index'),
         ],
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmsigma.datasets.vos.sequences import FrameSequence, find_sequences
+from mmsigma.datasets.vos.sequences import VOSSequence, find_sequences
 from mmsigma.evaluation import VIPMetric
-from mmsigma.evaluation.vos.confusion import confusion_matrix, part_scores
+from mmsigma.evaluation.vos.confusion import confusion_matrix, confusion_scores
 from mmsigma.io.masks import read_mask
 from tests.golden_mask_vos import load_vectors
 from tests.vos_data import make_vip
@@ -19,7 +19,7 @@ def test_equals_the_original() -> None:
     pairs = zip(arrays['in_pred'], arrays['in_gt'], strict=True)
     counts = sum(confusion_matrix(pred, gt, 20) for pred, gt in pairs)
     np.testing.assert_array_equal(counts, arrays['out_hist'])
-    scores = part_scores(counts)
+    scores = confusion_scores(counts)
     np.testing.assert_allclose(scores.iou, arrays['out_iou'], rtol=1e-9)
     assert scores.mean_iou == pytest.approx(float(arrays['out_mean_iou']), rel=1e-9)
     assert scores.pixel_accuracy == pytest.approx(float(arrays['out_pixel_acc']), rel=1e-9)
@@ -28,19 +28,19 @@ def test_equals_the_original() -> None:
 
 def test_what_is_nowhere_does_not_count() -> None:
     gt, pred = np.array([[0, 0, 1, 255]], np.uint8), np.array([[0, 2, 1, 1]], np.uint8)
-    scores = part_scores(confusion_matrix(pred, gt, 4))
+    scores = confusion_scores(confusion_matrix(pred, gt, 4))
     np.testing.assert_array_equal(scores.iou, [0.5, 1, 0, np.nan])
     assert (scores.mean_iou, scores.mean_accuracy) == (0.5, 0.75)
     assert scores.pixel_accuracy == pytest.approx(2 / 3)
 
 
-def copies(video: FrameSequence) -> np.ndarray:
+def copies(video: VOSSequence) -> np.ndarray:
     """The first mask, copied."""
     first = video.read_mask(0)
     return np.stack([np.where(first == 255, 0, first)] * len(video.frames))
 
 
-def evaluate(metric: VIPMetric, videos: list[FrameSequence]) -> dict[str, float]:
+def evaluate(metric: VIPMetric, videos: list[VOSSequence]) -> dict[str, float]:
     for video in videos:
         metric.process({}, [dict(sequence=video, pred_masks=copies(video))])
     return metric.evaluate(len(videos))
@@ -86,4 +86,4 @@ def test_bad_predictions(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='ant, .*: category 20 is predicted, but categories are 0 to 19'):
         metric.process({}, [dict(sequence=video, pred_masks=np.full((2, 36, 52), 20, np.uint8))])
     with pytest.raises(ValueError, match='no pixel has a category'):
-        part_scores(np.zeros((20, 20), np.int64))
+        confusion_scores(np.zeros((20, 20), np.int64))

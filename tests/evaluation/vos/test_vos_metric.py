@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmsigma.datasets.vos.sequences import FrameSequence, find_sequences
+from mmsigma.datasets.vos.sequences import VOSSequence, find_sequences
 from mmsigma.evaluation import VOSMetric
 from mmsigma.evaluation.vos.davis import score_sequence, summarize
 from mmsigma.io.masks import davis_palette, read_mask, write_mask
 from tests.vos_data import make_davis, make_youtube_vos
 
 
-def predictions(video: FrameSequence) -> np.ndarray:
+def predictions(video: VOSSequence) -> np.ndarray:
     """The first mask, copied."""
     return np.stack([video.read_mask(0)] * len(video.frames))
 
 
-def evaluate(metric: VOSMetric, videos: list[FrameSequence], pred=predictions) -> dict[str, float]:
+def evaluate(metric: VOSMetric, videos: list[VOSSequence], pred=predictions) -> dict[str, float]:
     for video in videos:
         metric.process({}, [dict(sequence=video, pred_masks=pred(video))])
     return metric.evaluate(len(videos))

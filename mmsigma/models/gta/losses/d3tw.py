@@ -12,7 +12,7 @@ from mmsigma.ops.fast_linear import full_float32
 from mmsigma.ops.soft_dtw import contrastive_cost, smooth_dtw
 from mmsigma.registry import MODELS
 
-FUNCTIONS = ('hinge', 'softplus')
+MARGIN_FUNCTIONS = ('hinge', 'softplus')
 NEGATIVES = ('shuffled', 'random')
 
 
@@ -32,8 +32,8 @@ def discriminative_loss(positive: Tensor, negative: Tensor, function: str = 'hin
     Raises:
         ValueError: If the function is unknown.
     """
-    if function not in FUNCTIONS:
-        raise ValueError(f'function must be one of {FUNCTIONS}, got {function!r}')
+    if function not in MARGIN_FUNCTIONS:
+        raise ValueError(f'function must be one of {MARGIN_FUNCTIONS}, got {function!r}')
     gap = positive - negative
     return (F.softplus(gap) if function == 'softplus' else F.relu(gap + margin)).mean()
 
@@ -156,8 +156,8 @@ class D3TWStarLoss(nn.Module):
         drop_portions: int = 1,
     ) -> None:
         super().__init__()
-        if function not in FUNCTIONS:
-            raise ValueError(f'function must be one of {FUNCTIONS}, got {function!r}')
+        if function not in MARGIN_FUNCTIONS:
+            raise ValueError(f'function must be one of {MARGIN_FUNCTIONS}, got {function!r}')
         if not (gamma > 0 and temperature > 0 and margin >= 0) or not 0 < drop_share < 1 or drop_portions < 1:
             raise ValueError(
                 'gamma and temperature must be positive, margin not negative, drop_share within (0, 1) and '

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmsigma.models.gta.losses.video_group import PAIRS, CompleteGroup, VideoGroup, pair_indices
 from mmsigma.ops.fast_linear import full_float32
-from mmsigma.ops.soft_dtw import KINDS, Alignment, contrastive_cost, cosine_cost, smooth_dtw
+from mmsigma.ops.soft_dtw import KINDS, AccumulatedCost, contrastive_cost, cosine_cost, smooth_dtw
 from mmsigma.registry import MODELS
 
 CYCLES = ('logits', 'probability')
@@ -24,8 +24,8 @@ class PairedAlignment(NamedTuple):
         columns: Lengths of y (P,).
     """
 
-    forth: Alignment
-    back: Alignment
+    forth: AccumulatedCost
+    back: AccumulatedCost
     rows: Tensor
     columns: Tensor
 
@@ -68,7 +68,7 @@ def align_pairs(
         contrastive = cost == 'contrastive'
         costs = contrastive_cost(x, y, temperature, lengths[0]) if contrastive else cosine_cost(x, y, lengths)
         both = smooth_dtw(costs, gamma, kind=kind, lengths=lengths)
-    forth, back = (Alignment(*parts) for parts in zip(*(part.chunk(2) for part in both), strict=True))
+    forth, back = (AccumulatedCost(*parts) for parts in zip(*(part.chunk(2) for part in both), strict=True))
     return PairedAlignment(forth, back, rows, columns)
 
 
