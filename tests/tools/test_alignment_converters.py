@@ -195,7 +195,7 @@ class TestPennAction:
             ([sequence_example({}, dict(video=[[picture(1)]], frame_labels=[[0], [1]]))], '1 frames and 2 labels'),
             (
                 [sequence_example(dict(name=[b'p']), dict(video=[[picture(1)]], frame_labels=[[4]]))],
-                'squats_train, video squat_p has the phases [4], those of squat are 0 to 3',
+                'squats_train, video squat_p has the phases [4], but squat has 0 to 3',
             ),
         ]:
             write_records(path, records)
