@@ -3,7 +3,7 @@
     python demo/gta_loop.py                          # on generated videos
     python demo/gta_loop.py my_data --steps 500      # with annotations/train.txt, lines of "path label"
 
-The Runner of tools/train.py adds what a long run needs: schedules, resuming, logs, many processes, health checks.
+The Runner of tools/train.py adds what a long run needs: schedules, resuming, logs, several ranks, health checks.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from mmsigma.utils.config import load_config
 
 
 def groups(cfg: Config, group_size: int) -> Iterator[dict[str, Any]]:
-    """Endless groups: `inputs`, uint8 frames (T, 3, H, W) of each video, and samples with `steps` and `action`."""
+    """Yield groups endlessly: `inputs`, uint8 frames (T, 3, H, W) per video, and samples with `steps` and `action`."""
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     sampler = ClassGroupSampler(dataset, group_size=group_size, seed=0)
     for epoch in itertools.count():
@@ -36,7 +36,7 @@ def groups(cfg: Config, group_size: int) -> Iterator[dict[str, Any]]:
 
 
 def train(folder: str | Path, steps: int, group_size: int = 4) -> tuple[GTA, list[float]]:
-    """Train for some steps on the videos of a data set; returns the model and the loss of each step."""
+    """Train for some steps on the videos of a dataset; return the model and the loss of each step."""
     set_random_seed(0)
     cfg = load_config('mmsigma::demo/gta_tiny_demo.py', dict(data_root=str(folder)))
     model = MODELS.build(cfg.model).to('cuda' if torch.cuda.is_available() else 'cpu').train()
@@ -56,7 +56,7 @@ def train(folder: str | Path, steps: int, group_size: int = 4) -> tuple[GTA, lis
 
 @torch.no_grad()
 def score(model: GTA, folder: str | Path, num_videos: int = 8) -> float:
-    """Kendall's tau of the first validation videos: 1 where moments come in the same order, 0 by chance."""
+    """Compute Kendall's tau of the first validation videos: 1 if moments are in the same order, 0 by chance."""
     cfg = load_config('mmsigma::demo/gta_tiny_demo.py', dict(data_root=str(folder)))
     dataset = DATASETS.build(cfg.test_dataloader.dataset.datasets[1])
     embedded = []
@@ -68,7 +68,9 @@ def score(model: GTA, folder: str | Path, num_videos: int = 8) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('folder', nargs='?', help='data set with annotations/train.txt and val.txt; generated if none')
+    parser.add_argument(
+        'folder', nargs='?', help='dataset with annotations/train.txt and val.txt; generated if left out'
+    )
     parser.add_argument('--steps', type=int, default=200)
     args = parser.parse_args()
     folder = args.folder or make_demo_dataset('demo_align_data', num_videos=120, num_classes=4)

@@ -3,7 +3,7 @@
     python demo/mask_vos_loop.py                     # on generated videos
     python demo/mask_vos_loop.py my_videos --steps 200
 
-The Runner of tools/train.py adds what a long run needs: schedules, resuming, logs, many processes, health checks.
+The Runner of tools/train.py adds what a long run needs: schedules, resuming, logs, several ranks, health checks.
 """
 
 import argparse
@@ -26,13 +26,13 @@ from mmsigma.utils.config import load_config
 
 
 def batches(dataset: VideoDataset, batch_size: int) -> Iterator[dict[str, Any]]:
-    """Endless batches: `images` and `views`, uint8 (T, 3, H, W), and samples with their `pseudo_mask` (T, H, W)."""
-    while True:  # a loader anew for each epoch, whose workers see the masks of the latest round
+    """Yield batches endlessly: `images` and `views`, uint8 (T, 3, H, W), and samples with `pseudo_mask` (T, H, W)."""
+    while True:  # a new loader for each epoch, whose workers see the masks of the latest round
         yield from DataLoader(dataset, batch_size, shuffle=True, drop_last=True, collate_fn=pseudo_collate)
 
 
 def fit(model: MaskVOS, dataset: VideoDataset, steps: int, batch_size: int = 4) -> list[float]:
-    """Train for some steps; returns the sum of the losses of each."""
+    """Train for some steps and return the summed losses of each step."""
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     history = []
     for step, batch in zip(range(steps), batches(dataset, min(batch_size, len(dataset))), strict=False):
@@ -49,12 +49,12 @@ def fit(model: MaskVOS, dataset: VideoDataset, steps: int, batch_size: int = 4) 
 
 
 def train(folder: str | Path, out: str | Path, steps: int) -> tuple[list[float], list[float]]:
-    """Train correspondence for `steps`, cluster, and train everything for as long; returns the losses of both."""
+    """Train correspondence for `steps` steps, cluster, and train with all losses for as many; return both histories."""
     set_random_seed(0)
     rounds = PseudoMaskRounds(Path(out) / 'pseudo_masks')
     cfg = load_config('mmsigma::demo/mask_vos_tiny_demo.py', dict(data_root=str(folder)))
     (reader,) = [step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'LoadPseudoMasks']
-    reader.folder = str(rounds.folder)  # as long as there is no round, there is no loss on masks
+    reader.folder = str(rounds.folder)  # until the first round, there is no loss on masks
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     model = MODELS.build(cfg.model).to('cuda' if torch.cuda.is_available() else 'cpu').train()
 

@@ -1,4 +1,4 @@
-"""Models ready for use: by the name of a config, from a config file, or from a checkpoint of a run."""
+"""Building of models ready for use: from the name of a config, a config file, or the checkpoint of a run."""
 
 import fnmatch
 import re
@@ -23,7 +23,7 @@ _PLAIN_TYPE = re.compile(r'(?:(?:mmsigma|mmengine|mmaction)\.)?[A-Za-z]\w*')
 
 
 def list_configs(pattern: str = '*') -> list[str]:
-    """Names of the configs that come with the package, such as ``'mmsigma::sigma/vitb_k400_dino'``.
+    """List the configs that come with the package, by names such as ``'mmsigma::sigma/vitb_k400_dino'``.
 
     Args:
         pattern: Shell pattern of the part after ``::``, e.g. ``'sigma/*'`` or ``'*davis17*'``.
@@ -45,23 +45,25 @@ def load_model(
 
     ::
 
-        load_model('mmsigma::sigma/vitb_k400_mlp', 'sigma.pth')   # weights of any origin that is known
-        load_model('work_dirs/vitb_k400_mlp/epoch_800.pth')       # a checkpoint of a run, with its own config
+        load_model('mmsigma::sigma/vitb_k400_mlp', 'sigma.pth')   # weights of any known origin
+        load_model('work_dirs/vitb_k400_mlp/epoch_800.pth')       # checkpoint of a run, with its own config
         load_model('mmsigma::finetune/vitb_k400')                 # initial weights
 
     Args:
-        config_or_checkpoint: A config, as a file or by a name of :func:`list_configs`; or a checkpoint that was written
-            by a run, which carries the config it was trained with.
-        checkpoint: Weights, official files included. None for those that the config names, or else initial ones, with a
-            warning.
-        device: Where the model goes; by default a GPU if there is one.
-        options: Changes of the config, as of ``--cfg-options``.
-        trust: Allow the checkpoint to execute code on loading.
+        config_or_checkpoint: Config, as a file or by a name from :func:`list_configs`; or checkpoint written by a run,
+            which contains the config it was trained with.
+        checkpoint: Weights, including official files; None for those that the config names or, with a warning, for
+            initial weights.
+        device: Device of the model; None for a GPU if there is one.
+        options: Changes to the config, as of ``--cfg-options``.
+        trust: Whether the checkpoint may execute code while it is loaded.
 
     Raises:
         FileNotFoundError: If config or checkpoint do not exist.
-        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not fit, or carries no config that can be used.
-        mmsigma.utils.preflight.ConfigError: If the config has faults.
+        ValueError: If a checkpoint is given with something that is not a config.
+        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not match the model, or contains no usable
+            config.
+        mmsigma.utils.preflight.ConfigError: If the config has errors.
     """
     name = str(config_or_checkpoint)
     if '::' in name or name.endswith('.py'):
@@ -82,12 +84,12 @@ def load_model(
 
 
 def config_of_checkpoint(path: str | Path, options: Mapping[str, Any] | None = None, *, trust: bool = False) -> Config:
-    """The config that a checkpoint of a run was trained with, read without executing any of it.
+    """Read the config that a checkpoint of a run was trained with, without executing any of it.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        mmsigma.checkpoints.io.CheckpointError: If it carries no config, one with more than plain values, or one that
-            names types outside the registries.
+        mmsigma.checkpoints.io.CheckpointError: If it contains no config, or one with more than plain values or with
+            types outside the registries.
     """
     content = load_checkpoint_file(path, trust=trust)
     text = content.get('meta', {}).get('cfg') if isinstance(content, dict) else None
@@ -105,7 +107,7 @@ def config_of_checkpoint(path: str | Path, options: Mapping[str, Any] | None = N
 
 
 def _types(node: Any) -> Iterator[str]:
-    """All ``type`` values below a node of a config."""
+    """Yield all ``type`` values in a part of a config."""
     children = node.values() if isinstance(node, Mapping) else node if isinstance(node, (list, tuple)) else ()
     if isinstance(node, Mapping) and 'type' in node:
         yield str(node['type'])

@@ -1,1 +1,1 @@
-"""Checkpoint files: reading, fitting to a model, and parameter names of other code bases."""
+"""Checkpoints: reading, matching to a model, and conversion of parameter names."""

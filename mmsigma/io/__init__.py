@@ -1,1 +1,1 @@
-"""Files: videos, masks, tables, stored features."""
+"""Reading and writing of files: videos, masks, tables, stored features."""

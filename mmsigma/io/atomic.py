@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writing of files."""
 
 import os
 import tempfile
@@ -8,14 +8,14 @@ from typing import Any
 
 
 def write_atomically(path: str | Path, write: Callable[[str], Any]) -> None:
-    """Write through a temporary file beside ``path``, which is replaced only after the last byte reached the disk.
+    """Write a file through a temporary one beside it, which replaces it once the last byte has reached the disk.
 
     Args:
-        path: The file to write.
-        write: Called with the name of the temporary file.
+        path: File to write; its folder is created if necessary.
+        write: Function that is called with the name of the temporary file and writes to it.
 
     Raises:
-        OSError: Whatever ``write`` raises, a full disk for one; ``path`` is then as it was before.
+        OSError: Whatever ``write`` raises, for instance on a full disk; ``path`` is then left unchanged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,6 +33,7 @@ def write_atomically(path: str | Path, write: Callable[[str], Any]) -> None:
 
 
 def _umask() -> int:
+    """Return the process's umask, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -63,8 +63,7 @@ def _frames_between(frames: Iterator[Any], start: float, end: float) -> Iterator
 
 
 def _at_rate(frames: Iterator[Any], start: float, end: float, fps: float) -> Iterator[Any]:
-    """Yield the PyAV frame shown at ``start``, ``start + 1 / fps``, and so on; the first frame also stands in before
-    it."""
+    """Yield the PyAV frame shown at ``start``, ``start + 1 / fps``, ...; the first one also covers times before it."""
     count, shown, gap = 0, None, 0.0
     for frame in frames:
         while shown is not None and start + count / fps < frame.time - 1e-6:

@@ -65,25 +65,29 @@ def find_config(path: str | Path) -> Path:
 
 
 def read_config_text(text: str) -> dict[str, Any]:
-    """Values of a finished config as text, ``name = value`` for each, of which nothing is executed.
+    """Parse the text of a finished config, which consists of lines ``name = value``, without executing anything.
 
     Args:
-        text: What ``Config.pretty_text`` gives: constants, lists, tuples, dicts and calls of ``dict``.
+        text: Text as of ``Config.pretty_text``: constants, lists, tuples, dicts and calls of ``dict``.
+
+    Returns:
+        Values by name.
 
     Raises:
-        SyntaxError: If it is no Python.
-        ValueError: If there is anything else in it; the line is named.
+        SyntaxError: If the text is not Python.
+        ValueError: If it contains anything else; the message gives the line.
     """
     values: dict[str, Any] = {}
     for statement in ast.parse(text).body:
         if not isinstance(statement, ast.Assign) or not all(isinstance(t, ast.Name) for t in statement.targets):
-            raise ValueError(f'line {statement.lineno} is no assignment of a value to a name')
+            raise ValueError(f'line {statement.lineno} is not an assignment of a value to a name')
         value = _plain_value(statement.value)
         values.update({target.id: value for target in statement.targets if isinstance(target, ast.Name)})
     return values
 
 
 def _plain_value(node: ast.expr) -> Any:
+    """Evaluate an expression of constants, lists, tuples and dicts."""
     match node:
         case ast.Call(func=ast.Name(id='dict'), args=[], keywords=keywords) if all(word.arg for word in keywords):
             return {str(word.arg): _plain_value(word.value) for word in keywords}
@@ -100,4 +104,6 @@ def _plain_value(node: ast.expr) -> Any:
             return -_plain_value(operand)
         case ast.Constant(value=value):
             return value
-    raise ValueError(f'line {node.lineno} has more than constants, lists, tuples and dicts: {ast.unparse(node)[:60]}')
+    raise ValueError(
+        f'line {node.lineno} contains more than constants, lists, tuples and dicts: {ast.unparse(node)[:60]}'
+    )

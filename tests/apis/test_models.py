@@ -86,9 +86,9 @@ def test_checkpoints_without_a_usable_config(tmp_path: Path, run: Path) -> None:
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ("model = __import__('os').system('true')", 'line 1 has more than constants'),
-        ('import os', 'line 1 is no assignment'),
-        ("model = dict(**dict(type='SIGMA'))", 'line 1 has more than constants'),
+        ("model = __import__('os').system('true')", 'line 1 contains more than constants'),
+        ('import os', 'line 1 is not an assignment'),
+        ("model = dict(**dict(type='SIGMA'))", 'line 1 contains more than constants'),
         ("model = dict(type='os.system', command='true')", 'names the type os.system, which is in no registry'),
         ("model = dict(type='SIGMA', backbone=[dict(type='subprocess.run')])", 'names the type subprocess.run'),
         ('model = (', 'cannot be read'),

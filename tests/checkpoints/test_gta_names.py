@@ -49,5 +49,5 @@ def test_names(state: dict[str, Tensor]) -> None:
     shapes = {name: value.shape for name, value in from_tensorflow({**variables, **slots, 'save_counter': 0}).items()}
     assert shapes == {name: value.shape for name, value in own.items()}
     for unknown in ('cnn/base_model/layer_with_weights-99/kernel', 'emb/other/kernel', 'cnn/conv1_conv/slope'):
-        with pytest.raises(KeyError, match='is no variable of the network'):
+        with pytest.raises(KeyError, match='is not a variable of the GTA network'):
             our_name(unknown)

@@ -1,1 +1,1 @@
-"""Videos of actions with phases, and the data sets that the alignment methods use."""
+"""Action videos with phases, and the datasets on which alignment is evaluated."""

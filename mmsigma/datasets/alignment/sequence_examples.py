@@ -75,7 +75,7 @@ def _content(example: SequenceExample) -> tuple[str, list[bytes], np.ndarray | N
     name = re.sub(r'[^\w.-]+', '_', title[0].decode() if isinstance(title[0], bytes) else str(title[0])).strip('._')
     if 'video' not in example.lists:
         raise KeyError(f'it has no list "video", only {sorted(example.lists)}')
-    pictures = [bytes(step[0]) for step in example.lists['video']]  # type: ignore[arg-type]
+    pictures = [bytes(step[0]) for step in example.lists['video']]  # type: ignore[arg-type]  # anything but bytes fails below
     if not pictures or any(not picture.startswith(tuple(start for start, _ in _KINDS)) for picture in pictures):
         raise ValueError('frames are not JPEG or PNG images')
     phases = None

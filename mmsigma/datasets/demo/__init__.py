@@ -1,1 +1,1 @@
-"""The generated data set of the demos."""
+"""The synthetic dataset of the demos."""

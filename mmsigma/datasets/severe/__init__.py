@@ -1,1 +1,1 @@
-"""Charades and UCFRep, tasks of the SEVERE benchmark with annotations of their own."""
+"""Charades and UCFRep, the tasks of the SEVERE benchmark that have annotations of their own."""

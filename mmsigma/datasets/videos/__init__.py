@@ -1,1 +1,1 @@
-"""Videos of lists and folders."""
+"""Videos from lists and folders, and their samplers."""

@@ -1,1 +1,1 @@
-"""Frame sequences with masks or key points."""
+"""Frame sequences with masks or key-points."""

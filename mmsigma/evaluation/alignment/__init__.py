@@ -1,1 +1,1 @@
-"""Measures of aligned embeddings."""
+"""Evaluation of frame embeddings for temporal alignment."""

@@ -1,1 +1,1 @@
-"""Accuracy, probes and nearest neighbours."""
+"""Evaluation of classification: accuracy, probes and nearest neighbours."""

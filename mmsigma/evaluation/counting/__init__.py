@@ -1,1 +1,1 @@
-"""Errors of repetition counts."""
+"""Evaluation of repetition counting."""

@@ -1,1 +1,1 @@
-"""Unsupervised segmentation."""
+"""Evaluation of unsupervised segmentation."""

@@ -1,1 +1,1 @@
-"""Video object segmentation, parts and key points."""
+"""Evaluation of video object segmentation, human parts and key-points."""

@@ -37,5 +37,5 @@ def test_teacher_is_a_moving_average_with_a_schedule(model: DINO) -> None:
         model.backbone.conv1.weight += 1
     hook.after_train_iter(runner, 0)
     torch.testing.assert_close(model.teacher['backbone'].conv1.weight, before + 0.05)  # half way from 0.9 to 1
-    with pytest.raises(ValueError, match='momentum must be in'):
+    with pytest.raises(ValueError, match='momentum must be between 0 and 1'):
         MomentumTeacherHook(momentum=2)
