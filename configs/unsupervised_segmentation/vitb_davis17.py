@@ -10,7 +10,8 @@ data_root = 'data/davis'
 num_frames = 16
 # even, random or consecutive
 frame_choice = 'even'
-img_size, mask_size = 224, 28
+img_size = 224
+mask_size = 28
 num_workers = 4
 
 # as many clusters as ids ('gt'), and over-clustering: the paper has 6 in one place and 10 in another
