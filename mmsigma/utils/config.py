@@ -23,14 +23,14 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     Raises:
         FileNotFoundError: If there is no such file or package.
         mmsigma.utils.preflight.ConfigError: If an option without a dot is no variable that a file assigns, and means
-            nothing to the Runner; or if file or options set ``trust_checkpoints``, which is not for those who write or
+            nothing to the Runner, or is none of the values that a file chooses by; or if file or options set ``trust_checkpoints``, which is not for those who write or
             hand on configs to decide.
     """
     path = find_config(path)
     options = dict(options or {})
     variables = {key: value for key, value in options.items() if '.' not in key and not isinstance(value, dict)}
     with compat.bases_from_installed_packages(), compat.overridden_variables(variables) as found:
-        cfg = Config.fromfile(path)
+        cfg = _read(path, variables)
     for key in options:
         if '.' not in key and key not in found:
             check_option(key, cfg, is_variable=key in variables)
@@ -41,6 +41,19 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
             'and give --trust-checkpoint on the command line if you trust where the file is from'
         )
     return cfg
+
+
+def _read(path: Path, variables: dict[str, Any]) -> Config:
+    try:
+        return Config.fromfile(path)
+    except KeyError as error:
+        # a table in a file, looked up by a variable
+        for name, value in variables.items():
+            if value in error.args:
+                raise ConfigError(
+                    f'{value!r} is no choice of {name}; a comment in {path} or its bases says which there are'
+                ) from error
+        raise
 
 
 def find_config(path: str | Path) -> Path:
