@@ -15,7 +15,6 @@ epochs = 300
 warmup_epochs = 10
 # per 256 frames
 base_lr = 0.03
-lr = base_lr * batch_size / 256
 
 model = dict(type='DINO', backbone=dict(type='ResNetEncoder', depth=18), head=dict(num_prototypes=4096))
 train_pipeline = [
@@ -42,10 +41,14 @@ train_cfg = dict(type='ResumableEpochLoop', max_epochs=epochs)
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='TransformerOptimWrapperConstructor',  # no decay of biases and norms
-    optimizer=dict(type='SGD', lr=lr, momentum=0.9, weight_decay=1e-4),
+    optimizer=dict(type='SGD', lr=base_lr * batch_size / 256, momentum=0.9, weight_decay=1e-4),
 )
 param_scheduler = dict(
-    type='WarmupCosineLR', warmup=warmup_epochs, end=epochs, min_ratio=1e-6 / lr, convert_to_iter_based=True
+    type='WarmupCosineLR',
+    warmup=warmup_epochs,
+    end=epochs,
+    min_ratio=1e-6 / (base_lr * batch_size / 256),
+    convert_to_iter_based=True,
 )
 auto_scale_lr = dict(base_batch_size=batch_size, enable=False)
 custom_hooks = [

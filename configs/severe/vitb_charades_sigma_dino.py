@@ -14,6 +14,7 @@ video_folder = 'videos'
 decoder = 'decord'
 frames = False
 fps = None
+num_clips = 10
 epochs = 57
 batch_size = 2
 global_batch = 16
@@ -43,7 +44,7 @@ test_pipeline = [
     dict(
         type='ReadClip',
         decoder=decoder,
-        sampling=dict(type='SampleCharadesClip', clip_len=16, frame_interval=8, num_clips=10),
+        sampling=dict(type='SampleCharadesClip', clip_len=16, frame_interval=8, num_clips=num_clips),
     ),
     dict(type='CropViews', size=224, num_crops=1),
     dict(type='PackVideoInputs'),

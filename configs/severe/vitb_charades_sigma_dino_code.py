@@ -26,7 +26,7 @@ test_pipeline = [
     dict(
         type='ReadClip',
         decoder=_base_.decoder,
-        sampling=dict(type='SampleCharadesClip', clip_len=32, frame_interval=8, num_clips=10),
+        sampling=dict(type='SampleCharadesClip', clip_len=32, frame_interval=8, num_clips=_base_.num_clips),
     ),
     dict(type='CropViews', size=112, num_crops=3),
     dict(type='PackVideoInputs'),

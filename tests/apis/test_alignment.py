@@ -109,7 +109,7 @@ class TestEmbedding:
 
     def test_configs_and_checkpoints(self, checkpoint: Path, inferencer: AlignmentInferencer, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match='has a model of the type LabelPropagation: videos are aligned by'):
-            AlignmentInferencer(ROOT / 'configs' / 'vos' / 'colour_davis17.py')
+            AlignmentInferencer(ROOT / 'configs' / 'vos' / 'colour.py')
         with pytest.raises(ValueError, match='gta_tiny_demo.py needs a checkpoint'):
             AlignmentInferencer(CONFIG)
         state = torch.load(checkpoint, weights_only=True)['state_dict']

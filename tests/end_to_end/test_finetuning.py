@@ -119,7 +119,7 @@ def test_damaged_videos_of_the_bank_are_left_out_and_named(demo_set, pretrained,
     for place, listed in enumerate([[*lines[:3], *lines[4:]], [*lines[:3], f'{broken} 1', *lines[4:]]]):
         train_list = tmp_path / f'{place}.txt'
         train_list.write_text('\n'.join(listed))
-        cfg = downstream('knn', demo_set, tmp_path / str(place), load_from=pretrained, train_list=str(train_list))
+        cfg = downstream('knn', demo_set, tmp_path / str(place), load_from=pretrained, ann_file_train=str(train_list))
         metrics.append(build_runner(cfg).test())
     assert metrics[0] == metrics[1]
     (message,) = (message for message in warnings_logged if 'of the bank' in message)
