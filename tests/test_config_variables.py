@@ -1,4 +1,4 @@
-"""Variables have one name in all configs, and reach the loaders, the pipelines and the optimiser from the command line."""
+"""Variables have one name in all configs, and reach loaders, pipelines and optimiser from the command line."""
 
 from collections.abc import Iterator
 from pathlib import Path
