@@ -23,8 +23,8 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     Raises:
         FileNotFoundError: If there is no such file or package.
         mmsigma.utils.preflight.ConfigError: If an option without a dot is no variable that a file assigns, and means
-            nothing to the Runner, or is none of the values that a file chooses by; or if file or options set ``trust_checkpoints``, which is not for those who write or
-            hand on configs to decide.
+            nothing to the Runner; if its value is none of those that a file chooses by; or if file or options set
+            ``trust_checkpoints``, which is not for those who write or hand on configs to decide.
     """
     path = find_config(path)
     options = dict(options or {})
