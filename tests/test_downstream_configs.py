@@ -158,6 +158,8 @@ def test_data_sets_given_by_options(name: str, root: str, num_classes: int | Non
     check_config(cfg)
     loaders = [cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]
     assert {loader.dataset.data_root for loader in loaders if loader} == {root}
+    cfg.model.backbone.arch = dict(embed_dims=32, depth=1, num_heads=2)
+    MODELS.build(cfg.model)
     if num_classes:
         assert cfg.model.head.num_classes == cfg.model.data_preprocessor.mixing.num_classes == num_classes
     else:

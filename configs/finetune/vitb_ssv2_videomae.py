@@ -6,6 +6,7 @@ num_classes = 174
 epochs = 50
 batch_size = 8
 global_batch = 512
+# per 256 clips
 base_lr = 5e-4
 
 model = dict(head=dict(num_classes=num_classes), data_preprocessor=dict(mixing=dict(num_classes=num_classes)))

@@ -4,6 +4,7 @@ _base_ = ['vitb_ucf101.py']
 
 batch_size = 16
 global_batch = 128
+# per 256 clips
 base_lr = 5e-4
 
 model = dict(backbone=dict(drop_path_rate=0.2), head=dict(dropout=0.5))

@@ -6,6 +6,7 @@ _base_ = ['../_base_/datasets/k400.py', '../_base_/methods/linear.py']
 num_classes = 400
 epochs = 20
 batch_size = 16
+# per 256 clips
 base_lr = 2e-3
 num_clips = 8
 

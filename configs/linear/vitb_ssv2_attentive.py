@@ -5,6 +5,7 @@ _base_ = ['../_base_/datasets/ssv2.py', '../_base_/methods/linear.py']
 num_classes = 174
 epochs = 20
 batch_size = 16
+# per 256 clips
 base_lr = 2e-3
 
 model = dict(
