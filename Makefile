@@ -33,7 +33,7 @@ demo: $(VENV)/.installed
 # keys are useful after minutes, the mask decoder after hours: labels are carried by the keys
 demo-vos: $(DEMO_VOS_RUN)/epoch_2.pth
 	$(BIN)/python demo/vos_demo.py '$(VIDEO)' $(DEMO_VOS_RUN)/epoch_2.pth --mask '$(MASK)' --out '$(VOS_RESULTS)' \
-		--config configs/mask_vos/r18_ytvos_keys_davis17.py \
+		--config configs/mask_vos/r18_ytvos_keys.py \
 		--cfg-options model.geometry.short_side=400 model.propagator.radius=8
 
 $(DEMO_VOS_RUN)/epoch_2.pth: | $(VENV)/.installed

@@ -32,8 +32,8 @@ from mmsigma.utils.config import load_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 STAGED = CONFIGS / 'demo' / 'mask_vos_small_videos.py'
-KEYS = CONFIGS / 'mask_vos' / 'r18_ytvos_keys_davis17.py'
-RANDOM = CONFIGS / 'vos' / 'r18_random_davis17.py'
+KEYS = CONFIGS / 'mask_vos' / 'r18_ytvos_keys.py'
+RANDOM = CONFIGS / 'vos' / 'r18.py'
 SHORT_SIDE, FRAMES_A_SECOND = 160, 6
 
 

@@ -24,11 +24,11 @@ from mmsigma.utils.config import load_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'vos'
 BASELINES = {
-    'Lab colour, mean of a cell': ('colour_davis17', {'model.backbone.parts': 1}),
-    'Lab colour, 4 x 4 parts of a cell': ('colour_davis17', {}),
-    'ResNet-18, random': ('r18_random_davis17', {}),
-    'ResNet-18 stage 3, random': ('r18_random_davis17', {'model.backbone.out_stage': 3}),
-    'ViT-S/16, random, DINO protocol': ('vitb_davis17', {'model.backbone.arch': 'small'}),
+    'Lab colour, mean of a cell': ('colour', {'model.backbone.parts': 1}),
+    'Lab colour, 4 x 4 parts of a cell': ('colour', {}),
+    'ResNet-18, random': ('r18', {}),
+    'ResNet-18 stage 3, random': ('r18', {'model.backbone.out_stage': 3}),
+    'ViT-S/16, random, DINO protocol': ('vitb', {'arch': 'small'}),
 }
 Segment = Callable[[VOSSequence], Iterator[np.ndarray]]
 

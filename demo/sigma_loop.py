@@ -32,10 +32,10 @@ def batches(dataset_cfg: dict[str, Any], batch_size: int) -> Iterator[dict[str, 
 def train(folder: str | Path, steps: int, batch_size: int = 16) -> list[float]:
     """Train for some steps on the videos of a folder and return the loss of each step."""
     set_random_seed(0)
-    cfg = load_config('mmsigma::demo/sigma_tiny_demo_mlp.py', dict(data_root=str(folder), ann_file=''))
+    cfg = load_config('mmsigma::demo/sigma_tiny_demo_mlp.py', dict(data_root=str(folder), ann_file_train=''))
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     model = MODELS.build(cfg.model).to(device).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=cfg.lr, betas=(0.9, 0.95), weight_decay=0.05)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=cfg.base_lr, betas=(0.9, 0.95), weight_decay=0.05)
     history = []
     for step, batch in zip(range(steps), batches(cfg.train_dataloader.dataset, batch_size), strict=False):
         batch = model.data_preprocessor(batch)  # one normalised tensor (B, C, T, H, W) on the model's device

@@ -1,7 +1,7 @@
 """Segment the objects of a video, given a mask of its first frame; writes palette PNGs and an overlay video.
 
 python demo/vos_demo.py dog.mp4 --mask dog.png --out results/dog
-python demo/vos_demo.py frames/ --mask 0.png --mask-at 30 late.png --config configs/vos/vitb_davis17.py sigma.pth
+python demo/vos_demo.py frames/ --mask 0.png --mask-at 30 late.png --config configs/vos/vitb.py sigma.pth
 """
 
 import argparse
@@ -9,7 +9,7 @@ import argparse
 from mmengine.config import DictAction
 from rich.progress import Progress
 
-CONFIG = 'configs/vos/dino_vits8_davis17.py'
+CONFIG = 'configs/vos/dino_vits8.py'
 
 
 def parse_args() -> argparse.Namespace:

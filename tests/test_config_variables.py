@@ -1,75 +1,140 @@
-"""Variables of configs given on the command line reach the loaders, the pipelines and the optimiser."""
+"""Variables have one name in all configs, and reach loaders, pipelines and optimiser from the command line."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mmengine.config import Config
 
 from mmsigma.utils.config import load_config
+from mmsigma.utils.preflight import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-FOLDERS = ('sigma', 'finetune', 'linear', 'knn', 'severe', 'gta', 'demo')
 FILES = {
-    f'{folder}/{path.stem}': path
-    for folder in FOLDERS
-    # the other methods of GTA's tables inherit from those of gta itself
-    for path in sorted((CONFIGS / folder).glob('gta_*.py' if folder == 'gta' else '*.py'))
-    if not path.stem.startswith(('unsupervised', 'vos'))
+    str(path.relative_to(CONFIGS).with_suffix('')): path
+    for path in sorted(CONFIGS.rglob('*.py'))
+    if '_base_' not in path.parts
 }
-OPTIONS = dict(
-    batch_size=3,
-    base_lr=0.5,
-    lr=0.25,
-    global_batch=1024,
-    train_list='mine_train.txt',
-    val_list='mine_val.txt',
-    decoder='torchcodec',
+OPTIONS: dict[str, Any] = dict(
     data_root='elsewhere',
+    data_root_test='tested',
+    ann_file_train='mine_train.txt',
+    ann_file_val='mine_val.txt',
+    decoder='torchcodec',
+    num_workers=5,
+    batch_size=3,
     epochs=7,
+    base_lr=0.5,
+    global_batch=1024,
     num_clips=11,
 )
+# In two stages: correspondence_epochs and joint_epochs in place of epochs.
+TWO_STAGES = ('MaskVOS',)
+# Read from ImageSets, meta.json and the like; no list of one's own.
+WITHOUT_LISTS = ('VOSDataset', 'JHMDBDataset', 'SegmentationClipDataset')
+# Other names of what the options above are.
+OTHER_NAMES = {'ann_file', 'train_list', 'val_list', 'test_root', 'group_size', 'lr', 'max_epochs'}
+every_config = pytest.mark.parametrize('name', FILES)
 
 
-def load(name: str) -> tuple[Config, dict]:
+def load(name: str, **others: Any) -> tuple[Config, dict[str, Any]]:
     """A config with all of the options that are variables of it, and these."""
-    given = {key: value for key, value in OPTIONS.items() if key in load_config(FILES[name])}
+    plain = load_config(FILES[name])
+    given = {key: value for key, value in OPTIONS.items() if key in plain} | others
     return load_config(FILES[name], given), given
 
 
-def loaders(cfg: Config) -> Iterator[tuple[str, dict]]:
+def datasets(cfg: Config) -> Iterator[tuple[str, dict, dict]]:
+    """Whether its list is that of training, validation or test; a loader; and a data set of it."""
     for split in ('train', 'val', 'test'):
-        if loader := cfg.get(f'{split}_dataloader'):
-            yield split, loader
+        if not (loader := cfg.get(f'{split}_dataloader')):
+            continue
+        if loader.dataset.type == 'mmengine.ConcatDataset':  # of training and test videos, for classifiers
+            yield from (('train' if part.part == 'train' else split, loader, part) for part in loader.dataset.datasets)
+        else:
+            yield split, loader, loader.dataset
     if bank := (cfg.get('test_cfg') or {}).get('bank_dataloader'):
-        yield 'train', bank
+        yield 'train', bank, bank.dataset
 
 
-@pytest.mark.parametrize('name', FILES)
-def test_variables_reach_what_depends_on_them(name: str) -> None:
+@every_config
+def test_names(name: str) -> None:
+    assert not OTHER_NAMES & load_config(FILES[name]).keys()
+
+
+@every_config
+def test_data(name: str) -> None:
     cfg, given = load(name)
-    assert 'data_root' in given or name == 'severe/vitb_ssv2'
-    for split, loader in loaders(cfg):
-        dataset = loader.dataset
-        if dataset.type == 'mmengine.ConcatDataset':  # of training and validation videos, for classifiers
-            assert [part.ann_file for part in dataset.datasets] == [given['train_list'], given['val_list']]
+    for split, loader, dataset in datasets(cfg):
+        if dataset.type == 'VOSDataset' and name.startswith(('mask_vos/', 'demo/mask_vos')) and 'keys' not in name:
+            assert dataset.data_root == given['data_root_test']  # trained on other data; tested in this process
             continue
-        if dataset.type == 'VOSDataset':  # tested on another data set than trained on
-            continue
-        assert dataset.data_root == given['data_root']
-        if split == 'train' and 'batch_size' in given:
-            assert loader.batch_size == 3
-        if 'train_list' in given:
-            assert dataset.ann_file == given['train_list' if split == 'train' else 'val_list']
-        if 'pipeline' not in dataset:  # clips that a data set itself cuts out
-            continue
-        read = dataset.pipeline[0]
-        if read.type == 'ReadClip':
-            assert read.decoder == 'torchcodec'
-            if split == 'test' and 'num_clips' in given:
-                assert read.sampling.num_clips == 11
-    if optimizer := (cfg.get('optim_wrapper') or {}).get('optimizer'):
-        assert optimizer.lr == (0.5 * 1024 / 256 if 'base_lr' in given else 0.25)
-        assert cfg.train_cfg.max_epochs == 7 or 'epochs' not in given
-        if schedule := cfg.get('param_scheduler'):
-            assert schedule.end == 7
+        assert dataset.data_root == given['data_root'] and loader.num_workers == given['num_workers']
+        if dataset.type not in WITHOUT_LISTS:
+            assert dataset.ann_file == given['ann_file_train' if split == 'train' else 'ann_file_val']
+        reads = [step for step in dataset.get('pipeline', ()) if step.type == 'ReadClip']
+        assert all(step.decoder == given['decoder'] for step in reads)
+        if split == 'test' and reads and not name.startswith('knn/') and 'num_clips' in given:
+            assert reads[0].sampling.num_clips == 11  # neighbours are searched with one clip
+
+
+@every_config
+def test_list_of_test_videos_alone(name: str) -> None:
+    if 'ann_file_test' not in load_config(FILES[name]):
+        assert all(
+            dataset.type in WITHOUT_LISTS
+            for split, _, dataset in datasets(load_config(FILES[name]))
+            if split != 'train'
+        )
+        return
+    cfg, given = load(name, ann_file_test='mine_test.txt')
+    for split, _, dataset in datasets(cfg):
+        tested = split if cfg.get('val_dataloader') or split == 'train' else 'test'
+        assert dataset.ann_file == {**given, 'ann_file_test': 'mine_test.txt'}[f'ann_file_{tested}']
+
+
+@every_config
+def test_training(name: str) -> None:
+    cfg, given = load(name)
+    if not cfg.get('train_dataloader'):
+        return
+    assert cfg.train_dataloader.batch_size == given['batch_size']
+    sampler = cfg.train_dataloader.sampler
+    assert sampler.type != 'ClassGroupSampler' or sampler.group_size == given['batch_size']
+    rate = given['base_lr']
+    if 'global_batch' in given:  # of the release: per 256 clips
+        rate *= given['global_batch'] / 256
+        assert cfg.auto_scale_lr.base_batch_size * cfg.optim_wrapper.get('accumulative_counts', 1) == 1024
+    elif cfg.model.type == 'DINO':  # per 256 frames, of one process
+        rate *= given['batch_size'] / 256
+    assert cfg.optim_wrapper.optimizer.lr == pytest.approx(rate, rel=1e-12)
+    if cfg.model.type in TWO_STAGES and 'epochs' not in given:
+        stages = dict(correspondence_epochs=5, joint_epochs=2)
+        if name.endswith('crw_r18_k400_corr'):  # the first stage alone
+            stages['joint_epochs'] = 0
+        assert load_config(FILES[name], stages).train_cfg.max_epochs == sum(stages.values())
+        return
+    assert cfg.train_cfg.max_epochs == given['epochs']
+    if isinstance(cfg.get('param_scheduler'), dict):
+        assert cfg.param_scheduler.end == given['epochs']
+
+
+@every_config
+def test_every_variable_of_one_name_is_there(name: str) -> None:
+    cfg = load_config(FILES[name])
+    expected = {'data_root', 'num_workers'}
+    if cfg.get('train_dataloader'):
+        expected |= {'batch_size', 'base_lr'}
+    for split, _, dataset in datasets(cfg):
+        if dataset.type not in WITHOUT_LISTS:
+            expected |= {'ann_file_train'} if split == 'train' else {'ann_file_val', 'ann_file_test'}
+        if any(step.type == 'ReadClip' for step in dataset.get('pipeline', ())):
+            expected.add('decoder')
+    assert expected <= cfg.keys()
+
+
+@pytest.mark.parametrize('name', ['ann_file', 'train_list', 'lr'])
+def test_another_name_is_an_error(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"'{name}' is neither a variable"):
+        load_config(FILES['finetune/vitb_k400'], {name: 'x'})

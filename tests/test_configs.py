@@ -39,7 +39,7 @@ def header(path: Path) -> str:
 
 
 def test_there_are_configs() -> None:
-    assert len(RECIPES) > 20 and len(DEMOS) > 1
+    assert len(RECIPES) > 15 and len(DEMOS) > 1
 
 
 @every_config
@@ -140,16 +140,30 @@ def test_target_and_prototypes_of_the_paper(path: Path) -> None:
     if kind == 'pixel' or path.stem.endswith('_l2'):
         assert model.head.type == 'RegressionHead'
         return
-    variant = re.search(r'_k(\d+)$', path.stem)
     prototypes = [100, 600, 3000] if path.stem.endswith('_hier') else 3000 if kind.startswith('dino') else 4000
-    assert model.head.num_prototypes == (int(variant[1]) if variant else prototypes)
+    assert model.head.num_prototypes == prototypes
     assert model.head.loss == dict(
         type='SwappedAssignmentLoss',
         epsilon=0.03 if path.stem.startswith('vitb_ssv2_dino') else 0.05,
         num_iters=10,
         temperature=0.1,
-        hard_labels=not path.stem.endswith('_soft'),
+        hard_labels=True,
     )
+
+
+@pytest.mark.parametrize('count', [1000, 4000, 6000])
+def test_numbers_of_prototypes(count: int) -> None:
+    cfg = load_config(CONFIGS / 'sigma' / 'vitb_ssv2_mlp.py', dict(num_prototypes=count, ann_file_train='mini.txt'))
+    assert cfg.model.head.num_prototypes == count and cfg.train_dataloader.dataset.ann_file == 'mini.txt'
+    cfg.merge_from_dict({'model.head.loss.hard_labels': False})
+    assert [len(codebook) for codebook in build_tiny(cfg).head.prototypes] == [count]
+
+
+@pytest.mark.parametrize(('name', 'clips', 'batch'), [('vitb_k400_dino', 2, 16), ('vitb_ssv2_dino', 16, 128)])
+def test_single_node_scripts_of_the_release(name: str, clips: int, batch: int) -> None:
+    cfg = load_config(CONFIGS / 'sigma' / f'{name}.py', dict(batch_size=clips, global_batch=batch))
+    assert (cfg.train_dataloader.batch_size, cfg.auto_scale_lr.base_batch_size) == (clips, batch)
+    assert cfg.optim_wrapper.optimizer.lr == 1.5e-4 * batch / 256
 
 
 @every_config

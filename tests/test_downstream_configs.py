@@ -32,31 +32,25 @@ PAPER = {
     'finetune/vitb_ssv2_paper': (50, 1.25e-4, 2, 3),
     'finetune/vitb_ssv2_videomae': (50, 5e-4 * 2, 2, 3),
     'finetune/vits_ssv2': (40, 1.25e-4, 2, 3),
-    'finetune/vitb_mini_ssv2': (40, 1.25e-4, 2, 3),
     'finetune/vitb_mini_kinetics': (100, 1.25e-4, 7, 3),
     'finetune/vitb_ucf101': (100, 1e-3, 10, 3),
     'finetune/vitb_ucf101_videomae': (100, 2.5e-4, 10, 3),
-    'finetune/vitb_hmdb51': (100, 1e-3, 10, 3),
     'linear/vitb_k400': (40, 5e-4, 7, 3),
     'linear/vitb_k400_attentive': (20, 1e-3, 8, 3),
     'linear/vitb_ssv2': (30, 5e-4, 2, 3),
     'linear/vitb_ssv2_script': (30, 1.5e-3, 2, 3),
     'linear/vitb_ssv2_attentive': (20, 1e-3, 2, 3),
     'linear/vitb_ucf101': (100, 5e-4, 5, 3),
-    'linear/vitb_hmdb51': (100, 5e-4, 5, 3),
     'linear/vitb_in1k': (30, 5e-4, None, 1),
     'linear/vitb_cifar100': (100, 5e-4, None, 1),
-    'severe/vitb_ssv2': (50, 1.25e-4, 2, 3),
     **{f'severe/vitb_{data}': (100, 6.25e-5, 5, 3) for data in ('gym99', 'gym1k', 'ucf1k', 'fxs1', 'ubs1')},
 }
 CLASSES = dict(
     k400=400,
     ssv2=174,
-    mini=87,
     mini_kinetics=200,
     ucf101=101,
     ucf1k=101,
-    hmdb51=51,
     in1k=1000,
     cifar100=100,
     gym99=99,
@@ -71,7 +65,7 @@ def load(name: str):
 
 
 def test_every_recipe_is_known() -> None:
-    assert PAPER.keys() == TRAINED.keys() and sum(name.startswith('knn') for name in FILES) == 4
+    assert PAPER.keys() == TRAINED.keys() and sum(name.startswith('knn') for name in FILES) == 3
 
 
 @every_config
@@ -147,6 +141,29 @@ def test_decoder_for_avi_files_with_b_frames(name: str) -> None:
     loaders = [cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]
     loaders.append((cfg.test_cfg or {}).get('bank_dataloader'))
     assert {loader.dataset.pipeline[0].decoder for loader in loaders if loader} == {'pyav'}
+
+
+@pytest.mark.parametrize(
+    ('name', 'root', 'num_classes'),
+    [
+        ('finetune/vitb_ucf101', 'data/hmdb51', 51),
+        ('linear/vitb_ucf101', 'data/hmdb51', 51),
+        ('knn/vitb_ucf101', 'data/hmdb51', None),
+        ('finetune/vitb_ssv2', 'data/mini_sthv2', 87),
+    ],
+)
+def test_data_sets_given_by_options(name: str, root: str, num_classes: int | None) -> None:
+    options = dict(data_root=root) | (dict(num_classes=num_classes) if num_classes else {})
+    cfg = load_config(FILES[name], options)
+    check_config(cfg)
+    loaders = [cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]
+    assert {loader.dataset.data_root for loader in loaders if loader} == {root}
+    cfg.model.backbone.arch = dict(embed_dims=32, depth=1, num_heads=2)
+    MODELS.build(cfg.model)
+    if num_classes:
+        assert cfg.model.head.num_classes == cfg.model.data_preprocessor.mixing.num_classes == num_classes
+    else:
+        assert cfg.test_cfg.bank_dataloader.dataset.data_root == root
 
 
 def test_subsets_of_severe() -> None:

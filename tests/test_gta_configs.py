@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 from mmengine.config import Config
 
 from mmsigma.datasets.alignment.penn_action import NUM_PHASES
@@ -15,20 +14,21 @@ from mmsigma.models import GTA
 from mmsigma.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import ConfigError, check_config
+from tests.metafiles import label, load_model, plain_configs, read_models
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / 'configs' / 'gta'
 CONFIGS = {path.stem: path for path in sorted(FOLDER.glob('*.py'))}
-METHODS = dict(gta='GTALoss', tcc='TCCLoss', tcn='TCNLoss', sal='OrderHead', speednet='SpeedHead', d3tw='D3TWStarLoss')
+METHODS = dict(
+    gta='GTALoss', tcc='TCCLoss', tcn='TCNLoss', sal='OrderHead', speednet='SpeedHead', d3tw_star='D3TWStarLoss'
+)
+MODELS_OF_METAFILE = read_models('gta')
 ROWS = [
     *((f'{method}_{data}', mode) for method in METHODS for data in ('finegym101', 'finegym290')
       for mode in ('scratch', 'train_all', 'only_bn')),
     *((f'{method}_{data}', 'only_bn') for method in METHODS for data in ('finegym99', 'finegym288')),
     *((f'{method}_penn_action', 'only_bn') for method in ('gta', 'tcc', 'tcn', 'sal')),
 ]  # fmt: skip
-MODELS_OF_METAFILE: dict[str, dict[str, Any]] = {
-    entry['Name']: entry for entry in yaml.safe_load((FOLDER / 'metafile.yml').read_text())['Models']
-}
 
 
 def head_of(cfg: Config) -> str:
@@ -47,7 +47,7 @@ def shrunken(cfg: Config) -> GTA:
 def test_every_config(name: str) -> None:
     cfg = load_config(CONFIGS[name])
     check_config(cfg)
-    assert CONFIGS[name].read_text().startswith('# ') and len(CONFIGS[name].read_text().splitlines()) <= 13
+    assert CONFIGS[name].read_text().startswith('# ') and len(CONFIGS[name].read_text().splitlines()) <= 15
     with torch.device('meta'):
         model = MODELS.build(cfg.model)
     sizes = [sum(value.numel() for value in part.parameters()) for part in (model.backbone, model.neck)]
@@ -60,12 +60,12 @@ def test_every_config(name: str) -> None:
 
 @pytest.mark.parametrize(('name', 'mode'), ROWS)
 def test_every_row(name: str, mode: str) -> None:
-    cfg = load_config(CONFIGS[name], dict(train_mode=mode))
+    cfg = load_model(MODELS_OF_METAFILE[name], train_mode=mode)
     check_config(cfg)
-    assert cfg.model.train_mode == mode and head_of(cfg) == METHODS[name.partition('_')[0]]
+    method, _, kind = name.replace('d3tw_star', 'd3tw*').partition('_')
+    assert cfg.model.train_mode == mode and head_of(cfg) == METHODS[method.replace('*', '_star')]
     assert (cfg.load_from is None) == (mode == 'scratch')
     lists = [cfg.train_dataloader.dataset.ann_file, *(part.ann_file for part in cfg.test_dataloader.dataset.datasets)]
-    kind = name.partition('_')[2]
     if kind == 'penn_action':
         assert lists == ['train.txt', 'train.txt', 'val.txt']
         return
@@ -133,8 +133,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         'model.neck.normalize': False,
         'train_dataloader.dataset.pipeline.0.sampling.sampling': 'stride',
     },
-    'd3tw_penn_action': {'model.head.loss.drop_share': 0.5, 'model.head.loss.function': 'hinge'},
-    'transcript_penn_action': {
+    'd3tw_star_penn_action': {'model.head.loss.drop_share': 0.5, 'model.head.loss.function': 'hinge'},
+    'd3tw_penn_action': {
         'train_dataloader.dataset.pipeline.1.phases_per_action': max(NUM_PHASES.values()),
         'model.head.num_labels': len(NUM_PHASES) * max(NUM_PHASES.values()),
     },
@@ -147,8 +147,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         'train_dataloader.dataset.pipeline.0.sampling.positives': 5,
     },
     'softdtw_penn_action': {'model.head.loss.divergence': True, 'model.head.loss.per_frame': True},
-    'gta_finegym101': {'test_evaluator.fine_stride': 25},
-    'tcc_pouring': {'model.neck.normalize': False, 'train_dataloader.batch_size': 2},
+    'gta_finegym': {'test_evaluator.fine_stride': 25},
 }
 
 
@@ -177,30 +176,42 @@ def test_an_action_that_is_none(tmp_path: Path) -> None:
         DATASETS.build(cfg.train_dataloader.dataset)
 
 
-@pytest.mark.parametrize('name', ['gta_pouring', 'tcn_finegym101'])
-def test_data_without_lists_of_one_action(name: str) -> None:
+def test_data_without_lists_of_one_action() -> None:
     with pytest.raises(ConfigError, match='action'):
-        load_config(CONFIGS[name], dict(action='golf_swing'))
+        load_config(CONFIGS['tcn_finegym'], dict(action='golf_swing'))
+
+
+def test_pouring() -> None:
+    cfg = load_model(MODELS_OF_METAFILE['tcc_pouring'])
+    check_config(cfg)
+    assert cfg.train_dataloader.batch_size == cfg.train_dataloader.sampler.group_size == 2
+    datasets = [cfg.train_dataloader.dataset, *cfg.test_dataloader.dataset.datasets]
+    assert {dataset.data_root for dataset in datasets} == {'data/pouring'}
+
+
+def test_an_unknown_choice_of_data() -> None:
+    with pytest.raises(ConfigError, match="'finegym100' is no choice of dataset"):
+        load_config(CONFIGS['tcn_finegym'], dict(dataset='finegym100'))
 
 
 def test_events_of_the_paper() -> None:
-    events = load_config(CONFIGS['tcn_finegym101']).test_evaluator.events
+    events = load_config(CONFIGS['tcn_finegym']).test_evaluator.events
     assert {name: len(labels) for name, labels in events.items()} == dict(VT=8, FX=35, BB=33, UB=25)
     assert sorted(label for labels in events.values() for label in labels) == list(range(101))
-    assert load_config(CONFIGS['tcn_finegym290']).test_evaluator.events is None
+    assert load_model(MODELS_OF_METAFILE['tcn_finegym290']).test_evaluator.events is None
 
 
 def test_metafile_says_what_the_configs_do() -> None:
-    assert sorted(MODELS_OF_METAFILE) == sorted(CONFIGS)
+    assert plain_configs(MODELS_OF_METAFILE) == sorted(CONFIGS)
     for name, entry in MODELS_OF_METAFILE.items():
-        cfg = load_config(CONFIGS[name])
-        assert entry['Config'] == f'configs/gta/{name}.py'
+        cfg = load_model(entry)
+        check_config(cfg)
         metadata = entry['Metadata']
         assert metadata['Batch Size'] == cfg.train_dataloader.batch_size
         assert metadata['Learning Rate'] == cfg.optim_wrapper.optimizer.lr
         assert metadata['Iterations'] == cfg.train_cfg.max_epochs * cfg.train_dataloader.sampler.num_groups
         data = metadata['Training Data'].lower().replace(' ', '_')
-        assert name.partition('_')[2] == data and all(
+        assert name.replace('d3tw_star', 'd3tw').partition('_')[2] == data and all(
             result['Dataset'] == metadata['Training Data'] for result in entry.get('Paper Results', ())
         )
     rows = {
@@ -215,13 +226,13 @@ def test_readme_has_the_numbers_of_the_metafile() -> None:
     readme = (FOLDER / 'README.md').read_text()
     rows = {
         match[1]: [cell.strip() for cell in match[0].split('|')[3:-2]]
-        for match in re.finditer(r'^\| \[(\w+)\]\(\1\.py\) .*$', readme, re.MULTILINE)
+        for match in re.finditer(r'^\| (\[\w+\]\(\w+\.py\)(?: `.*?`)?) \| .*$', readme, re.MULTILINE)
     }
-    assert sorted(rows) == sorted(CONFIGS)
+    assert sorted(rows) == sorted(map(label, MODELS_OF_METAFILE.values()))
     for name, entry in MODELS_OF_METAFILE.items():
         results = entry.get('Paper Results', ())
         numbers = [f'{next(iter(result["Metrics"].values())):.2f}' for result in results] or ['-']
-        assert rows[name] == numbers, name
+        assert rows[label(entry)] == numbers, name
     for method in METHODS:
         entry = MODELS_OF_METAFILE[f'{method}_finegym101']
         events = [f'{value:.2f}' for value in entry['Paper Results'][2]['Metrics'].values()][1:]

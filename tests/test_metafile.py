@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from mmsigma.utils.config import load_config
+from mmsigma.utils.preflight import check_config
+from tests.metafiles import ROOT, label, load_model, plain_configs, read_models
 
-ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / 'configs' / 'sigma'
 ARCHITECTURES = {'small': 'ViT-S', 'base': 'ViT-B', 'large': 'ViT-L', 'huge': 'ViT-H'}
 DATA = {'data/kinetics400': ('Kinetics-400', 'K400'), 'data/sthv2': ('Something-Something V2', 'SSv2')}
@@ -28,9 +27,7 @@ RESULTS = {
 
 @cache
 def models() -> dict[str, dict[str, Any]]:
-    entries = yaml.safe_load((FOLDER / 'metafile.yml').read_text())['Models']
-    assert len({entry['Name'] for entry in entries}) == len(entries)
-    return {entry['Name']: entry for entry in entries}
+    return read_models('sigma')
 
 
 def rate(value: float) -> str:
@@ -40,15 +37,15 @@ def rate(value: float) -> str:
 
 
 def recipe_row(name: str) -> str:
-    """Row of the recipe table, from the config."""
-    cfg = load_config(FOLDER / f'{name}.py')
+    """Row of the recipe table, from the config and its options."""
+    cfg = load_model(models()[name])
     loader, head = cfg.train_dataloader, cfg.model.head
     batch, clips = cfg.auto_scale_lr.base_batch_size, loader.batch_size
     sampling = next(step for step in loader.dataset.pipeline if step['type'] == 'ReadClip')['sampling']
     target = cfg.model.target
     has_prototypes = head.type == 'PrototypeHead'
     cells = [
-        f'[{name}]({name}.py)',
+        label(models()[name]),
         ARCHITECTURES[cfg.model.backbone.arch],
         DATA[cfg.data_root][1],
         TARGETS[target.get('model_name', target.type)],
@@ -77,7 +74,7 @@ def result_rows(name: str) -> Iterator[str]:
             for source, found in scores.items():
                 missing = {data: '-' if data not in scores['paper'] else 'not yet run' for data in datasets}
                 cells = [str(found.get(data, missing[data])) for data in datasets]
-                yield '| ' + ' | '.join([name, source, *cells]) + ' |'
+                yield '| ' + ' | '.join([label(models()[name], link=False), source, *cells]) + ' |'
 
 
 def test_index_names_every_metafile() -> None:
@@ -86,13 +83,13 @@ def test_index_names_every_metafile() -> None:
 
 
 def test_every_config_is_in_the_metafile() -> None:
-    assert sorted(models()) == sorted(path.stem for path in FOLDER.glob('*.py'))
-    assert all(entry['Config'] == f'configs/sigma/{name}.py' for name, entry in models().items())
+    assert plain_configs(models()) == sorted(path.stem for path in FOLDER.glob('*.py'))
 
 
 @pytest.mark.parametrize('name', sorted(models()))
 def test_metadata_is_what_the_config_says(name: str) -> None:
-    cfg, entry = load_config(FOLDER / f'{name}.py'), models()[name]
+    cfg, entry = load_model(models()[name]), models()[name]
+    check_config(cfg)
     batch, target = cfg.auto_scale_lr.base_batch_size, cfg.model.target
     assert entry['Metadata'] == {
         'Architecture': ARCHITECTURES[cfg.model.backbone.arch],

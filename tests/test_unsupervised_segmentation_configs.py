@@ -3,23 +3,20 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from mmsigma.ops.dense_clustering import ClipClusterer
 from mmsigma.registry import METRICS, MODELS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import check_config
+from tests.metafiles import label, load_model, plain_configs, read_models
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 FOLDER = CONFIGS / 'unsupervised_segmentation'
 NAMES = sorted(path.stem for path in FOLDER.glob('*.py'))
 DEMO = CONFIGS / 'demo' / 'unsupervised_segmentation_tiny_demo.py'
 every_file = pytest.mark.parametrize('path', [*(FOLDER / f'{name}.py' for name in NAMES), DEMO], ids=lambda p: p.stem)
-every_recipe = pytest.mark.parametrize('name', NAMES)
-
-
-def models() -> dict[str, dict]:
-    return {entry['Name']: entry for entry in yaml.safe_load((FOLDER / 'metafile.yml').read_text())['Models']}
+MODELS_OF_METAFILE = read_models('unsupervised_segmentation')
+every_model = pytest.mark.parametrize('name', MODELS_OF_METAFILE)
 
 
 @every_file
@@ -33,9 +30,9 @@ def test_passes_the_check_and_builds(path: Path) -> None:
     assert model.clustering.size == dataset.mask_size and cfg.test_dataloader.batch_size == 1
 
 
-@every_recipe
+@every_model
 def test_protocol_of_the_paper(name: str) -> None:
-    cfg = load_config(FOLDER / f'{name}.py')
+    cfg = load_model(MODELS_OF_METAFILE[name])
     size, data = name.split('_')
     backbone, dataset = cfg.model.backbone, cfg.test_dataloader.dataset
     assert backbone.arch == {'vits': 'small', 'vitb': 'base'}[size] and backbone.final_norm
@@ -59,20 +56,19 @@ def test_variables_reach_what_depends_on_them(path: Path) -> None:
         assert settings == {**expected, 'num_iters': 50, 'num_restarts': 5}
 
 
-@every_recipe
+@every_model
 def test_metadata_is_what_the_config_says(name: str) -> None:
-    entry, cfg = models()[name], load_config(FOLDER / f'{name}.py')
+    entry, cfg = MODELS_OF_METAFILE[name], load_model(MODELS_OF_METAFILE[name])
     arch = {'small': 'ViT-S', 'base': 'ViT-B'}[cfg.model.backbone.arch]
     assert entry['Metadata'] == {'Architecture': arch, 'Frames': cfg.model.backbone.num_frames}
-    assert entry['Config'] == f'configs/unsupervised_segmentation/{name}.py'
 
 
 def test_readme_has_the_rows_of_the_metafile() -> None:
-    assert sorted(models()) == NAMES
+    assert plain_configs(MODELS_OF_METAFILE) == NAMES
     expected = []
-    for name, entry in models().items():
+    for entry in MODELS_OF_METAFILE.values():
         for result in entry['Paper Results']:
             scores = ' | '.join(str(result['Metrics'][f'{kind} mIoU']) for kind in ('Clustering', 'Over-clustering'))
-            expected.append(f'| [{name}]({name}.py) | {result["Pre-training"]} | {scores} | not yet run |')
+            expected.append(f'| {label(entry)} | {result["Pre-training"]} | {scores} | not yet run |')
     readme = (FOLDER / 'README.md').read_text().splitlines()
     assert [line for line in readme if line.startswith('| [')] == expected

@@ -53,7 +53,7 @@ def test_every_config(path: Path) -> None:
 
 
 def test_dul_and_mask_vos() -> None:
-    cfg = load_config(FOLDER / 'r18_davis17.py')
+    cfg = load_config(FOLDER / 'r18.py')
     propagator, geometry = settings_of(cfg)
     names = ('num_context', 'k', 'temperature', 'radius', 'window', 'first_is_free', 'repeat_first', 'similarity')
     assert [propagator[name] for name in names] == [20, 10, 0.05, 12, 'circle', True, True, 'cosine']
@@ -63,25 +63,35 @@ def test_dul_and_mask_vos() -> None:
 
 
 def test_crw() -> None:
-    cfg = load_config(FOLDER / 'r18_crw_davis17.py')
+    cfg = load_config(FOLDER / 'r18_crw.py')
     propagator, geometry = settings_of(cfg)
     assert (propagator['num_context'], propagator['k'], propagator['radius']) == (20, 10, 12)
     assert geometry['to_cells'] == geometry['to_pixels'] == 'half_pixel'
     assert (cfg.model.backbone.out_stage, cfg.model.backbone.padding_mode) == (3, 'reflect')
 
 
-@pytest.mark.parametrize('name', ['dino_vits8', 'dino_vitb16', 'vitb', 'vits'])
-def test_dino(name: str) -> None:
-    propagator, geometry = settings_of(load_config(FOLDER / f'{name}_davis17.py'))
+@pytest.mark.parametrize(
+    ('name', 'options'),
+    [
+        ('dino_vits8', {}),
+        ('dino_vits8', dict(model_name='vit_base_patch16_224.dino')),
+        ('vitb', {}),
+        ('vitb', dict(arch='small')),
+    ],
+)
+def test_dino(name: str, options: dict) -> None:
+    cfg = load_config(FOLDER / f'{name}.py', options)
+    propagator, geometry = settings_of(cfg)
+    assert all(cfg.model.backbone[key] == value for key, value in options.items())
     names = ('num_context', 'k', 'temperature', 'radius', 'window', 'first_is_free')
     assert [propagator[name] for name in names] == [7, 5, 0.1, 12, 'square', False]
     assert (geometry['short_side'], geometry['long_multiple']) == (480, 64)
     assert (geometry['to_cells'], geometry['to_pixels']) == ('nearest', 'stretched')
 
 
-@pytest.mark.parametrize(('name', 'num_context'), [('r18_vip', 4), ('r18_vip_20frames', 20)])
-def test_crw_on_vip(name: str, num_context: int) -> None:
-    cfg = load_config(FOLDER / f'{name}.py')
+@pytest.mark.parametrize(('options', 'num_context'), [({}, 4), (dict(num_context=20), 20)])
+def test_crw_on_vip(options: dict, num_context: int) -> None:
+    cfg = load_config(FOLDER / 'r18_vip.py', options)
     propagator, geometry = settings_of(cfg)
     names = ('num_context', 'k', 'temperature', 'radius', 'window', 'first_is_free')
     assert [propagator[name] for name in names] == [num_context, 10, 0.05, 12, 'circle', True]
@@ -110,7 +120,7 @@ def test_crw_on_jhmdb() -> None:
 
 
 def test_mast() -> None:
-    cfg = load_config(FOLDER / 'mast_r18_davis17.py')
+    cfg = load_config(FOLDER / 'mast_r18.py')
     propagator, geometry = settings_of(cfg)
     assert (propagator['lasting'], propagator['recent']) == ((0, 5), (1, 3, 5))
     assert [propagator[name] for name in ('radius', 'near', 'max_dilation', 'stride')] == [12, 15, 4, 4]
@@ -121,24 +131,26 @@ def test_mast() -> None:
 
 def test_data_sets(tmp_path: Path) -> None:
     cases = [
-        ('r18_davis16', make_davis(tmp_path / 'davis16', dict(ant=3), year=2016), 3),
-        ('r18_ytvos18', make_youtube_vos(tmp_path / 'ytvos'), 11),
-        ('r18_ytvos19', tmp_path / 'ytvos', 11),
-        ('dino_vits8_ytvos19', tmp_path / 'ytvos', 11),
-        ('vitb_ytvos19', tmp_path / 'ytvos', 11),
+        ('r18', 'davis2016', make_davis(tmp_path / 'davis16', dict(ant=3), year=2016), 3),
+        ('r18', 'ytvos2018', make_youtube_vos(tmp_path / 'ytvos'), 11),
+        ('r18', 'ytvos2019', tmp_path / 'ytvos', 11),
+        ('dino_vits8', 'ytvos2019', tmp_path / 'ytvos', 11),
+        ('vitb', 'ytvos2019', tmp_path / 'ytvos', 11),
     ]
-    for name, root, length in cases:
-        cfg = load_config(FOLDER / f'{name}.py', dict(data_root=str(root)))
+    for name, dataset, root, length in cases:
+        cfg = load_config(FOLDER / f'{name}.py', dict(dataset=dataset, data_root=str(root)))
         (sample,) = DATASETS.build(cfg.test_dataloader.dataset)
         assert len(sample['inputs'].frames) == length, name
-    cfg = load_config(FOLDER / 'r18_davis17_testdev.py')
+    cfg = load_config(FOLDER / 'r18.py', dict(dataset='davis2017_testdev'))
     assert cfg.test_dataloader.dataset.split == 'test-dev'
     assert not cfg.test_evaluator.score and cfg.test_evaluator.archive
 
 
-def run(name: str, root: Path, tmp_path: Path, **geometry) -> tuple[dict[str, float], Config]:
+def run(
+    name: str, root: Path, tmp_path: Path, options: dict | None = None, **geometry
+) -> tuple[dict[str, float], Config]:
     """Test a small model of a config, untrained, and return the metrics."""
-    cfg = load_config(FOLDER / f'{name}.py', dict(data_root=str(root)))
+    cfg = load_config(FOLDER / f'{name}.py', {'data_root': str(root), **(options or {})})
     cfg.work_dir, cfg.experiment_name = str(tmp_path / 'run'), f'{tmp_path.name}_{name}'
     if cfg.model.geometry.get('short_side'):
         cfg.model.geometry.update(short_side=144, long_multiple=16)
@@ -153,11 +165,18 @@ def run(name: str, root: Path, tmp_path: Path, **geometry) -> tuple[dict[str, fl
 
 
 @pytest.mark.parametrize(
-    'name', ['colour_davis17', 'r18_random_davis17', 'mast_r18_davis17', 'dino_vitb16_davis17', 'vitb_davis17']
+    ('name', 'options'),
+    [
+        ('colour', {}),
+        ('r18', dict(weights_in_config=True)),
+        ('mast_r18', {}),
+        ('dino_vits8', dict(model_name='vit_base_patch16_224.dino')),
+        ('vitb', {}),
+    ],
 )
-def test_runs(name: str, tmp_path: Path) -> None:
+def test_runs(name: str, options: dict, tmp_path: Path) -> None:
     root = make_davis(tmp_path / 'davis', dict(ant=4, bee=5))
-    metrics, cfg = run(name, root, tmp_path)
+    metrics, cfg = run(name, root, tmp_path, options)
     assert 0 < metrics['vos/J&F'] < 100
     out_dir = tmp_path / 'run' / cfg.test_evaluator.out_dir
     with open(out_dir / 'global.csv', newline='') as file:
@@ -200,7 +219,7 @@ def test_a_file_of_dino_from_the_command_line(run_tool: Callable, tmp_path: Path
         'model.backbone.model_kwargs.depth=1',
         'model.backbone.model_kwargs.num_heads=2',
     ]
-    arguments = [FOLDER / 'dino_vits8_davis17.py', tmp_path / 'dino.pth', '--work-dir', tmp_path / 'run']
+    arguments = [FOLDER / 'dino_vits8.py', tmp_path / 'dino.pth', '--work-dir', tmp_path / 'run']
     done = run_tool('tools/test.py', *arguments, '--cfg-options', *options)
     assert done.status == 0, done.errors
     assert 'vos/J&F' in done.output

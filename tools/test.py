@@ -28,20 +28,19 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    from mmsigma.apis.launch import apply_arguments, build_runner, errors_in_one_line, leave_process_group
+    from mmsigma.apis.launch import (
+        apply_arguments,
+        build_runner,
+        errors_in_one_line,
+        leave_process_group,
+        prepare_test,
+    )
     from mmsigma.utils.config import load_config
 
     with errors_in_one_line(args.config, verbose=args.verbose):
         cfg = load_config(args.config, args.cfg_options)
-        if not cfg.get('test_dataloader'):
-            raise SystemExit(f'{args.config} has no test_dataloader: it only describes pre-training')
         cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
-        cfg.load_from = args.checkpoint
-        if args.checkpoint and cfg.model.get('backbone', {}).get('type') == 'TimmViTEncoder':
-            # such checkpoints have names of timm or DINO, which only the encoder itself can read
-            cfg.model.backbone.weights, cfg.load_from = args.checkpoint, None
-        if not args.checkpoint and not cfg.get('weights_in_config', False):
-            raise SystemExit(f'{args.config} requires a checkpoint: tools/test.py {args.config} CHECKPOINT')
+        prepare_test(cfg, args.checkpoint)
         apply_arguments(cfg, args)
         if args.dump:
             evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]

@@ -1,3 +1,4 @@
+# What every run has: hooks, logs, seeds; backends and precision
 default_scope = 'mmsigma'
 
 default_hooks = dict(

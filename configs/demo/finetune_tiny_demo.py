@@ -1,15 +1,18 @@
 # Fine-tuning of the tiny demo model on the motion classes of the demo set: 8 frames of 64 x 64, 16 clips per step,
 # learning rate 2e-3. Reduced in everything but the method.
-_base_ = ['../_base_/finetune_runtime.py']
+_base_ = ['../_base_/default_runtime.py']
 
 data_root = 'demo_data'
-train_list, val_list = 'annotations/train.txt', 'annotations/val.txt'
+ann_file_train = 'annotations/train.txt'
+ann_file_val = 'annotations/val.txt'
+ann_file_test = ann_file_val
 decoder = 'decord'
 epochs = 30
 batch_size = 16
 num_workers = 2
 num_classes = 10
-lr = 2e-3
+# absolute, for 16 clips per step
+base_lr = 2e-3
 
 model = dict(
     type='VideoClassifier',
@@ -50,27 +53,27 @@ test_pipeline = [
     dict(type='CropViews', size=64),
     dict(type='PackVideoInputs'),
 ]
-dataset = dict(type='VideoDataset', data_root=data_root, data_prefix=dict(video=''))
+videos = dict(type='VideoDataset', data_root=data_root, data_prefix=dict(video=''))
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
     persistent_workers=num_workers > 0,
     drop_last=True,
     sampler=dict(type='SeededSampler', shuffle=True),
-    dataset=dict(ann_file=train_list, pipeline=train_pipeline, **dataset),
+    dataset=dict(ann_file=ann_file_train, pipeline=train_pipeline, **videos),
 )
 val_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
     persistent_workers=num_workers > 0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(ann_file=val_list, pipeline=val_pipeline, test_mode=True, **dataset),
+    dataset=dict(ann_file=ann_file_val, pipeline=val_pipeline, test_mode=True, **videos),
 )
 test_dataloader = dict(
     batch_size=4,
     num_workers=num_workers,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(ann_file=val_list, pipeline=test_pipeline, test_mode=True, **dataset),
+    dataset=dict(ann_file=ann_file_test, pipeline=test_pipeline, test_mode=True, **videos),
 )
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
@@ -79,11 +82,18 @@ train_cfg = dict(type='ResumableEpochLoop', max_epochs=epochs, val_interval=5)
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='TransformerOptimWrapperConstructor',
-    optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.999), weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=base_lr, betas=(0.9, 0.999), weight_decay=0.05),
     paramwise_cfg=dict(layer_decay=0.75),
 )
 param_scheduler = dict(
     type='WarmupCosineLR', warmup=max(1, epochs // 10), end=epochs, min_ratio=1e-3, convert_to_iter_based=True
 )
 auto_scale_lr = dict(base_batch_size=16, enable=False)
-default_hooks = dict(checkpoint=dict(interval=5), logger=dict(interval=10))
+default_hooks = dict(
+    checkpoint=dict(interval=5, max_keep_ckpts=2, save_best='acc/top1', rule='greater'), logger=dict(interval=10)
+)
+custom_hooks = [
+    dict(type='NonFiniteLossHook'),
+    dict(type='BadVideoHook', max_share=0.05),
+    dict(type='ProgressHook', keys=('loss', 'top1')),
+]

@@ -8,16 +8,20 @@
 _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'demo_data'
-train_list, val_list = 'annotations/train.txt', 'annotations/val.txt'
+ann_file_train = 'annotations/train.txt'
+ann_file_val = 'annotations/val.txt'
+ann_file_test = ann_file_val
 decoder = 'decord'
-group_size = 4
+# videos per step, all of one class
+batch_size = 4
 epochs = 20
 groups_per_epoch = 50
 classes = (0, 3)  # first and last: move_left, move_right, move_up, move_down
 num_workers = 2
 num_steps = 12
 context_stride = 5
-lr = 1e-3
+# absolute, whatever the batch
+base_lr = 1e-3
 
 model = dict(
     type='GTA',
@@ -59,13 +63,13 @@ test_pipeline = [
     dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleAllFrames')),
     dict(type='PackAlignmentInputs'),
 ]
-dataset = dict(type='PhaseVideoDataset', data_root=data_root, data_prefix=dict(video=''), label_range=classes)
+videos = dict(type='PhaseVideoDataset', data_root=data_root, data_prefix=dict(video=''), label_range=classes)
 train_dataloader = dict(
-    batch_size=group_size,
+    batch_size=batch_size,
     num_workers=num_workers,
     persistent_workers=num_workers > 0,
-    sampler=dict(type='ClassGroupSampler', group_size=group_size, num_groups=groups_per_epoch),
-    dataset=dict(ann_file=train_list, pipeline=train_pipeline, **dataset),
+    sampler=dict(type='ClassGroupSampler', group_size=batch_size, num_groups=groups_per_epoch),
+    dataset=dict(ann_file=ann_file_train, pipeline=train_pipeline, **videos),
 )
 test_dataloader = dict(
     batch_size=1,
@@ -74,13 +78,15 @@ test_dataloader = dict(
     dataset=dict(
         type='mmengine.ConcatDataset',
         datasets=[
-            dict(ann_file=train_list, phases='phases', part='train', pipeline=test_pipeline, test_mode=True, **dataset),
-            dict(ann_file=val_list, phases='phases', part='val', pipeline=test_pipeline, test_mode=True, **dataset),
+            dict(
+                ann_file=ann_file_train, phases='phases', part='train', pipeline=test_pipeline, test_mode=True, **videos
+            ),
+            dict(ann_file=ann_file_test, phases='phases', part='val', pipeline=test_pipeline, test_mode=True, **videos),
         ],
     ),
 )
 test_cfg = dict(type='TestLoop')
 test_evaluator = dict(type='AlignmentMetric')
 train_cfg = dict(type='ResumableEpochLoop', max_epochs=epochs)
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=lr, eps=1e-7))
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=base_lr, eps=1e-7))
 param_scheduler = []

@@ -1,14 +1,18 @@
 # A Mask-VOS that a CPU can train in an hour: frames of 128 x 128, 8 clips per step, from a folder with a folder of
-# frames per video. Reduced in size, length and rates; the losses and the clustering are the paper's, but for
-# the unfused V.
-_base_ = ['../mask_vos/r18_ytvos.py']
+# frames per video. 400 epochs of correspondence and 100 of all losses, learning rate 3e-4. Reduced in size, length and
+# rates; the losses and the clustering are the paper's, but for the unfused V.
+_base_ = ['../_base_/datasets/mask_vos.py', '../_base_/methods/mask_vos.py']
 
 data_root = 'data/videos_160px'
+video_folder = ''
 decoder = 'frames'
 batch_size = 8
 num_workers = 1
-correspondence_epochs, joint_epochs, update_every = 400, 100, 50
-lr = 3e-4
+correspondence_epochs = 400
+joint_epochs = 100
+update_every = 50
+# absolute
+base_lr = 3e-4
 
 train_pipeline = [
     dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleCorrespondingFrames', min_gap=5)),
@@ -21,13 +25,25 @@ train_pipeline = [
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
-    dataset=dict(data_root=data_root, data_prefix=dict(video=''), folders=decoder == 'frames', pipeline=train_pipeline),
+    persistent_workers=num_workers > 0,
+    dataset=dict(
+        data_root=data_root,
+        data_prefix=dict(video=video_folder),
+        folders=decoder == 'frames',
+        pipeline=train_pipeline,
+    ),
 )
 model = dict(mask_encoder=dict(fused=False))
 train_cfg = dict(max_epochs=correspondence_epochs + joint_epochs)
-optim_wrapper = dict(optimizer=dict(lr=lr))
+optim_wrapper = dict(optimizer=dict(lr=base_lr))
 param_scheduler = []
 default_hooks = dict(checkpoint=dict(interval=50, max_keep_ckpts=2))
-custom_hooks = _base_.custom_hooks[:-1] + [
-    dict(type='ReclusterHook', start=correspondence_epochs, interval=update_every, settings=dict(size=256)),
+custom_hooks = [
+    *_base_.training_hooks,
+    dict(
+        type='ReclusterHook',
+        start=correspondence_epochs,
+        interval=update_every,
+        settings=dict(size=256, num_clusters=_base_.num_clusters, method=_base_.cluster_method),
+    ),
 ]

@@ -1,12 +1,16 @@
-# A small Mask-VOS for the CPU: frames of 64 x 64, two epochs of correspondence and two of all losses, on a folder of
-# videos. Reduced in everything but the method.
-_base_ = ['../mask_vos/r18_ytvos.py']
+# A small Mask-VOS for the CPU: frames of 64 x 64, 4 clips per step, two epochs of correspondence and two of all losses
+# at a learning rate of 1e-4, on a folder of videos. Reduced in everything but the method.
+_base_ = ['../_base_/datasets/mask_vos.py', '../_base_/methods/mask_vos.py']
 
 data_root = 'demo_data/videos'
+video_folder = ''
 decoder = 'decord'
 batch_size = 4
 num_workers = 2
 step = 3
+correspondence_epochs = 2
+joint_epochs = 2
+update_every = 1
 
 train_pipeline = [
     dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleCorrespondingFrames', step=step, min_gap=5)),
@@ -19,12 +23,23 @@ train_pipeline = [
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
-    dataset=dict(data_root=data_root, data_prefix=dict(video=''), folders=decoder == 'frames', pipeline=train_pipeline),
+    persistent_workers=num_workers > 0,
+    dataset=dict(
+        data_root=data_root,
+        data_prefix=dict(video=video_folder),
+        folders=decoder == 'frames',
+        pipeline=train_pipeline,
+    ),
 )
-correspondence_epochs, joint_epochs = 2, 2
+model = dict(mask_encoder=dict(fused=False))
 train_cfg = dict(max_epochs=correspondence_epochs + joint_epochs)
 param_scheduler = []
-model = dict(mask_encoder=dict(fused=False))
-custom_hooks = _base_.custom_hooks[:-1] + [
-    dict(type='ReclusterHook', start=correspondence_epochs, interval=1, settings=dict(step=step, size=64)),
+custom_hooks = [
+    *_base_.training_hooks,
+    dict(
+        type='ReclusterHook',
+        start=correspondence_epochs,
+        interval=update_every,
+        settings=dict(step=step, size=64, num_clusters=_base_.num_clusters, method=_base_.cluster_method),
+    ),
 ]

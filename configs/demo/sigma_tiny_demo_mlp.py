@@ -3,13 +3,15 @@
 _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'demo_data'
-ann_file = 'annotations/train.txt'
+ann_file_train = 'annotations/train.txt'
 decoder = 'decord'
 epochs = 60
 batch_size = 16
 num_workers = 2
 mask_ratio = 0.75
-lr = 1e-3
+num_prototypes = 64
+# absolute, for 16 clips per step
+base_lr = 1e-3
 
 model = dict(
     type='SIGMA',
@@ -26,7 +28,7 @@ model = dict(
     target=dict(type='MLPTarget', hidden_channels=(256, 256, 128), out_channels=64, patch_size=8),
     head=dict(
         type='PrototypeHead',
-        num_prototypes=64,
+        num_prototypes=num_prototypes,
         loss=dict(type='SwappedAssignmentLoss', epsilon=0.05, num_iters=10, temperature=0.1),
     ),
 )
@@ -46,7 +48,7 @@ train_dataloader = dict(
     dataset=dict(
         type='VideoDataset',
         data_root=data_root,
-        ann_file=ann_file,
+        ann_file=ann_file_train,
         data_prefix=dict(video=''),
         optional_list='annotations/train.txt',
         pipeline=train_pipeline,
@@ -56,7 +58,7 @@ train_cfg = dict(type='ResumableEpochLoop', max_epochs=epochs)
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='TransformerOptimWrapperConstructor',
-    optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.95), weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=base_lr, betas=(0.9, 0.95), weight_decay=0.05),
 )
 param_scheduler = dict(
     type='WarmupCosineLR', warmup=max(1, epochs // 10), end=epochs, min_ratio=1 / 15, convert_to_iter_based=True
@@ -64,7 +66,5 @@ param_scheduler = dict(
 auto_scale_lr = dict(base_batch_size=16, enable=False)
 
 default_hooks = dict(logger=dict(interval=10))
-custom_hooks = _base_.custom_hooks + [
-    dict(type='CollapseHook'),
-    dict(type='PicturesHook', interval=20),
-]
+training_hooks = _base_.custom_hooks
+custom_hooks = [*training_hooks, dict(type='CollapseHook'), dict(type='PicturesHook', interval=20)]

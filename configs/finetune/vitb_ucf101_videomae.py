@@ -2,12 +2,14 @@
 # 0.5, least rate 1e-5, 8 GPUs x 16 clips = 128 clips per step, learning rate 2.5e-4, 10 x 3 views.
 _base_ = ['vitb_ucf101.py']
 
-global_batch = 128
-base_lr = 5e-4
 batch_size = 16
+global_batch = 128
+# per 256 clips
+base_lr = 5e-4
 
 model = dict(backbone=dict(drop_path_rate=0.2), head=dict(dropout=0.5))
 train_dataloader = dict(batch_size=batch_size)
+val_dataloader = dict(batch_size=batch_size)
 optim_wrapper = dict(
     optimizer=dict(lr=base_lr * global_batch / 256), paramwise_cfg=dict(layer_decay=0.7), accumulative_counts=1
 )

@@ -1,6 +1,6 @@
-# TCC's combination: TCC, Shuffle and Learn and TCN, weighted 0.33, 0.33 and 0.34. On Penn Action; otherwise as
-# tcn_penn_action.
-_base_ = ['tcn_penn_action.py']
+# TCC's combination: TCC, Shuffle and Learn and TCN, weighted 0.33, 0.33 and 0.34. On Penn Action, 13 actions in one
+# network: 4 videos of one per step, learning rate 1e-4, 150,000 steps.
+_base_ = ['../_base_/datasets/penn_action.py', '../_base_/methods/tcn.py']
 
 heads = [
     dict(type='AlignmentHead', loss=dict(type='TCCLoss')),
@@ -8,3 +8,8 @@ heads = [
     dict(type='AlignmentHead', loss=dict(type='TCNLoss')),
 ]
 model = dict(head=dict(_delete_=True, type='CombinedHead', heads=heads, weights=(0.33, 0.33, 0.34)))
+train_pipeline = [
+    dict(type='ReadClip', decoder=_base_.decoder, sampling=dict(positives=_base_.positives, **_base_.sampling)),
+    dict(type='PackAlignmentInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

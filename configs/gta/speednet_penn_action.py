@@ -1,8 +1,9 @@
 # SpeedNet: is a clip sped up; frames at equal distances, embeddings of any length. On Penn Action, 13 actions in one
-# network; otherwise as gta_penn_action.
-_base_ = ['gta_penn_action.py']
+# network: 4 videos of one per step, learning rate 1e-4, 150,000 steps.
+_base_ = ['../_base_/datasets/penn_action.py', '../_base_/methods/speednet.py']
 
-model = dict(neck=dict(normalize=False), head=dict(_delete_=True, type='SpeedHead'))
-train_pipeline = _base_.train_pipeline
-train_pipeline[0].sampling.sampling = 'stride'
+train_pipeline = [
+    dict(type='ReadClip', decoder=_base_.decoder, sampling=dict(sampling='stride', **_base_.sampling)),
+    dict(type='PackAlignmentInputs'),
+]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

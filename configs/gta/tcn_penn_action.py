@@ -1,8 +1,9 @@
 # TCN: each frame and one up to 5 frames before it, n-pairs; embeddings of any length. On Penn Action, 13 actions in
-# one network; otherwise as gta_penn_action.
-_base_ = ['gta_penn_action.py']
+# one network: 4 videos of one per step, learning rate 1e-4, 150,000 steps.
+_base_ = ['../_base_/datasets/penn_action.py', '../_base_/methods/tcn.py']
 
-model = dict(neck=dict(normalize=False), head=dict(loss=dict(_delete_=True, type='TCNLoss', kind='n_pairs')))
-train_pipeline = _base_.train_pipeline
-train_pipeline[0].sampling.positives = 5
+train_pipeline = [
+    dict(type='ReadClip', decoder=_base_.decoder, sampling=dict(positives=_base_.positives, **_base_.sampling)),
+    dict(type='PackAlignmentInputs'),
+]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,10 +1,22 @@
 # Nearest neighbours on Something-Something V2 in the features of a frozen ViT-B, of the middles of 16 segments; see
 # vitb_k400.py.
-_base_ = ['vitb_k400.py']
+_base_ = ['../_base_/datasets/ssv2.py', '../_base_/methods/knn.py']
 
-data_root = 'data/sthv2'
+batch_size = 16
 
-val_pipeline = _base_.val_pipeline
-val_pipeline[0].sampling = dict(type='SampleSegmentViews', clip_len=16, num_clips=1)
-test_dataloader = dict(dataset=dict(data_root=data_root, pipeline=val_pipeline))
-test_cfg = dict(bank_dataloader=dict(dataset=dict(data_root=data_root, pipeline=val_pipeline)))
+bank_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=_base_.num_workers,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='VideoDataset',
+        data_root=_base_.data_root,
+        ann_file=_base_.ann_file_train,
+        pipeline=_base_.val_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=_base_.val_pipeline))
+test_cfg = dict(_delete_=True, type='KNNTestLoop', bank_dataloader=bank_dataloader, k=(10, 20, 100, 200))
+test_evaluator = []
+train_dataloader = val_dataloader = val_cfg = val_evaluator = None

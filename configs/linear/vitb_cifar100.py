@@ -3,15 +3,23 @@
 _base_ = ['vitb_in1k.py']
 
 data_root = 'data/cifar100'
+ann_file_val = 'test.txt'
+ann_file_test = ann_file_val
 num_classes = 100
 epochs = 100
 
 model = dict(head=dict(num_classes=num_classes), data_preprocessor=dict(mixing=dict(num_classes=num_classes)))
 read = dict(type='ReadImageClip', num_frames=_base_.num_frames, upscale=224)
-train_pipeline = [read, *_base_.train_pipeline[1:]]
-val_pipeline = [read, *_base_.val_pipeline[1:]]
+train_pipeline = [
+    read,
+    dict(type='RandAugmentClip', policy='rand-m7-n4-mstd0.5-inc1', size=224),
+    dict(type='RandomResizedCropClip', size=224, scale=(0.25, 1.0), ratio=(3 / 4, 4 / 3)),
+    dict(type='FlipClip', prob=0.5),
+    dict(type='PackVideoInputs'),
+]
+val_pipeline = [read, dict(type='CropViews', size=224, num_crops=1), dict(type='PackVideoInputs')]
 train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(data_root=data_root, ann_file='test.txt', pipeline=val_pipeline))
-test_dataloader = dict(dataset=dict(data_root=data_root, ann_file='test.txt', pipeline=val_pipeline))
+val_dataloader = dict(dataset=dict(data_root=data_root, ann_file=ann_file_val, pipeline=val_pipeline))
+test_dataloader = dict(dataset=dict(data_root=data_root, ann_file=ann_file_test, pipeline=val_pipeline))
 param_scheduler = dict(end=epochs)
 train_cfg = dict(max_epochs=epochs)

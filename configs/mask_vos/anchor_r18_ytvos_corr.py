@@ -1,5 +1,4 @@
-# The correspondence of the release without masks.
-_base_ = ['anchor_r18_ytvos.py']
+# The correspondence of the release without masks; otherwise as r18_ytvos_corr.
+_base_ = ['r18_ytvos_corr.py']
 
-model = dict(mask_encoder=None, decoder=None)
-custom_hooks = _base_.custom_hooks[:-1]
+model = dict(correspondence=dict(_delete_=True, type='AnchorCorrespondence', cross_weight=0.1, temporal_weight=1.0))

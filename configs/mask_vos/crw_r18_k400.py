@@ -1,15 +1,19 @@
-# With the correspondence of CRW and its recipe: Kinetics-400, 4 frames at 8 a second, each cropped by itself, walks
-# over patches, 20 clips per step, Adam at 1e-4; 25 epochs, times 0.3 after 20. Then 8 epochs of all losses at 1e-5,
-# videos clustered anew every 4: a choice of ours, as of Kinetics the paper's 100 would be 24 million clips.
-_base_ = ['r18_ytvos.py']
+# Mask-VOS with the correspondence of CRW and its recipe: Kinetics-400, 4 frames at 8 a second, each cropped by itself,
+# walks over patches, 20 clips per step, Adam at 1e-4; 25 epochs, times 0.3 after 20. Then 8 epochs of all losses at
+# 1e-5, videos clustered anew every 4: a choice of ours, as of Kinetics the paper's 100 would be 24 million clips. Walks
+# over every fourth cell of the keys of whole frames in place of patches, so that one encoding of the frames serves both
+# losses: model.correspondence.nodes=cells model.correspondence.cell_stride=4
+_base_ = ['../_base_/datasets/mask_vos.py', '../_base_/methods/mask_vos.py']
 
 data_root = 'data/kinetics400'
-ann_file = 'train.txt'
+ann_file_train = 'train.txt'
 video_folder = ''
 decoder = 'decord'
 batch_size = 20
 fps = 8
-correspondence_epochs, joint_epochs, update_every = 25, 8, 4
+correspondence_epochs = 25
+joint_epochs = 8
+update_every = 4
 
 model = dict(
     backbone=dict(key_layers=1, padding_mode='reflect'),
@@ -34,7 +38,7 @@ train_dataloader = dict(
     batch_size=batch_size,
     dataset=dict(
         data_root=data_root,
-        ann_file=ann_file,
+        ann_file=ann_file_train,
         optional_list='train.txt',
         data_prefix=dict(video=video_folder),
         folders=decoder == 'frames',
@@ -48,6 +52,12 @@ param_scheduler = [
     dict(type='ConstantLR', factor=1 / 3, begin=correspondence_epochs, end=correspondence_epochs + joint_epochs + 1),
 ]
 auto_scale_lr = dict(base_batch_size=20)
-custom_hooks = _base_.custom_hooks[:-1] + [
-    dict(type='ReclusterHook', start=correspondence_epochs, interval=update_every, settings=dict(fps=fps)),
+custom_hooks = [
+    *_base_.training_hooks,
+    dict(
+        type='ReclusterHook',
+        start=correspondence_epochs,
+        interval=update_every,
+        settings=dict(fps=fps, num_clusters=_base_.num_clusters, method=_base_.cluster_method),
+    ),
 ]

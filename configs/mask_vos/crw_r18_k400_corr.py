@@ -1,7 +1,10 @@
-# CRW itself, 25 epochs. Test: configs/vos/r18_crw_davis17.py.
+# CRW itself: Kinetics-400, 25 epochs, 20 clips per step, Adam at 1e-4, times 0.3 after 20. Test:
+# configs/vos/r18_crw.py.
 _base_ = ['crw_r18_k400.py']
 
+correspondence_epochs = 25
+
 model = dict(mask_encoder=None, decoder=None)
-train_cfg = dict(max_epochs=_base_.correspondence_epochs)
-param_scheduler = _base_.param_scheduler[:1]
-custom_hooks = _base_.custom_hooks[:-1]
+train_cfg = dict(max_epochs=correspondence_epochs)
+param_scheduler = [dict(type='MultiStepLR', milestones=[20, 30, 40], gamma=0.3, end=correspondence_epochs)]
+custom_hooks = _base_.training_hooks

@@ -1,21 +1,33 @@
-# With the correspondence of MAST, its network and its learning rate of 1e-3, which halves as r18_ytvos's does; then all
-# losses at 1e-5. Three frames per clip, each copied from the one before it, at gaps of 2, 5 or 8.
+# Mask-VOS with the correspondence of MAST, its network and its learning rate of 1e-3, which halves as r18_ytvos's does;
+# then all losses at 1e-5. 300 + 100 epochs, 16 clips per step of three frames, each copied from the one before it, at
+# gaps of 2, 5 or 8.
 _base_ = ['r18_ytvos.py']
 
-lr = 1e-3
+# absolute, for 16 clips per step
+base_lr = 1e-3
 
 model = dict(
     backbone=dict(_delete_=True, type='MASTKeyEncoder'),
     correspondence=dict(_delete_=True, type='PhotometricCorrespondence', weight=1.0, radius=6),
 )
 train_pipeline = [
-    {**_base_.train_pipeline[0], 'sampling': dict(type='SampleFramesAtGaps', num_frames=3, step=_base_.step)},
-    *_base_.train_pipeline[1:4],
+    dict(
+        type='ReadClip',
+        decoder=_base_.decoder,
+        sampling=dict(type='SampleFramesAtGaps', num_frames=3, step=_base_.step),
+    ),
+    dict(type='LoadPseudoMasks'),
+    dict(type='ScaleCropFlip', size=256, short_side=(256, 320), flip=0.5),
+    dict(type='ChooseTargets', max_objects=2),
     dict(type='PackClipViews'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-optim_wrapper = dict(optimizer=dict(lr=lr))
+optim_wrapper = dict(optimizer=dict(lr=base_lr))
 param_scheduler = [
-    _base_.param_scheduler[0],
-    {**_base_.param_scheduler[1], 'gamma': _base_.joint_lr / lr * 2 ** len(_base_.halvings)},
+    dict(type='MultiStepLR', milestones=_base_.halvings, gamma=0.5),
+    dict(
+        type='MultiStepLR',
+        milestones=[_base_.correspondence_epochs],
+        gamma=_base_.joint_lr / base_lr * 2 ** len(_base_.halvings),
+    ),
 ]

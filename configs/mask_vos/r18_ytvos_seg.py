@@ -1,5 +1,14 @@
-# Segmentation alone (table 4a of the paper): from the first epoch on, of clusters that begin with random features.
-_base_ = ['r18_ytvos.py']
+# Segmentation alone (table 4a of the paper): 400 epochs, from the first on, of clusters that begin with random
+# features. 16 clips of 3 frames per step, learning rate as r18_ytvos.
+_base_ = ['../_base_/datasets/mask_vos.py', '../_base_/methods/mask_vos.py']
 
 model = dict(correspondence=None)
-custom_hooks = _base_.custom_hooks[:-1] + [{**_base_.custom_hooks[-1], 'start': 0}]
+custom_hooks = [
+    *_base_.training_hooks,
+    dict(
+        type='ReclusterHook',
+        start=0,
+        interval=_base_.update_every,
+        settings=dict(step=_base_.step, num_clusters=_base_.num_clusters, method=_base_.cluster_method),
+    ),
+]

@@ -1,5 +1,4 @@
-# ResNet-50, correspondence alone.
-_base_ = ['r50_ytvos.py']
+# ResNet-50, correspondence alone; otherwise as r18_ytvos_corr.
+_base_ = ['r18_ytvos_corr.py']
 
-model = dict(mask_encoder=None, decoder=None)
-custom_hooks = _base_.custom_hooks[:-1]
+model = dict(backbone=dict(depth=50))

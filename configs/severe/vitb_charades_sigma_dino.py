@@ -2,50 +2,59 @@
 # per step (8 GPUs x 2), learning rate 1e-4, sigmoid per class, largest score of 10 clips. The paper names no optimiser:
 # AdamW, cosine and layer decay are those of its other fine-tuning. Give the pre-trained weights by
 # --cfg-options load_from=...
-_base_ = [
-    '../_base_/models/classifier_vitb.py',
-    '../_base_/datasets/dense_video.py',
-    '../_base_/schedules/finetune.py',
-    '../_base_/finetune_runtime.py',
-]
+_base_ = ['../_base_/datasets/k400.py', '../_base_/methods/finetune.py']
 
-# Charades_v1_train.csv and Charades_v1_test.csv, and <id>.mp4 below video_folder. For folders of frames:
+# <id>.mp4 below video_folder. For folders of frames:
 # --cfg-options decoder=frames frames=True fps=24 video_folder=Charades_v1_rgb
 data_root = 'data/charades'
+ann_file_train = 'Charades_v1_train.csv'
+ann_file_val = 'Charades_v1_test.csv'
+ann_file_test = ann_file_val
 video_folder = 'videos'
 decoder = 'decord'
 frames = False
 fps = None
+num_clips = 10
 epochs = 57
 batch_size = 2
 global_batch = 16
+# per 256 clips
 base_lr = 1.6e-3
 
 model = dict(
     data_preprocessor=dict(_delete_=True, type='VideoDataPreprocessor'),
     head=dict(num_classes=157, multi_label=True, label_smoothing=0.0),
 )
-
 train_pipeline = [
     dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleCharadesClip', clip_len=16, frame_interval=8)),
     dict(type='ShortSideCrop', size=224, short_side=(256, 340)),
     dict(type='FlipClip', prob=0.5),
     dict(type='PackVideoInputs'),
 ]
-val_pipeline, test_pipeline = _base_.val_pipeline, _base_.test_pipeline
-val_pipeline[0].sampling = dict(type='SampleCharadesClip', clip_len=16, frame_interval=8, num_clips=1)
-test_pipeline[0].sampling = dict(type='SampleCharadesClip', clip_len=16, frame_interval=8, num_clips=10)
-test_pipeline[1].num_crops = 1
-
-dataset = dict(
-    type='CharadesDataset', data_root=data_root, data_prefix=dict(video=video_folder), frames=frames, fps=fps
+val_pipeline = [
+    dict(
+        type='ReadClip',
+        decoder=decoder,
+        sampling=dict(type='SampleCharadesClip', clip_len=16, frame_interval=8, num_clips=1),
+    ),
+    dict(type='CropViews', size=224, num_crops=1),
+    dict(type='PackVideoInputs'),
+]
+test_pipeline = [
+    dict(
+        type='ReadClip',
+        decoder=decoder,
+        sampling=dict(type='SampleCharadesClip', clip_len=16, frame_interval=8, num_clips=num_clips),
+    ),
+    dict(type='CropViews', size=224, num_crops=1),
+    dict(type='PackVideoInputs'),
+]
+videos = dict(type='CharadesDataset', data_root=data_root, data_prefix=dict(video=video_folder), frames=frames, fps=fps)
+train_dataloader = dict(batch_size=batch_size, dataset=dict(ann_file=ann_file_train, pipeline=train_pipeline, **videos))
+val_dataloader = dict(
+    batch_size=batch_size, dataset=dict(ann_file=ann_file_val, strict=True, pipeline=val_pipeline, **videos)
 )
-test_set = dict(ann_file='Charades_v1_test.csv', strict=True, **dataset)
-train_dataloader = dict(
-    batch_size=batch_size, dataset=dict(ann_file='Charades_v1_train.csv', pipeline=train_pipeline, **dataset)
-)
-val_dataloader = dict(batch_size=batch_size, dataset=dict(pipeline=val_pipeline, **test_set))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline, **test_set))
+test_dataloader = dict(dataset=dict(ann_file=ann_file_test, strict=True, pipeline=test_pipeline, **videos))
 val_evaluator = test_evaluator = dict(_delete_=True, type='MultiLabelMAP')
 
 optim_wrapper = dict(optimizer=dict(lr=base_lr * global_batch / 256))

@@ -3,19 +3,34 @@
 # 0.0375 with steps at epochs 41 and 49, made for a convolutional network, and colours in the order BGR.
 _base_ = ['vitb_charades_sigma_dino.py']
 
-img_size = 112
-clip_len = 32
-
 # the weights were trained on 14 x 14 tokens per time
-model = dict(backbone=dict(img_size=img_size, num_frames=clip_len, position_grid=(16, 14, 14)), head=dict(dropout=0.5))
-train_pipeline, val_pipeline, test_pipeline = _base_.train_pipeline, _base_.val_pipeline, _base_.test_pipeline
-train_pipeline[0].sampling.clip_len = clip_len
-val_pipeline[0].sampling.clip_len = clip_len
-test_pipeline[0].sampling.clip_len = clip_len
-train_pipeline[1].size = img_size
-val_pipeline[1].size = img_size
-test_pipeline[1].size = img_size
-test_pipeline[1].num_crops = 3
+model = dict(backbone=dict(img_size=112, num_frames=32, position_grid=(16, 14, 14)), head=dict(dropout=0.5))
+train_pipeline = [
+    dict(
+        type='ReadClip', decoder=_base_.decoder, sampling=dict(type='SampleCharadesClip', clip_len=32, frame_interval=8)
+    ),
+    dict(type='ShortSideCrop', size=112, short_side=(256, 340)),
+    dict(type='FlipClip', prob=0.5),
+    dict(type='PackVideoInputs'),
+]
+val_pipeline = [
+    dict(
+        type='ReadClip',
+        decoder=_base_.decoder,
+        sampling=dict(type='SampleCharadesClip', clip_len=32, frame_interval=8, num_clips=1),
+    ),
+    dict(type='CropViews', size=112, num_crops=1),
+    dict(type='PackVideoInputs'),
+]
+test_pipeline = [
+    dict(
+        type='ReadClip',
+        decoder=_base_.decoder,
+        sampling=dict(type='SampleCharadesClip', clip_len=32, frame_interval=8, num_clips=_base_.num_clips),
+    ),
+    dict(type='CropViews', size=112, num_crops=3),
+    dict(type='PackVideoInputs'),
+]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

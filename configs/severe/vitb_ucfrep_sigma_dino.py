@@ -1,19 +1,23 @@
 # SEVERE, repetition counting on UCFRep, as the SIGMA paper has it: windows of 32 frames of 224 x 224, 100 epochs,
 # 32 videos per step (8 GPUs x 4), Adam, constant learning rate 5e-5. Give the pre-trained weights by
 # --cfg-options load_from=...
-# data_root holds the annotations as folders train/ and val/ of .mat files, and the videos of UCF101 anywhere below
+# data_root holds the annotations as folders of .mat files, train/ and val/, and the videos of UCF101 anywhere below
 # videos/. Each batch is trained on for 11 updates, along walks that the predictions steer; num_steps=1 for one.
 # 421 videos x 10 parts x 11 updates x 100 epochs are 4.6 million windows; the paper speaks of about 2 million.
 _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'data/ucfrep'
+ann_file_train = 'train'
+ann_file_val = 'val'
+ann_file_test = ann_file_val
 # pyav, decord or torchcodec; the last two return wrong frames of UCF101's AVI files with B-frames
 decoder = 'pyav'
 img_size = 224
 epochs = 100
 batch_size = 4
 num_workers = 4
-lr = 5e-5
+# absolute, whatever the batch
+base_lr = 5e-5
 
 model = dict(
     type='RepetitionCounter',
@@ -52,14 +56,14 @@ train_dataloader = dict(
     dataset=dict(
         type='RepetitionDataset',
         data_root=data_root,
-        ann_file='train',
+        ann_file=ann_file_train,
         data_prefix=dict(video='videos'),
         samples_per_video=10,
         pipeline=train_pipeline,
     ),
 )
 # SEVERE chooses the checkpoint by the error on these very videos; here the last one counts
-val_dataloader = test_dataloader = dict(
+val_dataloader = dict(
     batch_size=1,
     num_workers=num_workers,
     persistent_workers=num_workers > 0,
@@ -67,7 +71,22 @@ val_dataloader = test_dataloader = dict(
     dataset=dict(
         type='RepetitionDataset',
         data_root=data_root,
-        ann_file='val',
+        ann_file=ann_file_val,
+        data_prefix=dict(video='videos'),
+        strict=True,
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='RepetitionDataset',
+        data_root=data_root,
+        ann_file=ann_file_test,
         data_prefix=dict(video='videos'),
         strict=True,
         test_mode=True,
@@ -79,5 +98,5 @@ val_evaluator = test_evaluator = dict(type='CountingErrorMetric')
 train_cfg = dict(type='ResumableEpochLoop', max_epochs=epochs, val_interval=10)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=lr))
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=base_lr))
 auto_scale_lr = dict(base_batch_size=32, enable=False)

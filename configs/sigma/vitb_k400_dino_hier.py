@@ -1,5 +1,7 @@
 # Hierarchical prototypes, the paper's future work: coarse, middle and fine codebooks, each with its own Sinkhorn and
-# loss. 640 clips per step, learning rate 3.75e-4.
-_base_ = ['vitb_k400_dino.py']
+# loss. Kinetics-400, 800 epochs. 16 GPUs x 40 clips = 640 clips per step, learning rate 3.75e-4.
+_base_ = ['../_base_/datasets/k400_pretrain.py', '../_base_/methods/sigma.py']
 
-model = dict(head=dict(num_prototypes=[100, 600, 3000], level_weights=[1 / 3, 1 / 3, 1 / 3]))
+num_prototypes = [100, 600, 3000]
+
+model = dict(head=dict(num_prototypes=num_prototypes, level_weights=[1 / 3, 1 / 3, 1 / 3]))

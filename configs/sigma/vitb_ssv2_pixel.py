@@ -1,9 +1,2 @@
-# VideoMAE, ViT-B, Something-Something V2. 64 GPUs x 32 clips = 2048 clips per step, learning rate 1.2e-3.
-_base_ = ['vitb_ssv2_dino.py']
-
-global_batch = 2048
-
-model = dict(target=dict(_delete_=True, type='PixelTarget'), head=dict(_delete_=True, type='RegressionHead'))
-optim_wrapper = dict(optimizer=dict(lr=_base_.base_lr * global_batch / 256))
-auto_scale_lr = dict(base_batch_size=global_batch)
-custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] != 'CollapseHook']
+# VideoMAE, ViT-B, Something-Something V2, 800 epochs. 64 GPUs x 32 clips = 2048 clips per step, learning rate 1.2e-3.
+_base_ = ['../_base_/datasets/ssv2_pretrain.py', '../_base_/methods/videomae.py']

@@ -1,5 +1,6 @@
-# SIGMA-DINO, ViT-H, Kinetics-400; not in the paper. 64 GPUs x 10 clips = 640 clips per step, learning rate 3.75e-4.
-_base_ = ['vitb_k400_dino.py']
+# SIGMA-DINO, ViT-H, Kinetics-400, 800 epochs; not in the paper. 64 GPUs x 10 clips = 640 clips per step, learning rate
+# 3.75e-4.
+_base_ = ['../_base_/datasets/k400_pretrain.py', '../_base_/methods/sigma.py']
 
 batch_size = 10
 

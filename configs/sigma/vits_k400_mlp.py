@@ -1,4 +1,12 @@
-# SIGMA-MLP, ViT-S, Kinetics-400, 4000 prototypes. 16 GPUs x 40 clips = 640 clips per step, learning rate 3.75e-4.
-_base_ = ['vits_k400_dino.py']
+# SIGMA-MLP, ViT-S, Kinetics-400, 800 epochs, 4000 prototypes. 16 GPUs x 40 clips = 640 clips per step, learning rate
+# 3.75e-4.
+_base_ = ['../_base_/datasets/k400_pretrain.py', '../_base_/methods/sigma.py']
 
-model = dict(target=dict(_delete_=True, type='MLPTarget'), head=dict(num_prototypes=4000))
+num_prototypes = 4000
+
+model = dict(
+    backbone=dict(arch='small'),
+    neck=dict(embed_dims=192, num_heads=3),
+    target=dict(_delete_=True, type='MLPTarget'),
+    head=dict(num_prototypes=num_prototypes),
+)

@@ -1,12 +1,8 @@
-# VideoMAE, ViT-S, Something-Something V2, 2400 epochs. 64 GPUs x 32 clips = 2048 clips per step,
-# learning rate 1.2e-3.
-_base_ = ['vits_ssv2_dino.py']
+# VideoMAE, ViT-S, Something-Something V2, 2400 epochs. 64 GPUs x 32 clips = 2048 clips per step, learning rate 1.2e-3.
+_base_ = ['../_base_/datasets/ssv2_pretrain.py', '../_base_/methods/videomae.py']
 
-batch_size = 32
-global_batch = 2048
+epochs = 2400
 
-model = dict(target=dict(_delete_=True, type='PixelTarget'), head=dict(_delete_=True, type='RegressionHead'))
-train_dataloader = dict(batch_size=batch_size)
-optim_wrapper = dict(optimizer=dict(lr=_base_.base_lr * global_batch / 256))
-auto_scale_lr = dict(base_batch_size=global_batch)
-custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] != 'CollapseHook']
+model = dict(backbone=dict(arch='small'), neck=dict(embed_dims=192, num_heads=3))
+param_scheduler = dict(end=epochs)
+train_cfg = dict(max_epochs=epochs)

@@ -1,14 +1,17 @@
 # Unsupervised video object segmentation on the validation videos of DAVIS-2017 by k-means of the dense features of a
-# frozen ViT-B: one clip of 16 evenly spaced frames per video, masks and features at 28 x 28.
+# frozen ViT-B (arch=small for ViT-S): one clip of 16 evenly spaced frames per video, masks and features at 28 x 28.
 # Nothing is trained: tools/test.py CONFIG PRETRAINED.pth
 # The final norm is that of pre-training; for weights of fine-tuning, which have none: model.backbone.final_norm=False
 _base_ = ['../_base_/default_runtime.py']
 
+# base or small
+arch = 'base'
 data_root = 'data/davis'
 num_frames = 16
 # even, random or consecutive
 frame_choice = 'even'
-img_size, mask_size = 224, 28
+img_size = 224
+mask_size = 28
 num_workers = 4
 
 # as many clusters as ids ('gt'), and over-clustering: the paper has 6 in one place and 10 in another
@@ -34,7 +37,7 @@ model = dict(
     clustering=clustering,
     backbone=dict(
         type='VideoVisionTransformer',
-        arch='base',
+        arch=arch,
         img_size=img_size,
         num_frames=num_frames,
         patch_size=16,

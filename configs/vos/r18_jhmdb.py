@@ -1,10 +1,10 @@
 # Joints of JHMDB, split 1, test, by the protocol of CRW: frames of 320 x 320 whatever their shape, 7 previous frames,
 # bells of half a cell, a joint is the mean of its 3 best cells. Its users test with a radius of 5, its tool's default
 # is 12.
-_base_ = ['r18_crw_davis17.py']
+_base_ = ['r18_crw.py']
 
 data_root = 'data/JHMDB'
-dataset = dict(_delete_=True, type='JHMDBDataset', data_root=data_root, split=1)
+
 model = dict(
     type='KeypointPropagation',
     geometry=dict(size=(320, 320)),
@@ -12,5 +12,5 @@ model = dict(
     sigma=0.5,
     k=3,
 )
-test_dataloader = dict(dataset=dataset)
+test_dataloader = dict(dataset=dict(_delete_=True, type='JHMDBDataset', data_root=data_root, split=1))
 test_evaluator = dict(_delete_=True, type='PCKMetric', out_dir='jhmdb_split1')

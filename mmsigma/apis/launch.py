@@ -46,6 +46,22 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         enable_mixed_precision(cfg)
 
 
+def prepare_test(cfg: Config, checkpoint: str | None) -> None:
+    """Let a config test a checkpoint, in place; None for models whose config names their weights.
+
+    Raises:
+        ValueError: If the config tests nothing, or needs a checkpoint.
+    """
+    if not cfg.get('test_dataloader'):
+        raise ValueError('it has no test_dataloader: it only describes pre-training')
+    cfg.load_from = checkpoint
+    if checkpoint and cfg.model.get('backbone', {}).get('type') == 'TimmViTEncoder':
+        # their names are timm's or DINO's, which the encoder itself reads
+        cfg.model.backbone.weights, cfg.load_from = checkpoint, None
+    if not checkpoint and not cfg.get('weights_in_config', False):
+        raise ValueError('it needs a checkpoint')
+
+
 def enable_mixed_precision(cfg: Config) -> None:
     """Enable mixed precision in a config: float16 or bfloat16 on a GPU, bfloat16 on a CPU.
 

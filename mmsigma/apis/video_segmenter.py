@@ -39,7 +39,7 @@ class VideoSegmenter:
 
     ::
 
-        segment = VideoSegmenter('configs/vos/dino_vits8_davis17.py')
+        segment = VideoSegmenter('configs/vos/dino_vits8.py')
         segment.write('dog.mp4', 'dog_first_frame.png', 'results/dog')
         for frame, mask in segment('dog.mp4', 'dog_first_frame.png'): ...
 

@@ -27,14 +27,14 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     Raises:
         FileNotFoundError: If there is no such file or package.
         mmsigma.utils.preflight.ConfigError: If an option without a dot is neither a variable that a file assigns nor a
-            setting of the Runner, or if the file or the options set ``trust_checkpoints``, which authors of configs
-            must not decide.
+            setting of the Runner, if its value is none of those that a file chooses by, or if the file or the options
+            set ``trust_checkpoints``, which authors of configs must not decide.
     """
     path = find_config(path)
     options = dict(options or {})
     variables = {key: value for key, value in options.items() if '.' not in key and not isinstance(value, dict)}
     with compat.bases_from_installed_packages(), compat.overridden_variables(variables) as found:
-        cfg = Config.fromfile(path)
+        cfg = _read(path, variables)
     for key in options:
         if '.' not in key and key not in found:
             check_option(key, cfg, is_variable=key in variables)
@@ -45,6 +45,19 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
             'and pass --trust-checkpoint on the command line if you trust the origin of the file'
         )
     return cfg
+
+
+def _read(path: Path, variables: dict[str, Any]) -> Config:
+    try:
+        return Config.fromfile(path)
+    except KeyError as error:
+        # a table in a file, looked up by a variable
+        for name, value in variables.items():
+            if value in error.args:
+                raise ConfigError(
+                    f'{value!r} is no choice of {name}; a comment in {path} or its bases says which there are'
+                ) from error
+        raise
 
 
 def find_config(path: str | Path) -> Path:

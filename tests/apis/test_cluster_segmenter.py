@@ -10,7 +10,7 @@ from mmsigma.checkpoints.io import CheckpointError
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
 
-CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'unsupervised_segmentation' / 'vits_davis17.py'
+CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'unsupervised_segmentation' / 'vitb_davis17.py'
 SMALL = {'model.backbone.arch': 'tiny'}
 
 
@@ -19,7 +19,7 @@ class Counter:
 
 
 def test_random_weights_are_asked_for() -> None:
-    with pytest.raises(ValueError, match='vits_davis17.py requires a checkpoint'):
+    with pytest.raises(ValueError, match='vitb_davis17.py requires a checkpoint'):
         ClusterSegmenter(CONFIG, options=SMALL, device='cpu')
     own = ClusterSegmenter(CONFIG, options=SMALL | dict(weights_in_config=True), device='cpu')
     assert not own.model.training

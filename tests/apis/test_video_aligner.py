@@ -109,7 +109,7 @@ class TestEmbedding:
 
     def test_configs_and_checkpoints(self, checkpoint: Path, inferencer: VideoAligner, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match='has a model of type LabelPropagation: use a config from'):
-            VideoAligner(ROOT / 'configs' / 'vos' / 'colour_davis17.py')
+            VideoAligner(ROOT / 'configs' / 'vos' / 'colour.py')
         with pytest.raises(ValueError, match='gta_tiny_demo.py requires a checkpoint'):
             VideoAligner(CONFIG)
         state = torch.load(checkpoint, weights_only=True)['state_dict']

@@ -18,7 +18,7 @@ from mmsigma.visualization.overlay import draw_masks
 from tests.vos_data import draw_video, write_frames
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = ROOT / 'configs' / 'vos' / 'colour_davis17.py'
+CONFIG = ROOT / 'configs' / 'vos' / 'colour.py'
 SMALL = {'model.backbone.stride': 4, 'model.propagator.radius': 4, 'model.propagator.num_context': 2}
 
 
@@ -93,8 +93,8 @@ def test_masks_that_are_none(inferencer: VideoSegmenter, folder: Path) -> None:
         inferencer(frames, folder / 'missing.png')
     with pytest.raises(ValueError, match='the mask of frame 0 is 20 x 52, the frame 36 x 52'):
         list(inferencer(frames, np.ones((20, 52), np.uint8)))
-    with pytest.raises(ValueError, match='vitb_davis17.py requires a checkpoint'):
-        VideoSegmenter(ROOT / 'configs' / 'vos' / 'vitb_davis17.py')
+    with pytest.raises(ValueError, match='vitb.py requires a checkpoint'):
+        VideoSegmenter(ROOT / 'configs' / 'vos' / 'vitb.py')
 
 
 @pytest.mark.parametrize('kind', ['255', 'bit', 'bool'])

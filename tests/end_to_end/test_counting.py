@@ -46,7 +46,7 @@ def tiny(root: Path, work_dir: Path, **options) -> Config:
         'epochs': 3,
         'batch_size': 8,
         'num_workers': 0,
-        'lr': 2e-3,
+        'base_lr': 2e-3,
         'train_dataloader.dataset.samples_per_video': 2,
         'default_hooks.logger.interval': 1,
         **options,

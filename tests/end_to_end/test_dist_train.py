@@ -35,7 +35,7 @@ def test_groups_of_two_processes_are_those_of_one(demo_set, tmp_path):
         'num_workers': 0,
         'epochs': 2,
         'num_steps': 6,
-        'group_size': 2,
+        'batch_size': 2,
         'groups_per_epoch': 3,
         'model.neck.dropout': 0.0,
         'model.data_preprocessor.brightness': 0.0,

@@ -118,14 +118,14 @@ def test_damaged_videos_of_the_bank_are_left_out_and_named(demo_set, pretrained,
     broken.write_bytes(b'no video')
     metrics = []
     for place, listed in enumerate([[*lines[:3], *lines[4:]], [*lines[:3], f'{broken} 1', *lines[4:]]]):
-        train_list = tmp_path / f'{place}.txt'
-        train_list.write_text('\n'.join(listed))
-        cfg = downstream('knn', demo_set, tmp_path / str(place), load_from=pretrained, train_list=str(train_list))
+        listing = tmp_path / f'{place}.txt'
+        listing.write_text('\n'.join(listed))
+        cfg = downstream('knn', demo_set, tmp_path / str(place), load_from=pretrained, ann_file_train=str(listing))
         metrics.append(build_runner(cfg).test())
     assert metrics[0] == metrics[1]
     (message,) = (message for message in warnings_logged if 'of the bank' in message)
     assert f'1 of {len(lines)} videos of the bank cannot be read: {broken} (' in message
-    train_list.write_text(f'{broken} 1\n')
+    listing.write_text(f'{broken} 1\n')
     with pytest.raises(ValueError, match='1 of 1 videos of the bank cannot be read'):
         build_runner(cfg).test()
 
@@ -186,7 +186,7 @@ def test_two_processes_test_like_one(demo_set, pretrained, finetuned, tmp_path, 
     for part, number in (('train', 15), ('val', 3)):
         lines = (demo_set / f'annotations/{part}.txt').read_text().splitlines()
         (tmp_path / f'{part}.txt').write_text('\n'.join(lines[:number]))
-    lists = {f'{part}_list': str(tmp_path / f'{part}.txt') for part in ('train', 'val')}
+    lists = {f'ann_file_{part}': str(tmp_path / f'{part}.txt') for part in ('train', 'val')}
     checkpoint = pretrained if name == 'knn' else finetuned[0]
     cfg = downstream(name, demo_set, tmp_path / 'one', load_from=checkpoint, **lists)
     expected = build_runner(cfg).test()

@@ -27,7 +27,7 @@ def small(data_root: Path, work_dir: Path, **options) -> Config:
         'num_workers': 0,
         'epochs': 1,
         'num_steps': 6,
-        'group_size': 2,
+        'batch_size': 2,
         'groups_per_epoch': 10,
     }
     given.update(options)
@@ -69,7 +69,7 @@ def test_resumed_is_as_uninterrupted(paired_set: Path, tmp_path: Path) -> None:
 
 
 def test_the_order_of_phases_teaches(paired_set: Path, tmp_path: Path) -> None:
-    cfg = small(paired_set, tmp_path, groups_per_epoch=45, num_steps=9, lr=3e-3)
+    cfg = small(paired_set, tmp_path, groups_per_epoch=45, num_steps=9, base_lr=3e-3)
     cfg.model.head = dict(type='TranscriptHead', num_labels=4 * 3, in_channels=8)
     cfg.train_dataloader.dataset.phases = 'phases'
     cfg.train_dataloader.dataset.pipeline[1].phases_per_action = 3

@@ -38,7 +38,7 @@ def small(name: str, work_dir: Path, **options) -> Config:
 
 
 def test_a_folder_without_labels(videos: Path, tmp_path: Path) -> None:
-    cfg = small('gta_penn_action', tmp_path / 'run', data_root=str(videos), train_list='')
+    cfg = small('gta_penn_action', tmp_path / 'run', data_root=str(videos), ann_file_train='')
     runner = build_runner(cfg)
     before = {name: value.clone() for name, value in runner.model.named_parameters()}
     runner.train()
@@ -54,7 +54,7 @@ def test_segments_are_embedded_and_classified(videos: Path, tmp_path: Path) -> N
             SegmentedVideo('a.mp4', f'{part} 2', 0, ((0, 9, 99), (9, 20, 3))),
         ]
         write_index(videos / f'gym99_{part}_organised.json', segments, {})
-    cfg = small('tcn_finegym101', tmp_path / 'run', data_root=str(videos), fine_stride=2)
+    cfg = small('tcn_finegym', tmp_path / 'run', data_root=str(videos), fine_stride=2)
     runner = build_runner(cfg)
     runner.train()
     metrics = runner.test()

@@ -119,7 +119,7 @@ def test_settings_do_not_change_within_a_round(demo_set, trained: Path, tmp_path
 
 
 def test_segments_videos(demo_set, trained: Path, tmp_path: Path) -> None:
-    cfg = small(demo_set, tmp_path, test_root=str(make_davis(tmp_path / 'davis', dict(ant=4))))
+    cfg = small(demo_set, tmp_path, data_root_test=str(make_davis(tmp_path / 'davis', dict(ant=4))))
     cfg.load_from = str(trained / 'iter_8.pth')
     metrics = build_runner(cfg).test()
     assert 0 <= metrics['vos/J&F'] <= 100

@@ -76,7 +76,7 @@ def test_a_misspelt_key_stops_before_anything_starts(run_tool, option, message, 
     [
         (('batch_size=6',), r'train_dataloader.batch_size is 6, but each of 1 ranks has only 5 of the 5 videos'),
         (('data_root=nowhere',), 'no folder of videos at nowhere: set data_root'),
-        (('ann_file=mine.txt',), 'no video list at'),
+        (('ann_file_train=mine.txt',), 'no video list at'),
         (('load_from=nothing.pth',), 'no checkpoint at nothing.pth'),
         (('param_scheduler.warmup=2', 'epochs=1'), 'set warmup_epochs as well'),
         (('epoch=1',), "'epoch' is neither a variable of the config"),

@@ -80,6 +80,16 @@ def test_variable_that_cannot_be_replaced_in_time_is_refused(config: Path, line:
         load_config(config, {'size': 5})
 
 
+def test_variable_that_a_file_chooses_by(config: Path) -> None:
+    config.write_text("kind = 'a'\nsize = dict(a=1, b=2)[kind]\nother = dict(size=size)\n")
+    assert load_config(config).other.size == 1 and load_config(config, {'kind': 'b'}).other.size == 2
+    with pytest.raises(ConfigError, match=r"'c' is no choice of kind; a comment in .*child\.py or its bases"):
+        load_config(config, {'kind': 'c'})
+    config.write_text("size = dict(a=1)['b']\nepochs = 3\n")
+    with pytest.raises(KeyError, match='b'):  # a fault of the file, not of the option
+        load_config(config, {'epochs': 5})
+
+
 def test_dotted_options_are_merged_at_the_end(config: Path) -> None:
     cfg = load_config(config, {'loop.max_epochs': 7, 'loop.new': 1, 'size': 8})
     assert cfg.loop == dict(max_epochs=7, warmup=2, interval=8, new=1)

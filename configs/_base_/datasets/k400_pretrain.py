@@ -1,7 +1,7 @@
-# Lists of "path label" lines (labels unused) or a CSV with header, paths relative to data_root. Without a list
-# of this name, all videos in data_root are used.
+# Kinetics-400 for pre-training: 16 frames at stride 4, tube mask of 90 %. Lists of "path label" lines (labels unused)
+# or a CSV with header, paths relative to data_root. Without a list of this name, all videos in data_root are used.
 data_root = 'data/kinetics400'
-ann_file = 'train.txt'
+ann_file_train = 'train.txt'
 # decord, pyav or torchcodec
 decoder = 'decord'
 batch_size = 40
@@ -28,7 +28,7 @@ train_dataloader = dict(
     dataset=dict(
         type='VideoDataset',
         data_root=data_root,
-        ann_file=ann_file,
+        ann_file=ann_file_train,
         data_prefix=dict(video=''),
         optional_list='train.txt',
         pipeline=train_pipeline,

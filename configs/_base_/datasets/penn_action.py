@@ -1,14 +1,63 @@
 # Penn Action in groups of 4 videos of one action, 20 random frames of each with the one 15 frames before; tested on all
-# frames. action='golf_swing' takes the videos of one action.
-_base_ = ['alignment.py']
-
+# frames. action=golf_swing takes the videos of one action. Pouring: --cfg-options data_root=data/pouring batch_size=2
 data_root = 'data/penn_action'
 action = ''
-train_list = f'train_{action}.txt' if action else 'train.txt'
-val_list = f'val_{action}.txt' if action else 'val.txt'
+ann_file_train = f'train_{action}.txt' if action else 'train.txt'
+ann_file_val = f'val_{action}.txt' if action else 'val.txt'
+ann_file_test = ann_file_val
+phases = 'phases'
+# frames, decord, pyav or torchcodec
+decoder = 'frames'
+# videos per step, all of one class
+batch_size = 4
+# per epoch and process
+groups_per_epoch = 1000
+num_workers = 8
+num_steps = 20
 
-train_dataloader = dict(dataset=dict(data_root=data_root, ann_file=train_list))
-tested = _base_.test_dataloader.dataset.datasets
-tested[0].data_root = tested[1].data_root = data_root
-tested[0].ann_file, tested[1].ann_file = train_list, val_list
-test_dataloader = dict(dataset=dict(datasets=tested))
+# the frame 15 frames before each, which the network expects
+sampling = dict(type='SampleAlignmentSteps', num_steps=num_steps, num_context=2, context_stride=15)
+train_pipeline = [
+    dict(type='ReadClip', decoder=decoder, sampling=sampling),
+    dict(type='PackAlignmentInputs'),
+]
+test_pipeline = [
+    dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleAllFrames')),
+    dict(type='PackAlignmentInputs'),
+]
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    sampler=dict(type='ClassGroupSampler', group_size=batch_size, num_groups=groups_per_epoch),
+    dataset=dict(
+        type='PhaseVideoDataset',
+        data_root=data_root,
+        ann_file=ann_file_train,
+        data_prefix=dict(video=''),
+        pipeline=train_pipeline,
+    ),
+)
+tested = dict(
+    type='PhaseVideoDataset',
+    data_root=data_root,
+    data_prefix=dict(video=''),
+    phases=phases,
+    missing_phases='keep',
+    pipeline=test_pipeline,
+    test_mode=True,
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=num_workers,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='mmengine.ConcatDataset',
+        datasets=[
+            dict(ann_file=ann_file_train, part='train', **tested),
+            dict(ann_file=ann_file_test, part='val', **tested),
+        ],
+    ),
+)
+test_cfg = dict(type='TestLoop')
+test_evaluator = dict(type='AlignmentMetric', stride=5, per_action=True)

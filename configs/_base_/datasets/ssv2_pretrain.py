@@ -1,10 +1,11 @@
-# Lists of "path label" lines (labels unused) or a CSV with header, paths relative to data_root. Without a list
-# of this name, all videos in data_root are used.
+# Something-Something V2 for pre-training: 16 frames at stride 2, tube mask of 90 %. Lists of "path label" lines (labels
+# unused) or a CSV with header, paths relative to data_root. Without a list of this name, all videos in data_root are
+# used.
 data_root = 'data/sthv2'
-ann_file = 'train.txt'
+ann_file_train = 'train.txt'
 # decord, pyav or torchcodec
 decoder = 'decord'
-batch_size = 40
+batch_size = 32
 num_workers = 10
 mask_ratio = 0.9
 
@@ -28,7 +29,7 @@ train_dataloader = dict(
     dataset=dict(
         type='VideoDataset',
         data_root=data_root,
-        ann_file=ann_file,
+        ann_file=ann_file_train,
         data_prefix=dict(video=''),
         optional_list='train.txt',
         pipeline=train_pipeline,

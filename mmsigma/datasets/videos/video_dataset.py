@@ -85,7 +85,7 @@ class VideoDataset(MMActionVideoDataset):
         if ann_file and not self.list_is_optional:
             raise FileNotFoundError(
                 f'no video list at {ann_file}. Write one with "path label" lines relative to {folder}, '
-                "or set ann_file='' to use all videos in that folder"
+                "or set ann_file='' (of a config: ann_file_train=) to use all videos in that folder"
             )
         videos = find_frame_folders(folder) if self.folders else find_videos(folder)
         if ann_file:

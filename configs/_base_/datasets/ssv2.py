@@ -1,0 +1,76 @@
+# Something-Something V2 for classification: one frame out of each of 16 segments, RandAugment, no flip, tested on 2
+# clips x 3 crops. Lists of "path label" lines or CSVs with header, paths relative to data_root.
+data_root = 'data/sthv2'
+ann_file_train = 'train.txt'
+ann_file_val = 'val.txt'
+ann_file_test = ann_file_val
+# decord, pyav or torchcodec
+decoder = 'decord'
+batch_size = 4
+num_workers = 8
+num_clips = 2
+
+train_pipeline = [
+    dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleSegmentClip', clip_len=16)),
+    dict(type='RandAugmentClip', policy='rand-m7-n4-mstd0.5-inc1', size=224),
+    dict(type='RandomResizedCropClip', size=224, scale=(0.25, 1.0), ratio=(3 / 4, 4 / 3)),
+    dict(type='PackVideoInputs'),
+]
+val_pipeline = [
+    dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleSegmentViews', clip_len=16, num_clips=1)),
+    dict(type='CropViews', size=224, num_crops=1),
+    dict(type='PackVideoInputs'),
+]
+test_pipeline = [
+    dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleSegmentViews', clip_len=16, num_clips=num_clips)),
+    dict(type='CropViews', size=224, num_crops=3),
+    dict(type='PackVideoInputs'),
+]
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    pin_memory=True,
+    drop_last=True,
+    sampler=dict(type='SeededSampler', shuffle=True),
+    dataset=dict(
+        type='VideoDataset',
+        data_root=data_root,
+        ann_file=ann_file_train,
+        data_prefix=dict(video=''),
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    pin_memory=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='VideoDataset',
+        data_root=data_root,
+        ann_file=ann_file_val,
+        data_prefix=dict(video=''),
+        pipeline=val_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    pin_memory=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='VideoDataset',
+        data_root=data_root,
+        ann_file=ann_file_test,
+        data_prefix=dict(video=''),
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+val_evaluator = test_evaluator = dict(type='AccuracyMetric')

@@ -1,4 +1,0 @@
-# The keys of a trained Mask-VOS alone, by label propagation: what its decoder adds to.
-_base_ = ['../vos/r18_davis17.py']
-
-model = dict(backbone=dict(_delete_=True, type='KeyEncoder', depth=18, skips=False))

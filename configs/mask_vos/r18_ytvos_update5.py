@@ -1,4 +1,0 @@
-# Videos clustered anew every 5 epochs (table 4d).
-_base_ = ['r18_ytvos.py']
-
-custom_hooks = _base_.custom_hooks[:-1] + [{**_base_.custom_hooks[-1], 'interval': 5}]

@@ -1,0 +1,8 @@
+# The test of CRW on DAVIS-2017: stage 3 of a ResNet-18 with reflected borders, labels resized as OpenCV does. Otherwise
+# as r18.py.
+_base_ = ['r18.py']
+
+model = dict(
+    backbone=dict(out_stage=3, padding_mode='reflect'),
+    geometry=dict(to_cells='half_pixel', to_pixels='half_pixel'),
+)

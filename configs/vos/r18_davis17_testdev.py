@@ -1,5 +1,0 @@
-# DAVIS-2017, test-dev. Only the first masks are public: <work dir>/davis2017_test-dev.zip goes to the server.
-_base_ = ['r18_davis17.py']
-
-test_dataloader = dict(dataset=dict(split='test-dev'))
-test_evaluator = dict(out_dir='davis2017_test-dev', score=False, archive=True)

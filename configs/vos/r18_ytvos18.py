@@ -1,8 +1,0 @@
-# YouTube-VOS 2018, validation: all frames are segmented, every fifth is kept; <work dir>/ytvos_valid.zip goes to the
-# server.
-_base_ = ['r18_davis17.py']
-
-data_root = 'data/youtube_vos_2018'
-dataset = dict(_delete_=True, type='VOSDataset', layout='youtube_vos', data_root=data_root, split='valid')
-test_dataloader = dict(dataset=dataset)
-test_evaluator = dict(out_dir='ytvos_valid', score=False, archive=True, top_folder='Annotations')
