@@ -73,7 +73,7 @@ def _augment(size: int, scale: Sequence[float], blur: float, solarize: float) ->
 
 
 def _odd(length: float) -> int:
-    """Return the kernel size: the odd number nearest above an even one, at least 3."""
+    """Return an odd kernel size near ``length``, at least 3."""
     return max(int(length) // 2 * 2 + 1, 3)
 
 
