@@ -200,15 +200,23 @@ def _check_backbone(
     missing = [name for name in needed if name not in state and not (optional_norm and name.startswith(optional))]
     if missing:
         raise CheckpointError(f'{origin} lacks {len(missing)} parameters of the backbone: {missing[:5]}')
-    others = sorted(name for name in state.keys() - set(needed) if name.startswith('backbone.'))
-    stages = {name.removeprefix(root).split('.')[0] for name in needed}
-    # stages of a ResNet that the model cuts off
-    later = {f'layer{number}' for number in range(2, 5)} - stages if 'layer1' in stages else set()
-    others = [
-        name for name in others if not name.startswith(optional) and name.removeprefix(root).split('.')[0] not in later
-    ]
+    others = _parameters_of_another(needed, state, root, optional)
     if needed and others:
         raise CheckpointError(
             f'{origin} was made for another backbone, for example a deeper one: {len(others)} of its parameters are '
             f'not in the model, {others[:5]}'
         )
+
+
+def _parameters_of_another(
+    needed: Sequence[str], state: dict[str, Tensor], root: str, optional: tuple[str, ...]
+) -> list[str]:
+    """List the backbone parameters of ``state`` that the model lacks and that are not a ResNet's later stages."""
+
+    def stage(name: str) -> str:
+        return name.removeprefix(root).split('.')[0]
+
+    stages = {stage(name) for name in needed}
+    later = {f'layer{number}' for number in range(2, 5)} - stages if 'layer1' in stages else set()
+    others = sorted(name for name in state.keys() - set(needed) if name.startswith('backbone.'))
+    return [name for name in others if not name.startswith(optional) and stage(name) not in later]

@@ -53,13 +53,7 @@ def propagate_windows(
     Raises:
         ValueError: If shapes do not match, or the memory is empty.
     """
-    if query.shape != memory.shape[1:] or labels.shape[:3] != memory.shape[:3] or len(gaps) != len(memory):
-        raise ValueError(
-            f'query {tuple(query.shape)}, memory {tuple(memory.shape)}, labels {tuple(labels.shape)} and '
-            f'{len(gaps)} gaps do not go together: expected (h, w, C), (T, h, w, C), (T, h, w, V), T'
-        )
-    if not len(memory):
-        raise ValueError('the memory is empty')
+    _check_memory(query, memory, labels, gaps)
     known = [index for index, gap in enumerate(gaps) if gap <= near]  # near frames, in which no window is searched
     around, values = _framed(memory[known], radius), _framed(labels[known].float(), radius)
     far = [index for index, gap in enumerate(gaps) if gap > near]
@@ -81,6 +75,16 @@ def propagate_windows(
                 found.append(shares[-1].T @ _region(values, rows, columns, radius).flatten(0, 2))
             result[rows, columns] = torch.stack(found).sum(dim=0).view(result[rows, columns].shape)
     return result
+
+
+def _check_memory(query: Tensor, memory: Tensor, labels: Tensor, gaps: Sequence[int]) -> None:
+    if query.shape != memory.shape[1:] or labels.shape[:3] != memory.shape[:3] or len(gaps) != len(memory):
+        raise ValueError(
+            f'query {tuple(query.shape)}, memory {tuple(memory.shape)}, labels {tuple(labels.shape)} and '
+            f'{len(gaps)} gaps do not go together: expected (h, w, C), (T, h, w, C), (T, h, w, V), T'
+        )
+    if not len(memory):
+        raise ValueError('the memory is empty')
 
 
 @torch.no_grad()

@@ -107,26 +107,43 @@ def convert_frames(args: Namespace, wanted: dict[str, list[tuple[str, int]]]) ->
     out.mkdir(parents=True, exist_ok=True)
     events = read_events(one_file(args.annotations, JSON))
     groups = {name: group_by_event(entries, events) for name, entries in wanted.items()}
-    order: Order = {}
-    if args.frames == 'organised':
-        every = {f'{name} {part}': own for part, group in groups.items() for name, own in group.items()}
-        known = {key: events[key.partition(' ')[0]] for key in every}
-        order = complete_order(read_order(order_file(args)), every, known)
+    order = order_of_elements(args, groups, events) if args.frames == 'organised' else {}
     if args.full_videos:
         names = {name for group in groups.values() for name in group}
         cut_elements(args, {n: Element(*events[n][:3]) for n in sorted(names)}, fps=25, size=(640, 360))
     clips = index_videos(args.root, args.videos)
     splits = []
     for name, group in groups.items():
-        if args.setting == 'gym99':
-            check_gym99(group, events)
-        found = {key for elements in group.values() for key in elements}
-        report_unannotated(out, name, [key for key, _ in wanted[name] if key not in found])
+        check_group(args, out, name, group, events, [key for key, _ in wanted[name]])
         kinds = [(event, EVENTS.index(event_of(event, events[event]))) for event in group]
         split = match_files(f'{name}_{args.frames}', kinds, clips.get)
         splits.append(split)
         write_frames(args, out / f'{split.name}.json', split, {e: (events[e], group[e]) for e in group}, order)
     return splits, class_names(args)
+
+
+def order_of_elements(
+    args: Namespace, groups: dict[str, dict[str, dict[str, int]]], events: dict[str, GymEvent]
+) -> Order:
+    """Return the common order of the elements of each event, over all lists."""
+    every = {f'{name} {part}': own for part, group in groups.items() for name, own in group.items()}
+    known = {key: events[key.partition(' ')[0]] for key in every}
+    return complete_order(read_order(order_file(args)), every, known)
+
+
+def check_group(
+    args: Namespace,
+    out: Path,
+    name: str,
+    group: dict[str, dict[str, int]],
+    events: dict[str, GymEvent],
+    wanted: list[str],
+) -> None:
+    """Check the labels of Gym99, and report the elements of a list that the annotations lack."""
+    if args.setting == 'gym99':
+        check_gym99(group, events)
+    found = {key for elements in group.values() for key in elements}
+    report_unannotated(out, name, [key for key in wanted if key not in found])
 
 
 def write_frames(

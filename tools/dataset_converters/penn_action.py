@@ -105,10 +105,16 @@ def make_splits(entries: list[Entry], only_labelled: bool) -> Iterator[Split]:
         yield match_files(part, wanted, paths.get, None if only_labelled else SIZES[part])
     for action, part in ((action, part) for action in NUM_PHASES for part in PARTS):
         own = [entry for entry in entries if (entry.action, entry.part) == (action, part)]
-        there = [(entry.path, numbers[action]) for entry in own if entry.path]
-        if there:
-            every = [(entry.path or entry.name, numbers[action]) for entry in own]
-            yield Split(f'{part}_{action}', there, every=every)
+        if split := action_split(f'{part}_{action}', own, numbers[action]):
+            yield split
+
+
+def action_split(name: str, entries: list[Entry], label: int) -> Split | None:
+    """Return the list of one action, or None if none of its videos is there."""
+    there = [(entry.path, label) for entry in entries if entry.path]
+    if not there:
+        return None
+    return Split(name, there, every=[(entry.path or entry.name, label) for entry in entries])
 
 
 def from_annotations(args: Namespace) -> Iterator[Entry]:

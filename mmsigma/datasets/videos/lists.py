@@ -132,14 +132,9 @@ def keep_part(
     if unknown := {label for entries in annotated.values() for _, label in entries}.difference(classes):
         raise ValueError(f'{len(unknown)} classes have no label, for example {sorted(unknown)[:3]}')
     if id_file:
-        kept = {line.split()[0] for line in read_lines(id_file)}
-        annotated = {
-            part: [entry for entry in entries if identity(entry[0]) in kept] for part, entries in annotated.items()
-        }
+        annotated = _with_ids(annotated, id_file, identity)
         left = {label for _, label in annotated['train']}
         classes = [name for name in classes if name in left]
-        if not left:
-            raise ValueError(f'no training video has an id of {id_file}')
     if class_file:
         chosen = read_lines(class_file)
         if unknown := set(chosen).difference(classes):
@@ -151,6 +146,17 @@ def keep_part(
         for part, entries in annotated.items()
     }
     return wanted, list(classes)
+
+
+def _with_ids(
+    annotated: dict[str, list[tuple[str, str]]], id_file: Path, identity: Callable[[str], str]
+) -> dict[str, list[tuple[str, str]]]:
+    """Keep the names whose id begins a line of a file."""
+    kept = {line.split()[0] for line in read_lines(id_file)}
+    chosen = {part: [entry for entry in entries if identity(entry[0]) in kept] for part, entries in annotated.items()}
+    if not chosen['train']:
+        raise ValueError(f'no training video has an id of {id_file}')
+    return chosen
 
 
 def read_lines(path: Path) -> list[str]:
@@ -193,20 +199,24 @@ def write_lists(
     """
     _write_missing(out, splits)
     for split in splits:
-        if split.missing and (strict or not split.entries):
-            raise FileNotFoundError(
-                f'{len(split.missing):,} of {split.total:,} files of {split.name} are missing, '
-                f'for example {", ".join(split.missing[:3])}; all are in {out / split.name}_missing.txt. '
-                'Set --videos to the folder of the videos' + (', or leave out --strict' if split.entries else '')
-            )
-        wrong = [entry for entry in split.entries if classes and not 0 <= entry[1] < len(classes)]
-        if wrong:
-            raise ValueError(f'{split.name}: {len(classes)} classes, but {wrong[0][0]} has label {wrong[0][1]}')
+        _check_split(out, split, classes, strict)
     for split in splits if lists else ():
         entries = split.every if keep_missing and split.missing else split.entries
         _write_lines(out / f'{split.name}.txt', [f'{path} {label}' for path, label in entries])
     if classes:
         _write_lines(out / 'classes.txt', classes)
+
+
+def _check_split(out: Path, split: Split, classes: Sequence[str], strict: bool) -> None:
+    if split.missing and (strict or not split.entries):
+        raise FileNotFoundError(
+            f'{len(split.missing):,} of {split.total:,} files of {split.name} are missing, '
+            f'for example {", ".join(split.missing[:3])}; all are in {out / split.name}_missing.txt. '
+            'Set --videos to the folder of the videos' + (', or leave out --strict' if split.entries else '')
+        )
+    wrong = [entry for entry in split.entries if classes and not 0 <= entry[1] < len(classes)]
+    if wrong:
+        raise ValueError(f'{split.name}: {len(classes)} classes, but {wrong[0][0]} has label {wrong[0][1]}')
 
 
 def _write_missing(out: Path, splits: Sequence[Split]) -> None:

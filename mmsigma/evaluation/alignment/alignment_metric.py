@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +40,9 @@ class _Video(NamedTuple):
     subset: str
     frames: np.ndarray
     labels: np.ndarray  # empty if unknown
+
+
+_Subsets = dict[str, list[_Video]]  # videos of one action by subset
 
 
 @METRICS.register_module()
@@ -148,30 +151,38 @@ class AlignmentMetric(BaseMetric):
 
     def compute_metrics(self, results: list[tuple[Any, ...]]) -> dict[str, float]:
         """Compute the scores over all videos, including those of other ranks."""
-        actions: dict[str, dict[str, list[_Video]]] = defaultdict(lambda: defaultdict(list))
-        # mmengine turns named tuples into plain ones
-        for video in sorted(itertools.starmap(_Video, results), key=lambda video: video[:3]):
-            actions[video.action][video.subset].append(video)
-        scores: dict[str, dict[str, float]] = {name: {} for name in actions}
-        for name, subsets in actions.items():
-            for measure in self.measures:
-                if measure != 'fine_grained':
-                    scores[name].update(getattr(self, f'_{measure}')(subsets['train'], subsets['val']))
-        names = list(dict.fromkeys(name for own in scores.values() for name in own))
-        metrics = {name: _mean([own[name] for own in scores.values() if name in own]) for name in names}
+        actions = _by_action(results)
+        scores = {name: self._score_action(subsets) for name, subsets in actions.items()}
+        metrics = {name: _mean([own[name] for own in scores.values() if name in own]) for name in _names(scores)}
         if 'fine_grained' in self.measures:  # one classifier for all actions
-            every = {part: [v for own in actions.values() for v in own[part]] for part in ('train', 'val')}
-            metrics.update(self._fine_grained(**every))
+            train, val = (list(itertools.chain(*(own[part] for own in actions.values()))) for part in ('train', 'val'))
+            metrics |= self._fine_grained(train, val)
         if self.per_action and len(actions) > 1:
-            metrics.update({f'{name}/{action}': v for action, own in scores.items() for name, v in own.items()})
+            metrics |= {f'{name}/{action}': value for action, own in scores.items() for name, value in own.items()}
         self._warn_of_missing(scores, metrics)
         if self.out_dir:
             self._write(Path(self.out_dir), scores, {name: subsets['val'] for name, subsets in actions.items()})
         return {name: 100 * value for name, value in metrics.items()}
 
+    def _score_action(self, subsets: _Subsets) -> dict[str, float]:
+        """Compute the measures that are defined for one action, by name."""
+        functions: dict[str, Callable[[list[_Video], list[_Video]], dict[str, float]]] = {
+            'kendall': self._kendall,
+            'retrieval': self._retrieval,
+            'classification': self._classification,
+            'progression': self._progression,
+            'path': self._path,
+            'few_shot': self._few_shot,
+        }
+        scores: dict[str, float] = {}
+        for measure in self.measures:
+            if measure in functions:
+                scores |= functions[measure](subsets['train'], subsets['val'])
+        return scores
+
     def _write(self, folder: Path, scores: dict[str, dict[str, float]], actions: dict[str, list[_Video]]) -> None:
         """Write ``per_action.csv`` and draw the alignments of the first pairs of each action."""
-        names = list(dict.fromkeys(name for own in scores.values() for name in own))
+        names = _names(scores)
         rows = [(action, *(100 * own.get(name, float('nan')) for name in names)) for action, own in scores.items()]
         write_csv(folder / 'per_action.csv', [('action', *names), *rows])
         for action, videos in actions.items():
@@ -271,6 +282,19 @@ class AlignmentMetric(BaseMetric):
                 '; '.join(parts) + ': this requires two validation videos of an action with differing frames, frame '
                 "labels except for kendall, and labelled videos of the subset 'train' for classifiers"
             )
+
+
+def _by_action(results: Sequence[tuple[Any, ...]]) -> dict[str, _Subsets]:
+    """Group the collected results, which mmengine has turned into plain tuples, by action and subset."""
+    actions: dict[str, _Subsets] = defaultdict(lambda: defaultdict(list))
+    for video in sorted(itertools.starmap(_Video, results), key=lambda video: video[:3]):
+        actions[video.action][video.subset].append(video)
+    return actions
+
+
+def _names(scores: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """List the names of all scores of all actions, in order."""
+    return list(dict.fromkeys(name for own in scores.values() for name in own))
 
 
 def _has(scores: dict[str, float], start: str) -> bool:

@@ -139,31 +139,35 @@ class VOSMetric(BaseMetric):
             ValueError: If no video could be scored, or videos are missing from the archive.
         """
         results = sorted({name: (name, rows, files) for name, rows, files in results}.values())
+        rows = [row for _, part, _ in results for row in part or ()]
+        failed = [name for name, part, _ in results if part is None]
         metrics: dict[str, float] = {}
         if self.archive and self.out_dir:
-            if failed := [name for name, part, _ in results if part is None]:
-                raise ValueError(
-                    f'no archive was written because {len(failed)} videos failed: {failed[:5]}; see the warnings above'
-                )
-            files = [file for *_, part in results for file in part]
-            metrics['archived_masks'] = write_archive(self.out_dir, files, self.top_folder)
-        videos = [name for name, *_ in results]
-        if not self.score:
+            metrics['archived_masks'] = self._write_archive(self.out_dir, results, failed)
+        if self.score:
+            metrics |= self._scores(rows, failed)
             if self.out_dir:
-                write_report(self.out_dir, videos, {}, metrics)
-            return metrics
-        rows = [row for _, part, _ in results for row in part or ()]
+                write_tables(self.out_dir, rows, metrics)
+            if self.show_table and is_main_process():
+                Console().print(table(rows, metrics))
+        if self.out_dir:
+            write_report(self.out_dir, [name for name, *_ in results], by_video(rows) if self.score else {}, metrics)
+        return metrics
+
+    def _scores(self, rows: list[ObjectScores], failed: list[str]) -> dict[str, float]:
+        """Average over the objects, in percent, and count the videos that could not be scored."""
         if not rows:
             raise ValueError('none of the videos could be scored: see the warnings above')
-        metrics |= {name: 100 * value for name, value in summarize([row.sides for row in rows]).items()}
-        if skipped := sum(part is None for _, part, _ in results):
-            metrics['unscored_videos'] = skipped
-        if self.out_dir:
-            write_tables(self.out_dir, rows, metrics)
-            write_report(self.out_dir, videos, by_video(rows), metrics)
-        if self.show_table and is_main_process():
-            Console().print(table(rows, metrics))
-        return metrics
+        metrics = {name: 100 * value for name, value in summarize([row.sides for row in rows]).items()}
+        return metrics | ({'unscored_videos': len(failed)} if failed else {})
+
+    def _write_archive(self, out_dir: str, results: list[tuple[Any, ...]], failed: list[str]) -> int:
+        """Write the archive for an evaluation server, which needs the masks of every video."""
+        if failed:
+            raise ValueError(
+                f'no archive was written because {len(failed)} videos failed: {failed[:5]}; see the warnings above'
+            )
+        return write_archive(out_dir, [file for *_, part in results for file in part], self.top_folder)
 
 
 def mask_path(out_dir: str | Path, sequence: Any, number: int) -> Path:
