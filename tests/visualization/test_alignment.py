@@ -10,7 +10,6 @@ import torch
 
 from mmsigma.io.video import FrameReader
 from mmsigma.visualization import alignment
-from mmsigma.visualization.activation import activation_maps, draw_activation
 from mmsigma.visualization.alignment import draw_alignment, draw_anomaly, pick_frames, side_by_side
 from tests.vos_data import write_frames
 
@@ -80,20 +79,3 @@ def test_the_largest_anomaly_is_marked(tmp_path: Path, figures: list[Any]) -> No
     assert mark.get_label() == 'frame 2, 0.50 s' and cv2.imread(str(tmp_path / 'curve.png')) is not None
     with pytest.raises(ValueError, match='there is no frame to draw'):
         draw_anomaly([], tmp_path / 'none.png')
-
-
-def test_activations_are_stretched_in_each_frame() -> None:
-    maps = torch.rand(3, 5, 4, 6) * torch.tensor([1.0, 100.0, 0.0])[:, None, None, None]
-    found = activation_maps(maps)
-    assert found.amin(dim=(1, 2)).tolist() == [0, 0, 0]
-    assert found.amax(dim=(1, 2)).tolist() == pytest.approx([1, 1, 0])
-    assert torch.equal(found[0].flatten().argsort(), maps[0].mean(dim=0).flatten().argsort())
-
-
-def test_activations_lie_over_the_frame() -> None:
-    frame = np.full((40, 60, 3), 100, np.uint8)
-    drawn = draw_activation(frame, np.array([[0.0, 1.0]]), opacity=1.0)
-    assert drawn.shape == frame.shape and drawn.dtype == np.uint8
-    cold, hot = drawn[20, 2].astype(int), drawn[20, -3].astype(int)
-    assert cold[2] > 100 and cold[0] == 0 and hot[0] > 100 and hot[2] == 0
-    np.testing.assert_array_equal(draw_activation(frame, np.array([[0.0, 1.0]]), opacity=0.0), frame)

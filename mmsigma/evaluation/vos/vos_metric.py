@@ -140,12 +140,11 @@ class VOSMetric(BaseMetric):
         """
         results = sorted({name: (name, rows, files) for name, rows, files in results}.values())
         rows = [row for _, part, _ in results for row in part or ()]
-        failed = [name for name, part, _ in results if part is None]
         metrics: dict[str, float] = {}
         if self.archive and self.out_dir:
-            metrics['archived_masks'] = self._write_archive(self.out_dir, results, failed)
+            metrics['archived_masks'] = self._write_archive(self.out_dir, results)
         if self.score:
-            metrics |= self._scores(rows, failed)
+            metrics |= self._scores(rows, num_failed=sum(part is None for _, part, _ in results))
             if self.out_dir:
                 write_tables(self.out_dir, rows, metrics)
             if self.show_table and is_main_process():
@@ -154,16 +153,16 @@ class VOSMetric(BaseMetric):
             write_report(self.out_dir, [name for name, *_ in results], by_video(rows) if self.score else {}, metrics)
         return metrics
 
-    def _scores(self, rows: list[ObjectScores], failed: list[str]) -> dict[str, float]:
+    def _scores(self, rows: list[ObjectScores], num_failed: int) -> dict[str, float]:
         """Average over the objects, in percent, and count the videos that could not be scored."""
         if not rows:
             raise ValueError('none of the videos could be scored: see the warnings above')
         metrics = {name: 100 * value for name, value in summarize([row.sides for row in rows]).items()}
-        return metrics | ({'unscored_videos': len(failed)} if failed else {})
+        return metrics | ({'unscored_videos': num_failed} if num_failed else {})
 
-    def _write_archive(self, out_dir: str, results: list[tuple[Any, ...]], failed: list[str]) -> int:
+    def _write_archive(self, out_dir: str, results: list[tuple[Any, ...]]) -> int:
         """Write the archive for an evaluation server, which needs the masks of every video."""
-        if failed:
+        if failed := [name for name, part, _ in results if part is None]:
             raise ValueError(
                 f'no archive was written because {len(failed)} videos failed: {failed[:5]}; see the warnings above'
             )

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from mmsigma.datasets.transforms import (
-    CropEachFrame,
-    PackClipViews,
     SampleClipAtRate,
+    SampleCorrespondingFrames,
     SampleFramesAtGaps,
+    ShuffleFrames,
     UnreadableVideoError,
 )
-from mmsigma.models.mask_vos.clip_views_preprocessor import ClipViewsPreprocessor
 
 
 class TestGaps:
@@ -64,23 +63,26 @@ class TestRate:
             SampleClipAtRate()(dict(filename='frames/a', total_frames=10))
 
 
-def test_each_frame_is_cropped_by_itself() -> None:
-    np.random.seed(0)
-    masks = np.zeros((4, 90, 120), np.uint8)
-    masks[:, 30:60, 40:90] = 3
-    frames = [np.repeat(mask[..., None] * 60, 3, axis=2) for mask in masks]
-    results = CropEachFrame(64)(dict(imgs=frames, pseudo_mask=masks))
-    assert results['pseudo_mask'].shape == (4, 64, 64) and set(np.unique(results['pseudo_mask'])) == {0, 3}
-    for image, mask in zip(results['imgs'], results['pseudo_mask'], strict=True):
-        assert image.shape == (64, 64, 3)
-        assert ((image[..., 0] > 90) == (mask == 3)).mean() > 0.97
-    assert not np.array_equal(results['imgs'][0], results['imgs'][1])
+class TestFrames:
+    @pytest.mark.parametrize(('total', 'step'), [(40, 1), (40, 3), (6, 1), (3, 1), (2, 1)])
+    def test_neighbours_and_a_distant_one(self, total: int, step: int) -> None:
+        sampling = SampleCorrespondingFrames(step=step, min_gap=5)
+        np.random.seed(0)
+        seen = []
+        for _ in range(50):
+            frames = sampling(dict(filename='a', total_frames=total))['frame_inds']
+            first, following, distant = frames.tolist()
+            assert following == first + step and max(frames) < total and min(frames) >= 0
+            limit = min(5, max(first // step, (total - 1) // step - first // step))
+            assert abs(distant - first) >= limit * step
+            seen.append(distant > first)
+        assert len(set(seen)) == 2 or total < 3
 
+    def test_single_frame(self) -> None:
+        with pytest.raises(UnreadableVideoError, match='1 frames at a step of 4, 2 are required'):
+            SampleCorrespondingFrames(step=4)(dict(filename='a', total_frames=4))
 
-def test_clips_without_views() -> None:
-    packed = PackClipViews()(dict(imgs=[np.full((8, 8, 3), 9, np.uint8)] * 2, filename='a', frame_inds=np.arange(2)))
-    assert set(packed['inputs']) == {'images'}
-    data = dict(inputs={'images': [packed['inputs']['images']]}, data_samples=[packed['data_samples']])
-    clip = ClipViewsPreprocessor((1, 1, 1), (2, 2, 2))(data)['inputs']
-    assert clip.images.shape == (1, 2, 3, 8, 8) and (clip.images == 4).all()
-    assert clip.views is None and clip.back is None
+    def test_shuffled(self) -> None:
+        np.random.seed(0)
+        kept = [tuple(ShuffleFrames(3)(dict(frame_inds=np.arange(5)))['frame_inds']) for _ in range(30)]
+        assert len(set(kept)) > 10 and all(len(set(frames)) == 3 for frames in kept)

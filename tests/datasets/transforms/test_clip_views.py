@@ -1,25 +1,14 @@
 """Clips of frames in two views, and pseudo masks that follow them."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-import torch
 
-from mmsigma.datasets import (
-    ChooseTargets,
-    LoadPseudoMasks,
-    PseudoMaskRounds,
-)
 from mmsigma.datasets.transforms import (
+    CropEachFrame,
     PackClipViews,
-    SampleCorrespondingFrames,
     ScaleCropFlip,
     SecondView,
-    ShuffleFrames,
-    UnreadableVideoError,
 )
-from mmsigma.datasets.vos.pseudo_masks import PseudoMasks
 from mmsigma.models.mask_vos.clip_views_preprocessor import ClipViewsPreprocessor
 from mmsigma.ops.view_geometry import warp_to_view
 
@@ -29,31 +18,6 @@ def ramps(size: tuple[int, int] = (64, 96), count: int = 3) -> list[np.ndarray]:
     frame = np.zeros((*size, 3), np.uint8)
     frame[..., 0], frame[..., 1] = np.arange(size[1]) * 2, np.arange(size[0])[:, None] * 2
     return [frame] * count
-
-
-class TestFrames:
-    @pytest.mark.parametrize(('total', 'step'), [(40, 1), (40, 3), (6, 1), (3, 1), (2, 1)])
-    def test_neighbours_and_a_distant_one(self, total: int, step: int) -> None:
-        sampling = SampleCorrespondingFrames(step=step, min_gap=5)
-        np.random.seed(0)
-        seen = []
-        for _ in range(50):
-            frames = sampling(dict(filename='a', total_frames=total))['frame_inds']
-            first, following, distant = frames.tolist()
-            assert following == first + step and max(frames) < total and min(frames) >= 0
-            limit = min(5, max(first // step, (total - 1) // step - first // step))
-            assert abs(distant - first) >= limit * step
-            seen.append(distant > first)
-        assert len(set(seen)) == 2 or total < 3
-
-    def test_single_frame(self) -> None:
-        with pytest.raises(UnreadableVideoError, match='1 frames at a step of 4, 2 are required'):
-            SampleCorrespondingFrames(step=4)(dict(filename='a', total_frames=4))
-
-    def test_shuffled(self) -> None:
-        np.random.seed(0)
-        kept = [tuple(ShuffleFrames(3)(dict(frame_inds=np.arange(5)))['frame_inds']) for _ in range(30)]
-        assert len(set(kept)) > 10 and all(len(set(frames)) == 3 for frames in kept)
 
 
 class TestViews:
@@ -87,95 +51,14 @@ class TestViews:
             SecondView(zoom=(0.5, 1.5))
 
 
-@pytest.fixture
-def rounds(tmp_path: Path) -> PseudoMaskRounds:
-    """Two rounds of a video with 10 frames, of which every second is clustered; and a video without objects."""
-    rounds = PseudoMaskRounds(tmp_path)
-    labels = np.zeros((5, 2, 3), np.uint8)
-    labels[:, 0, 2], labels[:, 1, 0] = 1, 2
-    for number, kept in enumerate(([1, 2], [2])):
-        rounds.write_video(number, 'a b/v.mp4', PseudoMasks(labels, np.arange(0, 10, 2), np.array(kept)))
-        rounds.write_video(number, 'w.mp4', PseudoMasks(labels, np.arange(0, 10, 2), np.array([], np.int64)))
-        rounds.finish(number, dict(round=number))
-    return rounds
-
-
-def load(rounds: PseudoMaskRounds, video: str = 'a b/v.mp4', frames: tuple[int, ...] = (0, 2, 8)) -> np.ndarray | None:
-    results = dict(filename=video, frame_inds=np.array(frames), imgs=ramps((8, 12), len(frames)))
-    return LoadPseudoMasks(str(rounds.folder))(results)['pseudo_mask']
-
-
-class TestPseudoMasks:
-    def test_the_round_that_counts(self, rounds: PseudoMaskRounds) -> None:
-        masks = load(rounds)
-        assert masks.shape == (3, 8, 12)
-        assert (masks[:, 4:, :4] == 3).all() and np.count_nonzero(masks) == 3 * 16
-        rounds.use(0)
-        assert (load(rounds)[:, :4, 8:] == 2).all() and np.count_nonzero(load(rounds)) == 3 * 32
-        assert rounds.manifest(1) and rounds.manifest(2) is None and rounds.current() == 0
-
-    def test_nothing_to_load(self, rounds: PseudoMaskRounds, tmp_path: Path) -> None:
-        assert load(rounds, 'w.mp4') is None
-        assert load(PseudoMaskRounds(tmp_path / 'none')) is None
-
-    def test_what_does_not_fit_is_named(self, rounds: PseudoMaskRounds) -> None:
-        with pytest.raises(ValueError, match='frames .0, 3. were drawn, but clustered frames are 2 apart'):
-            load(rounds, frames=(0, 3))
-        with pytest.raises(FileNotFoundError, match='round 1 has no pseudo masks of x.mp4'):
-            load(rounds, 'x.mp4')
-
-    @pytest.mark.parametrize('share', [0.0, 0.3, 0.7, 0.99])
-    def test_damaged_masks(self, rounds: PseudoMaskRounds, share: float) -> None:
-        path = rounds.video_path(1, 'a b/v.mp4')
-        content = path.read_bytes()
-        path.write_bytes(content[: int(share * len(content))])
-        with pytest.raises(ValueError, match=r'v_.*npz are damaged .*delete the folder .*round_001 and resume from a'):
-            load(rounds)
-        middle = len(content) // 4
-        path.write_bytes(
-            content[:middle] + bytes(byte ^ 255 for byte in content[middle : middle + 40]) + content[middle + 40 :]
-        )
-        with pytest.raises(ValueError, match='are damaged'):
-            load(rounds)
-
-    def test_masks_of_other_frames(self, rounds: PseudoMaskRounds) -> None:
-        masks = PseudoMasks(np.zeros((4, 2, 3), np.uint8), np.arange(5), np.array([0]))
-        rounds.write_video(1, 'a b/v.mp4', masks)
-        with pytest.raises(ValueError, match='labels of 4 frames, but 5 frame numbers'):
-            load(rounds)
-
-    @pytest.mark.parametrize('content', ['', '{"round": ', '[]', '{"epoch": 3}', '{"round": null}'])
-    def test_damaged_manifest(self, rounds: PseudoMaskRounds, content: str) -> None:
-        (rounds.path(1) / 'manifest.json').write_text(content)
-        with pytest.raises(ValueError, match=r'round_001/manifest.json is damaged .*: delete the folder .*_001 and'):
-            rounds.manifest(1)
-        assert rounds.manifest(0)
-        (rounds.folder / 'current.json').write_text(content)
-        with pytest.raises(ValueError, match='current.json is damaged .*: delete it and resume the run'):
-            load(rounds)
-        (rounds.folder / 'current.json').unlink()
-        assert load(rounds) is None and rounds.current() is None
-
-    def test_targets(self) -> None:
-        masks = np.zeros((3, 20, 20), np.uint8)
-        for cluster in range(1, 5):
-            masks[:, 4 * cluster : 4 * cluster + 2] = cluster
-        masks[0, 0, 0] = 9  # a single pixel is not seen
-        np.random.seed(0)
-        chosen = set()
-        for _ in range(40):
-            found = ChooseTargets(max_objects=2)(dict(pseudo_mask=masks.copy()))['pseudo_mask']
-            assert set(np.unique(found)) == {0, 1, 2}
-            chosen.add(tuple(int(masks[0][found[0] == number].max()) for number in (1, 2)))
-        assert len(chosen) == 12  # ordered pairs of four clusters
-        assert ChooseTargets()(dict(pseudo_mask=np.zeros((3, 9, 9), np.uint8)))['pseudo_mask'] is None
-        assert ChooseTargets()(dict(pseudo_mask=None))['pseudo_mask'] is None
-
-    def test_packed(self) -> None:
-        results = dict(imgs=ramps((8, 8)), views=ramps((8, 8)), filename='a', frame_inds=np.arange(3))
-        geometry = dict(view_centre=(0.0, 0.0), view_zoom=1.0, view_flip=False)
-        packed = PackClipViews()({**results, **geometry, 'pseudo_mask': np.ones((3, 8, 8), np.uint8)})
-        assert packed['inputs']['images'].shape == (3, 3, 8, 8)
-        assert packed['data_samples'].pseudo_mask.shape == (3, 8, 8)
-        assert PackClipViews()({**results, **geometry})['data_samples'].pseudo_mask.numel() == 0
-        assert torch.equal(packed['inputs']['images'], packed['inputs']['views'])
+def test_each_frame_is_cropped_by_itself() -> None:
+    np.random.seed(0)
+    masks = np.zeros((4, 90, 120), np.uint8)
+    masks[:, 30:60, 40:90] = 3
+    frames = [np.repeat(mask[..., None] * 60, 3, axis=2) for mask in masks]
+    results = CropEachFrame(64)(dict(imgs=frames, pseudo_mask=masks))
+    assert results['pseudo_mask'].shape == (4, 64, 64) and set(np.unique(results['pseudo_mask'])) == {0, 3}
+    for image, mask in zip(results['imgs'], results['pseudo_mask'], strict=True):
+        assert image.shape == (64, 64, 3)
+        assert ((image[..., 0] > 90) == (mask == 3)).mean() > 0.97
+    assert not np.array_equal(results['imgs'][0], results['imgs'][1])

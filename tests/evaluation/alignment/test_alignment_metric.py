@@ -1,38 +1,19 @@
 """Alignment metrics against the originals' functions, SciPy and scikit-learn."""
 
 import csv
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
-from scipy.stats import kendalltau
 from torch import Tensor
 
 from mmsigma.evaluation.alignment.alignment_metric import AlignmentMetric
-from mmsigma.evaluation.alignment.frame_retrieval import retrieval_precision
 from mmsigma.evaluation.alignment.kendall import (
-    kendall_tau,
-    mean_tau,
-    nearest_frames,
     tau_matrix,
 )
-from mmsigma.evaluation.alignment.path_error import (
-    diagonal_error,
-    path_error,
-    phase_progress,
-)
-from mmsigma.evaluation.alignment.phases import (
-    few_shot_classification,
-    fine_grained_accuracy,
-    joint_frames,
-    phase_classification,
-    phase_progression,
-    progression_targets,
-)
-from tests.golden_gta import case_names, load_arrays, load_case
+from tests.golden_gta import load_arrays, load_case
 
 
 def golden_videos(subset: str) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -43,168 +24,6 @@ def golden_videos(subset: str) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def tensors(videos: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[Tensor, Tensor]]:
     return [(torch.tensor(frames), torch.tensor(labels)) for frames, labels in videos]
-
-
-def golden_actions() -> dict[str, list[Tensor]]:
-    actions: dict[str, list[Tensor]] = {}
-    for name, array in load_arrays('kendall').items():
-        if name.startswith('shared/'):
-            actions.setdefault(name.split('/')[1], []).append(torch.tensor(array))
-    return actions
-
-
-class TestKendall:
-    @pytest.mark.parametrize('name', [name for name in case_names('kendall') if not name.startswith('all')])
-    def test_official(self, name: str) -> None:
-        case = load_case('kendall', name)
-        stride, metric = case.params['stride'], case.params['metric']
-        videos = [case.tensor(f'video{number}') for number in range(case.params['num_videos'])]
-        found = tau_matrix(videos, stride, metric)
-        np.testing.assert_allclose(found, case.arrays['tau_matrix'], atol=1e-12)
-        assert float(found.nanmean()) == pytest.approx(float(case.arrays['tau']), abs=1e-12)
-        nearest = nearest_frames(videos[0][::stride], [videos[1][::stride]], metric)
-        assert torch.equal(nearest[0], case.tensor('nn_0_1'))
-
-    @pytest.mark.parametrize('name', [name for name in case_names('kendall') if name.startswith('all')])
-    def test_mean_over_actions(self, name: str) -> None:
-        case = load_case('kendall', name)
-        found, _ = mean_tau(golden_actions(), case.params['stride'])
-        assert found == pytest.approx(float(case.arrays['tau']), abs=1e-12)
-        assert f'{found:.5f}' == f'{float(case.arrays["official_printed"]):.5f}'
-
-    def test_scipy(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        orders = torch.randint(0, 6, (40, 17))
-        expected = [kendalltau(np.arange(17), order).statistic for order in orders.numpy()]
-        np.testing.assert_allclose(kendall_tau(orders), expected, atol=1e-14)
-        monkeypatch.setattr('mmsigma.evaluation.alignment.kendall._BLOCK_ELEMENTS', 1000)
-        np.testing.assert_allclose(kendall_tau(orders), expected, atol=1e-14)
-        assert kendall_tau(torch.full((2, 5), 3)).isnan().all() and kendall_tau(torch.zeros(1, 1)).isnan().all()
-        assert kendall_tau(torch.tensor([[0, 1, 2], [2, 1, 0]])).tolist() == [1, -1]
-
-    def test_first_of_equal_frames(self) -> None:
-        frames = torch.randn(5, 7).repeat(9, 1)  # each of five frames nine times
-        nearest = nearest_frames(frames + 1e-3, [frames, frames[3:]])
-        assert torch.equal(nearest[0], torch.arange(5).repeat(9))
-        assert torch.equal(nearest[1], torch.tensor([2, 3, 4, 0, 1]).repeat(9))
-
-    def test_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        videos = [torch.randn(size, 4) for size in (9, 5, 12)]
-        expected = tau_matrix(videos, 1)
-        monkeypatch.setattr('mmsigma.evaluation.alignment.kendall._BLOCK_ELEMENTS', 60)
-        torch.testing.assert_close(tau_matrix(videos, 1), expected, equal_nan=True)
-
-    def test_what_is_refused(self) -> None:
-        with pytest.raises(ValueError, match='requires at least two videos of an action, got 1'):
-            tau_matrix([torch.zeros(4, 2)])
-        with pytest.raises(ValueError, match='stride must be positive'):
-            tau_matrix([torch.zeros(4, 2)] * 2, 0)
-        with pytest.raises(ValueError, match='metric must be one of'):
-            tau_matrix([torch.zeros(4, 2)] * 2, 1, 'l1')
-
-
-class TestPhases:
-    @pytest.mark.parametrize('name', [name for name in case_names('phase_eval') if name.startswith('fraction')])
-    def test_originals(self, name: str) -> None:
-        case = load_case('phase_eval', name)
-        train, val, fraction = golden_videos('train'), golden_videos('val'), case.params['fraction']
-        for kind, allowed in (('svm', 0.01), ('linear', 0.01), ('progression', 2e-6)):
-            if kind == 'progression':
-                found = phase_progression(train, val, fraction)
-            else:
-                found = phase_classification(train, val, fraction, kind)
-            expected = [float(case.arrays[f'{kind}_{subset}']) for subset in ('train', 'val')]
-            np.testing.assert_allclose(found, expected, rtol=0, atol=allowed)
-
-    def test_targets(self) -> None:
-        case = load_case('phase_eval', 'progression_targets')
-        for number, name in enumerate(('val0', 'val1')):
-            found = progression_targets(golden_videos('val')[number][1], case.params['P'])
-            np.testing.assert_allclose(found, case.arrays[name], atol=1e-12)
-        np.testing.assert_allclose(
-            progression_targets([0, 0, 2, 2], 3), [[-0.25, 0.25], [0, 0.5], [0.25, 0.75], [0.5, 1]]
-        )
-
-    def test_few_shots(self) -> None:
-        train, val, rng = golden_videos('train'), golden_videos('val'), np.random.RandomState(42)
-        for name in ('fewshot1', 'fewshot3'):
-            case = load_case('phase_eval', name)
-            found = few_shot_classification(train, val, case.params['shots'], case.params['episodes'], rng=rng)
-            np.testing.assert_array_equal(found.episodes, case.arrays['episodes'])
-            np.testing.assert_allclose(found.accuracies, case.arrays['acc'], atol=0.01)
-            assert found.mean == pytest.approx(float(case.arrays['mean']), abs=0.01)
-            assert found.interval == pytest.approx(float(case.arrays['ci95']), abs=0.01)
-
-    def test_fine_labels(self) -> None:
-        rng = np.random.default_rng(0)
-        labels = [np.repeat([-1, 0, 1, 2, 3], 6) for _ in range(3)]
-        videos = [(np.eye(5)[own + 1] + 0.05 * rng.normal(size=(30, 5)), own) for own in labels]
-        videos[2][0][videos[2][1] == 3] = np.eye(5)[3]  # the last video shows the third element when it says the fourth
-        found = fine_grained_accuracy(videos[:2], videos[2:], dict(vault=[0, 1], floor=[2, 3], beam=[9]))
-        assert found == {'all': 0.75, 'vault': 1.0, 'floor': 0.5}
-
-    def test_what_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        train = golden_videos('train')
-        for videos, message in (
-            ([], 'no videos'),
-            ([(np.zeros((3, 2)), np.zeros(4))], r'video 0 has embeddings \(3, 2\) and labels \(4,\)'),
-            ([(np.full((3, 2), np.nan), np.zeros(3))], 'embeddings of video 0 are not finite'),
-        ):
-            with pytest.raises(ValueError, match=message):
-                joint_frames(videos)
-        with pytest.raises(ValueError, match='fraction must be within'):
-            phase_classification(train, train, 0)
-        with pytest.raises(ValueError, match='classifier must be one of'):
-            phase_classification(train, train, 1, 'knn')
-        with pytest.raises(ValueError, match='at least two phases'):
-            phase_progression([(np.zeros((3, 2)), np.zeros(3))], [(np.zeros((3, 2)), np.zeros(3))])
-        with pytest.raises(ValueError, match='cannot draw 11 shots from 10'):
-            few_shot_classification(train, train, 11)
-        with pytest.raises(ValueError, match='all labels are negative'):
-            fine_grained_accuracy(*[[(np.zeros((3, 2)), np.full(3, -1))]] * 2)
-        monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
-        with pytest.raises(ImportError, match='requires scikit-learn'):
-            phase_classification(train, train, 1)
-        with pytest.raises(ImportError, match='requires scikit-learn'):
-            AlignmentMetric(('fine_grained',))
-        AlignmentMetric(('kendall', 'retrieval', 'progression', 'path'))
-
-
-class TestRetrieval:
-    @pytest.mark.parametrize('name', [n for n in case_names('phase_eval') if n.startswith(('retrieval', 'lav'))])
-    def test_originals(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        case = load_case('phase_eval', name)
-        settings = dict(stride=case.params.get('stride', 1), within=name.startswith('lav'))
-        videos = tensors(golden_videos('val'))
-        for _ in range(2):
-            found = retrieval_precision(videos, case.params['K'], **settings)
-            np.testing.assert_allclose(list(found.values()), case.arrays['ap'], rtol=0, atol=1e-9)
-            monkeypatch.setattr('mmsigma.evaluation.alignment.frame_retrieval._BLOCK_ELEMENTS', 300)
-
-    def test_another_video_is_needed(self) -> None:
-        with pytest.raises(ValueError, match='retrieval needs another video'):
-            retrieval_precision(tensors(golden_videos('val')[:1]))
-
-
-class TestPath:
-    def test_progress(self) -> None:
-        assert phase_progress(torch.tensor([0, 0, 1, 1, 1, 1])).tolist() == [0.25, 0.75, 1.125, 1.375, 1.625, 1.875]
-        assert phase_progress(torch.tensor([2, 0, 2, 0])).tolist() == [2.25, 0.25, 2.75, 0.75]
-
-    def test_slower_video(self) -> None:
-        """The same video at half the speed aligns without error; the reversed one does not."""
-        labels = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2])
-        frames = torch.arange(8.0)[:, None] * torch.ones(3)
-        slow = frames.repeat_interleave(2, dim=0), labels.repeat_interleave(2)
-        error = path_error((frames, labels), slow, 3)
-        assert error.phase == 0 and error.progress < 0.06
-        backwards = path_error((frames, labels), (slow[0].flip(0), slow[1]), 3)
-        assert backwards.phase > 0.2 and backwards.progress > 0.1
-
-    def test_no_alignment_at_all(self) -> None:
-        labels = torch.tensor([0, 0, 0, 1])
-        assert diagonal_error(labels, labels.repeat_interleave(3), 2).phase < 0.1
-        other = diagonal_error(labels, torch.tensor([0, 1, 1, 1]), 2)
-        assert other.phase == 0.5 and other.progress == pytest.approx((1 / 3 + 2 / 3 + 2 / 3 + 1 / 3) / 4 / 2)
 
 
 def samples(labelled: bool = True) -> list[dict]:

@@ -1,4 +1,4 @@
-"""Hooks that watch training."""
+"""Signs of collapse, and the first cause of a loss that is not finite."""
 
 from types import SimpleNamespace
 
@@ -7,7 +7,7 @@ import torch
 from mmaction.structures import ActionDataSample
 from mmengine.optim import OptimWrapper
 
-from mmsigma.engine.hooks import BadVideoHook, CollapseHook, NonFiniteLossHook, ProgressHook
+from mmsigma.engine.hooks import CollapseHook, NonFiniteLossHook
 
 
 class FakeRunner(SimpleNamespace):
@@ -54,23 +54,6 @@ def test_collapse_hook_compares_the_spread_of_a_regressed_target_with_its_start(
         hook.after_train_iter(runner, 0, outputs=dict(target_std=torch.tensor(spread)))
     (text,) = runner.warnings
     assert 'iteration 15: target_std is 0.1, it was 2 initially' in text
-
-
-def test_bad_video_hook_names_each_once_and_counts_draws():
-    hook, runner = BadVideoHook(max_share=0.5, min_draws=1), FakeRunner()
-    for _ in range(3):
-        hook.after_train_iter(runner, 0, data_batch=batch([('a.mp4', 'no frames')], [], []))
-    assert (hook.draws, hook.failed) == (12, 3)
-    assert runner.warnings == ['skipped an unreadable video: a.mp4 (no frames)']
-
-
-def test_bad_video_hook_stops_only_above_its_share():
-    runner = FakeRunner()
-    tolerant, strict = (BadVideoHook(max_share=share, min_draws=4, interval=1) for share in (0.25, 0.2))
-    data = batch([('a.mp4', 'x')], [], [])  # 1 of 4 draws failed
-    tolerant.after_train_iter(runner, 0, data_batch=data)
-    with pytest.raises(OSError, match='1 of 4 draws'):
-        strict.after_train_iter(runner, 0, data_batch=data)
 
 
 class Parts(torch.nn.ModuleDict):
@@ -133,9 +116,3 @@ def test_first_cause_is_named_before_the_parameters_change(spoil, message: str) 
             runner.optim_wrapper.update_params(loss)
         unchanged = [torch.equal(value, before[name]) for name, value in model.state_dict().items()]
         assert all(unchanged) if spoilt else not any(unchanged)
-
-
-def test_progress_shows_chosen_outputs_and_the_share_of_waiting():
-    hook = ProgressHook(keys=('loss', 'absent'))
-    hook.waited, hook.worked = 1.0, 3.0
-    assert hook.status(dict(loss=torch.tensor(2.5), other=torch.tensor(1.0))) == 'loss 2.5  data wait 25%'

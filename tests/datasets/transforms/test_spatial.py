@@ -1,0 +1,85 @@
+"""Crops and resizing."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmsigma.datasets.transforms import (
+    CropViews,
+    MultiScaleCrop,
+    PackVideoInputs,
+    ResizeClip,
+)
+from mmsigma.datasets.transforms.spatial import crop_and_resize
+
+
+class TestCrops:
+    @staticmethod
+    def frames(height: int, width: int) -> list[np.ndarray]:
+        return list(np.random.randint(0, 256, (3, height, width, 3), np.uint8))
+
+    @pytest.mark.golden_cases('multi_scale_crop')
+    def test_official_crops(self, golden_case: dict) -> None:
+        crop, (width, height) = MultiScaleCrop(), (golden_case['image_w'], golden_case['image_h'])
+        assert [side for side, same in crop.sides(width, height) if side == same] == golden_case['crop_sizes']
+        boxes = {(*side, *place) for side in crop.sides(width, height) for place in crop.places(width, height, *side)}
+        assert boxes == {tuple(candidate) for candidate in golden_case['candidates']}
+
+    @pytest.mark.parametrize(('side', 'snapped'), [(221, 221), (222, 224), (226, 224), (227, 227)])
+    def test_sides_close_to_the_output_are_snapped(self, side: int, snapped: int) -> None:
+        assert MultiScaleCrop(224, scales=[1]).sides(320, side) == [(snapped, snapped)]
+
+    def test_every_crop_is_drawn(self) -> None:
+        crop, frames = MultiScaleCrop(size=4, scales=(1, 0.5), max_distort=1), [np.zeros((16, 24, 3), np.uint8)]
+        drawn = {crop({'imgs': frames})['crop_box'] for _ in range(600)}
+        sides = crop.sides(24, 16)
+        assert drawn == {(*place, *side) for side in sides for place in crop.places(24, 16, *side)}
+
+    def test_distortion_can_be_forbidden(self) -> None:
+        assert MultiScaleCrop(max_distort=0).sides(320, 240) == [(240, 240), (210, 210), (180, 180), (158, 158)]
+
+    def test_all_frames_are_cropped_alike(self) -> None:
+        frames = self.frames(30, 40)
+        results = MultiScaleCrop(size=16)({'imgs': frames})
+        x, y, width, height = results['crop_box']
+        expected = [cv2.resize(frame[y : y + height, x : x + width], (16, 16)) for frame in frames]
+        np.testing.assert_array_equal(results['imgs'], expected)
+        assert results['imgs'].dtype == np.uint8 and results['img_shape'] == (16, 16)
+
+    @pytest.mark.parametrize('box', [(0, 0, 40, 30), (3, 5, 16, 16), (38, 2, 2, 9)])
+    def test_crop_and_resize_is_opencv_per_frame(self, box: tuple[int, int, int, int]) -> None:
+        frames, (x, y, width, height) = self.frames(30, 40), box
+        expected = [cv2.resize(frame[y : y + height, x : x + width], (16, 16)) for frame in frames]
+        np.testing.assert_array_equal(crop_and_resize(frames, box, 16), expected)
+
+    def test_resize_ignores_the_aspect_ratio(self) -> None:
+        frames = self.frames(30, 40)
+        results = ResizeClip(20)({'imgs': frames})
+        np.testing.assert_array_equal(results['imgs'], [cv2.resize(frame, (20, 20)) for frame in frames])
+        assert results['img_shape'] == (20, 20)
+
+
+def frames(number: int, height: int, width: int, seed: int = 0) -> list[np.ndarray]:
+    generator = np.random.default_rng(seed)
+    return list(generator.integers(256, size=(number, height, width, 3), dtype=np.uint8))
+
+
+def test_views_are_clips_times_crops() -> None:
+    images = frames(6, 32, 44)
+    results = CropViews(32, 3)({'imgs': images, 'num_clips': 2})
+    assert results['imgs'].shape == (6, 3, 32, 32, 3)
+    for view, (clip, x) in enumerate((clip, x) for clip in range(2) for x in (0, 6, 12)):
+        np.testing.assert_array_equal(results['imgs'][view, 1], images[3 * clip + 1][:, x : x + 32])
+    packed = PackVideoInputs()(results)
+    assert packed['inputs'].shape == (6, 3, 3, 32, 32)
+    assert torch.equal(packed['inputs'][2, :, 1], torch.from_numpy(images[1][:, 12:44].copy()).permute(2, 0, 1))
+
+
+@pytest.mark.parametrize(('height', 'width'), [(64, 48), (48, 64), (30, 40)])
+def test_single_view_is_the_centre(height: int, width: int) -> None:
+    image = np.zeros((height, width, 3), np.uint8)
+    image[height // 2 - 2 : height // 2 + 2, width // 2 - 2 : width // 2 + 2] = 255
+    (crop,) = CropViews(32)({'imgs': [image]})['imgs']
+    ys, xs = np.nonzero(crop[..., 0] > 127)
+    assert crop.shape == (32, 32, 3) and abs(ys.mean() - 15.5) < 0.6 and abs(xs.mean() - 15.5) < 0.6
