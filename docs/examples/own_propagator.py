@@ -1,5 +1,5 @@
 # Video object segmentation by colours, carried by a propagator from a file outside the package.
-_base_ = ['mmsigma::vos/colour_davis17.py']
+_base_ = ['mmsigma::vos/colour.py']
 
 custom_imports = dict(imports=['nearest_propagator'], allow_failed_imports=False)
 
