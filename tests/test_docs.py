@@ -1,0 +1,86 @@
+"""Pages name what exists: files, links, modules, registered types, and every folder of the package."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = {
+    str(path.relative_to(ROOT)): path
+    for path in [*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/**/*.md')]
+}
+TOP = ('mmsigma', 'configs', 'tools', 'tests', 'docs', 'demo', 'benchmarks')
+FILE = re.compile(rf'(?<![\w./-])((?:{"|".join(TOP)})/[\w./*{{}},-]+\w)')
+LINK = re.compile(r'\]\((?!https?://|#|mailto:)([^)#\s]+)')
+DOTTED = re.compile(r'(?<![\w./])mmsigma(?:\.\w+)+')
+CONFIG = re.compile(r'mmsigma::([\w/]+?)(?:\.py)?(?![\w/.])')
+
+
+def exists(pattern: str) -> bool:
+    """Whether there is such a file, folder, or anything that a shell pattern with ``*`` and ``{a,b}`` stands for."""
+    if brace := re.search(r'\{([^{}]*)\}', pattern):
+        return all(exists(pattern.replace(brace.group(), choice, 1)) for choice in brace.group(1).split(','))
+    return any(ROOT.glob(pattern.rstrip('/')))
+
+
+@pytest.mark.parametrize('name', PAGES)
+def test_files_and_links_are_there(name: str) -> None:
+    path = PAGES[name]
+    text = path.read_text()
+    assert [file for file in FILE.findall(text) if not exists(file)] == []
+    assert [link for link in LINK.findall(text) if not (path.parent / link).exists()] == []
+    for config in CONFIG.findall(text):
+        assert config == 'my_config' or (ROOT / 'configs' / f'{config}.py').is_file(), config
+
+
+@pytest.mark.parametrize('name', PAGES)
+def test_modules_and_their_members_are_there(name: str) -> None:
+    for dotted in set(DOTTED.findall(PAGES[name].read_text())):
+        resolve(dotted)
+
+
+def resolve(dotted: str) -> object:
+    """What a dotted name stands for: a module, or a member of one."""
+    parts = dotted.split('.')
+    for length in range(len(parts), 0, -1):
+        try:
+            value: object = import_module('.'.join(parts[:length]))
+        except ModuleNotFoundError as error:
+            if not (error.name or '').startswith('mmsigma'):
+                raise
+            continue
+        for attribute in parts[length:]:
+            value = getattr(value, attribute)
+        return value
+    raise ModuleNotFoundError(dotted)
+
+
+def test_docstrings_name_what_is_there() -> None:
+    for path in sorted((ROOT / 'mmsigma').rglob('*.py')):
+        if '.mim' in path.parts:
+            continue
+        for dotted in set(re.findall(r':(?:class|func|mod|meth|attr):`~?(mmsigma\.[\w.]+)`', path.read_text())):
+            resolve(dotted)
+
+
+def test_the_architecture_describes_every_folder() -> None:
+    page = PAGES['docs/architecture.md'].read_text()
+    tree = page.split('```')[1]
+    described, parents = set(), []
+    for line in tree.splitlines():
+        if entry := re.match(r'( *)([\w./]+/)', line):
+            del parents[len(entry.group(1)) // 2 :]
+            parents.append(entry.group(2))
+            described.add(''.join(parents))
+        for together in re.findall(r'^ *((?:\w+/ )+\w+/)', line):
+            described |= {''.join(parents[:-1]) + folder for folder in together.split()}
+    folders = {
+        f'{path.parent.relative_to(ROOT)}/'
+        for path in (ROOT / 'mmsigma').rglob('__init__.py')
+        if '.mim' not in path.parts
+    }
+    assert folders - described == set()
+    assert {folder for folder in described if folder.startswith('mmsigma/')} - folders == set()
+    assert all((ROOT / folder).is_dir() for folder in described)
