@@ -1,4 +1,4 @@
-"""Imports point down, methods stay at home, and nothing goes round in a circle."""
+"""Imports point down, methods stay at home, nothing goes round in a circle, and files and functions are short."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -109,3 +109,14 @@ def test_operations_open_no_files() -> None:
     for name in FILES:
         if name.startswith('ops/'):
             assert not imports_of(name) & {'os', 'pathlib.Path', 'json', 'pickle'}, name
+
+
+def test_functions_and_files_are_short() -> None:
+    for name, path in FILES.items():
+        source = path.read_text()
+        assert source.count('\n') <= 400, name
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef):
+                documented = ast.get_docstring(node) is not None
+                begin = node.body[1 if documented and len(node.body) > 1 else 0].lineno
+                assert (node.end_lineno or 0) - begin < 60, f'{name}: {node.name}'

@@ -70,11 +70,6 @@ def our_name(key: str) -> str:
     return f'neck.{_EMBEDDER[found[1]]}.{found[2]}.{name}'
 
 
-def is_gta(names: Mapping[str, object]) -> bool:
-    """Return whether these are the variable names of a GTA checkpoint."""
-    return any(name.startswith((_TRUNK, 'emb/conv_layers/')) for name in names)
-
-
 def from_tensorflow(variables: Mapping[str, ArrayLike]) -> dict[str, Tensor]:
     """Rename and transpose the variables of a checkpoint, leaving out counters and the state of the optimiser.
 

@@ -87,7 +87,9 @@ def test_stays_where_it_ends() -> None:
 
 def test_warmup_may_take_the_whole_schedule() -> None:
     optimizer = sgd(0.2)
-    rates = run(WarmupCosineLR(optimizer, 5, 5), optimizer, 7)[:, 0]
+    schedule = WarmupCosineLR(optimizer, 5, 5)
+    assert schedule.factor(5) == 1
+    rates = run(schedule, optimizer, 7)[:, 0]
     np.testing.assert_allclose(rates, [0, 0.05, 0.1, 0.15, 0.2, 0.2, 0.2])
 
 

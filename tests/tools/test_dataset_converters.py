@@ -438,6 +438,8 @@ def test_imagenet_errors(imagenet: Path, convert) -> None:
     assert 'meta.mat' in convert('imagenet', '--val-labels', numbers).errors
     other = write(imagenet / 'kit' / 'other.txt', 'a 1\nb n01440764x\n')
     assert 'other.txt, line 2' in convert('imagenet', '--val-labels', other).errors
+    first = write(imagenet / 'kit' / 'first.txt', 'ILSVRC2012_val_00000001.JPEG n0144\n')  # no title of a table
+    assert 'first.txt, line 1' in convert('imagenet', '--val-labels', first).errors
 
 
 @pytest.fixture

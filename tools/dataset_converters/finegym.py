@@ -187,7 +187,7 @@ def frame_videos(
 ) -> list[SegmentedVideo]:
     """Return the videos of an event in the requested layout."""
     if args.frames == 'clips':
-        return list(clip_videos(name, event, elements, clip))
+        return list(clip_videos(event, elements, clip))
     if args.frames == 'events':
         return [event_video(name, event, elements, clip)]
     kind = event_of(name, event)

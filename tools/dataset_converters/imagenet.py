@@ -90,7 +90,7 @@ def read_val_labels(path: Path, labels: dict[str, int], images: list[str]) -> li
         label = named and (labels.get(named[2]) if named[2].startswith('n') else int(named[2]))
         if named is not None and label is not None and label < len(labels):
             entries.append((named[1], label))
-        elif number > 1:  # a header
+        elif number > 1 or re.search(r'\d', line):  # the titles of a table have no digits
             raise ValueError(f'{path}, line {number}: expected an image and its class, got {line!r}')
     return entries
 

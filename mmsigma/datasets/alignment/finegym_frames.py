@@ -170,7 +170,7 @@ def _runs(labels: np.ndarray, first: int = 0) -> list[tuple[int, int, int]]:
     return [(first + a, first + b, int(labels[a])) for a, b in zip(edges, edges[1:], strict=False)]
 
 
-def clip_videos(name: str, event: GymEvent, elements: Mapping[str, int], clip: GymClip) -> Iterator[SegmentedVideo]:
+def clip_videos(event: GymEvent, elements: Mapping[str, int], clip: GymClip) -> Iterator[SegmentedVideo]:
     """Yield the videos of an event in the layout ``clips``."""
     for element, label in elements.items():
         stages = event.elements[element]

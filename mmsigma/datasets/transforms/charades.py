@@ -33,7 +33,8 @@ def frame_labels(
         return labels
     classes, starts, ends = (np.array(column) for column in zip(*actions, strict=True))
     if classes.min() < 0 or classes.max() >= num_classes:
-        raise ValueError(f'class {classes.max()} does not fit num_classes={num_classes}')
+        wrong = classes.min() if classes.min() < 0 else classes.max()
+        raise ValueError(f'class {wrong} is not between 0 and num_classes - 1 = {num_classes - 1}')
     seconds = np.arange(num_frames)[:, None] / fps
     frames, numbers = np.nonzero((seconds >= starts) & (seconds <= ends))
     labels[frames, classes[numbers]] = True

@@ -1,7 +1,7 @@
 """Locating frames and masks of video segmentation datasets: DAVIS, YouTube-VOS, VIP, or plain folders."""
 
 import json
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -174,8 +174,8 @@ def _first_frame_given(
     return sequences
 
 
-def _list_pictures(folder: Path, stems: Container[str] | None = None) -> tuple[Path, ...]:
-    return tuple(list_pictures(folder, stems)) if folder.is_dir() else ()
+def _list_pictures(folder: Path) -> tuple[Path, ...]:
+    return tuple(list_pictures(folder)) if folder.is_dir() else ()
 
 
 def _need(path: Path) -> Path:

@@ -33,7 +33,7 @@ def phase_progress(labels: Tensor) -> Tensor:
     sizes = labels.bincount()
     order = labels.argsort(stable=True)
     rank = torch.empty_like(order)
-    rank[order] = torch.arange(len(labels)) - (sizes.cumsum(0) - sizes)[labels[order]]
+    rank[order] = torch.arange(len(labels), device=labels.device) - (sizes.cumsum(0) - sizes)[labels[order]]
     return labels + (rank + 0.5) / sizes[labels].double()
 
 

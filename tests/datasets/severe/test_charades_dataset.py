@@ -20,8 +20,10 @@ def sample(total: int, actions=((0, 0.0, 1.0),), fps: float = 10.0, **options) -
 def test_frame_rate_and_classes_are_checked():
     with pytest.raises(ValueError, match='x.mp4 has no frame rate: set fps'):
         SampleCharadesClip()(dict(total_frames=9, actions=[], filename='x.mp4'))
-    with pytest.raises(ValueError, match='class 157 does not fit num_classes=157'):
+    with pytest.raises(ValueError, match='class 157 is not between 0 and num_classes - 1 = 156'):
         sample(9, [(157, 0.0, 1.0)])
+    with pytest.raises(ValueError, match='class -1 is not between'):
+        sample(9, [(-1, 0.0, 1.0), (3, 0.0, 1.0)])
     with pytest.raises(ValueError, match='must be positive'):
         SampleCharadesClip(num_clips=0)
 
