@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from mmsigma.checkpoints.foreign_names import rename, reverse
+from mmsigma.checkpoints.renaming import rename, reverse
 
 _WRAPPED = 'module.'  # added by DataParallel
 _UNUSED = 'fast_net.emb_v.'  # a head whose output is not used

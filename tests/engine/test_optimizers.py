@@ -7,7 +7,7 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
-from mmsigma.checkpoints.key_mapping import to_official
+from mmsigma.checkpoints.official_names import to_official
 from mmsigma.engine import CPUAmpOptimWrapper, TransformerOptimWrapperConstructor
 from mmsigma.models import SIGMA, VideoVisionTransformer
 

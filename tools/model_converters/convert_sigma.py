@@ -31,7 +31,8 @@ from torch import Tensor
 
 from mmsigma import __version__
 from mmsigma.checkpoints.io import load_weights
-from mmsigma.checkpoints.key_mapping import ORIGINS, Origin, check_complete, from_our_names, origin_of, to_our_names
+from mmsigma.checkpoints.key_mapping import ORIGINS, Origin, from_our_names, origin_of, to_our_names
+from mmsigma.checkpoints.official_names import check_complete
 from mmsigma.io.atomic import write_atomically
 
 

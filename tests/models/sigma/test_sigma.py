@@ -10,7 +10,7 @@ import torch
 from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
 
-from mmsigma.checkpoints.key_mapping import from_official, to_official
+from mmsigma.checkpoints.official_names import from_official, to_official
 from mmsigma.ops import TokenSplit, sinkhorn, split_tokens
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
