@@ -44,7 +44,6 @@ LOG_PROCESSORS = _child(mmengine.LOG_PROCESSORS)
 
 VISUALIZERS = _child(mmengine.VISUALIZERS)
 VISBACKENDS = _child(mmengine.VISBACKENDS)
-INFERENCERS = _child(mmengine.INFERENCERS, 'apis')
 
 
 def register_function(function: _Function) -> _Function:
