@@ -70,18 +70,19 @@ def kmeans(
             wrong shape.
     """
     # in a distributed run only the rank that draws the initial centroids needs points of its own
-    # of several processes only the one that draws the first centroids needs points of its own
     needed = num_clusters if not distributed or (init is None and dist.get_rank() == 0) else 0
     if points.ndim != 2 or len(points) < needed:
         raise ValueError(f'{num_clusters} clusters need at least as many points (N, D), got {tuple(points.shape)}')
     # one sum is the fastest way to see that all points are finite
-    # a sum shows most quickly that there is nothing to look for
     if not points.sum().isfinite() and not points.isfinite().all():
         raise ValueError(f'{int((~points.isfinite()).any(dim=1).sum())} points are not finite')
     if init is not None and init.shape != (num_clusters, points.shape[1]):
         raise ValueError(f'init must have the shape {(num_clusters, points.shape[1])}, got {tuple(init.shape)}')
-    starts = [init] if init is not None else _draw(points, num_clusters, num_restarts, generator, distributed)
-    return _best_of(points[None], [starts], num_iters, tolerance, distributed)[0]
+    origin = _mean(points, distributed)
+    points = points - origin
+    starts = [init - origin] if init is not None else _draw(points, num_clusters, num_restarts, generator, distributed)
+    (found,) = _best_of(points[None], [starts], num_iters, tolerance, distributed)
+    return found._replace(centroids=found.centroids + origin)
 
 
 @torch.no_grad()
@@ -118,13 +119,28 @@ def kmeans_many(
     finite = bool(points.sum().isfinite())
     if not finite and (bad := (~points.isfinite()).flatten(1).any(dim=1).nonzero()[:, 0].tolist()):
         raise ValueError(f'sets {bad} contain points that are not finite')
+    origins = torch.stack([_mean(own) for own in points])
+    points = points - origins[:, None]
     starts = [_draw(own, num_clusters, num_restarts, generator) for own in points]
-    return _best_of(points, starts, num_iters, tolerance)
+    results = _best_of(points, starts, num_iters, tolerance)
+    return [found._replace(centroids=found.centroids + origin) for found, origin in zip(results, origins, strict=True)]
 
 
 def assign(points: Tensor, centroids: Tensor) -> Tensor:
     """Return the index of the nearest centroid ``(N,)``, int64, for points ``(N, D)`` and centroids ``(K, D)``."""
-    return _scores(points[None], centroids[None]).argmin(dim=2)[0]
+    origin = centroids.mean(dim=0)
+    return _scores((points - origin)[None], (centroids - origin)[None]).argmin(dim=2)[0]
+
+
+def _mean(points: Tensor, distributed: bool = False) -> Tensor:
+    """Return the mean ``(D,)`` of all points, which is moved to 0 before distances are computed.
+
+    Squared distances are computed as differences of squared norms, which loses the digits that a common offset has.
+    """
+    total = torch.cat([points.sum(dim=0, dtype=torch.float64), points.new_tensor([len(points)], dtype=torch.float64)])
+    if distributed:
+        dist.all_reduce(total)
+    return (total[:-1] / total[-1].clamp(min=1)).to(points.dtype)
 
 
 def _scores(points: Tensor, centroids: Tensor) -> Tensor:

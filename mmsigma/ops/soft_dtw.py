@@ -67,20 +67,20 @@ def smooth_dtw(
     """Align sequences with the recurrence R_ij = D_ij + smooth_min(R_i,j-1, R_i-1,j-1, R_i-1,j) (GTA, equation 3).
 
     Args:
-        cost: Cost D of matching frame i of the first sequence with frame j of the second, ``(B, M, N)``; finite within
-            the lengths.
+        cost: Cost D of matching frame i of the first sequence with frame j of the second, ``(B, M, N)``. Infinite costs
+            forbid a match, such as those outside of a band.
         gamma: Temperature of the minimum. Accumulated costs divided by it must stay below 1e29.
         kind: ``'smoothmin'`` (GTA) or ``'logsumexp'`` (Soft-DTW, D3TW); see :func:`smooth_min`.
         lengths: Lengths of the first and the second sequences, ``(B,)`` each; None if nothing is padded. The content
             of the padding has no influence.
 
     Returns:
-        Values and tables in float32, or in float64 for float64 costs; autocast has no effect. Gradients are exact;
-        second derivatives are not supported.
+        Values and tables in float32, or in float64 for float64 costs; autocast has no effect. They are infinite where
+        every path is forbidden. Gradients are exact, and 0 for forbidden matches; second derivatives are not supported.
 
     Raises:
-        ValueError: If ``gamma`` is not positive and finite, ``kind`` is unknown, a sequence is empty, or shapes do
-            not match.
+        ValueError: If ``gamma`` is not positive and finite, ``kind`` is unknown, a sequence is empty, shapes do not
+            match, or costs within the lengths are NaN or negative infinity.
     """
     _check(gamma, kind)
     if cost.ndim != 3 or 0 in cost.shape:
@@ -93,7 +93,15 @@ def smooth_dtw(
     rows, columns = rows.to(cost.device), columns.to(cost.device)
     if lengths is not None:
         cost = cost.masked_fill(_padded(cost, rows, columns), 0)
+    forbidden = None
+    if not cost.isfinite().all():
+        if not (cost > -math.inf).all():
+            raise ValueError('costs must be numbers or infinite: some are NaN or negative infinity')
+        forbidden = cost == math.inf
+        cost = cost.masked_fill(forbidden, -_OUTSIDE * gamma)
     table = _SmoothDTW.apply(cost, gamma, kind)
+    if forbidden is not None:  # a cell that only forbidden matches lead to has an enormous cost
+        table = table.masked_fill(table.detach() >= -_OUTSIDE * gamma / 10, math.inf)
     return AccumulatedCost(table[torch.arange(len(cost), device=cost.device), rows - 1, columns - 1], table)
 
 
@@ -270,16 +278,19 @@ def dtw_path(cost: Tensor) -> WarpingPath:
     Of several cheapest steps, the diagonal one is taken first, then the one along the first sequence.
 
     Args:
-        cost: Cost of matching frame i of the first sequence with frame j of the second, ``(M, N)``, finite.
+        cost: Cost of matching frame i of the first sequence with frame j of the second, ``(M, N)``; infinite costs
+            forbid a match.
 
     Returns:
         The path with its accumulated costs, on the CPU.
 
     Raises:
-        ValueError: If ``cost`` is not a matrix, is empty, or is not finite.
+        ValueError: If ``cost`` is not a matrix, is empty, has NaN or negative infinity, or forbids every path.
     """
-    if cost.ndim != 2 or 0 in cost.shape or not cost.isfinite().all():
-        raise ValueError(f'costs must be finite, with the shape (M, N) and no empty dimension, got {tuple(cost.shape)}')
+    if cost.ndim != 2 or 0 in cost.shape:
+        raise ValueError(f'costs must have the shape (M, N) and no empty dimension, got {tuple(cost.shape)}')
+    if not (cost > -math.inf).all():
+        raise ValueError('costs must be finite or infinite: some are NaN or negative infinity')
     rows, columns = cost.shape
     skewed = _skew(cost.double().cpu()[None])[:, 0]  # (M + N - 1, M)
     # with a border of two diagonals and one column, as in `_fill`: cell i of diagonal d is table[d + 2, i + 1]
@@ -292,6 +303,8 @@ def dtw_path(cost: Tensor) -> WarpingPath:
         least = torch.minimum(torch.minimum(one[low:high], one[low - 1 : high - 1]), two)
         torch.add(least, skewed[number - 2, low - 1 : high - 1], out=table[number, low:high])
     accumulated = _unskew(table[2:, None, 1:], columns)[0]
+    if accumulated[-1, -1] == math.inf:
+        raise ValueError('infinite costs forbid every path from the first pair of frames to the last')
     first, second = _walk_back(accumulated)
     return WarpingPath(float(accumulated[-1, -1]), accumulated, first, second)
 

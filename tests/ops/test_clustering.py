@@ -29,6 +29,25 @@ def test_official_clusters_of_a_clip() -> None:
     assert torch.equal(everything.view(features.shape[:3]), vectors.tensor('out_all_labels').long())
 
 
+@pytest.mark.parametrize('offset', [300, 3000])
+def test_a_common_offset_changes_nothing(offset: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    true = torch.arange(5).repeat_interleave(200)
+    points = torch.randn(5, 16, generator=generator)[true] + 0.15 * torch.randn(1000, 16, generator=generator)
+    settings = dict(num_restarts=5, generator=torch.Generator().manual_seed(0))
+    found = kmeans(points + offset, 5, **settings)
+    reference = KMeans(5, n_init=5, random_state=0).fit((points + offset).numpy())
+    assert found.inertia == pytest.approx(reference.inertia_, rel=1e-3)
+    for label in range(5):
+        assert len(found.labels[true == label].unique()) == 1
+    assert len(found.labels.unique()) == 5
+    means = torch.stack([points[found.labels == label].mean(dim=0) for label in range(5)])
+    torch.testing.assert_close(found.centroids, means + offset, rtol=0, atol=5e-4 * offset / 300)
+    (many,) = kmeans_many((points + offset)[None], 5, num_restarts=5, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(many.labels, found.labels) and torch.equal(many.centroids, found.centroids)
+    assert torch.equal(assign(points + offset, found.centroids), found.labels)
+
+
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
 def test_is_scikit_learns_lloyd(dtype: torch.dtype) -> None:
     points = torch.randn(500, 5, generator=torch.Generator().manual_seed(1), dtype=dtype)

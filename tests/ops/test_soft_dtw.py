@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmsigma.ops.soft_dtw import contrastive_cost, cosine_cost, dtw_path, smooth_dtw, smooth_min
+from mmsigma.ops.soft_dtw import Kind, contrastive_cost, cosine_cost, dtw_path, smooth_dtw, smooth_min
 from tests.golden_gta import case_names, load_case
 
 KINDS = {'dtw_prob': 'smoothmin', 'dtw_minGamma': 'logsumexp'}
@@ -276,5 +276,65 @@ def test_soft_dtw_is_tslearns(name: str) -> None:
 def test_path_of_one_frame() -> None:
     path = dtw_path(torch.tensor([[1.0, 2.0, 3.0]]))
     assert path.value == 6 and path.first.tolist() == [0, 0, 0] and path.second.tolist() == [0, 1, 2]
-    with pytest.raises(ValueError, match='costs must be finite'):
+    with pytest.raises(ValueError, match='some are NaN'):
         dtw_path(torch.tensor([[1.0, torch.nan]]))
+
+
+class TestForbiddenMatches:
+    """Infinite costs, as outside of a band."""
+
+    @pytest.mark.parametrize('kind', KINDS.values())
+    @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+    def test_value_is_that_of_the_paths_left(self, kind: Kind, dtype: torch.dtype) -> None:
+        rows, columns = torch.meshgrid(torch.arange(15), torch.arange(12), indexing='ij')
+        band = (rows - columns).abs() <= 4
+        base = torch.rand(2, 15, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        cost = base.to(dtype).masked_fill(~band, torch.inf).requires_grad_()
+        found = smooth_dtw(cost, 0.1, kind=kind)
+        found.value.sum().backward()
+        for number in range(2):
+            table = double_loop(base[number].masked_fill(~band, 1e9), 0.1, kind)
+            torch.testing.assert_close(found.value[number].double(), table[-1, -1], rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(found.table[number][band].double(), table[band], rtol=1e-5, atol=1e-5)
+        assert found.table[:, ~band].isinf().all()
+        assert cost.grad.isfinite().all() and not cost.grad[:, ~band].any()
+        free = base.clone().requires_grad_()
+        smooth_dtw(free + 1e6 * ~band, 0.1, kind=kind).value.sum().backward()
+        torch.testing.assert_close(cost.grad.double(), free.grad.where(band, 0), rtol=1e-3, atol=1e-4)
+
+    def test_padding_may_be_anything(self) -> None:
+        cost = torch.full((1, 4, 4), torch.inf)
+        cost[0, :3, :2] = 1
+        lengths = torch.tensor([3]), torch.tensor([2])
+        assert smooth_dtw(cost, 0.1, lengths=lengths).value.isfinite().all()
+        cost[0, 3, 3] = torch.nan
+        assert smooth_dtw(cost, 0.1, lengths=lengths).value.isfinite().all()
+
+    @pytest.mark.parametrize('kind', KINDS.values())
+    def test_no_path_at_all(self, kind: Kind) -> None:
+        cost = torch.ones(2, 3, 3)
+        cost[0, 1] = torch.inf
+        cost.requires_grad_()
+        value = smooth_dtw(cost, 0.5, kind=kind).value
+        assert value.tolist()[0] == torch.inf and value[1].isfinite()
+        value[1].backward()
+        assert cost.grad.isfinite().all()
+        with pytest.raises(ValueError, match='infinite costs forbid every path'):
+            dtw_path(cost[0].detach())
+
+    def test_hard_path_keeps_to_the_band(self) -> None:
+        rows, columns = torch.meshgrid(torch.arange(9), torch.arange(9), indexing='ij')
+        cost = torch.rand(9, 9, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        band = (rows - columns).abs() <= 1
+        path = dtw_path(cost.masked_fill(~band, torch.inf))
+        assert ((path.first - path.second).abs() <= 1).all()
+        assert path.value == pytest.approx(float(cost[path.first, path.second].sum()))
+
+    @pytest.mark.parametrize('wrong', [torch.nan, -torch.inf])
+    def test_what_is_no_cost(self, wrong: float) -> None:
+        cost = torch.ones(1, 3, 3)
+        cost[0, 1, 1] = wrong
+        with pytest.raises(ValueError, match='some are NaN or negative infinity'):
+            smooth_dtw(cost, 0.1)
+        with pytest.raises(ValueError, match='some are NaN or negative infinity'):
+            dtw_path(cost[0])
