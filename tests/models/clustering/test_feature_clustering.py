@@ -101,7 +101,7 @@ def test_bad_input():
     clips = torch.randn(1, 3, 4, 32, 32)
     with pytest.raises(ValueError, match="mode must be 'predict' or 'tensor'"):
         model(clips, mode='loss')
-    with pytest.raises(ValueError, match='there is none'):
+    with pytest.raises(ValueError, match='pass truths as well'):
         model(clips, [BaseDataElement()], mode='predict')
     with pytest.raises(ValueError, match='tokens are not finite'):
         model(clips * torch.nan, [sample()], mode='predict')
