@@ -51,7 +51,7 @@ def parse_args() -> argparse.Namespace:
 def find_videos_of(path: Path) -> list[Path]:
     """Find the videos of a path: a video, the videos of a folder, or a folder of frames."""
     from mmsigma.datasets.videos.video_dataset import find_videos
-    from mmsigma.io.video import PICTURES
+    from mmsigma.io.pictures import PICTURES
 
     if not path.exists():
         raise FileNotFoundError(f'no video at {path}')

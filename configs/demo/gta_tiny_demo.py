@@ -11,7 +11,7 @@ data_root = 'demo_data'
 ann_file_train = 'annotations/train.txt'
 ann_file_val = 'annotations/val.txt'
 ann_file_test = ann_file_val
-decoder = 'decord'
+decoder = 'auto'
 # videos per step, all of one class
 batch_size = 4
 epochs = 20

@@ -4,7 +4,7 @@ _base_ = ['../_base_/datasets/mask_vos.py', '../_base_/methods/mask_vos.py']
 
 data_root = 'demo_data/videos'
 video_folder = ''
-decoder = 'decord'
+decoder = 'auto'
 batch_size = 4
 num_workers = 2
 step = 3

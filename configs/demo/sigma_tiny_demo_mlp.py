@@ -4,7 +4,7 @@ _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'demo_data'
 ann_file_train = 'annotations/train.txt'
-decoder = 'decord'
+decoder = 'auto'
 epochs = 60
 batch_size = 16
 num_workers = 2

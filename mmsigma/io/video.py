@@ -1,24 +1,68 @@
 """Reading video files and image folders frame by frame, and writing video files."""
 
-import re
-from collections.abc import Container, Iterable, Iterator
-from itertools import chain, pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import cv2
-import decord
 import numpy as np
+import numpy.typing as npt
 
 from mmsigma.io.atomic import write_atomically
+from mmsigma.io.decoder_process import GuardedVideoFile
+from mmsigma.io.decoders import Decoder, open_video
+from mmsigma.io.pictures import list_pictures, read_picture
+from mmsigma.io.video_file import ChangedIndexError, UnreadableVideoError
 
-PICTURES = {'.jpg', '.jpeg', '.png'}  # suffixes of images
+
+def read_frames(
+    path: str | Path, indices: Sequence[int] | None = None, decoder: Decoder = 'auto'
+) -> npt.NDArray[np.uint8]:
+    """Read frames of a video file or an image folder, as a player shows them.
+
+    Frame i is the i-th picture that decoding from start to end gives: in presentation order, without those that an edit
+    list cuts off, upright. A frame that cannot be decoded is an error, never replaced by its neighbour.
+
+    Args:
+        path: Video file, or folder of images.
+        indices: Frame numbers from 0, in any order and with repetitions; None for all frames.
+        decoder: ``'auto'``, or the decoder to use, see :mod:`mmsigma.io.decoders`.
+
+    Returns:
+        RGB frames ``(T, H, W, 3)``.
+
+    Raises:
+        UnreadableVideoError: If the video cannot be read.
+        IndexError: If a number is out of range.
+    """
+    reader = open_video(path, decoder)
+    try:
+        numbers = range(len(reader)) if indices is None else indices
+        try:
+            frames = reader.read(list(numbers))
+        except ChangedIndexError:  # the file has other frames than its packets announce
+            frames = reader.read(list(range(len(reader)) if indices is None else indices))
+    finally:
+        reader.close()
+    return np.stack(frames) if frames else np.zeros((0, 0, 0, 3), np.uint8)
+
+
+def frame_times(path: str | Path) -> npt.NDArray[np.float64]:
+    """Return the time of every frame of a video file, in seconds after the first one, ``(T,)``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read as a video.
+    """
+    with GuardedVideoFile(path) as video:
+        return video.times()
 
 
 class FrameReader:
-    """Frames of a video file or an image folder, one after the other; at most one frame is in memory.
+    """Frames of a video file or an image folder, one after the other; few frames are in memory.
 
     Args:
-        path: Video file, or folder whose images are read in the order of :func:`list_pictures`.
+        path: Video file, or folder whose images are read in the order of :func:`mmsigma.io.pictures.list_pictures`.
         fps: Frame rate of a folder, and of a video that does not state one.
 
     Attributes:
@@ -34,81 +78,54 @@ class FrameReader:
         self.path = Path(path)
         if not self.path.exists():
             raise FileNotFoundError(f'no video at {path}')
-        self._video = None
+        self._video: GuardedVideoFile | None = None
         if self.path.is_dir():
             self._pictures = list_pictures(self.path)
             self.names, self.fps = [item.stem for item in self._pictures], fps
         else:
-            try:
-                self._video = decord.VideoReader(str(path), num_threads=1)
-            except Exception as error:  # decord raises exception types of its own
-                raise ValueError(f'{path} cannot be read as a video: {str(error).splitlines()[0]}') from error
+            self._video = GuardedVideoFile(path)
             self.names = [f'{number:05d}' for number in range(len(self._video))]
-            self.fps = float(self._video.get_avg_fps()) or fps
+            self.fps = self._video.fps or fps
         if not self.names:
             raise ValueError(f'{path} has no frames')
+        self._stream: Iterator[npt.NDArray[np.uint8]] = iter(())
+        self._next = 0
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]:
         """Iterate over the RGB frames, ``(H, W, 3)``, uint8."""
         return map(self.read, range(len(self)))
 
-    def read(self, number: int) -> np.ndarray:
-        """Read the RGB frame of a given number, ``(H, W, 3)``, uint8.
+    def times(self) -> npt.NDArray[np.float64]:
+        """Return the time of every frame, in seconds after the first one, ``(T,)``."""
+        return np.arange(len(self)) / self.fps if self._video is None else self._video.times()
+
+    def read(self, number: int) -> npt.NDArray[np.uint8]:
+        """Read the RGB frame of a given number, ``(H, W, 3)``, uint8; fastest for one number after the other.
 
         Raises:
             ValueError: If it cannot be read.
         """
-        if self._video is not None:
-            try:
-                frame: np.ndarray = self._video[number].asnumpy()
+        if self._video is None:
+            return read_picture(self._pictures[number])
+        if number == 0:
+            self._stream, self._next = iter(self._video), 0
+        if number == self._next:
+            self._next += 1
+            for frame in self._stream:
                 return frame
-            except Exception as error:
-                raise ValueError(
-                    f'frame {number} of {self.path} cannot be read: {str(error).splitlines()[0]}'
-                ) from error
-        return read_picture(self._pictures[number])
-
-
-def list_pictures(folder: str | Path, stems: Container[str] | None = None) -> list[Path]:
-    """List the images in a folder in natural order of their names, in which frame 2 precedes frame 10.
-
-    Args:
-        folder: Folder to list.
-        stems: Names without suffix to which the list is restricted; None for all images.
-
-    Returns:
-        Paths of the images.
-
-    Raises:
-        ValueError: If two images differ only in their suffix, as they would be the same frame twice.
-    """
-    pictures = [path for path in Path(folder).iterdir() if path.suffix.lower() in PICTURES]
-    pictures = [path for path in pictures if stems is None or path.stem in stems]
-    pictures.sort(key=lambda path: (*natural_order(path.stem), path.name))
-    for one, other in pairwise(pictures):
-        if one.stem == other.stem:
-            raise ValueError(f'{folder} has both {one.name} and {other.name}: keep one image per frame')
-    return pictures
-
-
-def natural_order(name: str) -> tuple[list[str | int], str]:
-    """Return a sorting key for names in which numbers are compared as numbers."""
-    return [int(part) if place % 2 else part for place, part in enumerate(re.split('([0-9]+)', name))], name
-
-
-def read_picture(path: str | Path) -> np.ndarray:
-    """Read an RGB image, ``(H, W, 3)``, uint8.
-
-    Raises:
-        ValueError: If the file is not an image.
-    """
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ValueError(f'{path} cannot be read as an image')
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            self._next = -1
+            raise UnreadableVideoError(
+                self.path, f'it announces {len(self)} frames, but ends after {number}: re-encode it'
+            )
+        try:
+            return self._video.read([number])[0]
+        except ChangedIndexError:
+            raise UnreadableVideoError(
+                self.path, f'it announces {len(self)} frames, but has {len(self._video)}: re-encode it'
+            ) from None
 
 
 def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> None:

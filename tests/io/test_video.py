@@ -5,9 +5,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-
 from mmsigma.datasets.transforms.frame_folder import FrameFolderInit
-from mmsigma.io.video import FrameReader, list_pictures, write_mp4
+
+from mmsigma.io.pictures import list_pictures
+from mmsigma.io.video import FrameReader, write_mp4
 
 
 def gradient(number: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:

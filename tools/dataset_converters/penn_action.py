@@ -41,7 +41,7 @@ from mmsigma.datasets.alignment.phase_dataset import read_phases
 from mmsigma.datasets.alignment.sequence_examples import unpack_videos, write_phases
 from mmsigma.datasets.transforms.alignment import resample_phases
 from mmsigma.datasets.videos.lists import Split, converter_parser, match_files, run_converter
-from mmsigma.io.video import list_pictures
+from mmsigma.io.pictures import list_pictures
 
 PARTS = ('train', 'val')
 SIZES = {'train': 1_172, 'val': 978}

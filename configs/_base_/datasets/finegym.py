@@ -18,8 +18,8 @@ ann_file_val = dict(
     finegym288='gym288_val_clips.json',
 )[dataset]
 ann_file_test = ann_file_val
-# decord, pyav or torchcodec
-decoder = 'decord'
+# auto, pyav, decord or torchcodec
+decoder = 'auto'
 fine_stride = 25
 # videos per step, all of one class
 batch_size = 4

@@ -4,8 +4,8 @@ data_root = 'data/gym'
 ann_file_train = 'gym99_train.txt'
 ann_file_val = 'gym99_val.txt'
 ann_file_test = ann_file_val
-# decord, pyav or torchcodec
-decoder = 'decord'
+# auto, pyav, decord or torchcodec
+decoder = 'auto'
 batch_size = 2
 num_workers = 8
 num_clips = 5

@@ -2,8 +2,8 @@
 # or a CSV with header, paths relative to data_root. Without a list of this name, all videos in data_root are used.
 data_root = 'data/kinetics400'
 ann_file_train = 'train.txt'
-# decord, pyav or torchcodec
-decoder = 'decord'
+# auto, pyav, decord or torchcodec
+decoder = 'auto'
 batch_size = 40
 num_workers = 10
 mask_ratio = 0.9

@@ -4,8 +4,8 @@ data_root = 'data/sthv2'
 ann_file_train = 'train.txt'
 ann_file_val = 'val.txt'
 ann_file_test = ann_file_val
-# decord, pyav or torchcodec
-decoder = 'decord'
+# auto, pyav, decord or torchcodec
+decoder = 'auto'
 batch_size = 4
 num_workers = 8
 num_clips = 2

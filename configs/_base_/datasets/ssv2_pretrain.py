@@ -3,8 +3,8 @@
 # used.
 data_root = 'data/sthv2'
 ann_file_train = 'train.txt'
-# decord, pyav or torchcodec
-decoder = 'decord'
+# auto, pyav, decord or torchcodec
+decoder = 'auto'
 batch_size = 32
 num_workers = 10
 mask_ratio = 0.9

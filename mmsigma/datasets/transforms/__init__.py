@@ -10,16 +10,8 @@ from mmsigma.datasets.transforms.clip_sampling import (
     ShuffleFrames,
 )
 from mmsigma.datasets.transforms.clip_views import CropEachFrame, PackClipViews, ScaleCropFlip, SecondView
-from mmsigma.datasets.transforms.decoding import (
-    PyAVDecode,
-    PyAVInit,
-    ReadClip,
-    TorchCodecDecode,
-    TorchCodecInit,
-    UnreadableVideoError,
-)
+from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
 from mmsigma.datasets.transforms.formatting import PackVideoInputs
-from mmsigma.datasets.transforms.frame_folder import FrameFolderDecode, FrameFolderInit
 from mmsigma.datasets.transforms.images import ReadImageClip
 from mmsigma.datasets.transforms.masking import RandomMask, TubeMask
 from mmsigma.datasets.transforms.multi_crop import MultiCrop
@@ -47,15 +39,11 @@ __all__ = [
     'CropEachFrame',
     'CropViews',
     'FlipClip',
-    'FrameFolderDecode',
-    'FrameFolderInit',
     'Letterbox',
     'MultiCrop',
     'MultiScaleCrop',
     'PackRepetitionInputs',
     'PackVideoInputs',
-    'PyAVDecode',
-    'PyAVInit',
     'RandAugmentClip',
     'RandomMask',
     'RandomResizedCropClip',
@@ -71,8 +59,6 @@ __all__ = [
     'SampleSegmentViews',
     'SampleStridedClip',
     'ShortSideCrop',
-    'TorchCodecDecode',
-    'TorchCodecInit',
     'TubeMask',
     'UnreadableVideoError',
 ]

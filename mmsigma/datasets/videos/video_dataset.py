@@ -13,7 +13,7 @@ from mmengine.logging import MMLogger
 
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.datasets.videos.subset import fixed_subset
-from mmsigma.io.video import PICTURES
+from mmsigma.io.pictures import PICTURES
 from mmsigma.registry import DATASETS, TRANSFORMS
 from mmsigma.utils.seeding import seeded_numpy
 

@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
-from mmsigma.io.video import list_pictures, read_picture
+from mmsigma.io.pictures import list_pictures, read_picture
 from mmsigma.registry import DATASETS
 
 # in the order of the annotation; right and left are from the person's point of view
@@ -49,7 +49,7 @@ class JointSequence:
     joint_names: tuple[str, ...] = JHMDB_JOINTS
 
     def read_frame(self, number: int) -> np.ndarray:
-        """Read an RGB frame ``(H, W, 3)``, uint8; see :func:`mmsigma.io.video.read_picture`."""
+        """Read an RGB frame ``(H, W, 3)``, uint8; see :func:`mmsigma.io.pictures.read_picture`."""
         return read_picture(self.frames[number])
 
     def read_joints(self) -> np.ndarray:

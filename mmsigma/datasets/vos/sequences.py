@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmsigma.io.masks import mask_ids, read_mask
-from mmsigma.io.video import list_pictures, read_picture
+from mmsigma.io.pictures import list_pictures, read_picture
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class VOSSequence:
     binary: bool = False
 
     def read_frame(self, number: int) -> np.ndarray:
-        """Read an RGB frame ``(H, W, 3)``, uint8; see :func:`mmsigma.io.video.read_picture`."""
+        """Read an RGB frame ``(H, W, 3)``, uint8; see :func:`mmsigma.io.pictures.read_picture`."""
         return read_picture(self.frames[number])
 
     def read_mask(self, number: int) -> np.ndarray:
