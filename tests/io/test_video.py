@@ -5,7 +5,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from mmsigma.datasets.transforms.frame_folder import FrameFolderInit
 
 from mmsigma.io.pictures import list_pictures
 from mmsigma.io.video import FrameReader, write_mp4
@@ -44,8 +43,6 @@ def test_numbers_in_names_count_as_numbers(tmp_path: Path) -> None:
     for name in names[::-1]:
         cv2.imwrite(str(tmp_path / f'{name}.png'), gradient(1))
     assert FrameReader(tmp_path).names == names
-    reader = FrameFolderInit().transform(dict(filename=str(tmp_path)))['video_reader']
-    assert [path.stem for path in reader] == names
     assert [path.stem for path in list_pictures(tmp_path, {'10', '2'})] == ['2', '10']
 
 
@@ -61,7 +58,7 @@ def test_what_is_no_video(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match='no video at .*missing.mp4'):
         FrameReader(tmp_path / 'missing.mp4')
     (tmp_path / 'text.mp4').write_text('no video')
-    with pytest.raises(ValueError, match='text.mp4 cannot be read as a video'):
+    with pytest.raises(ValueError, match='text.mp4 cannot be read: Invalid data'):
         FrameReader(tmp_path / 'text.mp4')
     (tmp_path / 'empty').mkdir()
     with pytest.raises(ValueError, match='empty has no frames'):

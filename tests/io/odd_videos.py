@@ -1,0 +1,69 @@
+"""Videos that are out of the ordinary, as cameras, editors and streams make them."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+SIZE = (48, 64)
+
+
+def picture(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """A frame that tells its number, and which side is up: brighter to the right and at the top."""
+    height, width = size
+    frame = np.full((height, width, 3), 20 + 4 * (number % 50), np.uint8)
+    frame[: height // 4, :, 0] = 220
+    frame[:, -width // 4 :, 2] = 240
+    return frame
+
+
+def write(
+    path: Path,
+    num_frames: int = 40,
+    *,
+    codec: str = 'libx264',
+    fps: int = 25,
+    size: tuple[int, int] = SIZE,
+    stamps: Callable[[int], int] | None = None,
+    time_base: Fraction | None = None,
+    container: str | None = None,
+    pix_fmt: str = 'yuv420p',
+    **options: str,
+) -> Path:
+    """Write a video, by default with a key frame every 12 frames and two B-frames."""
+    settings = {'g': '12', 'bf': '2', **options} if codec in ('libx264', 'mpeg4', 'libx265') else options
+    with av.open(str(path), 'w', format=container) as file:
+        stream = file.add_stream(codec, rate=fps, options=settings)
+        stream.height, stream.width = size
+        stream.pix_fmt = pix_fmt
+        if time_base:
+            stream.codec_context.time_base = time_base
+        for number in range(num_frames):
+            frame = av.VideoFrame.from_ndarray(picture(number, size), format='rgb24')
+            frame.pts = stamps(number) if stamps else number
+            frame.time_base = time_base or Fraction(1, fps)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
+def with_packets(source: Path, path: Path, change: Callable[[int, av.Packet], av.Packet | None]) -> Path:
+    """Copy a video packet by packet; what ``change`` returns is written, None leaves a packet out."""
+    with av.open(str(source)) as read, av.open(str(path), 'w') as written:
+        stream = written.add_stream_from_template(read.streams.video[0])
+        for number, packet in enumerate(read.demux(read.streams.video[0])):
+            if packet.dts is None:
+                continue
+            changed = change(number, packet)
+            if changed is not None:
+                changed.stream = stream
+                written.mux(changed)
+    return path
+
+
+def decoded(path: Path) -> list[np.ndarray]:
+    """The pictures that decoding from start to end gives, as they are stored."""
+    with av.open(str(path)) as file:
+        return [frame.to_ndarray(format='rgb24') for frame in file.decode(video=0)]
