@@ -1,5 +1,6 @@
 """A decoder that dies or hangs takes its file with it, and nothing else."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -108,6 +109,7 @@ def test_a_fork_has_a_decoder_of_its_own(tmp_path: Path) -> None:
     path = write(tmp_path / 'a.mp4')
     ours = GuardedVideoFile(path)
     mean = ours.read([3])[0].mean()
+    gc.collect()  # decoders of other tests: their threads, which a fork has not, would be waited for in there
     context = multiprocessing.get_context('fork')
     queue = context.Queue()
     child = context.Process(target=read_in_a_fork, args=(path, queue))
