@@ -81,7 +81,8 @@ class FeatureClustering(BaseModel):
         if mode == 'tensor':
             return self.dense_maps(inputs)
         if mode == 'predict':
-            assert data_samples is not None, "mode='predict' needs data_samples"
+            if data_samples is None:
+                raise ValueError("mode='predict' needs data_samples")
             return self.predict(inputs, data_samples)
         raise ValueError(f"mode must be 'predict' or 'tensor', got {mode!r}")
 

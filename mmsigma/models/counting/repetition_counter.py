@@ -108,7 +108,8 @@ class RepetitionCounter(BaseModel):
         if mode == 'tensor':
             return self.scores(inputs)
         if mode == 'predict':
-            assert data_samples is not None, "mode='predict' needs data_samples"
+            if data_samples is None:
+                raise ValueError("mode='predict' needs data_samples")
             return self.predict(inputs, data_samples)
         if mode in ('loss', 'step'):
             losses, states = self.step(inputs, data_samples, states)

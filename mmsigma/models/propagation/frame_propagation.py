@@ -67,7 +67,8 @@ class FramePropagation(BaseModel):
         if mode == 'tensor':
             return encode_frames(self.backbone, inputs)
         if mode == 'predict':
-            assert data_samples is not None, "mode='predict' needs data_samples"
+            if data_samples is None:
+                raise ValueError("mode='predict' needs data_samples")
             for sequence, sample in zip(inputs, data_samples, strict=True):
                 self.predict_video(sequence, sample)
             return data_samples

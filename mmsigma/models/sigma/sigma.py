@@ -99,7 +99,8 @@ class SIGMA(BaseModel):
         if mode == 'tensor':
             return tokens
         if mode == 'predict':
-            assert data_samples is not None, "mode='predict' needs data_samples"
+            if data_samples is None:
+                raise ValueError("mode='predict' needs data_samples")
             for sample, features in zip(data_samples, tokens.mean(dim=1), strict=True):
                 sample.set_field(features, 'mean_features')
             return data_samples
