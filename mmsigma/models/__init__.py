@@ -1,6 +1,6 @@
-"""Networks; an import registers them all."""
+"""Models and their parts; importing this package registers them all."""
 
-from mmsigma import compat  # noqa: F401  before anything imports timm
+from mmsigma import compat  # noqa: F401  has to come before anything that imports timm
 from mmsigma.models.backbones import (
     ColourEncoder,
     MASTEncoder,

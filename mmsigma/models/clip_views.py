@@ -1,4 +1,4 @@
-"""Clips whose frames may be there twice: as they are, and seen through another view."""
+"""Clips that carry, optionally, a second view of each frame: flipped, cropped and enlarged."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,12 @@ from torch import Tensor
 
 
 class ClipViews(NamedTuple):
-    """Clips of which each frame may be there twice: as it is, and flipped, cropped and enlarged.
+    """A batch of clips with an optional second view of each frame, which is flipped, cropped and enlarged.
 
     Attributes:
-        images: Normalised (B, T, 3, H, W).
-        views: The other view (B, T, 3, H, W); None if the pipeline makes none.
-        back: From coordinates of the views to those of the images (B, 2, 3); None without views.
+        images: Normalised images, ``(B, T, 3, H, W)``.
+        views: Normalised second views, ``(B, T, 3, H, W)``; None if the pipeline makes none.
+        back: Affine maps from coordinates of the views to those of the images, ``(B, 2, 3)``; None without views.
     """
 
     images: Tensor
@@ -20,11 +20,11 @@ class ClipViews(NamedTuple):
 
 
 def second_views(clip: ClipViews) -> tuple[Tensor, Tensor]:
-    """Views, and the way back from them.
+    """Return the second views and the affine maps from their coordinates to those of the images.
 
     Raises:
-        ValueError: If there are none.
+        ValueError: If the clips have no second views, or no map back.
     """
     if clip.views is None or clip.back is None:
-        raise ValueError('the scheme of correspondence needs each frame twice: put SecondView into the pipeline')
+        raise ValueError('the correspondence scheme needs each frame twice: put SecondView into the pipeline')
     return clip.views, clip.back

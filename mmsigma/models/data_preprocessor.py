@@ -1,11 +1,11 @@
-"""From a list of uint8 clips to one normalised batch on the device."""
+"""Data preprocessor that turns a list of uint8 clips into one normalised batch on the device."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from mmengine.model import BaseDataPreprocessor
-from timm.data import Mixup
+from timm.data import Mixup  # type: ignore[attr-defined]  # timm exports it without __all__
 from timm.data.random_erasing import RandomErasing
 from torch import Tensor
 
@@ -17,57 +17,63 @@ IMAGENET_STD = (58.395, 57.12, 57.375)
 
 @MODELS.register_module()
 class VideoDataPreprocessor(BaseDataPreprocessor):
-    """Stacks clips and normalises them where the model lives: a quarter of the bytes travel to the device.
+    """Stacks uint8 clips and normalises them on the device, which takes a quarter of the transfer of float32 clips.
 
     Args:
-        mean: Per-channel mean on the 0..255 scale.
-        std: Per-channel standard deviation on the 0..255 scale.
-        erasing: Settings of timm's ``RandomErasing``, for training: one box per clip, filled anew in every frame.
-        mixing: Settings of timm's ``Mixup`` (mixup and cutmix of a batch with its reverse), for training; needs
-            ``num_classes``, labels and an even batch. Labels become shares of classes.
-        non_blocking: Overlap the transfer to the device with computation (needs pinned memory).
+        mean: Mean of each channel, on the scale 0..255.
+        std: Standard deviation of each channel, on the scale 0..255.
+        erasing: Arguments of timm's ``RandomErasing``, which is applied in training: one box per clip, filled anew in
+            every frame. None erases nothing.
+        mixing: Arguments of timm's ``Mixup`` (mixup and cutmix of a batch with its reverse), which is applied in
+            training. It requires ``num_classes``, labels, and an even number of clips; labels become distributions
+            over the classes. None mixes nothing.
+        non_blocking: Whether to overlap the transfer to the device with computation, which requires pinned memory.
     """
+
+    mean: Tensor  # (C, 1, 1, 1)
+    std: Tensor  # (C, 1, 1, 1)
 
     def __init__(
         self,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
         *,
-        erasing: dict | None = None,
-        mixing: dict | None = None,
+        erasing: dict[str, Any] | None = None,
+        mixing: dict[str, Any] | None = None,
         non_blocking: bool = False,
     ) -> None:
         super().__init__(non_blocking)
-        self.erase = RandomErasing(**erasing, device='cpu') if erasing else None
-        self.mix = Mixup(**{'label_smoothing': 0.0, **mixing}) if mixing else None
+        self.erase: Any = RandomErasing(**erasing, device='cpu') if erasing else None
+        self.mix: Any = Mixup(**{'label_smoothing': 0.0, **mixing}) if mixing else None
         self.num_classes: int | None = self.mix.num_classes if self.mix else None
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1, 1), persistent=False)
 
-    @torch.compiler.disable  # data samples are Python objects: nothing to compile
-    def forward(self, data: dict, training: bool = False) -> dict:
+    # data samples are Python objects, so there is nothing to compile
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # PyTorch leaves it without annotations
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Normalise a batch.
 
         Args:
-            data: ``inputs``, a list of uint8 clips (C, T, H, W) or of several views each (V, C, T, H, W), or one tensor
-                of them, and ``data_samples``.
-            training: Whether to erase and mix.
+            data: Batch with the keys ``inputs``, a list of uint8 clips ``(C, T, H, W)``, or of several views each,
+                ``(V, C, T, H, W)``, or one tensor of all of them; and ``data_samples``, one per clip.
+            training: Whether to erase and mix, and to check the labels.
 
         Returns:
-            The same keys; ``inputs`` is float32 (B, C, T, H, W) or (B, V, C, T, H, W).
+            Dict of the same keys, with ``inputs`` as one float32 tensor ``(B, C, T, H, W)`` or ``(B, V, C, T, H, W)``.
 
         Raises:
             ValueError: If clips differ in shape or have another number of channels than ``mean``; in training, if a
-                label is none of the classes, where their number is known, or if an odd number of clips or clips without
-                label are to be mixed.
+                label is out of range (where the number of classes is known), or if an odd number of clips, or clips
+                without labels, are to be mixed.
         """
         if training and self.num_classes:
-            _check_labels(data.get('data_samples') or [], self.num_classes)  # here they are still on the CPU
+            _check_labels(data.get('data_samples') or [], self.num_classes)  # labels are still on the CPU here
         data = self.cast_data(data)
         clips = data['inputs']
         shapes = {tuple(clip.shape) for clip in clips}
         if len(shapes) != 1:
-            raise ValueError(f'all clips of a batch must have one shape, got {sorted(shapes)}')
+            raise ValueError(f'all clips of a batch must have the same shape, got {sorted(shapes)}')
         (shape,) = shapes
         if len(shape) not in (4, 5) or shape[-4] != len(self.mean):
             raise ValueError(f'clips must have the shape (C={len(self.mean)}, T, H, W), got {shape}')
@@ -83,11 +89,13 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
     def _erase(self, batch: Tensor) -> None:
         self.erase.device = str(batch.device)
         for clip in batch:
-            self.erase(clip.flatten(0, 1))  # frames as channels, so that all lose the same box
+            self.erase(clip.flatten(0, 1))  # frames count as channels, so that all lose the same box
 
-    def _mix(self, batch: Tensor, samples: list) -> None:
+    def _mix(self, batch: Tensor, samples: list[Any] | None) -> None:
         if len(batch) % 2:
             raise ValueError(f'mixing pairs the clips of a batch, so their number must be even, got {len(batch)}')
+        if samples is None:
+            raise ValueError('mixing needs data samples with labels')
         unlabelled = [str(sample.get('filename', '?')) for sample in samples if 'gt_label' not in sample]
         if unlabelled:
             raise ValueError(
@@ -100,7 +108,7 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
 
 
 def _check_labels(samples: Sequence[Any], num_classes: int) -> None:
-    """Check single labels: out of range, they crash a GPU without saying which video it was."""
+    """Check single labels, because one out of range would crash a GPU without naming the video."""
     for sample in samples:
         label = sample.get('gt_label')
         if label is not None and label.numel() == 1 and not 0 <= int(label) < num_classes:

@@ -1,10 +1,11 @@
-"""Contracts between an algorithm and the parts that its config names: what a part of your own has to offer.
+"""Protocols between an algorithm and the parts that its config names, which parts of your own have to satisfy.
 
-A part is any ``nn.Module`` (or, where said, any object) with the members of its protocol; nothing has to be inherited.
-Algorithms build their parts with :func:`build_part`, which checks them at once: a part that lacks a member is reported
-when the model is built, not in the first step of training. ``docs/interfaces.md`` has an example of each.
+A part is any ``nn.Module`` (any object where the protocol says so) with the members of its protocol; it need not
+inherit from anything. Algorithms build their parts with :func:`build_part`, which checks them at once, so that a
+missing member is reported when the model is built, not in the first step of training. ``docs/interfaces.md`` lists all
+protocols and the places that ask for them.
 
-Shapes: B clips or images, C channels, T frames, H x W pixels, h x w cells, D widths of features, N tokens.
+Letters in shapes: B clips or images, C channels, T frames, H x W pixels, h x w cells, D feature channels, N tokens.
 """
 
 from __future__ import annotations
@@ -31,24 +32,24 @@ Part = TypeVar('Part')
 
 
 class Network(Protocol):
-    """The members of ``nn.Module`` that algorithms use of their parts."""
+    """Members of ``nn.Module`` that algorithms use."""
 
     training: bool
 
     def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
-        """All parameters."""
+        """Iterate over all parameters."""
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """All buffers."""
+        """Iterate over all buffers."""
 
     def modules(self) -> Iterator[nn.Module]:
-        """The module and all modules inside it."""
+        """Iterate over the module itself and all modules inside it."""
 
     def train(self, mode: bool = True) -> Any:
-        """Switch between training and evaluation."""
+        """Switch between training and evaluation mode."""
 
     def eval(self) -> Any:
-        """Switch to evaluation."""
+        """Switch to evaluation mode."""
 
     def requires_grad_(self, requires_grad: bool = True) -> Any:
         """Freeze or unfreeze all parameters."""
@@ -58,27 +59,27 @@ class Network(Protocol):
 
 
 class ClipEncoder(Network, Protocol):
-    """Encodes clips as tokens: the backbone of classifiers and of repetition counting.
+    """Encoder of clips as tokens: the backbone of classification and of repetition counting.
 
     Attributes:
-        embed_dims: Width D of the tokens.
+        embed_dims: Number D of channels of the tokens.
     """
 
     embed_dims: int
 
     def __call__(self, inputs: Tensor, /) -> Tensor:
-        """Tokens (B, N, D) of normalised clips (B, C, T, H, W)."""
+        """Encode normalised clips ``(B, C, T, H, W)`` as tokens ``(B, N, D)``."""
 
 
 class VideoEncoder(ClipEncoder, Protocol):
-    """Encodes clips as tokens, one per tube, of which some may be masked: the backbone of SIGMA.
+    """Encoder of clips as tokens, one per tube, some of which may be masked: the backbone of SIGMA.
 
-    One that also encodes single frames, as clips in which nothing moves, has ``stride``, too, which is ``patch_size``,
-    and takes clips of any size.
+    A video encoder that is to encode single frames as well, as clips in which nothing moves, also has a ``stride``,
+    which equals ``patch_size``, and accepts clips of any size.
 
     Attributes:
-        grid: Tubes of a clip along time, height and width (T', h, w).
-        tubelet_size: Frames per tube.
+        grid: Numbers of tubes of a clip along time, height and width, ``(T', h, w)``.
+        tubelet_size: Number of frames of a tube.
         patch_size: Side of a tube in pixels.
     """
 
@@ -87,14 +88,17 @@ class VideoEncoder(ClipEncoder, Protocol):
     patch_size: int
 
     def __call__(self, inputs: Tensor, mask: TokenSplit | None = None, /) -> Tensor:
-        """Tokens (B, N_visible, D) in (t, h, w) order of normalised clips (B, C, T, H, W); all N without ``mask``."""
+        """Encode normalised clips ``(B, C, T, H, W)`` as tokens ``(B, N_visible, D)`` in the order (t, h, w).
+
+        Without ``mask``, all N tokens are encoded.
+        """
 
 
 class FrameEncoder(Network, Protocol):
-    """Encodes single frames as dense maps: the backbone of label propagation, GTA, DINO and unsupervised segmentation.
+    """Encoder of single frames as dense maps: the backbone of label propagation, GTA and DINO.
 
     Attributes:
-        embed_dims: Width D of the maps.
+        embed_dims: Number D of channels of the maps.
         stride: Side of a cell in pixels; the sides of images are multiples of it.
     """
 
@@ -102,11 +106,11 @@ class FrameEncoder(Network, Protocol):
     stride: int
 
     def __call__(self, images: Tensor, /) -> Tensor:
-        """Maps (B, D, H / stride, W / stride) of normalised images (B, 3, H, W)."""
+        """Encode normalised images ``(B, 3, H, W)`` as maps ``(B, D, H / stride, W / stride)``."""
 
 
 def sees_clips(encoder: Any) -> TypeGuard[VideoEncoder]:
-    """Whether an encoder is one of clips, not of frames: one with a ``tubelet_size``."""
+    """Return whether an encoder encodes clips rather than frames, which its ``tubelet_size`` tells."""
     return hasattr(encoder, 'tubelet_size')
 
 
@@ -114,35 +118,38 @@ def sees_clips(encoder: Any) -> TypeGuard[VideoEncoder]:
 
 
 class Target(Network, Protocol):
-    """Turns masked tubes into what is to be predicted of them (SIGMA's projection network).
+    """Network that computes, for each masked tube, the feature to be predicted (SIGMA's projection network).
 
-    A target that depends on how clips are cut also has ``tubelet_size``, ``patch_size`` or ``grid`` (h, w), which SIGMA
-    checks against the backbone.
+    A target that depends on how clips are cut into tubes also has ``tubelet_size``, ``patch_size`` or ``grid``,
+    ``(h, w)``, which SIGMA checks against the backbone.
 
     Attributes:
-        out_channels: Width D of the target.
+        out_channels: Number D of channels of the target.
     """
 
     out_channels: int
 
     def __call__(self, inputs: Tensor, split: TokenSplit, /) -> Tensor:
-        """Targets (B, N_masked, D) of the masked tubes of normalised clips (B, C, T, H, W)."""
+        """Compute targets ``(B, N_masked, D)`` of the masked tubes of normalised clips ``(B, C, T, H, W)``."""
 
 
 class Decoder(Network, Protocol):
-    """Predicts the masked tubes from the encoded visible ones; built with ``in_channels, out_channels, grid``."""
+    """Decoder that predicts the targets of masked tubes from visible tokens.
+
+    It is built with ``in_channels``, ``out_channels`` and ``grid``.
+    """
 
     def __call__(self, tokens: Tensor, mask: TokenSplit, /) -> Tensor:
-        """Predictions (B, N_masked, D) in token order from tokens (B, N_visible, C)."""
+        """Predict targets ``(B, N_masked, D)``, in token order, from tokens ``(B, N_visible, C)``."""
 
 
 class PredictionHead(Network, Protocol):
-    """Compares predictions with targets; built with ``in_channels``, the width D of both."""
+    """Head that compares predictions with targets; it is built with ``in_channels``, the channels D of both."""
 
     def loss(self, pred: Tensor, target: Tensor, /) -> dict[str, Tensor]:
-        """Losses and statistics of predictions and targets, both (B, N_masked, D).
+        """Compute losses and statistics of predictions and targets, both ``(B, N_masked, D)``.
 
-        What is optimised has a name that begins with ``loss``; no other name may contain that word.
+        Names of terms to optimise begin with ``loss``; no other name may contain that word.
         """
 
 
@@ -150,7 +157,7 @@ class PredictionHead(Network, Protocol):
 
 
 class ClassifierHead(Network, Protocol):
-    """Classifies clips by their tokens; built with ``in_channels``.
+    """Head that classifies clips by their tokens; it is built with ``in_channels``.
 
     Attributes:
         num_classes: Number of classes K.
@@ -159,159 +166,193 @@ class ClassifierHead(Network, Protocol):
     num_classes: int
 
     def __call__(self, tokens: Tensor, /) -> Tensor:
-        """Logits (B, K) of tokens (B, N, D)."""
+        """Compute logits ``(B, K)`` of tokens ``(B, N, D)``."""
 
     def loss(self, tokens: Tensor, targets: Tensor, /) -> dict[str, Tensor]:
-        """Losses of tokens (B, N, D) and labels (B,), or distributions (B, K) after mixing."""
+        """Compute losses of tokens ``(B, N, D)`` for labels ``(B,)``, or, after mixing, distributions ``(B, K)``."""
 
     def scores(self, logits: Tensor, /) -> Tensor:
-        """Scores (B, K) of videos from the logits (B, V, K) of their views."""
+        """Merge the logits ``(B, V, K)`` of V views of each video into scores ``(B, K)``."""
 
 
 # --- Mask-VOS ---------------------------------------------------------------------------------------------------------
 
 
 class VisualEncoder(FrameEncoder, Protocol):
-    """The visual encoder E of Mask-VOS: keys to match frames by, and maps for the decoder. Its stride is 8."""
+    """Visual encoder E of Mask-VOS, of stride 8: keys for matching frames, and maps for the mask decoder."""
 
     def encode(self, images: Tensor, /) -> EncodedFrame:
-        """Keys, features and skips of normalised images (B, 3, H, W)."""
+        """Encode normalised images ``(B, 3, H, W)`` as keys, features and skips."""
 
 
 class PatchKeyEncoder(VisualEncoder, Protocol):
-    """A visual encoder that also has a key for a whole image, which walks over patches need (CRW)."""
+    """Visual encoder that also computes one key for a whole image, which random walks over patches need (CRW)."""
 
     def pooled_keys(self, images: Tensor, /) -> Tensor:
-        """Unit keys (B, D), one for each normalised image (B, 3, H, W)."""
+        """Compute one key of unit length for each normalised image ``(B, 3, H, W)``, ``(B, D)``."""
 
 
 class LabKeyEncoder(VisualEncoder, Protocol):
-    """A visual encoder that sees Lab colours, of which one can be hidden from it (MAST)."""
+    """Visual encoder of Lab colours, from which one colour channel can be hidden (MAST)."""
 
     def lab(self, images: Tensor, /) -> Tensor:
-        """Lab colours (..., 3, H, W) of normalised images (..., 3, H, W)."""
+        """Convert normalised images ``(..., 3, H, W)`` to Lab colours ``(..., 3, H, W)``."""
 
     def colour_features(self, lab: Tensor, /) -> Tensor:
-        """Features (B, D, h, w), of any norm, of Lab images (B, 3, H, W)."""
+        """Encode Lab images ``(B, 3, H, W)`` as features ``(B, D, h, w)`` of any length."""
 
 
 class MaskEncoder(Network, Protocol):
-    """The frame-mask encoder V: what an object looks like, from a frame and its mask."""
+    """Frame-mask encoder V of Mask-VOS, which embeds the appearance of an object, given a frame and its mask."""
 
     def __call__(self, images: Tensor, masks: Tensor, features: Tensor, /) -> Tensor:
-        """Embeddings (B, 512, h, w) of images (B, 3, H, W), masks (B, 1, H, W) and features of E (B, 512, h, w)."""
+        """Embed images ``(B, 3, H, W)`` with masks ``(B, 1, H, W)`` and features of E ``(B, 512, h, w)``.
+
+        Returns:
+            Embeddings ``(B, 512, h, w)``.
+        """
 
 
 class ObjectDecoder(Network, Protocol):
-    """The mask decoder D: the mask of an object, from what the memory holds of it and a guess embedded by V."""
+    """Mask decoder D of Mask-VOS, which decodes the mask of an object from its read-out and a guess embedded by V."""
 
     def __call__(self, readout: Tensor, guess: Tensor, skip8: Tensor, skip4: Tensor, /) -> Tensor:
-        """Logits (B, 1, 8 h, 8 w) from maps (B, 512, h, w), twice, and the skips of :class:`EncodedFrame`."""
+        """Decode two maps ``(B, 512, h, w)`` and the skips of :class:`EncodedFrame` to logits ``(B, 1, 8 h, 8 w)``."""
 
 
 class Correspondence(Network, Protocol):
-    """A scheme that learns correspondence without labels (Mask-VOS, tables 4a and 4f).
+    """Scheme that learns correspondence without labels (Mask-VOS, tables 4a and 4f).
 
     Attributes:
-        uses_keys: Whether ``loss`` needs the keys of the clips, which are None otherwise.
-        encoder_interface: Protocol that the visual encoder has to satisfy for this scheme.
+        uses_keys: Whether ``loss`` needs the keys of the clips; they are None otherwise.
+        encoder_interface: Protocol that this scheme requires of the visual encoder.
     """
 
     uses_keys: bool
     encoder_interface: type[VisualEncoder]
 
     def loss(self, keys: Tensor | None, clip: ClipViews, encoder: Any, /) -> dict[str, Tensor]:
-        """Losses of clips, from the keys of their images (B, T, D, h, w) and, for other images, the encoder."""
+        """Compute losses of clips from the keys of their images, ``(B, T, D, h, w)``; the encoder encodes others."""
 
 
 # --- label propagation ------------------------------------------------------------------------------------------------
 
 
 class Propagator(Protocol):
-    """Carries labels through one video, a frame at a time, by the similarity of features. No ``nn.Module``."""
+    """Object, not a module, that propagates the labels of one video frame by frame by the similarity of features."""
 
     def step(self, features: Tensor, given: Tensor | None = None, /) -> Tensor:
-        """Soft labels (h, w, V) of the next frame from its features (h, w, C) and labels given in it (h, w, V)."""
+        """Predict soft labels ``(h, w, V)`` of the next frame.
+
+        Args:
+            features: Features of the frame, ``(h, w, C)``.
+            given: Labels given in the frame, ``(h, w, V)``; None if there are none.
+        """
 
 
 class Segmenter(Protocol):
-    """Segments one video, a frame at a time: state between frames, and the user's object ids. No ``nn.Module``."""
+    """Object, not a module, that segments one video frame by frame and keeps the state between frames."""
 
-    def step(self, picture: npt.NDArray[np.uint8], mask: npt.NDArray[np.integer[Any]] | None = None, /) -> Any:
-        """Ids (H, W), uint8, of the next picture (H, W, 3), with the ids (H, W) that are given in it."""
+    def step(
+        self, picture: npt.NDArray[np.uint8], mask: npt.NDArray[np.integer[Any]] | None = None, /
+    ) -> npt.NDArray[np.uint8]:
+        """Segment the next frame into ids ``(H, W)``, uint8.
+
+        Args:
+            picture: RGB picture, ``(H, W, 3)``, uint8.
+            mask: Ids given in the frame, ``(H, W)``; None if there are none.
+        """
 
 
 class VideoSource(Protocol):
-    """A video with masks given in some of its frames, read frame by frame.
+    """Video with masks given in some of its frames, which is read frame by frame.
 
     Attributes:
-        frames: Its frames; only their number matters here.
-        given: Numbers of the frames with masks.
+        frames: Frames of the video; models use their number alone.
+        given: Numbers of the frames in which masks are given.
     """
 
     frames: Sequence[Any]
     given: Collection[int]
 
     def read_frame(self, number: int, /) -> npt.NDArray[np.uint8]:
-        """RGB picture (H, W, 3), uint8."""
+        """Read an RGB picture ``(H, W, 3)``, uint8."""
 
     def read_mask(self, number: int, /) -> npt.NDArray[np.uint8]:
-        """Ids (H, W), uint8; 0 is the background, 255 is ignored."""
+        """Read ids ``(H, W)``, uint8, where 0 is background and 255 is ignored."""
+
+
+class JointSource(Protocol):
+    """Video whose joints are annotated, at least in its first frame, which is read frame by frame.
+
+    Attributes:
+        frames: Frames of the video; models use their number alone.
+    """
+
+    frames: Sequence[Any]
+
+    def read_frame(self, number: int, /) -> npt.NDArray[np.uint8]:
+        """Read an RGB picture ``(H, W, 3)``, uint8."""
+
+    def read_joints(self) -> npt.NDArray[np.float64]:
+        """Read the joints (x, y) of the annotated frames in pixels from 0, ``(T, J, 2)``."""
 
 
 # --- alignment --------------------------------------------------------------------------------------------------------
 
 
 class ContextNeck(Network, Protocol):
-    """Embeds each moment of a video from the maps of its frame and of some before it; built with ``in_channels``.
+    """Embedder of the steps of a video, given maps of each step's frame and of context frames before it.
+
+    It is built with ``in_channels``.
 
     Attributes:
-        num_context: Frames per moment.
+        num_context: Number of frames of a step, its own included.
     """
 
     num_context: int
 
     def __call__(self, maps: Tensor, /) -> Tensor:
-        """Embeddings (N, D) of maps (N * num_context, C, h, w), the oldest of a moment first."""
+        """Embed maps ``(N * num_context, C, h, w)``, the oldest of each step first, as ``(N, D)``."""
 
     def embed(self, maps: Tensor, /) -> Embedded:
-        """The same, with the maps before pooling."""
+        """Embed maps, and return the maps before pooling as well."""
 
     def weight_penalty(self) -> Tensor:
-        """Weight decay as a term of the loss."""
+        """Return the weight decay as a term of the loss, a scalar."""
 
 
 class GroupHead(Network, Protocol):
-    """Turns the embeddings of videos of one action into losses.
+    """Head that computes losses from the embeddings of videos of one action.
 
     Attributes:
-        interleaved: Whether frames come as anchor, positive, anchor, positive (TCN).
+        interleaved: Whether frames alternate between anchors and their positives (TCN).
     """
 
     interleaved: bool
 
     def loss(self, videos: VideoGroup, /) -> dict[str, Tensor]:
-        """Losses of the group and statistics; see :meth:`PredictionHead.loss` for their names."""
+        """Compute losses and statistics of the group; for their names, see :meth:`PredictionHead.loss`."""
 
 
 class AlignmentLoss(Network, Protocol):
-    """A loss between videos of one action, for the head :class:`mmsigma.models.AlignmentHead`.
+    """Loss between videos of one action, for the head :class:`mmsigma.models.AlignmentHead`.
 
     Attributes:
-        interleaved: Whether frames come as anchor, positive, anchor, positive (TCN).
+        interleaved: Whether frames alternate between anchors and their positives (TCN).
     """
 
     interleaved: bool
 
     def __call__(self, videos: VideoGroup, /) -> dict[str, Tensor]:
-        """Terms of the loss, whose names begin with ``loss_``, and statistics."""
+        """Compute the terms of the loss, whose names begin with ``loss_``, and statistics."""
 
 
 # --- checks -----------------------------------------------------------------------------------------------------------
 
 
 class PartError(ValueError):
-    """A part that does not satisfy the protocol of its place; the message says what it lacks."""
+    """Raised if a part does not satisfy the protocol of its place; the message names the missing members."""
 
 
 def build_part(config: Mapping[str, Any], interface: type[Part], key: str) -> Part:
@@ -319,8 +360,11 @@ def build_part(config: Mapping[str, Any], interface: type[Part], key: str) -> Pa
 
     Args:
         config: Config of the part, with a ``type``.
-        interface: The protocol.
-        key: The config's key of the part, such as ``'model.backbone'``, to be named in errors.
+        interface: Protocol that the part has to satisfy.
+        key: Key of the part in the config, such as ``'model.backbone'``, which errors name.
+
+    Returns:
+        The part.
 
     Raises:
         PartError: If the part lacks members of the protocol.
@@ -329,10 +373,16 @@ def build_part(config: Mapping[str, Any], interface: type[Part], key: str) -> Pa
 
 
 def require(part: Any, interface: type[Part], key: str) -> Part:
-    """Return a part that satisfies a protocol.
+    """Return a part after checking that it satisfies a protocol.
+
+    Args:
+        part: Part to check.
+        interface: Protocol that the part has to satisfy.
+        key: Key of the part in the config, which errors name.
 
     Raises:
-        PartError: If it lacks members of the protocol; they, the protocol and the page that explains it are named.
+        PartError: If the part lacks members of the protocol; the message names these, the protocol, and the page that
+            explains it.
     """
     if missing := [name for name in members(interface) if not hasattr(part, name)]:
         needed = ', '.join(repr(name) for name in missing)
@@ -340,11 +390,12 @@ def require(part: Any, interface: type[Part], key: str) -> Part:
             f'{key}: {type(part).__name__} has no {needed}, which {interface.__name__} of mmsigma.models.interfaces '
             f'asks for: add what is missing, as {GUIDE} shows, or choose another part'
         )
-    return part
+    checked: Part = part
+    return checked
 
 
 def members(interface: type) -> list[str]:
-    """Names of all members of a protocol, in order of definition, inherited ones first."""
+    """Return the names of all members of a protocol, in the order of definition, inherited ones first."""
     found: dict[str, None] = {}
     for base in reversed(interface.__mro__):
         if base in (object, Protocol) or base.__module__ == 'typing':

@@ -36,11 +36,11 @@ def test_input_is_left_as_it_was() -> None:
 @pytest.mark.parametrize(
     ('shapes', 'message'),
     [
-        ([(3, 2, 4, 4), (3, 2, 4, 5)], r'one shape, got \[\(3, 2, 4, 4\), \(3, 2, 4, 5\)\]'),
+        ([(3, 2, 4, 4), (3, 2, 4, 5)], r'the same shape, got \[\(3, 2, 4, 4\), \(3, 2, 4, 5\)\]'),
         ([(1, 2, 4, 4)], r'\(C=3, T, H, W\), got \(1, 2, 4, 4\)'),
         ([(2, 4, 4, 3)], r'got \(2, 4, 4, 3\)'),
         ([(3, 4, 4)], r'got \(3, 4, 4\)'),
-        ([], r'one shape, got \[\]'),
+        ([], r'the same shape, got \[\]'),
     ],
 )
 def test_refuses(shapes: list[tuple[int, ...]], message: str) -> None:

@@ -1,3 +1,5 @@
+"""Encoders of clips and of frames, which algorithms take as backbones."""
+
 from mmsigma.models.backbones.colour import ColourEncoder
 from mmsigma.models.backbones.frame_features import encode_frames
 from mmsigma.models.backbones.mast_encoder import MASTEncoder

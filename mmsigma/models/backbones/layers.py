@@ -1,10 +1,10 @@
-"""The transformer block that encoder and decoder are made of."""
+"""Transformer blocks, which encoder and decoder of masked video modelling consist of."""
 
 from functools import partial
 
 import torch
 import torch.nn.functional as F
-from timm.layers import DropPath
+from timm.layers import DropPath  # type: ignore[attr-defined]  # timm exports it without __all__
 from torch import Tensor, nn
 
 from mmsigma.ops import Linear, linear
@@ -12,11 +12,14 @@ from mmsigma.registry import FUNCTIONS
 
 
 class SelfAttention(nn.Module):
-    """Scaled-dot-product self-attention with biases for queries and values, as keys need none.
+    """Scaled-dot-product self-attention with biases for queries and values; a bias of the keys would have no effect.
 
     Args:
-        dims: Width of the tokens.
-        num_heads: Attention heads; divides ``dims``.
+        dims: Number of channels of the tokens.
+        num_heads: Number of attention heads, a divisor of ``dims``.
+
+    Raises:
+        ValueError: If ``dims`` is not divisible by ``num_heads``.
     """
 
     def __init__(self, dims: int, num_heads: int) -> None:
@@ -30,7 +33,11 @@ class SelfAttention(nn.Module):
         self.proj = Linear(dims, dims)
 
     def forward(self, tokens: Tensor, num_last: int | None = None) -> Tensor:
-        """Attend from the ``num_last`` last tokens, or from all, to all tokens (B, N, C); returns (B, num_last, C)."""
+        """Attend to all tokens ``(B, N, C)`` from the last ``num_last`` ones, or from all if it is None.
+
+        Returns:
+            Attended tokens, ``(B, num_last, C)`` or ``(B, N, C)``.
+        """
         no_bias = torch.zeros_like(self.q_bias)
         if num_last is None:
             bias = torch.cat([self.q_bias, no_bias, self.v_bias])
@@ -39,19 +46,21 @@ class SelfAttention(nn.Module):
             query_weight, memory_weight = self.qkv.weight.tensor_split([tokens.shape[-1]])
             query = linear(tokens[:, -num_last:], query_weight, self.q_bias)
             key, value = linear(tokens, memory_weight, torch.cat([no_bias, self.v_bias])).chunk(2, dim=-1)
+        # (B, N, C) -> (B, heads, N, C / heads)
         query, key, value = (x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for x in (query, key, value))
         attended = F.scaled_dot_product_attention(query, key, value)
-        return self.proj(attended.transpose(1, 2).flatten(2))
+        projected: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
+        return projected
 
 
 class TransformerBlock(nn.Module):
     """Pre-norm transformer block with stochastic depth.
 
     Args:
-        dims: Width of the tokens.
-        num_heads: Attention heads.
-        mlp_ratio: Hidden width of the MLP relative to ``dims``.
-        drop_path: Probability that a sample skips a branch in training.
+        dims: Number of channels of the tokens.
+        num_heads: Number of attention heads.
+        mlp_ratio: Number of hidden channels of the MLP, relative to ``dims``.
+        drop_path: Probability with which a sample skips a residual branch in training.
     """
 
     def __init__(self, dims: int, num_heads: int, mlp_ratio: float = 4.0, drop_path: float = 0.0) -> None:
@@ -68,20 +77,25 @@ class TransformerBlock(nn.Module):
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
     def forward(self, tokens: Tensor, num_last: int | None = None) -> Tensor:
-        """Transform tokens (B, N, C); only the ``num_last`` last ones are computed, if given."""
+        """Transform tokens ``(B, N, C)``; if ``num_last`` is given, only the last ``num_last`` ones are computed."""
         skip = tokens if num_last is None else tokens[:, -num_last:]
         skip = skip + self.drop_path(self.attn(self.norm1(tokens), num_last))
-        return skip + self.drop_path(self.mlp(self.norm2(skip)))
+        transformed: Tensor = skip + self.drop_path(self.mlp(self.norm2(skip)))
+        return transformed
 
 
-@FUNCTIONS.register_module()
+@FUNCTIONS.register_module()  # type: ignore[untyped-decorator]  # MMEngine comes without annotations
 def every_transformer_block(module: nn.Module, recurse: bool, nonwrapped_numel: int) -> bool:
-    """Wrapping policy of FSDP: every block gathers its parameters for itself, and frees them after use."""
+    """Wrapping policy of FSDP, by which every block gathers its own parameters and frees them after use."""
     return recurse or isinstance(module, TransformerBlock)
 
 
 def build_blocks(embed_dims: int, depth: int, num_heads: int, mlp_ratio: float, drop_path_rate: float) -> nn.ModuleList:
-    """Blocks whose stochastic depth rises linearly from 0 to ``drop_path_rate``, xavier-initialised."""
+    """Build transformer blocks whose stochastic depth rises linearly from 0 to ``drop_path_rate``.
+
+    Linear layers are initialised as Xavier uniform, with biases of 0. The other arguments are those of
+    :class:`TransformerBlock`.
+    """
     rates = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
     blocks = nn.ModuleList(TransformerBlock(embed_dims, num_heads, mlp_ratio, rate) for rate in rates)
     for module in blocks.modules():

@@ -1,4 +1,6 @@
-"""Encoder of MAST: single frames at an output stride of 4, from Lab colours."""
+"""Encoder of MAST (CVPR 2020): dense maps of single frames, from Lab colours, at a stride of 4."""
+
+from typing import Any
 
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -7,26 +9,26 @@ from torch import Tensor, nn
 from mmsigma.ops.colour import rgb_to_lab
 from mmsigma.registry import MODELS
 
-# channels and stride of each stage, of two blocks each
+# channels and stride of each stage; a stage has two blocks
 _STAGES = ((64, 1), (128, 2), (256, 1), (256, 1))
 
 
 @MODELS.register_module()
 class MASTEncoder(BaseModule):
-    """Network of MAST (Lai, Lu and Xie 2020): a ResNet-18 without max-pooling, three strides of 1, 64 channels out.
+    """Network of MAST (Lai, Lu and Xie 2020): a ResNet-18 without max-pooling, with 64 output channels.
 
-    Images have to be normalised to 0..1, ``mean=(0, 0, 0)`` and ``std=(255, 255, 255)``; they become Lab colours here.
-    Features are of any length: they are compared by their dot product. Parameters have the names of the released
-    checkpoints.
+    Of its four stages, only the second has a stride of 2. Images have to be normalised to 0..1, with
+    ``mean=(0, 0, 0)`` and ``std=(255, 255, 255)``; the encoder converts them to Lab colours. Features may have any
+    length, as they are compared by their dot product. Parameters have the names of the released checkpoints.
 
     Args:
-        init_cfg: mmengine's initialisation config.
+        init_cfg: Config of MMEngine's weight initialisation.
     """
 
     stride = 4
     embed_dims = 64
 
-    def __init__(self, init_cfg: dict | None = None) -> None:
+    def __init__(self, init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(init_cfg)
         layers = {'conv1': nn.Sequential(*_conv_and_norm(3, 64, 7, 2), nn.ReLU(inplace=True))}
         channels = 64
@@ -39,15 +41,16 @@ class MASTEncoder(BaseModule):
         self.post_convolution = nn.Conv2d(channels, self.embed_dims, 3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Maps (B, 64, H / 4, W / 4) of RGB images (B, 3, H, W), in 0..1."""
+        """Encode RGB images ``(B, 3, H, W)`` in 0..1 as maps ``(B, 64, H / 4, W / 4)``."""
         return self.encode_lab(rgb_to_lab(images))
 
     def encode_lab(self, images: Tensor) -> Tensor:
-        """Maps (B, 64, H / 4, W / 4) of Lab images (B, 3, H, W), scaled as :func:`rgb_to_lab` does."""
-        return self.post_convolution(self.feature_extraction(images))
+        """Encode Lab images ``(B, 3, H, W)``, scaled as :func:`rgb_to_lab` does, as maps ``(B, 64, H / 4, W / 4)``."""
+        maps: Tensor = self.post_convolution(self.feature_extraction(images))
+        return maps
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        """Maps of the four stages of Lab images (B, 3, H, W): the first has a stride of 2, the others of 4."""
+        """Return maps of the four stages for Lab images ``(B, 3, H, W)``; their strides are 2, 4, 4 and 4."""
         maps = []
         for layer in self.feature_extraction:
             images = layer(images)
@@ -56,7 +59,7 @@ class MASTEncoder(BaseModule):
 
 
 class _Block(nn.Module):
-    """Two convolutions and a shortcut, with the parameters' names of the release."""
+    """Residual block of two convolutions, whose parameters have the names of the release."""
 
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
         super().__init__()

@@ -1,4 +1,6 @@
-"""ResNets with dense features, as CRW, DUL and Mask-VOS use them."""
+"""ResNets with dense output maps, as CRW, DUL and Mask-VOS use them."""
+
+from typing import Any, Literal
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -6,25 +8,27 @@ from torchvision.models import resnet18, resnet50
 
 from mmsigma.registry import MODELS
 
+PaddingMode = Literal['zeros', 'reflect']
 _RESNETS = {18: (resnet18, 64), 50: (resnet50, 256)}
 
 
 @MODELS.register_module()
 class ResNetEncoder(BaseModule):
-    """ResNet with an output stride of 8: stages 3 and 4 keep the resolution, without dilation (CRW, DUL, Mask-VOS).
+    """ResNet with an output stride of 8: stages 3 and 4 have a stride of 1, without dilation (CRW, DUL, Mask-VOS).
 
-    Parameters have torchvision's names.
+    Parameters have the names of torchvision.
 
     Args:
-        depth: 18 or 50.
-        out_stage: The last stage, 3 or 4; later ones do not exist. Mask-VOS uses 4 of ResNet-18 and 3 of ResNet-50,
-            CRW is tested with 3 of ResNet-18.
-        padding_mode: Of convolutions: ``'zeros'``, or ``'reflect'`` (CRW).
-        in_channels: Other than 3, the first convolution has a bias (the frame-mask encoder of Mask-VOS).
-        init_cfg: mmengine's initialisation config.
+        depth: Number of layers, 18 or 50.
+        out_stage: Last stage, 3 or 4; later ones are not built. Mask-VOS uses stage 4 of ResNet-18 and stage 3 of
+            ResNet-50; CRW is tested with stage 3 of ResNet-18.
+        padding_mode: Padding of the convolutions, ``'zeros'`` or ``'reflect'`` (CRW).
+        in_channels: Number of input channels. Unless it is 3, the first convolution has a bias (frame-mask encoder of
+            Mask-VOS).
+        init_cfg: Config of MMEngine's weight initialisation.
 
     Raises:
-        ValueError: If there is no such network.
+        ValueError: If ``depth`` or ``out_stage`` is none of these.
     """
 
     stride = 8
@@ -33,9 +37,9 @@ class ResNetEncoder(BaseModule):
         self,
         depth: int = 18,
         out_stage: int = 4,
-        padding_mode: str = 'zeros',
+        padding_mode: PaddingMode = 'zeros',
         in_channels: int = 3,
-        init_cfg: dict | None = None,
+        init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if depth not in _RESNETS or out_stage not in (3, 4):
@@ -57,11 +61,11 @@ class ResNetEncoder(BaseModule):
                 module.padding_mode = padding_mode
 
     def forward(self, images: Tensor) -> Tensor:
-        """Maps (B, embed_dims, H / 8, W / 8) of the last stage."""
+        """Encode images ``(B, in_channels, H, W)`` as maps ``(B, embed_dims, H / 8, W / 8)``."""
         return self.stages(images)[-1]
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        """Maps of all stages: the first has a stride of 4, the others of 8."""
+        """Return the maps of all stages; the first has a stride of 4, the others have a stride of 8."""
         for name in self.stem:
             images = getattr(self, name)(images)
         maps = []

@@ -1,6 +1,7 @@
-"""Vision transformers of timm, with weights from its hub or from files of the DINO releases."""
+"""Construction of vision transformers of timm, with weights from its hub or from files of the DINO releases."""
 
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from mmsigma.checkpoints.io import CheckpointError, load_weights
 
-# File names of the official DINO releases, to tell users what to look for.
+# file names of the official DINO releases, which errors name
 _RELEASED_FILES = {
     'vit_small_patch16_224.dino': 'dino_deitsmall16_pretrain.pth',
     'vit_base_patch16_224.dino': 'dino_vitbase16_pretrain.pth',
@@ -18,18 +19,18 @@ _RELEASED_FILES = {
 }
 
 
-def create_timm_vit(model_name: str, weights: str, key: str, **model_kwargs) -> nn.Module:
+def create_timm_vit(model_name: str, weights: str, key: str, **model_kwargs: Any) -> nn.Module:
     """Build a vision transformer without classifier and load its weights.
 
     Args:
-        model_name: Of timm.
-        weights: A local checkpoint with timm's or DINO's parameter names; ``'hub'`` to fetch timm's weights; or
-            ``'random'``.
-        key: The config's key for ``weights``, to be named in errors.
+        model_name: Name of the model in timm.
+        weights: Path of a checkpoint with the parameter names of timm or DINO, ``'hub'`` to fetch the weights of
+            timm, or ``'random'``.
+        key: Key of ``weights`` in the config, which errors name.
         **model_kwargs: Further arguments of ``timm.create_model``.
 
     Raises:
-        CheckpointError: If weights cannot be fetched or do not fit.
+        CheckpointError: If the weights cannot be fetched or do not fit.
     """
     encoder = timm.create_model(model_name, num_classes=0, **model_kwargs)
     if weights != 'random':
@@ -38,11 +39,11 @@ def create_timm_vit(model_name: str, weights: str, key: str, **model_kwargs) -> 
     return encoder
 
 
-def _encoder_weights(model_name: str, weights: str, key: str, model_kwargs: dict) -> dict[str, Tensor]:
+def _encoder_weights(model_name: str, weights: str, key: str, model_kwargs: dict[str, Any]) -> dict[str, Tensor]:
     if weights == 'hub':
         try:
             return timm.create_model(model_name, pretrained=True, num_classes=0, **model_kwargs).state_dict()
-        except Exception as error:  # the hub client raises many kinds; all mean that there are no weights
+        except Exception as error:  # the hub client raises errors of many types, and all mean that there are no weights
             file = _RELEASED_FILES.get(model_name, f'the weights of {model_name}')
             raise CheckpointError(
                 f'the weights of the frozen encoder {model_name} could not be fetched from the hub ({error}). '
@@ -52,9 +53,9 @@ def _encoder_weights(model_name: str, weights: str, key: str, model_kwargs: dict
     return load_weights(weights, keys=('state_dict', 'model', 'teacher'))
 
 
-def _load_encoder(encoder: nn.Module, state: dict[str, Tensor]) -> None:
+def _load_encoder(encoder: Any, state: dict[str, Tensor]) -> None:
     state = {name.removeprefix('module.').removeprefix('backbone.'): value for name, value in state.items()}
-    if 'register_tokens' in state:  # DINOv2's names; its class token has a position of its own, timm's has it added
+    if 'register_tokens' in state:  # names of DINOv2, whose class token has a position; in timm it is added already
         state['reg_token'] = state.pop('register_tokens')
         state['cls_token'] = state['cls_token'] + state['pos_embed'][:, :1]
         state['pos_embed'] = state['pos_embed'][:, 1:]
@@ -69,14 +70,26 @@ def _load_encoder(encoder: nn.Module, state: dict[str, Tensor]) -> None:
 
 
 def resize_dino_positions(table: Tensor, prefix: int, grid: tuple[int, int]) -> Tensor:
-    """Bicubic; DINO adds 0.1 to the grid before the scale is taken, DINOv2 with registers smooths instead."""
+    """Resize a table of positions bicubically to another grid, as the DINO releases do.
+
+    DINO computes the scale from a grid that is larger by 0.1; DINOv2 with registers, whose tables have no prefix,
+    filters against aliasing instead.
+
+    Args:
+        table: Positions of the prefix tokens and of a square grid of patches, ``(1, prefix + side ** 2, D)``.
+        prefix: Number of prefix tokens with a position.
+        grid: Rows and columns of the new grid.
+
+    Returns:
+        Positions ``(1, prefix + rows * columns, D)``.
+    """
     patches = table[:, prefix:]
     side = round(patches.shape[1] ** 0.5)
     if (side, side) == tuple(grid):
         return table
-    maps = patches.reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    maps = patches.reshape(1, side, side, -1).permute(0, 3, 1, 2)  # (1, D, side, side)
     if prefix:
-        rule = dict(scale_factor=((grid[0] + 0.1) / side, (grid[1] + 0.1) / side))
+        rule: dict[str, Any] = dict(scale_factor=((grid[0] + 0.1) / side, (grid[1] + 0.1) / side))
     else:
         rule = dict(size=tuple(grid), antialias=True)
     maps = F.interpolate(maps, mode='bicubic', align_corners=False, **rule)

@@ -1,1 +1,1 @@
-"""Classification of videos."""
+"""Classification of videos: fine-tuning, linear and attentive probing."""

@@ -1,6 +1,7 @@
-"""Attentive probe: classification through one learned query (V-JEPA, V-JEPA 2)."""
+"""Attentive probe, which classifies clips through one learned query (V-JEPA, V-JEPA 2)."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from mmsigma.registry import MODELS
 
 
 class _Attention(nn.Module):
-    """Self-attention of tokens with all biases."""
+    """Self-attention of tokens, with biases of queries, keys and values."""
 
     def __init__(self, dims: int, num_heads: int) -> None:
         super().__init__()
@@ -20,11 +21,12 @@ class _Attention(nn.Module):
         self.qkv, self.proj = Linear(dims, 3 * dims), Linear(dims, dims)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return self.proj(_attend(*self.qkv(tokens).chunk(3, dim=-1), self.num_heads))
+        projected: Tensor = self.proj(_attend(*self.qkv(tokens).chunk(3, dim=-1), self.num_heads))  # type: ignore[call-arg]  # three chunks
+        return projected
 
 
 class _QueryAttention(nn.Module):
-    """Attention of queries to tokens, without output projection."""
+    """Attention of queries to tokens, without an output projection."""
 
     def __init__(self, dims: int, num_heads: int) -> None:
         super().__init__()
@@ -32,10 +34,11 @@ class _QueryAttention(nn.Module):
         self.q, self.kv = Linear(dims, dims), Linear(dims, 2 * dims)
 
     def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
-        return _attend(self.q(queries), *self.kv(tokens).chunk(2, dim=-1), self.num_heads)
+        return _attend(self.q(queries), *self.kv(tokens).chunk(2, dim=-1), self.num_heads)  # type: ignore[call-arg]  # two chunks
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, num_heads: int) -> Tensor:
+    # (B, N, D) -> (B, heads, N, D / heads)
     query, key, value = (x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in (query, key, value))
     return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
 
@@ -49,7 +52,7 @@ def _mlp(dims: int) -> nn.Sequential:
 
 
 class _Block(nn.Module):
-    """Pre-norm block of self-attention."""
+    """Pre-norm transformer block of self-attention and an MLP."""
 
     def __init__(self, dims: int, num_heads: int) -> None:
         super().__init__()
@@ -58,11 +61,14 @@ class _Block(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         tokens = tokens + self.attn(self.norm1(tokens))
-        return tokens + self.mlp(self.norm2(tokens))
+        transformed: Tensor = tokens + self.mlp(self.norm2(tokens))
+        return transformed
 
 
 class _QueryBlock(nn.Module):
-    """Cross-attention of queries to normalised tokens; the queries themselves are not normalised."""
+    """Block of cross-attention from queries, which are not normalised, to normalised tokens, and an MLP."""
+
+    mlp: Any  # Sequential with named layers
 
     def __init__(self, dims: int, num_heads: int) -> None:
         super().__init__()
@@ -71,17 +77,20 @@ class _QueryBlock(nn.Module):
 
     def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
         queries = queries + self.xattn(queries, self.norm1(tokens))
-        return queries + self.mlp(self.norm2(queries))
+        transformed: Tensor = queries + self.mlp(self.norm2(queries))
+        return transformed
 
 
 class AttentivePooler(nn.Module):
-    """Blocks of self-attention, then one learned query that attends to the tokens.
+    """Pooling of tokens by blocks of self-attention and one learned query that attends to their result.
 
     Args:
-        dims: Width of the tokens.
-        num_heads: Attention heads.
-        depth: Number of blocks, the query's included.
+        dims: Number of channels of the tokens.
+        num_heads: Number of attention heads.
+        depth: Number of blocks, including that of the query.
     """
+
+    blocks: Any  # ModuleList of _Block
 
     def __init__(self, dims: int, num_heads: int, depth: int) -> None:
         super().__init__()
@@ -90,27 +99,31 @@ class AttentivePooler(nn.Module):
         self.cross_attention_block = _QueryBlock(dims, num_heads)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Pool tokens (B, N, D) to (B, D)."""
+        """Pool tokens ``(B, N, D)`` to features ``(B, D)``."""
         for block in self.blocks:
             tokens = block(tokens)
         queries = self.query_tokens.expand(len(tokens), -1, -1)
-        return self.cross_attention_block(queries, tokens)[:, 0]
+        pooled: Tensor = self.cross_attention_block(queries, tokens)[:, 0]
+        return pooled
 
 
 @MODELS.register_module()
 class AttentiveHead(ViewClassifier):
-    """The attentive probe of V-JEPA (``depth=1``) and V-JEPA 2 (``depth=4``), on the tokens of a frozen backbone.
+    """Attentive probe of V-JEPA (``depth=1``) and V-JEPA 2 (``depth=4``), for the tokens of a frozen backbone.
 
-    Weights start from a normal distribution of standard deviation 0.02; those that write to the residual stream are
-    divided by sqrt(2 * layer).
+    Weights are initialised from a normal distribution with a standard deviation of 0.02; those of the output layers of
+    residual branches are then divided by sqrt(2 * layer), except for the attention of the query.
 
     Args:
-        in_channels: Width of the tokens D.
-        num_classes: Number of classes C.
-        num_heads: Attention heads.
-        depth: Number of attention blocks, the query's included.
+        in_channels: Number D of channels of the tokens.
+        num_classes: Number C of classes.
+        num_heads: Number of attention heads.
+        depth: Number of attention blocks, including that of the query.
         label_smoothing: Share of the target that is spread over all classes.
-        multi_label: Sigmoid and binary cross-entropy instead of softmax.
+        multi_label: Whether a video may have several classes; see :class:`ViewClassifier`.
+
+    Raises:
+        ValueError: If ``in_channels`` is not divisible by ``num_heads``.
     """
 
     def __init__(
@@ -144,5 +157,6 @@ class AttentiveHead(ViewClassifier):
             self.pooler.cross_attention_block.mlp.fc2.weight.div_(math.sqrt(2 * last))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Logits (B, C) of tokens (B, N, D)."""
-        return self.linear(self.pooler(tokens))
+        """Compute logits ``(B, C)`` of tokens ``(B, N, D)``."""
+        logits: Tensor = self.linear(self.pooler(tokens))
+        return logits

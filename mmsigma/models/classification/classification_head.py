@@ -1,4 +1,6 @@
-"""Classification of pooled tokens: fine-tuning and linear probing."""
+"""Heads that classify clips by their tokens: the common base, and the head of fine-tuning and linear probing."""
+
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -7,8 +9,10 @@ from torch import Tensor, nn
 
 from mmsigma.registry import MODELS
 
+Norm = Literal['layer', 'layer_plain', 'batch_plain', 'none']
 
-def _norm(kind: str, channels: int) -> nn.Module:
+
+def _norm(kind: Norm, channels: int) -> nn.Module:
     if kind == 'layer':
         return nn.LayerNorm(channels, eps=1e-6)
     if kind == 'layer_plain':
@@ -21,12 +25,16 @@ def _norm(kind: str, channels: int) -> nn.Module:
 
 
 class ViewClassifier(BaseModule):
-    """What all heads share that turn the tokens of a view into logits: losses, scores and the merging of views.
+    """Base of the heads that compute logits of the tokens of a view: losses, scores, and the merging of views.
 
     Args:
-        num_classes: Number of classes C.
+        num_classes: Number C of classes.
         label_smoothing: Share of the target that is spread over all classes.
-        multi_label: Classes do not exclude each other: sigmoid and binary cross-entropy instead of softmax.
+        multi_label: Whether a video may have several classes, which takes sigmoid and binary cross-entropy instead of
+            softmax.
+
+    Raises:
+        ValueError: If labels are to be smoothed and a video may have several.
     """
 
     def __init__(self, num_classes: int, label_smoothing: float = 0.0, multi_label: bool = False) -> None:
@@ -36,11 +44,15 @@ class ViewClassifier(BaseModule):
         self.num_classes, self.label_smoothing, self.multi_label = num_classes, label_smoothing, multi_label
 
     def loss(self, tokens: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy, and the top-1 accuracy if there are hard targets.
+        """Compute the cross-entropy, and the top-1 accuracy if each target is a single class.
 
         Args:
-            tokens: (B, N, D).
-            targets: Classes (B,), int64, from 0 to C - 1, or shares of classes (B, C), or multi-hot (B, C).
+            tokens: Tokens ``(B, N, D)``.
+            targets: Classes ``(B,)``, int64, from 0 to C - 1; distributions over the classes ``(B, C)``; or, with
+                ``multi_label``, multi-hot labels ``(B, C)``.
+
+        Returns:
+            ``loss`` and, if there is one, ``top1``, both scalars.
         """
         logits = self(tokens).float()
         if self.multi_label:
@@ -52,9 +64,9 @@ class ViewClassifier(BaseModule):
 
     @torch.no_grad()
     def scores(self, logits: Tensor) -> Tensor:
-        """Scores (B, C) of videos from logits (B, V, C) of their views.
+        """Merge the logits ``(B, V, C)`` of V views of each video into scores ``(B, C)``.
 
-        The mean of softmax scores, or for several labels the largest sigmoid score of any view.
+        A score is the mean of the softmax over the views or, with ``multi_label``, the largest sigmoid of any view.
         """
         if self.multi_label:
             return logits.sigmoid().amax(dim=1)
@@ -63,17 +75,20 @@ class ViewClassifier(BaseModule):
 
 @MODELS.register_module()
 class ClassificationHead(ViewClassifier):
-    """Mean over tokens, norm, dropout, linear: the head of VideoMAE and SIGMA fine-tuning.
+    """Head of fine-tuning in VideoMAE and SIGMA: mean over the tokens, norm, dropout, and a linear layer.
 
     Args:
-        in_channels: Width of the tokens D.
-        num_classes: Number of classes C.
-        norm: What the pooled feature passes: ``'layer'`` (trained, as released), ``'layer_plain'`` and
-            ``'batch_plain'`` (nothing to train) or ``'none'``.
-        dropout: Probability.
-        init_scale: The weights start from a normal distribution of standard deviation 0.02, times this.
-        label_smoothing: Share of the target that is spread over all classes (released: 0.1).
-        multi_label: Sigmoid and binary cross-entropy instead of softmax; views merge by their maximum.
+        in_channels: Number D of channels of the tokens.
+        num_classes: Number C of classes.
+        norm: Norm of the mean token: ``'layer'`` (as in the release), ``'layer_plain'`` and ``'batch_plain'`` (without
+            parameters) or ``'none'``.
+        dropout: Probability of the dropout.
+        init_scale: Factor of the initial weights, which are normally distributed with a standard deviation of 0.02.
+        label_smoothing: Share of the target that is spread over all classes (release: 0.1).
+        multi_label: Whether a video may have several classes; see :class:`ViewClassifier`.
+
+    Raises:
+        ValueError: If ``norm`` is unknown, or labels are to be smoothed and a video may have several.
     """
 
     def __init__(
@@ -81,7 +96,7 @@ class ClassificationHead(ViewClassifier):
         in_channels: int,
         num_classes: int,
         *,
-        norm: str = 'layer',
+        norm: Norm = 'layer',
         dropout: float = 0.0,
         init_scale: float = 0.001,
         label_smoothing: float = 0.0,
@@ -97,9 +112,11 @@ class ClassificationHead(ViewClassifier):
             self.fc.bias.zero_()
 
     def pool(self, tokens: Tensor) -> Tensor:
-        """Normalised mean (B, D) of tokens (B, N, D)."""
-        return self.fc_norm(tokens.mean(dim=1))
+        """Pool tokens ``(B, N, D)`` to their normalised mean ``(B, D)``."""
+        pooled: Tensor = self.fc_norm(tokens.mean(dim=1))
+        return pooled
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Logits (B, C) of tokens (B, N, D)."""
-        return self.fc(self.dropout(self.pool(tokens)))
+        """Compute logits ``(B, C)`` of tokens ``(B, N, D)``."""
+        logits: Tensor = self.fc(self.dropout(self.pool(tokens)))
+        return logits

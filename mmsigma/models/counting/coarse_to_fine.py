@@ -1,4 +1,8 @@
-"""Counting repetitions from coarse to fine, given a network that judges states."""
+"""Coarse-to-fine repetition counting with a network that scores states (inference of the SEVERE benchmark).
+
+A state (left, middle, right) consists of the frame numbers of the ends of two neighbouring segments: the cycle up to
+and including the frame ``middle``, and the cycle after it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,33 +13,32 @@ from torch import Tensor
 
 from mmsigma.models.counting.counting_head import CountingHead, CycleScores
 
-# judges states (N, 3): the scores of N windows
+# computes the scores of the windows of N states, (N, 3)
 Network = Callable[[Tensor], CycleScores]
-# iterations at 2, 4, 8 and 16 nodes
+# iterations on the levels of 2, 4, 8 and 16 nodes
 _ITERATIONS = (4, 2, 1, 1)
-# on level 3 a node tells its two halves to different copies; on the others to both
+# level on which a node writes its two halves to different copies of the ends; on the others, to both copies
 _SPLIT_LEVEL = 3
 _COPY_OF_RIGHT_HALF, _COPY_OF_LEFT_HALF = 0, 1
 
 
 @dataclass
 class CoarseToFineCounter:
-    """The inference of SEVERE's repetition counting (val_2stream), with all windows of a level in one batch.
+    """Inference of SEVERE's repetition counting (val_2stream), with all windows of a level in one batch.
 
-    1. In the middle of the video, ``num_scales`` lengths are tried; the one that the network is surest about wins and
-       is refined.
+    1. In the middle of the video, ``num_scales`` cycle lengths are tried. The one with the highest score is refined.
     2. 32 positions start from that length. On four levels, 2, 4, 8 and 16 nodes among them correct their cycle and
-       hand it on to their neighbourhood.
-    3. The count is the video's length times the mean frequency over positions whose window lies within the video.
+       pass it on to their neighbourhood.
+    3. The count is the length of the video times the mean frequency at positions whose windows lie within the video.
 
-    It keeps no state between videos. Frame numbers are float64 on the CPU, so that results do not depend on the device.
+    No state is kept between videos. Frame numbers are float64 on the CPU, so that results do not depend on the device.
 
     Args:
-        head: Decodes the network's scores.
-        num_scales: Lengths tried at first.
-        scale_range: Shortest and longest of them relative to the video.
-        max_log_scale: Clamp of the log scale on top of an anchor.
-        min_segment: Shortest segment in frames.
+        head: Head that decodes the scores of the network.
+        num_scales: Number of cycle lengths to try first.
+        scale_range: Shortest and longest of them, relative to the length of the video.
+        max_log_scale: Largest absolute log scale relative to an anchor; larger ones are clamped.
+        min_segment: Length of the shortest segment in frames.
     """
 
     head: CountingHead
@@ -48,8 +51,11 @@ class CoarseToFineCounter:
         """Count the repetitions in a video.
 
         Args:
-            network: Judges states of the video.
-            length: Its frames.
+            network: Computes the scores of states of the video.
+            length: Number of frames of the video.
+
+        Returns:
+            Number of repetitions.
         """
         segment = self.initial_segment(network, length)
         middles, left, right = self.cycles(network, length, segment)
@@ -60,7 +66,7 @@ class CoarseToFineCounter:
         return round(length * float((0.5 / own[valid] + 0.5 / following[valid]).mean()))
 
     def initial_segment(self, network: Network, length: int) -> int:
-        """Length of the cycle in the middle of the video, in frames."""
+        """Estimate the cycle length in the middle of the video, in frames; for the arguments, see :meth:`count`."""
         shortest, longest = self.scale_range
         exponents = np.arange(self.num_scales) / (self.num_scales - 1)
         tried = torch.from_numpy(length * shortest * (longest / shortest) ** exponents)
@@ -77,15 +83,25 @@ class CoarseToFineCounter:
         return segment
 
     def cycles(self, network: Network, length: int, segment: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Middles of 32 positions and the ends of the cycles around them, (32,) each."""
+        """Find the cycles around 32 positions.
+
+        Args:
+            network: Computes the scores of states of the video.
+            length: Number of frames of the video.
+            segment: Initial cycle length in frames.
+
+        Returns:
+            Middles, left ends and right ends, ``(32,)`` each.
+        """
         num_levels = len(_ITERATIONS)
         count = 2 ** (num_levels + 1)
         middles = (length / (count + 1) * (torch.arange(count).double() + 0.5)).trunc()
-        ends = torch.stack([middles - segment, middles + segment + 1])  # (2 ends, 32)
-        ends = ends.expand(2, -1, -1).clone()  # (2 copies, 2 ends, 32)
+        ends = torch.stack([middles - segment, middles + segment + 1])  # (left and right, 32)
+        ends = ends.expand(2, -1, -1).clone()  # (copy, left and right, 32)
         for level, iterations in enumerate(_ITERATIONS, 1):
             step = 2 ** (num_levels - level)
             nodes = torch.arange(step, count, 2 * step)
+            # offsets of the ends from the middles: (left and right, nodes), then for all positions around each node
             offsets = self._refine(network, length, middles[nodes], ends.mean(dim=0)[:, nodes].round(), iterations)
             offsets = (offsets - middles[nodes]).repeat_interleave(2 * step, dim=1)
             self._hand_on(ends, (middles + offsets).trunc(), level, step)
@@ -93,7 +109,7 @@ class CoarseToFineCounter:
         return middles, left, right
 
     def _refine(self, network: Network, length: int, middles: Tensor, ends: Tensor, iterations: int) -> Tensor:
-        """Correct the ends (2, N) of cycles around N middles."""
+        """Correct the ends ``(2, N)`` of the cycles around N middles."""
         for iteration in range(iterations):
             left, right = ends
             scores = self._judge(network, torch.stack([left, middles, right], dim=1))
@@ -108,14 +124,17 @@ class CoarseToFineCounter:
 
     @staticmethod
     def _hand_on(ends: Tensor, new: Tensor, level: int, step: int) -> None:
-        """Write the ends (2, 32) that nodes found into both copies, or into one per half, in place."""
+        """Write new ends ``(2, 32)`` into both copies ``(2, 2, 32)``, or each half of a node into one, in place."""
         if level != _SPLIT_LEVEL:
             ends[:] = new
             return
         is_left = torch.arange(ends.shape[2]) % (2 * step) < step
         ends[_COPY_OF_LEFT_HALF, :, is_left] = new[:, is_left]
         ends[_COPY_OF_RIGHT_HALF, :, ~is_left] = new[:, ~is_left]
-        ends[:, :, :step], ends[:, :, -step:] = new[:, :step], new[:, -step:]  # no neighbour on that side
+        ends[:, :, :step], ends[:, :, -step:] = (
+            new[:, :step],
+            new[:, -step:],
+        )  # no neighbour on that side
 
     @staticmethod
     def _judge(network: Network, states: Tensor) -> CycleScores:

@@ -1,7 +1,7 @@
-"""By how much two neighbouring segments are longer or shorter than the cycles they stand for."""
+"""Head that estimates the ratio of cycle length and segment length for two neighbouring segments (SEVERE)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,13 +13,13 @@ from mmsigma.registry import MODELS
 
 
 class CycleScores(NamedTuple):
-    """What the head says of B states, for A anchors.
+    """Scores of B states for A anchors.
 
     Attributes:
-        cls_left: Scores (B, 2, A) against and for each anchor, of the left segment.
-        box_left: Log scale (B, A) on top of each anchor, of the left segment.
-        cls_right: As ``cls_left``, of the right segment.
-        box_right: As ``box_left``, of the right segment.
+        cls_left: Logits against and for each anchor for the left segment, ``(B, 2, A)``.
+        box_left: Log scale relative to each anchor for the left segment, ``(B, A)``.
+        cls_right: Logits for the right segment, ``(B, 2, A)``.
+        box_right: Log scales for the right segment, ``(B, A)``.
     """
 
     cls_left: Tensor
@@ -28,23 +28,23 @@ class CycleScores(NamedTuple):
     box_right: Tensor
 
     def double(self) -> 'CycleScores':
-        """Without gradient, in float64 on the CPU, where states are computed."""
+        """Return the scores without gradient, in float64 on the CPU, where states are computed."""
         return CycleScores(*(value.detach().double().cpu() for value in self))
 
 
 @MODELS.register_module()
 class CountingHead(BaseModule):
-    """Four linear maps of the pooled feature: class and scale of each anchor, for the left and the right segment.
+    """Four linear layers on the pooled feature: class and scale of each anchor, for the left and the right segment.
 
-    The loss (SEVERE's) is the sum over both sides of the cross-entropy over all anchors with a defined label and of
-    ``box_weight`` times the smooth L1 distance of log scales. Scales of anchors that are not positive cost nothing but
+    The loss (that of SEVERE) is, summed over both segments, the cross-entropy of anchors with a defined label plus
+    ``box_weight`` times the smooth L1 distance of log scales. Scales of anchors that are not positive have no loss, but
     count in the mean.
 
     Args:
-        in_channels: Width of the pooled feature.
-        anchors: Scales of a segment that compete for its cycle.
-        box_weight: Weight of the scales' term.
-        init_cfg: mmengine's initialisation config.
+        in_channels: Number C of channels of the pooled feature.
+        anchors: Candidates for the ratio of cycle length and segment length.
+        box_weight: Weight of the term of the scales.
+        init_cfg: Config of MMEngine's weight initialisation.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class CountingHead(BaseModule):
         in_channels: int,
         anchors: Sequence[float] = ANCHORS,
         box_weight: float = 50.0,
-        init_cfg: dict | None = None,
+        init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.anchors, self.box_weight = tuple(anchors), box_weight
@@ -62,7 +62,7 @@ class CountingHead(BaseModule):
         self.box_right = nn.Linear(in_channels, len(self.anchors))
 
     def forward(self, features: Tensor) -> CycleScores:
-        """Scores of pooled features (B, C)."""
+        """Compute the scores of pooled features ``(B, C)``."""
         shape = (2, len(self.anchors))
         return CycleScores(
             self.cls_left(features).unflatten(1, shape),
@@ -72,16 +72,16 @@ class CountingHead(BaseModule):
         )
 
     def loss(self, scores: CycleScores, labels: Tensor, segments: Tensor) -> dict[str, Tensor]:
-        """Losses of B states.
+        """Compute the losses of B states.
 
         Args:
-            scores: Of the states.
-            labels: Distances (B, 2) to the matching frame of the previous cycle at the middle and of the next cycle
-                one frame later; -1 if undefined.
-            segments: Lengths (B, 2) of the left and the right segment in frames.
+            scores: Scores of the states.
+            labels: Distances in frames, ``(B, 2)``, from the middle to its matching frame in the previous cycle, and
+                from the frame after the middle to that in the next cycle; -1 where undefined.
+            segments: Lengths of the left and the right segments in frames, ``(B, 2)``.
 
         Returns:
-            ``loss_cls``, ``loss_box``, and ``positive_share``, the share of anchors that are positive.
+            ``loss_cls``, ``loss_box``, and ``positive_share``, the share of positive anchors.
         """
         left_classes, left_scales = anchor_targets(labels[:, 0], segments[:, 0], self.anchors)
         right_classes, right_scales = anchor_targets(labels[:, 1], segments[:, 1], self.anchors)
@@ -92,11 +92,14 @@ class CountingHead(BaseModule):
         return {'loss_cls': cls, 'loss_box': self.box_weight * box, 'positive_share': positive.float().mean()}
 
     def cycle_scales(self, scores: CycleScores, max_log_scale: float) -> Tensor:
-        """The likeliest scale of each segment: (B, 2), left and right.
+        """Decode the most likely ratio of cycle length and segment length.
 
         Args:
-            scores: Of B states.
-            max_log_scale: Log scales on top of the anchor are clamped to plus and minus this.
+            scores: Scores of B states.
+            max_log_scale: Largest absolute log scale relative to the anchor; larger ones are clamped.
+
+        Returns:
+            Ratios of the left and the right segments, ``(B, 2)``.
         """
         anchors = scores.box_left.new_tensor(self.anchors)
         sides = ((scores.cls_left, scores.box_left), (scores.cls_right, scores.box_right))
@@ -109,12 +112,12 @@ class CountingHead(BaseModule):
 
 
 def _class_loss(scores: Tensor, classes: Tensor) -> Tensor:
-    """Cross-entropy of scores (B, 2, A), averaged over defined entries of classes (B, A); 0 if there are none."""
+    """Average the cross-entropy of logits ``(B, 2, A)`` over the defined ones of classes ``(B, A)``; 0 if none is."""
     total = F.cross_entropy(scores.float(), classes, ignore_index=UNDEFINED, reduction='sum')
     return total / (classes != UNDEFINED).sum().clamp(min=1)
 
 
 def _scale_loss(box: Tensor, target: Tensor, classes: Tensor) -> Tensor:
-    """Smooth L1 distance of log scales (B, A), averaged over all entries, those that are not positive being 0."""
+    """Average the smooth L1 distance of log scales ``(B, A)`` over all entries, with 0 for those not positive."""
     box = box.float()
     return F.smooth_l1_loss(box, torch.where(classes == 1, target.float(), box.detach()))

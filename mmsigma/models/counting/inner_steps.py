@@ -1,4 +1,4 @@
-"""Several optimiser updates on one batch, on one device and with DDP."""
+"""Training steps of several optimiser updates on one batch, on one device and with DDP."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -12,28 +12,36 @@ from mmsigma.registry import MODEL_WRAPPERS
 
 
 class SteppedModel(Protocol):
-    """A model that is trained by a walk of ``num_steps`` updates through each batch."""
+    """Model that is trained with a walk of ``num_steps`` updates on each batch.
+
+    Attributes:
+        num_steps: Number of updates.
+        data_preprocessor: Preprocesses a batch, given whether it is for training.
+        parse_losses: Returns the sum of the losses and the values to log.
+    """
 
     num_steps: int
-    data_preprocessor: Callable[[dict, bool], dict]
-    parse_losses: Callable[[dict], tuple[Tensor, dict]]
+    data_preprocessor: Callable[[dict[str, Any], bool], dict[str, Any]]
+    parse_losses: Callable[[dict[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]
 
 
-def run_inner_steps(forward: Callable, model: SteppedModel, data: dict, optim_wrapper: OptimWrapper) -> dict:
-    """Preprocess a batch once and take ``model.num_steps`` updates on it.
+def run_inner_steps(
+    forward: Callable[..., Any], model: SteppedModel, data: dict[str, Any], optim_wrapper: OptimWrapper
+) -> dict[str, Any]:
+    """Preprocess a batch once and make ``model.num_steps`` updates on it.
 
     Args:
-        forward: The model or its wrapper; ``forward(**data, mode='step', states=states)`` returns losses and the states
-            to go on with; the first call gets None.
-        model: The model itself.
-        data: A batch as the loader delivers it.
-        optim_wrapper: Every step is one of its updates; it must not accumulate gradients.
+        forward: Model or its wrapper. ``forward(**data, mode='step', states=states)`` returns the losses and the states
+            of the next step; ``states`` is None in the first one.
+        model: Model itself.
+        data: Batch from the data loader.
+        optim_wrapper: Optimiser wrapper that makes the updates. It must not accumulate gradients.
 
     Returns:
-        Means over the steps of what there is to log.
+        Means over the steps of the values to log.
 
     Raises:
-        ValueError: If the optimiser accumulates gradients, which would mix the steps of a walk.
+        ValueError: If the optimiser wrapper accumulates gradients, which would mix the steps of a walk.
     """
     if getattr(optim_wrapper, '_accumulative_counts', 1) != 1:
         raise ValueError(
@@ -41,6 +49,8 @@ def run_inner_steps(forward: Callable, model: SteppedModel, data: dict, optim_wr
             f'model.num_steps={model.num_steps} updates'
         )
     data = model.data_preprocessor(data, True)
+    states: Tensor | None
+    history: list[dict[str, Tensor]]
     states, history = None, []
     for _ in range(model.num_steps):
         with optim_wrapper.optim_context(forward):
@@ -53,11 +63,11 @@ def run_inner_steps(forward: Callable, model: SteppedModel, data: dict, optim_wr
 
 @MODEL_WRAPPERS.register_module()
 class InnerStepsDistributedDataParallel(MMDistributedDataParallel):
-    """mmengine's DDP for models that take several updates per batch; its own would bypass the model's ``train_step``.
+    """DDP for models that make several updates per batch; that of MMEngine would bypass their ``train_step``.
 
-    All processes take the same number of steps, so gradients meet.
+    All processes make the same number of steps, so that each reduction of the gradients involves all of them.
     """
 
-    def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Any]:
+    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapper) -> dict[str, Any]:
         """Train on one batch; see :func:`run_inner_steps`."""
         return run_inner_steps(self, self.module, data, optim_wrapper)

@@ -1,4 +1,6 @@
-"""Videos of different lengths, of which only parts will be looked at."""
+"""Data preprocessor for whole videos of different lengths, of which the model only sees windows."""
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,23 +11,26 @@ from mmsigma.registry import MODELS
 
 @MODELS.register_module()
 class RaggedVideoPreprocessor(VideoDataPreprocessor):
-    """Moves videos to the device as they are: uint8, a list of any lengths; :meth:`normalize` is for what is cut out.
+    """Moves a list of uint8 videos of any length to the device; :meth:`normalize` converts the windows cut out of them.
 
-    A batch of whole videos takes gigabytes even as bytes; a network that sees windows of them needs no more as floats.
+    A batch of whole videos takes gigabytes even as uint8, and the network only needs the windows as floats.
 
     Args:
-        mean: Per-channel mean on the 0..255 scale.
-        std: Per-channel standard deviation on the 0..255 scale.
-        non_blocking: Overlap the transfer to the device with computation (needs pinned memory).
+        mean: Mean of each channel, on the scale 0..255.
+        std: Standard deviation of each channel, on the scale 0..255.
+        non_blocking: Whether to overlap the transfer to the device with computation, which requires pinned memory.
     """
 
-    @torch.compiler.disable
-    def forward(self, data: dict, training: bool = False) -> dict:
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # PyTorch leaves it without annotations
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Move a batch to the device.
 
         Args:
-            data: ``inputs``, uint8 videos (C, T_i, H, W), and ``data_samples``.
-            training: Unused.
+            data: Batch with the keys ``inputs``, a list of uint8 videos ``(C, T_i, H, W)``, and ``data_samples``.
+            training: Ignored, as nothing is augmented.
+
+        Returns:
+            Dict of the same keys, on the device.
 
         Raises:
             ValueError: If a video has no frame or another number of channels than ``mean``.
@@ -38,5 +43,5 @@ class RaggedVideoPreprocessor(VideoDataPreprocessor):
         return {'inputs': videos, 'data_samples': data.get('data_samples')}
 
     def normalize(self, windows: Tensor) -> Tensor:
-        """Windows (N, C, F, H, W) on the 0..255 scale, normalised, float32."""
+        """Normalise windows ``(N, C, F, H, W)`` on the scale 0..255; the result is float32."""
         return windows.to(torch.float32, copy=True).sub_(self.mean).div_(self.std)

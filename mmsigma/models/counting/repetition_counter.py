@@ -1,4 +1,6 @@
-"""Repetition counting on a video transformer."""
+"""Repetition counting with a video transformer (Zhang et al., CVPR 2020; SEVERE benchmark)."""
+
+from typing import Any
 
 import torch
 from mmengine.model import BaseModel
@@ -13,7 +15,7 @@ from mmsigma.models.interfaces import ClipEncoder, build_part
 from mmsigma.ops.repetition import REFERENCE_PADDING, fill_missing, gather_window, labels_at, window_indices
 from mmsigma.registry import MODELS
 
-# clamp of predicted log scales while training (SEVERE); inference is more cautious
+# clamp of predicted log scales in training (SEVERE), which is wider than that of inference
 _MAX_LOG_SCALE = 2.0
 
 
@@ -28,23 +30,23 @@ class RepetitionCounter(BaseModel):
         losses  = head.loss(scores, labels at the middle)
         states  = walk.advance(states, scales predicted by scores)
 
-    A batch holds whole sub-segments of videos with their labels, and is trained on for ``num_steps`` updates, along a
-    walk that the predictions steer: the network learns to correct its own mistakes. Decoding dominates otherwise, as
-    all of a sub-segment has to be read for any state. ``num_steps=1`` trains on random starts alone, one update per
-    batch. With several processes, ``model_wrapper_cfg=dict(type='InnerStepsDistributedDataParallel')`` is needed.
+    A batch holds whole sub-segments of videos with their labels. ``num_steps`` updates are made on it, along a walk
+    that is steered by the predictions, so that the network learns to correct its own errors. Several updates also
+    amortise decoding, as the whole sub-segment has to be decoded for any state. ``num_steps=1`` only trains on random
+    starts. Several processes need ``model_wrapper_cfg=dict(type='InnerStepsDistributedDataParallel')``.
 
     Args:
         backbone: Config of the video transformer, for 32 frames.
-        head: Config of the head; its width follows from the backbone.
-        data_preprocessor: Config of the preprocessor, by default ``RaggedVideoPreprocessor``.
-        pool_norm: Normalise the pooled tokens, as fine-tuning for classification does.
-        num_steps: Updates per batch (SEVERE: up to 11).
+        head: Config of the head; its channels follow from the backbone.
+        data_preprocessor: Config of the data preprocessor, ``RaggedVideoPreprocessor`` by default.
+        pool_norm: Whether to normalise the mean token, as fine-tuning for classification does.
+        num_steps: Number of updates per batch (SEVERE: up to 11).
         walk: Arguments of :class:`mmsigma.models.counting.state_walk.StateWalk`.
         inference: Arguments of :class:`mmsigma.models.counting.coarse_to_fine.CoarseToFineCounter`.
-        reference_padding: Fill frames outside the video as SEVERE does, with 0.485, 0.456, 0.406 after normalisation,
-            instead of the mean colour.
-        max_windows: Windows per forward pass of inference.
-        init_cfg: mmengine's initialisation config.
+        reference_padding: Whether to fill frames outside the video as SEVERE does, with 0.485, 0.456, 0.406 after
+            normalisation, instead of with the mean colour.
+        max_windows: Largest number of windows in one forward pass of inference.
+        init_cfg: Config of MMEngine's weight initialisation.
 
     Raises:
         PartError: If the backbone does not satisfy :class:`mmsigma.models.interfaces.ClipEncoder`.
@@ -55,17 +57,17 @@ class RepetitionCounter(BaseModel):
 
     def __init__(
         self,
-        backbone: dict,
-        head: dict,
-        data_preprocessor: dict | None = None,
+        backbone: dict[str, Any],
+        head: dict[str, Any],
+        data_preprocessor: dict[str, Any] | None = None,
         *,
         pool_norm: bool = True,
         num_steps: int = 11,
-        walk: dict | None = None,
-        inference: dict | None = None,
+        walk: dict[str, Any] | None = None,
+        inference: dict[str, Any] | None = None,
         reference_padding: bool = False,
         max_windows: int = 32,
-        init_cfg: dict | None = None,
+        init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(MODELS.build(data_preprocessor or dict(type='RaggedVideoPreprocessor')), init_cfg)
         if num_steps < 1 or max_windows < 1:
@@ -81,39 +83,52 @@ class RepetitionCounter(BaseModel):
 
     def forward(
         self,
-        inputs: list[Tensor] | Tensor,
-        data_samples: list | None = None,
+        inputs: Any,
+        data_samples: list[Any] | None = None,
         mode: str = 'tensor',
         states: Tensor | None = None,
-    ) -> CycleScores | list | dict[str, Tensor] | tuple[dict[str, Tensor], Tensor]:
+    ) -> CycleScores | list[Any] | dict[str, Tensor] | tuple[dict[str, Tensor], Tensor]:
         """Run the model.
 
         Args:
-            inputs: Videos, uint8 (C, T_i, H, W) each; for ``mode='tensor'`` normalised windows (B, C, 32, H, W).
-            data_samples: One per video; for training with ``previous_labels`` and ``next_labels`` (T_i,).
-            mode: ``'loss'``; ``'step'`` for the losses and the states of the next step; ``'predict'`` for
-                ``data_samples`` with their ``pred_count``; or ``'tensor'`` for the scores of windows.
-            states: For ``'loss'`` and ``'step'``: integers (B, 3), None to draw them.
+            inputs: List of uint8 videos ``(C, T_i, H, W)``; for ``mode='tensor'``, normalised windows
+                ``(B, C, 32, H, W)``.
+            data_samples: Data samples, one per video, with ``previous_labels`` and ``next_labels``, ``(T_i,)``, in
+                training; ignored for ``mode='tensor'``.
+            mode: ``'loss'``, ``'step'``, ``'predict'`` or ``'tensor'``.
+            states: States ``(B, 3)``, int64, for ``'loss'`` and ``'step'``; None to draw them.
+
+        Returns:
+            For ``'loss'``, the losses; for ``'step'``, the losses and the states of the next step, ``(B, 3)``; for
+            ``'predict'``, ``data_samples`` with ``pred_count``; for ``'tensor'``, the scores of the windows.
+
+        Raises:
+            ValueError: If the mode is unknown, or samples have no labels in training.
         """
         if mode == 'tensor':
             return self.scores(inputs)
         if mode == 'predict':
+            if data_samples is None:
+                raise ValueError("mode='predict' needs data_samples")
             return self.predict(inputs, data_samples)
         if mode in ('loss', 'step'):
             losses, states = self.step(inputs, data_samples, states)
             return losses if mode == 'loss' else (losses, states)
         raise ValueError(f"mode must be 'loss', 'step', 'predict' or 'tensor', got {mode!r}")
 
-    def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """Train on one batch for ``num_steps`` updates; returns the means of what there is to log."""
+    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """Make ``num_steps`` updates on one batch, and return the means of the values to log."""
         return run_inner_steps(self, self, data, optim_wrapper)
 
     def scores(self, windows: Tensor) -> CycleScores:
-        """Scores of normalised windows (B, C, 32, H, W)."""
-        return self.head(self.norm(self.backbone(windows).mean(dim=1)))
+        """Compute the scores of normalised windows ``(B, C, 32, H, W)``."""
+        scores: CycleScores = self.head(self.norm(self.backbone(windows).mean(dim=1)))
+        return scores
 
-    def step(self, videos: list[Tensor], data_samples: list, states: Tensor | None) -> tuple[dict[str, Tensor], Tensor]:
-        """Losses at ``states`` (B, 3) or fresh ones, and the states of the next step."""
+    def step(
+        self, videos: list[Tensor], data_samples: list[Any] | None, states: Tensor | None
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Compute the losses at states ``(B, 3)``, or at newly drawn ones if None, and the states of the next step."""
         previous, following, lengths = _stack_labels(data_samples, videos)
         fresh = self.walk.start(previous, following, lengths)
         states = fresh if states is None else states
@@ -126,15 +141,23 @@ class RepetitionCounter(BaseModel):
         return losses, self.walk.advance(states, scales, fresh, lengths)
 
     def windows(self, videos: list[Tensor], states: Tensor) -> Tensor:
-        """Normalised windows (B, C, 32, H, W) of states (B, 3), one per video, or all of the only video."""
+        """Cut out and normalise the windows of states.
+
+        Args:
+            videos: One uint8 video ``(C, T_i, H, W)`` per state, or a single one for all states.
+            states: States ``(B, 3)``.
+
+        Returns:
+            Windows ``(B, C, 32, H, W)``, float32.
+        """
         shares = window_indices(states).split(1 if len(videos) > 1 else len(states))
         parts = [gather_window(video, frames) for video, frames in zip(videos, shares, strict=True)]
         windows, exists = (torch.cat(values) for values in zip(*parts, strict=True))
         return fill_missing(self.data_preprocessor.normalize(windows), exists, self.padding)
 
     @torch.no_grad()
-    def predict(self, videos: list[Tensor], data_samples: list) -> list:
-        """Count in every video; the samples get an integer ``pred_count``."""
+    def predict(self, videos: list[Tensor], data_samples: list[Any]) -> list[Any]:
+        """Count the repetitions of every video, and set the integer ``pred_count`` of its sample."""
         for video, sample in zip(videos, data_samples, strict=True):
 
             def network(states: Tensor, video: Tensor = video) -> CycleScores:
@@ -145,8 +168,12 @@ class RepetitionCounter(BaseModel):
         return data_samples
 
 
-def _stack_labels(data_samples: list | None, videos: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Previous and next labels (B, T), undefined where a video is shorter than the longest one, and lengths (B,)."""
+def _stack_labels(data_samples: list[Any] | None, videos: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Stack the labels of videos of different lengths.
+
+    Returns:
+        Previous and next labels, ``(B, T)`` each, undefined (-1) beyond the length of a video, and lengths ``(B,)``.
+    """
     if not data_samples or 'next_labels' not in data_samples[0]:
         raise ValueError('the samples carry no next_labels: end the training pipeline with PackRepetitionInputs')
     labels = [

@@ -1,4 +1,4 @@
-"""The states that a counter is trained on: random starts, then a walk through the video that its predictions steer."""
+"""States for the training of repetition counting: random starts, then a walk that is steered by the predictions."""
 
 import math
 from dataclasses import dataclass
@@ -11,19 +11,20 @@ from mmsigma.ops.repetition import labels_at
 
 @dataclass
 class StateWalk:
-    """States (left, middle, right) of a batch of videos from one optimisation step to the next (SEVERE's training).
+    """Walk of the states (left, middle, right) of a batch of videos over the updates of a training step (SEVERE).
 
-    A walk starts anywhere, with segments that are the true cycles times a random factor. With every step the middle
-    moves on by the video's length over U(5, 20), and the segments become what the network predicted. A walk that has
-    arrived at the end, or whose segments became shorter than 4 frames or longer than the video, starts anew.
+    A walk starts at a random frame, with segments that are the true cycles times a random factor. At every step, the
+    middle advances by the length of the video divided by U(5, 20), and the segments become those that the network
+    predicts. A walk starts anew when it has reached the end, or when a segment is shorter than 4 frames or longer than
+    the video.
 
-    The factor of a start is not stated anywhere. Inference begins with lengths of 3% to 35% of the video, far from most
-    cycles, and relies on the anchors' classes there; hence the wide default.
+    The factor of a start is not documented. Inference begins with lengths of 3% to 35% of the video, which are far from
+    most cycles, and relies on the classes of the anchors there; hence the wide default.
 
     Args:
-        max_factor: Largest factor, and inverse of the smallest one, by which a start is off; log-uniform.
-        moves: Smallest and largest number of steps that a walk through the whole video would take.
-        min_segment: Shortest segment in frames.
+        max_factor: Largest factor of a start, and inverse of the smallest one; factors are log-uniform.
+        moves: Smallest and largest number of steps of a walk through the whole video.
+        min_segment: Length of the shortest segment in frames.
     """
 
     max_factor: float = 3.0
@@ -31,16 +32,20 @@ class StateWalk:
     min_segment: int = 4
 
     def start(self, previous: Tensor, following: Tensor, lengths: Tensor) -> Tensor:
-        """Random states, int64 (B, 3).
+        """Draw the states of new walks.
 
         Args:
-            previous: Distances (B, T) to the matching frame of the previous cycle, -1 where undefined.
-            following: Distances (B, T) to that of the next cycle.
-            lengths: Frames of the videos (B,).
+            previous: Distance of each frame to the matching frame of the previous cycle, ``(B, T)``; -1 where
+                undefined.
+            following: Distance of each frame to the matching frame of the next cycle, ``(B, T)``; -1 where undefined.
+            lengths: Numbers of frames of the videos, ``(B,)``.
+
+        Returns:
+            States ``(B, 3)``, int64.
         """
         middle = (self._uniform(lengths) * (lengths - 1)).long()
         cycles = torch.stack([labels_at(previous, middle, lengths), labels_at(following, middle + 1, lengths)], 1) + 1
-        # at the first and last cycle one side is unknown: take the other one; if both are, any plausible length
+        # in the first and the last cycle, one side is unknown and the other one used; if both are, any plausible length
         guess = (lengths * (0.35 / 0.03) ** self._uniform(lengths) * 0.03)[:, None]
         cycles = torch.where(cycles > 0, cycles, cycles.flip(1)).double()
         cycles = torch.where(cycles > 0, cycles, guess)
@@ -50,13 +55,16 @@ class StateWalk:
         return _states(middle, torch.minimum(segments.clamp(min=self.min_segment), longest))
 
     def advance(self, states: Tensor, scales: Tensor, fresh: Tensor, lengths: Tensor) -> Tensor:
-        """States of the next step, int64 (B, 3).
+        """Advance walks by one step.
 
         Args:
-            states: Those of this step (B, 3).
-            scales: Predicted scales of the left and the right segment (B, 2).
-            fresh: States (B, 3) of the walks that start anew.
-            lengths: Frames of the videos (B,).
+            states: States of this step, ``(B, 3)``.
+            scales: Predicted ratios of cycle and segment for the left and the right segments, ``(B, 2)``.
+            fresh: States for walks that start anew, ``(B, 3)``.
+            lengths: Numbers of frames of the videos, ``(B,)``.
+
+        Returns:
+            States of the next step, ``(B, 3)``, int64.
         """
         fewest, most = self.moves
         stride = lengths / (fewest + (most - fewest) * self._uniform(lengths))
@@ -68,12 +76,12 @@ class StateWalk:
 
     @staticmethod
     def _uniform(like: Tensor) -> Tensor:
-        # drawn on the CPU, whose generator the training loop seeds
+        # drawn on the CPU, the generator of which is seeded by the training loop
         return torch.rand(like.shape, dtype=torch.float64).to(like.device)
 
 
 def segment_lengths(states: Tensor) -> Tensor:
-    """Frames of the left and the right segment (B, 2) of states (B, 3)."""
+    """Return the lengths in frames, ``(B, 2)``, of the left and the right segments of states ``(B, 3)``."""
     left, middle, right = states.unbind(dim=1)
     return torch.stack([middle - left + 1, right - middle], dim=1)
 

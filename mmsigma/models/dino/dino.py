@@ -1,6 +1,7 @@
-"""Pre-training of a frame encoder by self-distillation (DINO, ICCV 2021), on single frames of videos."""
+"""Pre-training of a frame encoder on single frames of videos by self-distillation (DINO, ICCV 2021)."""
 
 import copy
+from typing import Any
 
 import torch
 from mmengine.dist import all_reduce
@@ -17,54 +18,68 @@ from mmsigma.registry import MODELS
 
 @MODELS.register_module()
 class DINO(BaseModel):
-    """A student sees small and large crops of a frame, a teacher, the student's moving average, the large ones alone.
+    """Self-distillation of a student, which sees all crops of a frame, by a teacher, which only sees the large ones.
 
-    What comes of it, the teacher's backbone, is where training of Mask-VOS begins (paper, section 4.1).
-    :class:`mmsigma.engine.hooks.MomentumTeacherHook` moves the teacher.
+    The teacher is the moving average of the student; :class:`mmsigma.engine.hooks.MomentumTeacherHook` updates it. Its
+    backbone is the initialisation of Mask-VOS (section 4.1 of that paper).
 
     Args:
         backbone: Config of a frame encoder.
         head: Arguments of :class:`mmsigma.models.dino.distillation_head.DistillationHead`.
-        data_preprocessor: Config of the preprocessor.
-        student_temperature: Divides the student's logits.
-        center_momentum: Of the mean of the teacher's logits.
-        init_cfg: mmengine's initialisation config.
+        data_preprocessor: Config of the data preprocessor, ``ClipViewsPreprocessor`` by default.
+        student_temperature: Divisor of the student's logits.
+        center_momentum: Momentum of the moving average of the teacher's logits, their centre.
+        init_cfg: Config of MMEngine's weight initialisation.
 
     Raises:
         PartError: If the backbone does not satisfy :class:`mmsigma.models.interfaces.FrameEncoder`.
     """
 
     backbone: FrameEncoder
+    teacher: Any  # ModuleDict of a FrameEncoder and a DistillationHead
+    center: Tensor  # (K,)
 
     def __init__(
         self,
-        backbone: dict,
-        head: dict | None = None,
-        data_preprocessor: dict | None = None,
+        backbone: dict[str, Any],
+        head: dict[str, Any] | None = None,
+        data_preprocessor: dict[str, Any] | None = None,
         *,
         student_temperature: float = 0.1,
         center_momentum: float = 0.9,
-        init_cfg: dict | None = None,
+        init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(MODELS.build(data_preprocessor or dict(type='ClipViewsPreprocessor')), init_cfg)
         self.backbone = build_part(backbone, FrameEncoder, 'model.backbone')
         self.head = DistillationHead(self.backbone.embed_dims, **(head or {}))
-        self.teacher = nn.ModuleDict({'backbone': copy.deepcopy(self.backbone), 'head': copy.deepcopy(self.head)})
+        self.teacher = nn.ModuleDict(
+            {
+                'backbone': copy.deepcopy(self.backbone),  # type: ignore[dict-item]  # a FrameEncoder is a module
+                'head': copy.deepcopy(self.head),
+            }
+        )
         self.teacher.requires_grad_(False)
         self.student_temperature, self.center_momentum = student_temperature, center_momentum
-        self.teacher_temperature = 0.04  # set by the hook
+        self.teacher_temperature = 0.04  # MomentumTeacherHook sets it
         self.register_buffer('center', torch.zeros(len(self.head.prototypes)))
 
     def forward(
-        self, inputs: ClipViews | Tensor, data_samples: list | None = None, mode: str = 'tensor'
+        self, inputs: Any, data_samples: list[Any] | None = None, mode: str = 'tensor'
     ) -> dict[str, Tensor] | Tensor:
         """Run the model.
 
         Args:
-            inputs: Crops for ``'loss'``, the large ones as ``images`` (B, G, 3, H, W), the small ones as ``views``
-                (B, L, 3, h, w) or None; images (B, 3, H, W) for ``'tensor'``.
-            data_samples: Unused.
-            mode: ``'loss'``, or ``'tensor'`` for the teacher's maps.
+            inputs: Normalised crops as :class:`ClipViews` for ``mode='loss'``, the large ones as ``images``,
+                ``(B, G, 3, H, W)``, the small ones as ``views``, ``(B, L, 3, h, w)`` or None; normalised images
+                ``(B, 3, H, W)`` for ``mode='tensor'``.
+            data_samples: Ignored.
+            mode: ``'loss'`` or ``'tensor'``.
+
+        Returns:
+            For ``'loss'``, losses and statistics; for ``'tensor'``, the teacher's maps ``(B, D, h, w)``.
+
+        Raises:
+            ValueError: If the mode is unknown.
         """
         if mode == 'loss':
             return self.loss(inputs)
@@ -73,7 +88,10 @@ class DINO(BaseModel):
         raise ValueError(f"mode must be 'loss' or 'tensor', got {mode!r}")
 
     def loss(self, crops: ClipViews) -> dict[str, Tensor]:
-        """Loss of crops; ``teacher_entropy`` falls to 0, or to the logarithm of K, when training collapses."""
+        """Compute the loss of crops, and the entropy of the teacher.
+
+        Training has collapsed if ``teacher_entropy`` reaches 0, or ln K for K prototypes.
+        """
         sizes = [crops.images] if crops.views is None else [crops.images, crops.views]
         student = torch.cat([_logits(self.backbone, self.head, images) for images in sizes])
         with torch.no_grad():
@@ -97,7 +115,11 @@ class DINO(BaseModel):
 
     @torch.no_grad()
     def move_teacher(self, momentum: float) -> None:
-        """Make the teacher ``momentum`` times itself and the rest the student; 0 makes it the student."""
+        """Update the teacher as the moving average of the student.
+
+        Args:
+            momentum: Share of the teacher that stays; 0 makes it a copy of the student, buffers included.
+        """
         for name in ('backbone', 'head'):
             student = getattr(self, name)
             for ours, its in zip(student.parameters(), self.teacher[name].parameters(), strict=True):
@@ -107,7 +129,8 @@ class DINO(BaseModel):
                     its.copy_(ours)
 
 
-def _logits(backbone: nn.Module, head: nn.Module, crops: Tensor) -> Tensor:
-    """Logits (V, B, K) of crops (B, V, 3, H, W): of the mean over each one's map."""
+def _logits(backbone: FrameEncoder, head: nn.Module, crops: Tensor) -> Tensor:
+    """Compute logits ``(V, B, K)`` of crops ``(B, V, 3, H, W)`` from the means over their maps."""
     maps = encode_frames(backbone, crops.transpose(0, 1).flatten(0, 1))
-    return head(maps.mean(dim=(2, 3))).unflatten(0, (crops.shape[1], -1))
+    logits: Tensor = head(maps.mean(dim=(2, 3))).unflatten(0, (crops.shape[1], -1))
+    return logits

@@ -1,4 +1,6 @@
-"""Head of DINO: from a feature to its similarities with many prototypes."""
+"""Head of DINO (ICCV 2021), which compares features with many prototypes."""
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -7,13 +9,13 @@ from torch import Tensor, nn
 
 
 class DistillationHead(BaseModule):
-    """Three layers, unit length, and cosine similarities with prototypes (DINO, ICCV 2021, appendix C).
+    """MLP of three layers, followed by cosine similarities with prototypes (DINO, ICCV 2021, appendix C).
 
     Args:
-        in_channels: Width of the features.
-        num_prototypes: K.
-        hidden_channels: Width of the hidden layers.
-        bottleneck_channels: Width of what is compared with the prototypes.
+        in_channels: Number D of channels of the features.
+        num_prototypes: Number K of prototypes.
+        hidden_channels: Number of channels of the hidden layers.
+        bottleneck_channels: Number of channels of the vectors that are compared with the prototypes.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class DistillationHead(BaseModule):
             nn.GELU(),
             nn.Linear(hidden_channels, bottleneck_channels),
         )
+        layer: Any
         for layer in self.layers[::2]:
             nn.init.trunc_normal_(layer.weight, std=0.02)
             nn.init.zeros_(layer.bias)
@@ -39,6 +42,6 @@ class DistillationHead(BaseModule):
         self.prototypes.register_hook(lambda grad: torch.zeros_like(grad) if self.hold_prototypes else grad)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits (B, K) of features (B, in_channels)."""
+        """Compute logits ``(B, K)`` of features ``(B, D)``."""
         found = F.normalize(self.layers(features), dim=1)
         return F.linear(found, F.normalize(self.prototypes, dim=1))

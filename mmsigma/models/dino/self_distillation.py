@@ -1,4 +1,4 @@
-"""Self-distillation without labels (DINO, ICCV 2021): a student predicts what its teacher makes of other crops."""
+"""Loss of self-distillation (DINO, ICCV 2021), by which a student predicts its teacher's output for other crops."""
 
 import torch
 from torch import Tensor
@@ -12,23 +12,23 @@ def self_distillation_loss(
     student_temperature: float = 0.1,
     teacher_temperature: float = 0.04,
 ) -> Tensor:
-    """Cross-entropy of the student's view of each crop with the teacher's of every other one (DINO, equation 3).
+    """Compute the cross-entropy of student and teacher over all pairs of different crops (DINO, equation 3).
 
     Args:
-        student: Logits of all crops (V, B, K), those that the teacher sees first.
-        teacher: Logits of the large crops (G, B, K), G >= 1; without gradient.
-        center: Subtracted from the teacher's (K,), so that no prototype wins everywhere.
-        student_temperature: Divides the student's logits.
-        teacher_temperature: Divides the teacher's.
+        student: Student's logits of all crops, ``(V, B, K)``; the large crops come first.
+        teacher: Teacher's logits of the G large crops, ``(G, B, K)``, which get no gradient.
+        center: Centre that is subtracted from the teacher's logits, ``(K,)``, so that no prototype dominates.
+        student_temperature: Divisor of the student's logits.
+        teacher_temperature: Divisor of the teacher's logits.
 
     Returns:
-        Mean over images and pairs of different crops.
+        Mean over images and pairs of different crops, a scalar.
 
     Raises:
-        ValueError: If there are not two crops.
+        ValueError: If there are fewer than two crops.
     """
     if len(student) < 2:
-        raise ValueError(f'crops are compared with each other: two or more are needed, got {len(student)}')
+        raise ValueError(f'crops are compared with each other, so there must be two or more, got {len(student)}')
     targets = ((teacher.detach().float() - center) / teacher_temperature).softmax(dim=-1)
     logs = (student.float() / student_temperature).log_softmax(dim=-1)
     pairs = -torch.einsum('gbk,vbk->gv', targets, logs) / student.shape[1]

@@ -1,1 +1,1 @@
-"""GTA (CVPR 2021) and its baselines."""
+"""Video alignment: GTA (CVPR 2021) and its baselines."""

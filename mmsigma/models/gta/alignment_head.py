@@ -1,6 +1,7 @@
-"""Heads that turn a loss between videos, or several, into what an algorithm trains."""
+"""Heads of GTA (CVPR 2021) that wrap a loss between videos, or combine several heads."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -13,23 +14,27 @@ from mmsigma.registry import MODELS
 
 @MODELS.register_module()
 class AlignmentHead(BaseModule):
-    """Gives the embeddings of videos to a loss; has no parameters.
+    """Head without parameters that passes the embeddings of videos to a loss.
 
     Args:
-        loss: Config of the loss: ``GTALoss``, ``D2TWLoss``, ``TCCLoss``, ``TCNLoss``, ``D3TWStarLoss``,
-            ``SoftDTWLoss`` or ``LAVLoss``.
+        loss: Config of the loss: ``GTALoss`` (the default), ``D2TWLoss``, ``TCCLoss``, ``TCNLoss``,
+            ``D3TWStarLoss``, ``SoftDTWLoss`` or ``LAVLoss``.
+
+    Raises:
+        PartError: If the loss does not satisfy :class:`mmsigma.models.interfaces.AlignmentLoss`.
     """
 
-    def __init__(self, loss: dict | None = None) -> None:
+    def __init__(self, loss: dict[str, Any] | None = None) -> None:
         super().__init__()
         self.loss_module = build_part(loss or dict(type='GTALoss'), AlignmentLoss, 'model.head.loss')
         self.interleaved = self.loss_module.interleaved
 
     def loss(self, videos: VideoGroup) -> dict[str, Tensor]:
-        """Terms of the loss, whose names begin with ``loss_``; others are for the log only.
+        """Compute the terms of the loss, whose names begin with ``loss_``, and statistics for the log.
 
         Raises:
-            ValueError: If frames are not in the order of time or, if the loss needs positives, not followed by them.
+            ValueError: If frames are not in temporal order or, for a loss that needs positives, do not alternate
+                between anchors and positives.
         """
         videos.check_order(self.interleaved)
         return self.loss_module(videos)
@@ -37,24 +42,30 @@ class AlignmentHead(BaseModule):
 
 @MODELS.register_module()
 class CombinedHead(BaseModule):
-    """A weighted sum of heads (TCC's release: alignment, Shuffle and Learn, and TCN, 0.33, 0.33 and 0.34).
+    """Weighted sum of heads (release of TCC: alignment, Shuffle and Learn, and TCN with 0.33, 0.33 and 0.34).
 
     Args:
-        heads: Their configs.
-        weights: One for each.
-        interleaved: Whether frames come as anchor, positive, anchor, positive. Heads that have no use for the positives
-            are given every second frame.
+        heads: Configs of the heads.
+        weights: Weight of the losses of each head.
+        interleaved: Whether frames alternate between anchors and positives. Heads without a use for positives then get
+            every second frame. None for True if any head needs positives.
 
     Raises:
-        ValueError: If there is not one weight for each head, or some heads need positives and none come.
+        PartError: If a head does not satisfy :class:`mmsigma.models.interfaces.GroupHead`.
+        ValueError: If there is not one weight for each head, or if a head needs positives and ``interleaved`` is False.
     """
 
-    def __init__(self, heads: Sequence[dict], weights: Sequence[float], interleaved: bool | None = None) -> None:
+    heads: Iterable[GroupHead]
+
+    def __init__(
+        self, heads: Sequence[dict[str, Any]], weights: Sequence[float], interleaved: bool | None = None
+    ) -> None:
         super().__init__()
         if not heads or len(heads) != len(weights):
             raise ValueError(f'{len(heads)} heads and {len(weights)} weights: one weight for each head is needed')
-        self.heads = nn.ModuleList(
-            build_part(head, GroupHead, f'model.head.heads.{number}') for number, head in enumerate(heads)
+        self.heads = nn.ModuleList(  # type: ignore[assignment]  # of modules that are GroupHeads
+            build_part(head, GroupHead, f'model.head.heads.{number}')  # type: ignore[misc]  # a GroupHead is a module
+            for number, head in enumerate(heads)
         )
         self.weights = tuple(weights)
         needed = any(head.interleaved for head in self.heads)
@@ -63,10 +74,12 @@ class CombinedHead(BaseModule):
             raise ValueError('some heads need frames interleaved with positives: interleaved must not be False')
 
     def loss(self, videos: VideoGroup) -> dict[str, Tensor]:
-        """Terms of all heads, numbered where two have the same name, those of the loss times the weight of the head.
+        """Compute the terms of all heads, with those of the loss multiplied by the weight of their head.
+
+        A name that an earlier head has used gets the number of its head appended.
 
         Raises:
-            ValueError: If frames are not as :attr:`interleaved` says.
+            ValueError: If the order of the frames is not that of :attr:`interleaved`.
         """
         videos.check_order(self.interleaved)
         anchors = _anchors(videos) if self.interleaved else videos
@@ -80,7 +93,7 @@ class CombinedHead(BaseModule):
 
 
 def _anchors(videos: VideoGroup) -> VideoGroup:
-    """Every second frame."""
+    """Keep the anchors of interleaved frames, which is every second frame."""
     lengths, steps = videos.lengths, videos.steps
     if steps is None:
         batch, rows = videos.embeddings.shape[:2]

@@ -1,7 +1,7 @@
-"""From maps of a frame and those before it to an embedding of the moment (GTA, CVPR 2021)."""
+"""Embedder of GTA (CVPR 2021), which turns the maps of a frame and of its context into an embedding."""
 
 import math
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -10,35 +10,37 @@ from torch import Tensor, nn
 
 from mmsigma.registry import MODELS
 
-POOLS = ('max', 'mean', 'flatten')
-_STD_OF_CUT_NORMAL = 0.87962566103423978  # of the standard normal distribution between -2 and 2
+Pool = Literal['max', 'mean', 'flatten']
+POOLS: tuple[Pool, ...] = ('max', 'mean', 'flatten')
+_STD_OF_CUT_NORMAL = 0.87962566103423978  # standard deviation of a standard normal distribution cut at -2 and 2
 
 
 def stack_context(maps: Tensor, num_context: int) -> Tensor:
-    """Put the maps of the frames of each step together.
+    """Stack the maps of the frames of each step along time.
 
     Args:
-        maps: Of all frames (N * num_context, C, h, w); those of a step are neighbours, the oldest first.
-        num_context: Frames per step.
+        maps: Maps of all frames, ``(N * num_context, C, h, w)``; those of a step are neighbours, the oldest first.
+        num_context: Number of frames of a step.
 
     Returns:
-        (N, C, num_context, h, w).
+        Maps ``(N, C, num_context, h, w)``.
 
     Raises:
-        ValueError: If the number of maps is no multiple.
+        ValueError: If the number of maps is not a multiple of ``num_context``.
     """
     if len(maps) % num_context:
-        raise ValueError(f'{len(maps)} frames are no multiple of the {num_context} of a step')
-    return maps.unflatten(0, (-1, num_context)).transpose(1, 2)
+        raise ValueError(f'{len(maps)} frames are no multiple of the {num_context} of a step (num_context)')
+    stacked: Tensor = maps.unflatten(0, (-1, num_context)).transpose(1, 2)
+    return stacked
 
 
 @torch.no_grad()
 def he_normal_(weight: Tensor) -> None:
-    """Initialise a weight (out, in, ...) in place as Keras' he_normal does.
+    """Initialise a weight ``(out, in, ...)`` in place as ``he_normal`` of Keras does.
 
-    The distribution is normal, cut off at two of its standard deviations, and has a variance of 2 / fan_in after that.
+    The distribution is a normal one, cut off at two standard deviations, with a variance of 2 / fan_in after the cut.
     """
-    # by the inverse of the distribution function: nn.init.trunc_normal_, which draws anew, takes seven times as long
+    # by inverting the distribution function: nn.init.trunc_normal_ draws repeatedly and takes seven times as long
     scale = math.sqrt(2 / weight[0].numel()) / _STD_OF_CUT_NORMAL
     weight.uniform_(-1, 1).mul_(math.erf(math.sqrt(2))).erfinv_().mul_(math.sqrt(2) * scale)
 
@@ -47,9 +49,9 @@ class Embedded(NamedTuple):
     """Result of :meth:`ContextEmbedder.embed`.
 
     Attributes:
-        embeddings: (N, out_channels).
-        maps: After the last convolution, of which class activation maps are made (N, C, num_context, h, w). Slot -1 is
-            the step's own frame; GTA's script shows slot 0, the oldest.
+        embeddings: Embeddings ``(N, out_channels)``.
+        maps: Maps after the last convolution, ``(N, C, num_context, h, w)``, from which class activation maps are made.
+            Index -1 of ``num_context`` is the step's own frame; the script of GTA shows index 0, the oldest frame.
     """
 
     embeddings: Tensor
@@ -58,26 +60,26 @@ class Embedded(NamedTuple):
 
 @MODELS.register_module()
 class ContextEmbedder(BaseModule):
-    """3-D convolutions, pooling over time and space, and fully connected layers; embeddings have unit length.
+    """Embedder of 3-D convolutions, pooling over time and space, and fully connected layers.
 
-    Works on maps (N, C, h, w) of any frame encoder, of any size unless they are flattened.
+    It accepts the maps of any frame encoder, which may have any size unless they are flattened.
 
     Args:
-        in_channels: Width of the maps C.
-        num_context: Frames of a step, oldest first.
-        conv_channels: Widths of the 3x3x3 convolutions.
-        fc_channels: Widths of the hidden layers.
-        out_channels: Width of the embeddings.
-        pool: Over time and space, ``'max'`` (release) or ``'mean'``, neither of which knows where something was, or
-            ``'flatten'``, not at all.
-        map_size: (h, w) of the maps, for ``'flatten'``.
-        dropout: Before the hidden layers.
-        conv_dropout: Of the maps, before the convolutions.
-        normalize: Whether embeddings have unit length; TCC trains without.
-        init_cfg: mmengine's initialisation config.
+        in_channels: Number C of channels of the maps.
+        num_context: Number of frames of a step, its own included.
+        conv_channels: Numbers of channels of the 3x3x3 convolutions.
+        fc_channels: Numbers of channels of the hidden layers.
+        out_channels: Number D of channels of the embeddings.
+        pool: Pooling over time and space, ``'max'`` (release) or ``'mean'``, both of which discard positions, or
+            ``'flatten'``, which keeps all cells.
+        map_size: Size (h, w) of the maps, required for ``'flatten'``.
+        dropout: Probability of the dropout before each hidden layer.
+        conv_dropout: Probability of the dropout of the maps before the convolutions.
+        normalize: Whether embeddings have unit length; TCC trains without normalisation.
+        init_cfg: Config of MMEngine's weight initialisation.
 
     Raises:
-        ValueError: If the pooling is unknown, or flattens maps of unknown size.
+        ValueError: If ``pool`` is unknown, or is ``'flatten'`` without ``map_size``.
     """
 
     def __init__(
@@ -88,12 +90,12 @@ class ContextEmbedder(BaseModule):
         conv_channels: tuple[int, ...] = (512, 512),
         fc_channels: tuple[int, ...] = (512, 512),
         out_channels: int = 128,
-        pool: str = 'max',
+        pool: Pool = 'max',
         map_size: tuple[int, int] | None = None,
         dropout: float = 0.1,
         conv_dropout: float = 0.0,
         normalize: bool = True,
-        init_cfg: dict | None = None,
+        init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if pool not in POOLS:
@@ -110,19 +112,25 @@ class ContextEmbedder(BaseModule):
         widths = (cells * widths[-1], *fc_channels)
         self.fcs = nn.ModuleList(nn.Linear(*pair) for pair in zip(widths, widths[1:], strict=False))
         self.out = nn.Linear(widths[-1], out_channels)
+        conv: Any
         for conv in self.convs:
             he_normal_(conv.weight)
             nn.init.zeros_(conv.bias)
+        layer: Any
         for layer in (*self.fcs, self.out):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Embeddings (N, out_channels), float32, of maps (N * num_context, C, h, w), see :func:`stack_context`."""
+        """Embed maps ``(N * num_context, C, h, w)``, see :func:`stack_context`, as ``(N, D)``, float32."""
         return self.embed(maps).embeddings
 
     def embed(self, maps: Tensor) -> Embedded:
-        """Embeddings, and the maps they are pooled from."""
+        """Embed maps as :meth:`forward` does, and return the maps before pooling as well.
+
+        Raises:
+            ValueError: If the number of maps does not divide into steps, or they do not have the size ``map_size``.
+        """
         x = self.conv_dropout(stack_context(maps, self.num_context))
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = F.relu(norm(conv(x)))
@@ -135,19 +143,22 @@ class ContextEmbedder(BaseModule):
         return Embedded(F.normalize(embeddings, dim=1) if self.normalize else embeddings, x)
 
     def _pooled(self, x: Tensor) -> Tensor:
-        """(N, C, T, h, w) without time and space; flattened, channels come last, as in the release."""
+        """Pool maps ``(N, C, T, h, w)`` over time and space, or flatten them, channels last as in the release."""
         if self.pool == 'max':
             return x.amax(dim=(2, 3, 4))
         if self.pool == 'mean':
             return x.mean(dim=(2, 3, 4))
         if tuple(x.shape[-2:]) != self.map_size:
-            raise ValueError(f'maps are {tuple(x.shape[-2:])}, map_size says {self.map_size}: videos of another size?')
+            raise ValueError(
+                f'maps are {tuple(x.shape[-2:])}, but map_size is {self.map_size}: set it to the size of the maps'
+            )
         return x.movedim(1, -1).flatten(1)
 
     def weight_penalty(self, weight: float = 1e-5) -> Tensor:
-        """Weight decay of the release: the *mean* over its weights and biases of ``weight`` times their sum of squares.
+        """Compute the weight decay of the release: the *mean* over parameters of ``weight`` times their sum of squares.
 
-        Norms are left out, as is the frame encoder.
+        The parameters are the weights and biases of convolutions and linear layers; norms and the frame encoder are
+        excluded.
         """
         squares = [p.square().sum() for layer in (*self.convs, *self.fcs, self.out) for p in (layer.weight, layer.bias)]
         return weight * torch.stack(squares).mean()

@@ -1,6 +1,7 @@
-"""Heads that classify time: the order of three frames (Shuffle and Learn), and the speed of a clip (SpeedNet)."""
+"""Heads that classify the order of three frames (Shuffle and Learn, ECCV 2016) or speed (SpeedNet, CVPR 2020)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,14 +15,14 @@ from mmsigma.registry import MODELS
 
 @MODELS.register_module()
 class OrderHead(BaseModule):
-    """Tells whether three frames of a video are in order (Shuffle and Learn, ECCV 2016, as in TCC's release).
+    """Head that classifies whether three frames are in order (Shuffle and Learn, as in the release of TCC).
 
     Args:
-        in_channels: Width of the embeddings D.
-        hidden: Widths of the hidden layers.
-        samples_per_video: Triplets per video and step.
-        shuffled_share: Probability of a shuffled one.
-        init_cfg: mmengine's initialisation config.
+        in_channels: Number D of channels of the embeddings.
+        hidden: Numbers of channels of the hidden layers.
+        samples_per_video: Number of triplets per video and training step.
+        shuffled_share: Probability that a triplet is shuffled.
+        init_cfg: Config of MMEngine's weight initialisation.
     """
 
     interleaved = False
@@ -32,7 +33,7 @@ class OrderHead(BaseModule):
         hidden: tuple[int, ...] = (128, 64),
         samples_per_video: int = 8,
         shuffled_share: float = 0.75,
-        init_cfg: dict | None = None,
+        init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         widths = (3 * in_channels, *hidden)
@@ -41,18 +42,19 @@ class OrderHead(BaseModule):
         self.samples_per_video, self.shuffled_share = samples_per_video, shuffled_share
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits (S, 2) for in order and shuffled, of the embeddings of three frames (S, 3 D)."""
-        return self.layers(features)
+        """Compute logits ``(S, 2)`` for ordered and shuffled from the embeddings of triplets, ``(S, 3 D)``."""
+        logits: Tensor = self.layers(features)
+        return logits
 
     def loss(self, videos: VideoGroup, triplets: Triplets | None = None) -> dict[str, Tensor]:
-        """Cross-entropy and accuracy.
+        """Compute cross-entropy and accuracy.
 
         Args:
-            videos: Embeddings (B, T, D), of videos with five frames or more.
-            triplets: Which frames, instead of what is drawn here.
+            videos: Embeddings ``(B, T, D)`` of videos with at least five frames.
+            triplets: Triplets of frames; None to draw them.
 
         Raises:
-            ValueError: If a video has fewer frames, or they are not in the order of time; it is named.
+            ValueError: If a video has fewer frames, or frames that are not in temporal order; the message names it.
         """
         videos.check_order()
         given = videos.complete(at_least=1)
@@ -66,20 +68,22 @@ class OrderHead(BaseModule):
 def two_speeds(
     videos: CompleteGroup, starts: Tensor | None = None, names: Sequence[str] | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Every video at the speed it has and at twice that, with the same number of frames.
+    """Make two clips of each video, at its own and at twice its speed, with equal numbers of frames.
 
-    Half of the frames, from anywhere, so that the moment does not tell the speed; and every second one of all.
+    The slow clip is half of the frames in a row, at a random position, so that its moment does not reveal the speed.
+    The fast one is every second frame.
 
     Args:
-        videos: Embeddings (B, T, D) of frames at equal distances in time.
-        starts: Where the halves begin (B,), int64; drawn if None.
-        names: What errors call the videos (B).
+        videos: Embeddings ``(B, T, D)`` of frames at equal distances in time.
+        starts: First frames of the slow clips, ``(B,)``, int64; None to draw them.
+        names: Names of the B videos in errors.
 
     Returns:
-        Embeddings (2 B, T // 2, D), lengths (2 B,) and labels (2 B,), float: 1 where it is faster.
+        Embeddings ``(2 B, T // 2, D)``, those of slow clips first, lengths ``(2 B,)``, and labels ``(2 B,)``, float,
+        which are 1 for fast clips.
 
     Raises:
-        ValueError: If a video has a single frame; it is named.
+        ValueError: If a video has a single frame; the message names it.
     """
     if int(videos.lengths.min()) < 2:
         shortest = int(videos.lengths.argmin())
@@ -98,36 +102,38 @@ def two_speeds(
 
 @MODELS.register_module()
 class SpeedHead(BaseModule):
-    """Tells whether a clip is sped up (SpeedNet, CVPR 2020), from the mean embedding of its frames.
+    """Head that classifies whether a clip is sped up from the mean embedding of its frames (SpeedNet, CVPR 2020).
 
-    Frames have to be sampled at equal distances in time. Of a video with fewer frames than steps, the last one counts
-    once: standing still is no speed.
+    Frames have to be sampled at equal distances in time. If a video has fewer frames than steps, the repeated last
+    frame counts once, as a still frame has no speed.
 
     Args:
-        in_channels: Width of the embeddings D.
-        init_cfg: mmengine's initialisation config.
+        in_channels: Number D of channels of the embeddings.
+        init_cfg: Config of MMEngine's weight initialisation.
     """
 
     interleaved = False
 
-    def __init__(self, in_channels: int = 128, init_cfg: dict | None = None) -> None:
+    def __init__(self, in_channels: int = 128, init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(init_cfg)
         self.fc = nn.Linear(in_channels, 1)
 
     def forward(self, embeddings: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (B,) for being sped up, of embeddings (B, T, D) that are 0 beyond the lengths (B,)."""
+        """Compute logits ``(B,)`` of being sped up from embeddings ``(B, T, D)`` and lengths ``(B,)``."""
         valid = torch.arange(embeddings.shape[1], device=embeddings.device) < lengths[:, None]
-        return self.fc((embeddings * valid[..., None]).sum(dim=1) / lengths[:, None]).squeeze(1)
+        logits: Tensor = self.fc((embeddings * valid[..., None]).sum(dim=1) / lengths[:, None]).squeeze(1)
+        return logits
 
     def loss(self, videos: VideoGroup, sped_up: Tensor | None = None) -> dict[str, Tensor]:
-        """Binary cross-entropy and accuracy.
+        """Compute binary cross-entropy and accuracy.
 
         Args:
-            videos: Embeddings (B, T, D).
-            sped_up: Which are (B,), bool; None to make both versions of every video, see :func:`two_speeds`.
+            videos: Embeddings ``(B, T, D)``.
+            sped_up: Which videos are sped up, ``(B,)``, bool; None to make clips of both speeds of every video, see
+                :func:`two_speeds`.
 
         Raises:
-            ValueError: If a video has a single frame, or its frames are not at equal distances; it is named.
+            ValueError: If a video has a single frame, or frames that are not at equal distances; the message names it.
         """
         given = videos._replace(lengths=videos.equally_spaced()).complete(at_least=1)
         if sped_up is None:

@@ -1,4 +1,6 @@
-"""A head that classifies frames and learns from the order of the labels of a video alone (D3TW)."""
+"""Head that classifies frames and learns from the order of a video's labels alone (D3TW, CVPR 2019)."""
+
+from typing import Any
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -6,6 +8,8 @@ from torch import Tensor, nn
 from mmsigma.models.gta.losses.d3tw import (
     MARGIN_FUNCTIONS,
     NEGATIVES,
+    MarginFunction,
+    NegativeKind,
     discriminative_loss,
     draw_negatives,
     transcript_cost,
@@ -16,24 +20,24 @@ from mmsigma.registry import MODELS
 
 @MODELS.register_module()
 class TranscriptHead(BaseModule):
-    """Frames fit the transcript of their video, its labels in order, better than a wrong one (D3TW, CVPR 2019).
+    """Head whose frames fit the transcript of their video, its labels in order, better than a wrong transcript (D3TW).
 
-    Supervision is weak: which labels, and in which order, but not when. An alignment goes through every label, also one
-    of which no frame was sampled.
+    Supervision is weak: the labels and their order are known, but not their times. An alignment passes through every
+    label, even if no frame of it was sampled.
 
     Args:
-        num_labels: C, of all actions together.
-        in_channels: Width of the embeddings D.
-        negatives: Wrong transcripts: ``'shuffled'`` or ``'random'``, see
+        num_labels: Number C of labels of all actions together.
+        in_channels: Number D of channels of the embeddings.
+        negatives: Kind of the wrong transcripts, ``'shuffled'`` or ``'random'``; see
             :func:`~mmsigma.models.gta.losses.d3tw.draw_negatives`.
         gamma: Temperature of the soft minimum.
-        function: ``'hinge'`` or ``'softplus'``, see
+        function: Function of the difference of costs, ``'hinge'`` or ``'softplus'``; see
             :func:`~mmsigma.models.gta.losses.d3tw.discriminative_loss`.
-        margin: Of the hinge; costs are sums over the frames.
-        init_cfg: mmengine's initialisation config.
+        margin: Margin of the hinge between costs, which are sums over frames.
+        init_cfg: Config of MMEngine's weight initialisation.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of range.
     """
 
     interleaved = False
@@ -43,11 +47,11 @@ class TranscriptHead(BaseModule):
         num_labels: int,
         in_channels: int = 128,
         *,
-        negatives: str = 'shuffled',
+        negatives: NegativeKind = 'shuffled',
         gamma: float = 0.1,
-        function: str = 'hinge',
+        function: MarginFunction = 'hinge',
         margin: float = 1.0,
-        init_cfg: dict | None = None,
+        init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if negatives not in NEGATIVES or function not in MARGIN_FUNCTIONS:
@@ -64,19 +68,24 @@ class TranscriptHead(BaseModule):
         self.negatives, self.gamma, self.function, self.margin = negatives, gamma, function, margin
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """Log probabilities (..., C) of the labels, of the embeddings of frames (..., D)."""
-        return self.fc(embeddings).log_softmax(dim=-1)
+        """Compute log probabilities of labels, ``(..., C)``, from embeddings ``(..., D)``."""
+        log_probs: Tensor = self.fc(embeddings).log_softmax(dim=-1)
+        return log_probs
 
     def loss(self, videos: VideoGroup, negatives: list[Tensor] | None = None) -> dict[str, Tensor]:
-        """``loss_transcript``, both mean costs, and how many videos fit theirs better than the wrong one.
+        """Compute the loss and statistics.
 
         Args:
-            videos: Embeddings (B, T, D) and transcripts.
-            negatives: Wrong transcripts of any lengths, instead of those that are drawn here.
+            videos: Embeddings ``(B, T, D)`` and transcripts.
+            negatives: Wrong transcripts of any length, one per video; None to draw them.
+
+        Returns:
+            ``loss_transcript``, both mean costs, and ``transcript_accuracy``, the share of videos that fit their
+            transcript better than the wrong one.
 
         Raises:
             ValueError: If a video has no transcript, more labels than frames, labels beyond C, or frames that are not
-                in the order of time; it is named.
+                in temporal order; the message names it.
         """
         videos.check_order()
         given = videos.complete(at_least=1)
@@ -94,7 +103,7 @@ class TranscriptHead(BaseModule):
         }
 
     def _checked(self, videos: VideoGroup, lengths: list[int]) -> list[Tensor]:
-        """Transcripts on the CPU."""
+        """Check the transcripts and return them on the CPU; see :meth:`loss` for the errors."""
         found, transcripts = [], videos.transcripts or [None] * len(lengths)
         for number, (labels, length) in enumerate(zip(transcripts, lengths, strict=True)):
             name = videos.name_of(number)

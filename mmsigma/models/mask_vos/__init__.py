@@ -1,1 +1,1 @@
-"""Mask-VOS (CVPR 2023)."""
+"""Self-supervised video object segmentation: Mask-VOS (CVPR 2023)."""

@@ -1,9 +1,11 @@
-"""From pairs of clips to one normalised batch on the device."""
+"""Data preprocessor that turns clips, and their second views, into one normalised batch on the device."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
 
 from mmsigma.models.clip_views import ClipViews
 from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD
@@ -13,21 +15,34 @@ from mmsigma.registry import MODELS
 
 @MODELS.register_module()
 class ClipViewsPreprocessor(BaseDataPreprocessor):
-    """Stacks and normalises clips, and their other views if there are any; videos, for testing, pass as they are.
+    """Stacks and normalises clips, and their second views if there are any; videos for testing pass unchanged.
 
     Args:
-        mean: Per-channel mean on the 0..255 scale.
-        std: Per-channel standard deviation on the 0..255 scale.
+        mean: Mean of each channel, on the scale 0..255.
+        std: Standard deviation of each channel, on the scale 0..255.
     """
+
+    mean: Tensor  # (3, 1, 1)
+    std: Tensor  # (3, 1, 1)
 
     def __init__(self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD) -> None:
         super().__init__()
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
 
-    @torch.compiler.disable  # data samples are Python objects: nothing to compile
-    def forward(self, data: dict, training: bool = False) -> dict:
-        """Return ``inputs``, :class:`ClipViews` for clips, and ``data_samples``."""
+    # data samples are Python objects, so there is nothing to compile
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # PyTorch leaves it without annotations
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """Stack and normalise a batch.
+
+        Args:
+            data: Batch with the keys ``data_samples`` and ``inputs``: for clips a dict of ``images`` and, optionally,
+                ``views``, each a list of uint8 clips ``(T, 3, H, W)``; anything else passes unchanged.
+            training: Ignored.
+
+        Returns:
+            Dict of the same keys, with ``inputs`` as :class:`ClipViews`.
+        """
         data = self.cast_data(data)
         inputs, samples = data['inputs'], data['data_samples']
         if not isinstance(inputs, dict):
@@ -35,7 +50,7 @@ class ClipViewsPreprocessor(BaseDataPreprocessor):
         images = self._normalise(inputs['images'])
         if 'views' not in inputs:
             return {'inputs': ClipViews(images), 'data_samples': samples}
-        if 'view_centre' not in samples[0].metainfo:  # crops that are not mapped onto each other
+        if 'view_centre' not in samples[0].metainfo:  # crops without a map between them (DINO)
             return {'inputs': ClipViews(images, self._normalise(inputs['views'])), 'data_samples': samples}
         centre, zoom, flip = (
             torch.tensor([sample.metainfo[key] for sample in samples], device=images.device)
@@ -44,5 +59,5 @@ class ClipViewsPreprocessor(BaseDataPreprocessor):
         _, back = view_affine(centre.float(), zoom.float(), flip, images.shape[-1])
         return {'inputs': ClipViews(images, self._normalise(inputs['views']), back), 'data_samples': samples}
 
-    def _normalise(self, clips: list[torch.Tensor]) -> torch.Tensor:
+    def _normalise(self, clips: list[Tensor]) -> Tensor:
         return torch.stack(clips).float().sub_(self.mean).div_(self.std)

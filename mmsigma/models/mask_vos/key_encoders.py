@@ -1,4 +1,6 @@
-"""Other networks in the place of the visual encoder E of Mask-VOS: MAST's, and vision transformers."""
+"""Alternative visual encoders E for Mask-VOS (CVPR 2023): the network of MAST, and vision transformers."""
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,22 +18,24 @@ from mmsigma.registry import MODELS
 
 @MODELS.register_module()
 class MASTKeyEncoder(BaseModule):
-    """The network of MAST, whose features at a stride of 4, averaged over 2 x 2 cells, are the keys.
+    """Network of MAST (CVPR 2020), whose features at a stride of 4, averaged over 2 x 2 cells, are the keys.
 
-    How masks are learnt together with MAST's loss, the paper does not say. Here the loss stays what it is, on features
-    at a stride of 4, and all that the decoder reads has the stride of 8 that it is built for. The keys have no
-    parameters of their own: the loss trains them, as clustering before the first masks needs.
+    The paper does not describe how masks are learnt together with the loss of MAST. Here, the loss remains on features
+    at a stride of 4, and all inputs of the decoder have the stride of 8 that it is built for. Keys have no parameters
+    of their own, so that the loss trains them, which the clustering before the first masks requires.
 
-    Trained, the network inside is a backbone for :class:`LabelPropagation` with ``MASTEncoder``.
+    After training, the inner network is a backbone for :class:`LabelPropagation` with ``MASTEncoder``.
 
     Args:
-        skips: Have the maps that only the decoder needs.
-        init_cfg: mmengine's initialisation config.
+        skips: Whether to build features and skips, which only the decoder needs.
+        init_cfg: Config of MMEngine's weight initialisation.
     """
 
     stride = 8
+    mean: Tensor  # (3, 1, 1), on the scale 0..1
+    std: Tensor  # (3, 1, 1), on the scale 0..1
 
-    def __init__(self, *, skips: bool = True, init_cfg: dict | None = None) -> None:
+    def __init__(self, *, skips: bool = True, init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(init_cfg)
         self.backbone = MASTEncoder()
         self.embed_dims = self.backbone.embed_dims
@@ -42,19 +46,19 @@ class MASTKeyEncoder(BaseModule):
         self.register_buffer('std', torch.tensor(IMAGENET_STD).view(-1, 1, 1) / 255, persistent=False)
 
     def lab(self, images: Tensor) -> Tensor:
-        """Lab colours (..., 3, H, W) of normalised images (..., 3, H, W)."""
+        """Convert normalised images ``(..., 3, H, W)`` to Lab colours ``(..., 3, H, W)``."""
         return rgb_to_lab((images * self.std + self.mean).clamp(0, 1))
 
     def colour_features(self, lab: Tensor) -> Tensor:
-        """Features (B, 64, H / 4, W / 4) of Lab images (B, 3, H, W), of any length."""
+        """Encode Lab images ``(B, 3, H, W)`` as features ``(B, 64, H / 4, W / 4)`` of any length."""
         return self.backbone.encode_lab(lab)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Keys (B, 64, h, w) of normalised images (B, 3, H, W)."""
+        """Compute keys ``(B, 64, h, w)`` of normalised images ``(B, 3, H, W)``."""
         return _key(self.colour_features(self.lab(images)))
 
     def encode(self, images: Tensor) -> EncodedFrame:
-        """All there is of normalised images (B, 3, H, W)."""
+        """Encode normalised images ``(B, 3, H, W)`` as keys, features and skips."""
         *_, second, third, last = self.backbone.stages(self.lab(images))
         key = _key(self.backbone.post_convolution(last))
         return EncodedFrame(
@@ -68,43 +72,43 @@ def _key(maps: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class ViTKeyEncoder(BaseModule):
-    """A vision transformer in the place of the ResNet, with keys and features of its last layer's tokens.
+    """Vision transformer instead of the ResNet, with keys and features from the tokens of its last layer.
 
-    Tokens of patches larger than 8 pixels are interpolated to cells of 8. Transformers have no finer maps, which the
-    decoder needs for the borders of objects: three convolutions of the image give them.
+    Tokens of patches larger than 8 pixels are interpolated to cells of 8 pixels. Transformers have no finer maps, which
+    the decoder needs for the boundaries of objects; three convolutions of the image compute them instead.
 
     Args:
-        encoder: Config of a frame encoder (``TimmViTEncoder``) or of a video transformer, which sees each image as a
-            clip in which nothing moves and needs ``dynamic_size=True``.
-        key_dims: Channels D of the key.
-        key_layers: Convolutions of the head, 1 or 2.
-        skips: Have the finer maps, which only the decoder needs.
-        init_cfg: mmengine's initialisation config.
+        encoder: Config of a frame encoder (``TimmViTEncoder``), or of a video transformer with ``dynamic_size=True``,
+            which sees each image as a clip in which nothing moves.
+        key_dims: Number D of channels of the keys.
+        key_layers: Number of convolutions that compute the keys, 1 or 2.
+        skips: Whether to build the skips, which only the decoder needs.
+        init_cfg: Config of MMEngine's weight initialisation.
 
     Raises:
-        CheckpointError: If weights of the encoder cannot be fetched.
-        ValueError: If the side of a patch is not a multiple of 8.
+        CheckpointError: If the weights of the encoder cannot be fetched.
+        ValueError: If the side of a patch is not a multiple of 8, or ``key_layers`` is neither 1 nor 2.
     """
 
     stride = 8
 
     def __init__(
         self,
-        encoder: dict,
+        encoder: dict[str, Any],
         key_dims: int = 128,
         key_layers: int = 2,
         *,
         skips: bool = True,
-        init_cfg: dict | None = None,
+        init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         try:
             self.backbone = MODELS.build(encoder)
-        except CheckpointError as error:  # it names its own key
+        except CheckpointError as error:  # the message names the key of an encoder that is the backbone itself
             raise CheckpointError(str(error).replace('model.backbone.', 'model.backbone.encoder.')) from error
         if self.backbone.stride % self.stride:
             raise ValueError(
-                f'patches of {self.backbone.stride} pixels do not make cells of {self.stride}: take an encoder with '
+                f'patches of {self.backbone.stride} pixels do not make cells of {self.stride}: choose an encoder with '
                 'patches of 8 or 16'
             )
         self.reduce = projection(self.backbone.embed_dims, VALUE_DIMS)
@@ -115,21 +119,22 @@ class ViTKeyEncoder(BaseModule):
             self.skip8, self.skip4 = projection(256, SKIP8_DIMS), projection(128, SKIP4_DIMS)
 
     def features(self, images: Tensor) -> Tensor:
-        """Features (B, 512, H / 8, W / 8) of normalised images (B, 3, H, W), sides multiples of 8."""
+        """Compute features ``(B, 512, H / 8, W / 8)`` of normalised images ``(B, 3, H, W)``; 8 divides the sides."""
         height, width = images.shape[-2:]
         patch = self.backbone.stride
         padded = F.pad(images, (0, -width % patch, 0, -height % patch))
         maps = self.reduce(encode_frames(self.backbone, padded))
         if patch != self.stride:
             maps = F.interpolate(maps, scale_factor=patch // self.stride, mode='bilinear', align_corners=False)
-        return maps[..., : height // self.stride, : width // self.stride]
+        features: Tensor = maps[..., : height // self.stride, : width // self.stride]  # without the padding
+        return features
 
     def forward(self, images: Tensor) -> Tensor:
-        """Keys (B, D, h, w) of normalised images (B, 3, H, W)."""
+        """Compute keys ``(B, D, h, w)`` of normalised images ``(B, 3, H, W)``."""
         return F.normalize(self.key(self.features(images)), dim=1)
 
     def encode(self, images: Tensor) -> EncodedFrame:
-        """All there is of normalised images (B, 3, H, W)."""
+        """Encode normalised images ``(B, 3, H, W)`` as keys, features and skips."""
         features = self.features(images)
         fine = self.detail4(images)
         return EncodedFrame(

@@ -1,6 +1,6 @@
-"""Mask-VOS at work on one video: the memory of frames with their masks, and what is read from it (section 3.3)."""
+"""Inference of Mask-VOS on one video: the memory of frames with masks, and reading from it (CVPR 2023, section 3.3)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,26 +13,30 @@ from mmsigma.ops.affinity import propagate, topk_affinity
 
 
 class _Group(NamedTuple):
-    """Objects that were given together; frames from before know nothing of them."""
+    """Objects that were given in the same frame, ``start``; earlier frames in memory have no masks of them."""
 
     start: int
     objects: slice
 
 
 class MaskPropagator:
-    """Segments a video frame by frame. The frames in which objects are given stay, of the others the last ones.
+    """Segments a video frame by frame with a memory of frames in which objects were given and of the most recent ones.
 
-    Keys are matched once for objects that were given together. What the decoder makes of a frame is what the memory
-    keeps of it, as probabilities: the release keeps the masks it has read, which drift, and mixes log-odds in.
+    Keys are matched once for all objects that were given in the same frame. The memory keeps the decoded probabilities
+    of a frame; the release keeps the masks that were read, which drift, and mixes log-odds in.
 
     Args:
-        encoder: E.
-        reader: V and D.
-        num_context: Frames before the current one to keep; 0 for the frames with given objects alone.
-        k: Cells to copy from.
-        temperature: Divides the similarity.
-        radius: Half-width of the window in cells, which frames with given objects do not have; None for no window.
-        num_rounds: Of refinement.
+        encoder: Visual encoder E.
+        reader: Reader with the frame-mask encoder V and the mask decoder D.
+        num_context: Number of recent frames to keep; 0 keeps only the frames in which objects were given.
+        k: Number of memory cells to copy from.
+        temperature: Divisor of the similarity.
+        radius: Half-width of the window in cells, which does not apply to frames in which objects were given; None for
+            no window.
+        num_rounds: Number of rounds of refinement.
+
+    Raises:
+        ValueError: If ``num_context`` or ``num_rounds`` is negative.
     """
 
     def __init__(
@@ -49,10 +53,11 @@ class MaskPropagator:
         if num_context < 0 or num_rounds < 0:
             raise ValueError(f'num_context and num_rounds must not be negative, got {num_context} and {num_rounds}')
         self.encoder, self.reader, self.num_context, self.num_rounds = encoder, reader, num_context, num_rounds
-        self.settings = dict(k=k, temperature=temperature, radius=radius)
+        self.settings: dict[str, Any] = dict(k=k, temperature=temperature, radius=radius)
         self.groups: list[_Group] = []
-        self.times: list[int] = []  # of the frames in memory, those with given objects first
+        self.times: list[int] = []  # numbers of the frames in memory, those in which objects were given first
         self.frame = 0
+        # slots of the memory, in the order of `times`: keys (S, h, w, D), values (O, S, h, w, 512), masks (O, S, h, w)
         self._keys = self._values = self._cells = torch.empty(0)
 
     @torch.no_grad()
@@ -60,15 +65,15 @@ class MaskPropagator:
         """Segment the next frame.
 
         Args:
-            image: Normalised (1, 3, H, W), sides multiples of 8.
-            given: Masks given with this frame (V, H, W), the background first; needed in the first one. Later, those
-                of objects that are new are taken, which come last.
+            image: Normalised image ``(1, 3, H, W)``, with sides that are multiples of 8.
+            given: Masks given in this frame, ``(V, H, W)``, background first; required in the first frame. In later
+                ones, only the masks of new objects, which come last, are used.
 
         Returns:
-            Probabilities of background and objects (V, H, W); what is given is certain.
+            Probabilities of background and objects, ``(V, H, W)``, with given masks as they are.
 
         Raises:
-            ValueError: If the first frame has no masks, or keys are not finite.
+            ValueError: If the first frame has no masks, or its keys are not finite.
         """
         frame = self.encoder.encode(image)
         if not frame.key.isfinite().all():
@@ -89,8 +94,16 @@ class MaskPropagator:
         return labels
 
     def read(self, image: Tensor, frame: EncodedFrame) -> tuple[Tensor, Tensor]:
-        """Logits of background and objects (1, V, H, W), and the masks read from the memory (O, h, w)."""
-        key = frame.key[0].movedim(0, -1).contiguous()
+        """Read the objects of a frame from the memory and decode their masks.
+
+        Args:
+            image: Normalised image ``(1, 3, H, W)``.
+            frame: Encoding of the image.
+
+        Returns:
+            Logits of background and objects, ``(1, V, H, W)``, and the masks read from the memory, ``(O, h, w)``.
+        """
+        key = frame.key[0].movedim(0, -1).contiguous()  # (h, w, D)
         readouts, masks = [], []
         for group in self.groups:
             known = [slot for slot, time in enumerate(self.times) if time >= group.start]
@@ -101,13 +114,13 @@ class MaskPropagator:
             for number in range(group.objects.start, group.objects.stop):
                 values, cells = self._values[number, : len(self.times)], self._cells[number, : len(self.times)]
                 values, cells = (values, cells) if everything else (values[known], cells[known])
-                readouts.append(propagate(affinity, values).movedim(-1, 0))
+                readouts.append(propagate(affinity, values).movedim(-1, 0))  # (512, h, w)
                 masks.append(propagate(affinity, cells[..., None])[..., 0])
-        readout, coarse = torch.stack(readouts)[None], torch.stack(masks)
+        readout, coarse = torch.stack(readouts)[None], torch.stack(masks)  # (1, O, 512, h, w) and (O, h, w)
         return self.reader.decode(image, frame, readout, coarse[None], self.num_rounds), coarse
 
     def _add_objects(self, labels: Tensor, given: Tensor) -> Tensor:
-        """Labels (V, H, W) with new objects in their place."""
+        """Add the masks of new objects to labels ``(V, H, W)``, which take precedence over the old ones."""
         known = len(labels)
         if len(given) == known:
             return labels
@@ -128,7 +141,7 @@ class MaskPropagator:
             self.times[slot] = self.frame
 
     def _slot(self, keep: bool, num_objects: int, key: Tensor, values: Tensor) -> int:
-        """Where a frame goes: behind the ones to keep, in place of the oldest of the others if there are enough."""
+        """Return the slot of a frame: after those to keep, in place of the oldest of the others if memory is full."""
         kept = len({group.start for group in self.groups})
         if not len(self._keys):
             slots = 1 + self.num_context
@@ -144,7 +157,7 @@ class MaskPropagator:
         return min(range(kept, len(self.times)), key=self.times.__getitem__)
 
     def _make_room(self, num_objects: int) -> None:
-        """A slot more, before the frames that are not kept, and room for objects that are new."""
+        """Insert a slot before the frames that are not kept, and add rows for new objects."""
         kept = len({group.start for group in self.groups}) - 1
         more = num_objects - len(self._values)
         self._keys = torch.cat([self._keys[:kept], self._keys[:1], self._keys[kept:]])

@@ -1,9 +1,9 @@
-"""Networks of Mask-VOS (CVPR 2023): keys and skips of a frame, embeddings of a frame with a mask, masks from both.
+"""Networks of Mask-VOS (CVPR 2023): visual encoder E, frame-mask encoder V and mask decoder D.
 
-The output stride of all maps is 8, but for the finer of the two skips, whose stride is 4.
+All maps have a stride of 8, except for the finer one of the two skips, whose stride is 4.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmsigma.models.backbones import ResNetEncoder
+from mmsigma.models.backbones.resnet import PaddingMode
 from mmsigma.registry import MODELS
 
 VALUE_DIMS = 512
@@ -18,13 +19,13 @@ SKIP8_DIMS, SKIP4_DIMS = 512, 256
 
 
 class EncodedFrame(NamedTuple):
-    """What is known of frames without any mask.
+    """Encoding of B frames by the visual encoder E.
 
     Attributes:
-        key: What frames are matched by (B, D, h, w), of unit length.
-        features: (B, 512, h, w).
-        skip8: (B, 512, h, w).
-        skip4: (B, 256, 2 h, 2 w).
+        key: Keys for matching frames, ``(B, D, h, w)``, of unit length.
+        features: Features for the frame-mask encoder V, ``(B, 512, h, w)``.
+        skip8: Coarser maps for the decoder D, ``(B, 512, h, w)``.
+        skip4: Finer maps for the decoder D, ``(B, 256, 2 h, 2 w)``.
     """
 
     key: Tensor
@@ -35,20 +36,21 @@ class EncodedFrame(NamedTuple):
 
 @MODELS.register_module()
 class KeyEncoder(BaseModule):
-    """The visual encoder E: a ResNet with stride 8, a key for matching, and skips for the decoder.
+    """Visual encoder E: a ResNet of stride 8 with keys for matching and skips for the decoder.
 
-    ResNet-18 gives its four stages, ResNet-50 its first three, of which the last is reduced to 512 channels.
+    ResNet-18 is used up to its fourth stage, ResNet-50 up to its third, which is reduced to 512 channels.
 
     Args:
-        depth: 18 or 50.
-        key_dims: Channels D of the key.
-        key_layers: 2 for the head of the release, with a batch norm between; 1 for the paper's single convolution.
-        skips: Have the skips, which only the decoder needs.
-        padding_mode: Of the ResNet's convolutions: ``'zeros'``, or ``'reflect'`` (CRW).
-        init_cfg: mmengine's initialisation config.
+        depth: Number of layers of the ResNet, 18 or 50.
+        key_dims: Number D of channels of the keys.
+        key_layers: Number of convolutions that compute the keys: 2 with a batch norm between as in the release, or 1 as
+            in the paper.
+        skips: Whether to build the skips, which only the decoder needs.
+        padding_mode: Padding of the convolutions of the ResNet, ``'zeros'`` or ``'reflect'`` (CRW).
+        init_cfg: Config of MMEngine's weight initialisation.
 
     Raises:
-        ValueError: If ``key_layers`` is neither.
+        ValueError: If ``depth`` or ``key_layers`` is none of these.
     """
 
     stride = 8
@@ -60,8 +62,8 @@ class KeyEncoder(BaseModule):
         key_layers: int = 2,
         *,
         skips: bool = True,
-        padding_mode: str = 'zeros',
-        init_cfg: dict | None = None,
+        padding_mode: PaddingMode = 'zeros',
+        init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.backbone = ResNetEncoder(depth, out_stage=4 if depth == 18 else 3, padding_mode=padding_mode)
@@ -72,16 +74,16 @@ class KeyEncoder(BaseModule):
         self.key, self.embed_dims = key_head(key_dims, key_layers), key_dims
 
     def forward(self, images: Tensor) -> Tensor:
-        """Keys (B, D, h, w) of normalised images (B, 3, H, W)."""
+        """Compute keys ``(B, D, h, w)`` of normalised images ``(B, 3, H, W)``."""
         return F.normalize(self.key(self.reduce(self.backbone(images))), dim=1)
 
     def pooled_keys(self, images: Tensor) -> Tensor:
-        """One key each (B, D), of the mean of their features, of normalised images (B, 3, H, W)."""
+        """Compute one key ``(B, D)`` for each normalised image ``(B, 3, H, W)`` from the mean of its features."""
         features = self.reduce(self.backbone(images)).mean(dim=(2, 3), keepdim=True)
         return F.normalize(self.key(features)[..., 0, 0], dim=1)
 
     def encode(self, images: Tensor) -> EncodedFrame:
-        """All there is of normalised images (B, 3, H, W)."""
+        """Encode normalised images ``(B, 3, H, W)`` as keys, features and skips."""
         stages = self.backbone.stages(images)
         features = self.reduce(stages[-1])
         key = F.normalize(self.key(features), dim=1)
@@ -90,16 +92,16 @@ class KeyEncoder(BaseModule):
 
 @MODELS.register_module()
 class FrameMaskEncoder(BaseModule):
-    """The frame-mask encoder V: what an object looks like, from a frame and its mask; one object at a time.
+    """Frame-mask encoder V, which embeds the appearance of one object, given a frame and its mask.
 
     Args:
-        depth: Of the ResNet, 18 or 50, up to stage 3.
-        fused: Combine its maps with the features of the visual encoder by residual blocks and attention, as the
-            release does; the paper has a single convolution.
-        init_cfg: mmengine's initialisation config.
+        depth: Number of layers of the ResNet, 18 or 50, which is used up to its third stage.
+        fused: Whether to fuse its maps with the features of the visual encoder in residual blocks with attention, as in
+            the release; the paper has a single convolution instead.
+        init_cfg: Config of MMEngine's weight initialisation.
     """
 
-    def __init__(self, depth: int = 18, *, fused: bool = True, init_cfg: dict | None = None) -> None:
+    def __init__(self, depth: int = 18, *, fused: bool = True, init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(init_cfg)
         self.backbone = ResNetEncoder(depth, out_stage=3, in_channels=4)
         width = self.backbone.embed_dims
@@ -112,28 +114,33 @@ class FrameMaskEncoder(BaseModule):
             self.block2 = ResidualBlock(VALUE_DIMS, VALUE_DIMS)
 
     def forward(self, images: Tensor, masks: Tensor, features: Tensor) -> Tensor:
-        """Embed frames with a mask each.
+        """Embed one object of each frame.
 
         Args:
-            images: Normalised (B, 3, H, W).
-            masks: Of one object (B, 1, H, W), in 0..1.
-            features: Of the visual encoder (B, 512, h, w).
+            images: Normalised images ``(B, 3, H, W)``.
+            masks: Mask of the object in each image, ``(B, 1, H, W)``, in 0..1.
+            features: Features of the visual encoder, ``(B, 512, h, w)``.
 
         Returns:
-            (B, 512, h, w).
+            Embeddings ``(B, 512, h, w)``.
         """
-        maps = self.reduce(self.backbone(torch.cat([images, masks], dim=1)))
+        maps: Tensor = self.reduce(self.backbone(torch.cat([images, masks], dim=1)))
         if not self.fused:
             return maps
         maps = self.block1(torch.cat([maps, features], dim=1))
-        return self.block2(maps + self.attention(maps))
+        fused: Tensor = self.block2(maps + self.attention(maps))
+        return fused
 
 
 @MODELS.register_module()
 class MaskDecoder(BaseModule):
-    """The mask decoder D: logits of an object's mask from what the memory holds of it and a guess embedded by V."""
+    """Mask decoder D, which decodes the mask of one object from its read-out and a guess embedded by V.
 
-    def __init__(self, init_cfg: dict | None = None) -> None:
+    Args:
+        init_cfg: Config of MMEngine's weight initialisation.
+    """
+
+    def __init__(self, init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(init_cfg)
         self.compress = ResidualBlock(2 * VALUE_DIMS, 512)
         self.skip8, self.block8 = nn.Conv2d(SKIP8_DIMS, 512, 3, padding=1), ResidualBlock(512, 256)
@@ -144,13 +151,13 @@ class MaskDecoder(BaseModule):
         """Decode one object of each frame.
 
         Args:
-            readout: What the memory holds (B, 512, h, w).
-            guess: Embedding of the frame with a guess of the mask (B, 512, h, w).
-            skip8: (B, 512, h, w).
-            skip4: (B, 256, 2 h, 2 w).
+            readout: Embeddings read from the memory, ``(B, 512, h, w)``.
+            guess: Embeddings of the frames with a guess of the mask, ``(B, 512, h, w)``.
+            skip8: Coarser maps of the visual encoder, ``(B, 512, h, w)``.
+            skip4: Finer maps of the visual encoder, ``(B, 256, 2 h, 2 w)``.
 
         Returns:
-            Logits (B, 1, 8 h, 8 w).
+            Logits ``(B, 1, 8 h, 8 w)``.
         """
         maps = self.compress(torch.cat([readout, guess], dim=1))
         maps = self.block8(maps + self.skip8(skip8))
@@ -159,7 +166,10 @@ class MaskDecoder(BaseModule):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions after a ReLU each, without normalisation, and a 3x3 shortcut where the width changes."""
+    """Residual block of two 3x3 convolutions, each after a ReLU, without norms.
+
+    A 3x3 convolution on the shortcut changes the number of channels where necessary.
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -169,12 +179,15 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
 
     def forward(self, maps: Tensor) -> Tensor:
-        residue = self.conv2(F.relu(self.conv1(F.relu(maps))))
+        residue: Tensor = self.conv2(F.relu(self.conv1(F.relu(maps))))
         return residue + (maps if self.downsample is None else self.downsample(maps))
 
 
 class ConvolutionalAttention(nn.Module):
-    """Gates for channels, from their means and maxima in space, then for places, from those over channels (CBAM)."""
+    """Convolutional block attention (CBAM): gates of the channels, then gates of the positions.
+
+    Gates of channels follow from means and maxima over positions, gates of positions from those over channels.
+    """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
         super().__init__()
@@ -187,14 +200,19 @@ class ConvolutionalAttention(nn.Module):
         gate = self.mlp(maps.mean(dim=(2, 3))) + self.mlp(maps.amax(dim=(2, 3)))
         maps = maps * gate.sigmoid()[..., None, None]
         places = torch.stack([maps.amax(dim=1), maps.mean(dim=1)], dim=1)
-        return maps * self.spatial(places).sigmoid()
+        gated: Tensor = maps * self.spatial(places).sigmoid()
+        return gated
 
 
 def key_head(key_dims: int, key_layers: int) -> nn.Sequential:
-    """From features to keys: one convolution of 1x1, or two with a batch norm between.
+    """Build the layers from features to keys: one 1x1 convolution, or two with a batch norm and a ReLU between.
+
+    Args:
+        key_dims: Number of channels of the keys.
+        key_layers: Number of convolutions, 1 or 2.
 
     Raises:
-        ValueError: If there are neither one nor two.
+        ValueError: If ``key_layers`` is neither.
     """
     if key_layers not in (1, 2):
         raise ValueError(f'key_layers must be 1 or 2, got {key_layers}')
@@ -203,7 +221,7 @@ def key_head(key_dims: int, key_layers: int) -> nn.Sequential:
 
 
 def projection(in_channels: int, out_channels: int) -> nn.Sequential:
-    """To other channels, cell by cell: a 1x1 convolution, batch norm and ReLU."""
+    """Build a projection of each cell to other channels: a 1x1 convolution, batch norm and ReLU."""
     return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1), nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
 
 

@@ -1,43 +1,50 @@
-"""Labels carried through a video by the similarity of features. The state is here, the network elsewhere."""
+"""Label propagation from context frames (CRW, DUL, DINO): the memory and its state, without the network."""
 
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmsigma.ops.affinity import propagate, topk_affinity
+from mmsigma.ops.affinity import Window, propagate, topk_affinity
 from mmsigma.registry import MODELS
+
+Similarity = Literal['cosine', 'dot', 'euclidean']
 
 
 class _Stream(NamedTuple):
-    """Objects that were given together: the frame they were given in is never forgotten."""
+    """Objects that were given in the same frame, which stays in memory."""
 
     start: int
     features: Tensor  # (h, w, C)
     labels: Tensor  # (h, w, V)
-    present: Tensor  # (V,), 1 for the channels this stream predicts
+    present: Tensor  # (V,), 1 for the channels that this stream predicts
 
 
 @MODELS.register_module()
 class ContextPropagator:
-    """Propagates soft labels frame by frame from the frame they are given in and the last ``num_context`` frames.
+    """Propagates soft labels from the frame in which they were given and from the last ``num_context`` frames.
 
-    Used once per video: ``step`` takes the features of the next frame and returns its labels. Memory does not grow with
-    the length of the video. Objects may be given in any frame (YouTube-VOS): each appearance begins a stream with a
-    context of its own, a stream predicts the channels that were given with it, background is the first one's, and the
-    streams' predictions are added.
+    A propagator is for one video; ``step`` takes the features of the next frame and returns its labels. Memory does not
+    grow with the length of the video. Objects may be given in any frame (YouTube-VOS): each such frame begins a stream
+    with its own context, which predicts the channels of the objects given in it. Background is predicted by the first
+    stream, and the predictions of all streams are added.
 
     Args:
-        num_context: Frames before the current one to look at.
-        k: Cells to copy from.
-        temperature: Divides the similarities.
-        similarity: ``'cosine'`` of the features, ``'dot'`` product, or ``'euclidean'``: the negative squared distance.
-        radius: Half-width of the window in cells; see :func:`mmsigma.ops.affinity.topk_affinity`.
-        window: ``'circle'`` or ``'square'``.
-        first_is_free: The frame in which labels were given has no window.
-        repeat_first: As long as there are fewer than ``num_context`` frames, repeat the first one instead, as the
-            published protocols do; False looks at every frame once.
+        num_context: Number of context frames before the current one.
+        k: Number of memory cells to copy from.
+        temperature: Divisor of the similarities.
+        similarity: Similarity of features: ``'cosine'``, ``'dot'`` product, or ``'euclidean'``, which is the negative
+            squared distance.
+        radius: Half-width of the window in cells, None for no window; see
+            :func:`mmsigma.ops.affinity.topk_affinity`.
+        window: Shape of the window, ``'circle'`` or ``'square'``.
+        first_is_free: Whether the frame in which labels were given has no window.
+        repeat_first: Whether to repeat the first frame as long as there are fewer than ``num_context`` frames, as in
+            the published protocols; otherwise every frame is used once.
+
+    Raises:
+        ValueError: If ``num_context`` is not positive, or ``similarity`` is unknown.
     """
 
     def __init__(
@@ -46,9 +53,9 @@ class ContextPropagator:
         *,
         k: int = 10,
         temperature: float = 0.05,
-        similarity: str = 'cosine',
+        similarity: Similarity = 'cosine',
         radius: float | None = 12,
-        window: str = 'circle',
+        window: Window = 'circle',
         first_is_free: bool = True,
         repeat_first: bool = True,
     ) -> None:
@@ -58,23 +65,25 @@ class ContextPropagator:
             raise ValueError(f"similarity must be 'cosine', 'dot' or 'euclidean', got {similarity!r}")
         self.similarity = similarity
         self.num_context, self.repeat_first = num_context, repeat_first
-        self.settings = dict(k=k, temperature=temperature, radius=radius, window=window, num_free=int(first_is_free))
+        self.settings: dict[str, Any] = dict(
+            k=k, temperature=temperature, radius=radius, window=window, num_free=int(first_is_free)
+        )
         self.streams: list[_Stream] = []
         self.frame = 0
-        # slot 0 is the first frame; the others form a ring
+        # features (S, h, w, C) and labels (S, h, w, V); slot 0 is the first frame, the others form a ring buffer
         self._features = self._labels = torch.empty(0)
 
     def step(self, features: Tensor, given: Tensor | None = None) -> Tensor:
-        """Labels of the next frame.
+        """Predict the labels of the next frame.
 
         Args:
-            features: (h, w, C).
-            given: Labels given in this frame (h, w, V), channel 0 the background; needed in the first frame, and in
-                later ones where objects appear. There, channel 0 is ignored, and there may be more channels than
-                before.
+            features: Features of the frame, ``(h, w, C)``.
+            given: Labels given in the frame, ``(h, w, V)``, with the background as channel 0; required in the first
+                frame, and passed in later ones where objects appear. In these, channel 0 is ignored, and there may be
+                more channels than before.
 
         Returns:
-            Soft labels (h, w, V); the first frame's are those given.
+            Soft labels ``(h, w, V)``; those of the first frame are the given ones.
 
         Raises:
             ValueError: If the first frame has no labels, shapes change, or features are not finite.
@@ -82,6 +91,7 @@ class ContextPropagator:
         query, key = self._query_and_key(features)
         check_frame(self.frame, key, self._features[0] if self.streams else None, given)
         if not self.streams:
+            assert given is not None  # checked
             self._begin(key, given)
             return given
         if given is not None:
@@ -96,17 +106,17 @@ class ContextPropagator:
         return labels
 
     def _query_and_key(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """What is compared by dot product: a frame as the present one, and as one in memory."""
+        """Return vectors whose dot product is the similarity: those of the current frame and those for the memory."""
         if self.similarity == 'cosine':
             features = F.normalize(features, dim=-1)
         if self.similarity != 'euclidean':
             return features, features
-        # 2 q.m - m.m is the negative squared distance but for q.q, which is the same for all of a query's choices
+        # 2 q.m - m.m is the negative squared distance except for -q.q, which is the same for all cells in memory
         squares = features.square().sum(dim=-1, keepdim=True)
         return torch.cat([2 * features, torch.ones_like(squares)], -1), torch.cat([features, -squares], -1)
 
     def _widen(self, num_channels: int) -> None:
-        """Make room for labels that were not there before."""
+        """Add channels for new objects to all labels in memory."""
         extra = num_channels - self._labels.shape[-1]
         if extra > 0:
             self._labels = F.pad(self._labels, (0, extra))
@@ -142,7 +152,7 @@ class ContextPropagator:
         return propagate(topk_affinity(features, memory, **self.settings), labels)
 
     def _context_since(self, stream: _Stream) -> tuple[Tensor, Tensor]:
-        """The memory of a later stream: what came before it is replaced by its first frame."""
+        """Return features and labels in memory for a later stream, with its first frame in place of earlier ones."""
         known = range(max(stream.start, self.frame - self.num_context), self.frame)
         slots = torch.tensor([self._slot(frame) for frame in known])
         repeats = self.num_context - len(known) if self.repeat_first else 0
@@ -153,13 +163,13 @@ class ContextPropagator:
 
 
 def check_frame(number: int, features: Tensor, known: Tensor | None, given: Tensor | None) -> None:
-    """Check what a propagator is given.
+    """Check the inputs of a propagator for one frame.
 
     Args:
-        number: Of the frame.
-        features: Its own.
-        known: Those of another frame; None before the first one.
-        given: Labels given in it.
+        number: Number of the frame.
+        features: Features of the frame.
+        known: Features of an earlier frame; None for the first frame.
+        given: Labels given in the frame; None if there are none.
 
     Raises:
         ValueError: If the first frame has no labels, shapes change, or features are not finite.
@@ -169,7 +179,7 @@ def check_frame(number: int, features: Tensor, known: Tensor | None, given: Tens
     if known is None and given is None:
         raise ValueError('the first frame needs labels')
     if known is not None and features.shape != known.shape:
-        raise ValueError(f'features {tuple(features.shape)} after {tuple(known.shape)}')
+        raise ValueError(f'features {tuple(features.shape)} after {tuple(known.shape)}: all frames must have one size')
 
 
 def _present(labels: Tensor) -> Tensor:

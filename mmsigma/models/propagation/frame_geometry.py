@@ -1,9 +1,11 @@
-"""Between pictures of any size and the cells of an encoder: resizing, padding, labels to cells and back."""
+"""Geometry between frames of any size and the cells of an encoder: resizing, padding, and labels in both directions."""
 
 from collections.abc import Sequence
+from typing import Any, Literal
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,32 +13,36 @@ from torch import Tensor, nn
 from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD
 
 Size = tuple[int, int]
-_TO_CELLS = ('half_pixel', 'corners', 'nearest', 'pick')
-_TO_PIXELS = ('half_pixel', 'corners', 'stretched')
+ToCells = Literal['half_pixel', 'corners', 'nearest', 'pick']
+ToPixels = Literal['half_pixel', 'corners', 'stretched']
+_TO_CELLS: tuple[ToCells, ...] = ('half_pixel', 'corners', 'nearest', 'pick')
+_TO_PIXELS: tuple[ToPixels, ...] = ('half_pixel', 'corners', 'stretched')
 
 
 class FrameGeometry(nn.Module):
-    """Prepares frames for an encoder, and carries labels from pixels to its cells and back, as a protocol wants it.
+    """Prepares frames for an encoder, and converts labels of pixels to labels of cells and back, as protocols require.
 
-    Normalised frames are padded with zeros to whole cells, on both sides; labels alike, by repeating the outermost.
+    Normalised frames are padded to whole cells with zeros on all sides, labels by repeating the outermost pixels.
 
     Args:
         stride: Side of a cell in pixels.
-        short_side: Resize frames so that the short side has this many pixels.
-        size: Resize frames to (height, width), whatever their shape.
-        long_multiple: With ``short_side``, the other side becomes a multiple of this, rounded down; by default
-            ``stride``.
-        to_cells: How the labels given in pixels become labels of cells: ``'half_pixel'`` (bilinear, as OpenCV; CRW),
-            ``'corners'`` (bilinear, corners aligned; DUL, Mask-VOS), ``'nearest'`` (DINO) or ``'pick'`` (every
+        short_side: Short side of the resized frames in pixels; None to keep the size.
+        size: Size (height, width) of the resized frames, regardless of their aspect ratio; None to keep the size.
+        long_multiple: Divisor of the long side with ``short_side``; the side is rounded down. None for ``stride``.
+        to_cells: Conversion of labels from pixels to cells: ``'half_pixel'`` (bilinear as in OpenCV; CRW),
+            ``'corners'`` (bilinear with aligned corners; DUL, Mask-VOS), ``'nearest'`` (DINO) or ``'pick'`` (every
             ``stride``-th pixel; MAST).
-        to_pixels: How labels of cells become labels of pixels: ``'half_pixel'``, ``'corners'``, or ``'stretched'``
-            (as ``'half_pixel'``, each object's map then stretched to 0..1, at the encoder's resolution; DINO).
-        mean: Per-channel mean on the 0..255 scale.
-        std: Per-channel standard deviation on the 0..255 scale.
+        to_pixels: Conversion of labels from cells to pixels: ``'half_pixel'``, ``'corners'``, or ``'stretched'`` (as
+            ``'half_pixel'``, with the map of each object then stretched to 0..1 at the encoder's resolution; DINO).
+        mean: Mean of each channel, on the scale 0..255.
+        std: Standard deviation of each channel, on the scale 0..255.
 
     Raises:
-        ValueError: If a choice is unknown, or both ``short_side`` and ``size`` are given.
+        ValueError: If ``to_cells`` or ``to_pixels`` is unknown, or both ``short_side`` and ``size`` are given.
     """
+
+    mean: Tensor  # (3, 1, 1)
+    std: Tensor  # (3, 1, 1)
 
     def __init__(
         self,
@@ -45,8 +51,8 @@ class FrameGeometry(nn.Module):
         short_side: int | None = None,
         size: Size | None = None,
         long_multiple: int | None = None,
-        to_cells: str = 'half_pixel',
-        to_pixels: str = 'half_pixel',
+        to_cells: ToCells = 'half_pixel',
+        to_pixels: ToPixels = 'half_pixel',
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
     ) -> None:
@@ -64,8 +70,8 @@ class FrameGeometry(nn.Module):
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
 
-    def prepare(self, picture: np.ndarray) -> Tensor:
-        """Resize, normalise and pad a picture (H, W, 3), uint8, to (1, 3, h, w)."""
+    def prepare(self, picture: npt.NDArray[Any]) -> Tensor:
+        """Resize, normalise and pad a picture ``(H, W, 3)``, uint8, to an image ``(1, 3, H', W')``."""
         target = self._resized(picture.shape[:2])
         if target != picture.shape[:2]:
             picture = cv2.resize(picture, target[::-1], interpolation=cv2.INTER_LINEAR)
@@ -73,7 +79,7 @@ class FrameGeometry(nn.Module):
         return F.pad(image.sub_(self.mean).div_(self.std), self._padding(target))[None]
 
     def labels_of_image(self, one_hot: Tensor) -> Tensor:
-        """Labels (V, H, W) of a frame's pixels as labels of the prepared image's (V, h, w), float32."""
+        """Convert labels of a frame, ``(V, H, W)``, to labels of the prepared image, ``(V, H', W')``, float32."""
         maps = one_hot[None].float()
         target = self._resized(one_hot.shape[-2:])
         if target != tuple(one_hot.shape[-2:]):
@@ -81,24 +87,28 @@ class FrameGeometry(nn.Module):
         return F.pad(maps, self._padding(target), mode='replicate')[0]
 
     def labels_of_frame(self, labels: Tensor, size: Size) -> Tensor:
-        """The reverse: soft labels (V, h, w) of a prepared image's pixels as (V, H, W) of a frame of this size."""
+        """Convert soft labels of a prepared image, ``(V, H', W')``, to labels ``(V, H, W)`` of a frame of a size."""
         shape = self._resized(size)
         left, _, top, _ = self._padding(shape)
         maps = _crop(labels[None], top, left, shape)
         return maps[0] if shape == tuple(size) else F.interpolate(maps, size=size, mode='bilinear')[0]
 
     def labels_of_cells(self, one_hot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Labels (V, H, W) of a frame's pixels as labels of its cells (h, w, V)."""
+        """Convert labels of the pixels of a frame, ``(V, H, W)``, to labels of its cells, ``(h, w, V)``.
+
+        Raises:
+            ValueError: If frames are resized with ``to_cells='pick'``.
+        """
         grid = self.grid(one_hot.shape[-2:])
         target = self._resized(one_hot.shape[-2:])
         if any(self._padding(target)):
-            # labels go the way of the frame; background in the padding would reach the outermost cells
+            # labels are padded like the frame, since background in the padding would reach the outermost cells
             maps = self.labels_of_image(one_hot)[None].to(dtype)
         else:
             maps = one_hot[None].to(dtype)
         if self.to_cells == 'pick':
             if self._resizes:
-                raise ValueError("to_cells='pick' does not go with resized frames")
+                raise ValueError("to_cells='pick' does not go with resized frames: set neither short_side nor size")
             maps = maps[..., :: self.stride, :: self.stride]
         elif self.to_cells == 'nearest':
             maps = F.interpolate(maps, size=grid, mode='nearest')
@@ -107,7 +117,7 @@ class FrameGeometry(nn.Module):
         return maps[0].movedim(0, -1).contiguous()
 
     def labels_of_pixels(self, labels: Tensor, size: Size) -> Tensor:
-        """Labels of cells (h, w, V) as soft labels (V, H, W) of the pixels of a frame of this size."""
+        """Convert labels of cells, ``(h, w, V)``, to soft labels ``(V, H, W)`` of the pixels of a frame of a size."""
         maps = labels.movedim(-1, 0)[None]
         shape = self._resized(size)
         left, right, top, bottom = self._padding(shape)
@@ -116,33 +126,43 @@ class FrameGeometry(nn.Module):
             maps = _stretch(F.interpolate(maps, size=whole, mode='bilinear', align_corners=False))
             return F.interpolate(_crop(maps, top, left, shape), size=size, mode='nearest')[0]
         corners = self.to_pixels == 'corners'
-        if not (left or right or top or bottom):  # straight to the pixels of the frame
+        if not (left or right or top or bottom):  # in one step to the pixels of the frame
             return F.interpolate(maps, size=size, mode='bilinear', align_corners=corners)[0]
         maps = _crop(F.interpolate(maps, size=whole, mode='bilinear', align_corners=corners), top, left, shape)
         if shape != tuple(size):
             maps = F.interpolate(maps, size=size, mode='bilinear', align_corners=corners)
         return maps[0]
 
-    def grid(self, size: Size) -> Size:
-        """Rows and columns of the cells of a frame of this size."""
+    def grid(self, size: Sequence[int]) -> Size:
+        """Return the numbers of rows and columns of cells of a frame of the given size."""
         shape = self._resized(size)
         left, right, top, bottom = self._padding(shape)
         return (shape[0] + top + bottom) // self.stride, (shape[1] + left + right) // self.stride
 
-    def points_in_cells(self, points: np.ndarray, size: Size) -> np.ndarray:
-        """Points (x, y), (..., 2), in pixels of a frame of this size, as places in its grid of cells.
+    def points_in_cells(self, points: npt.NDArray[np.float64], size: Sequence[int]) -> npt.NDArray[np.float64]:
+        """Convert points in pixels of a frame to positions in its grid of cells.
 
-        Pixel 0 is cell 0, and no half pixel is added anywhere, as in CRW.
+        Pixel 0 is at cell 0, without any offset of half a pixel, as in CRW.
+
+        Args:
+            points: Points (x, y) in pixels, ``(..., 2)``.
+            size: Size (height, width) of the frame.
+
+        Returns:
+            Points (x, y) in cells, ``(..., 2)``.
         """
         scale, shift = self._scale_of_points(size)
-        return (points + shift) * scale
+        cells: npt.NDArray[np.float64] = (points + shift) * scale
+        return cells
 
-    def points_in_pixels(self, points: np.ndarray, size: Size) -> np.ndarray:
-        """The reverse of :meth:`points_in_cells`."""
+    def points_in_pixels(self, points: npt.NDArray[np.float64], size: Sequence[int]) -> npt.NDArray[np.float64]:
+        """Convert positions in the grid of cells of a frame to points in its pixels; see :meth:`points_in_cells`."""
         scale, shift = self._scale_of_points(size)
-        return points / scale - shift
+        pixels: npt.NDArray[np.float64] = points / scale - shift
+        return pixels
 
-    def _scale_of_points(self, size: Size) -> tuple[np.ndarray, np.ndarray]:
+    def _scale_of_points(self, size: Sequence[int]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return the cells per pixel, and the padding in pixels of the frame, along x and y, ``(2,)`` each."""
         shape = self._resized(size)
         left, _, top, _ = self._padding(shape)
         resized = np.array([shape[1] / size[1], shape[0] / size[0]])
@@ -152,7 +172,7 @@ class FrameGeometry(nn.Module):
     def _resizes(self) -> bool:
         return bool(self.short_side or self.size)
 
-    def _resized(self, size: Size) -> Size:
+    def _resized(self, size: Sequence[int]) -> tuple[int, ...]:
         if self.size:
             return tuple(self.size)
         if not self.short_side:
@@ -161,17 +181,17 @@ class FrameGeometry(nn.Module):
         long = int(max(size) * self.short_side / min(size)) // self.long_multiple * self.long_multiple
         return (self.short_side, long) if rows <= columns else (long, self.short_side)
 
-    def _padding(self, size: Size) -> tuple[int, int, int, int]:
-        """Pixels to add left, right, above and below."""
+    def _padding(self, size: Sequence[int]) -> tuple[int, int, int, int]:
+        """Return the numbers of pixels to add on the left, on the right, above and below."""
         rows, columns = (-side % self.stride for side in size)
         return columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
 
 
-def _crop(maps: Tensor, top: int, left: int, size: Size) -> Tensor:
+def _crop(maps: Tensor, top: int, left: int, size: Sequence[int]) -> Tensor:
     return maps[..., top : top + size[0], left : left + size[1]]
 
 
 def _stretch(maps: Tensor) -> Tensor:
-    """Each map of (1, V, H, W) stretched to 0..1 (DINO); one that is the same everywhere stays as it is."""
+    """Stretch each map of ``(1, V, H, W)`` to 0..1 (DINO), except for constant ones."""
     low, high = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
     return torch.where(high > low, (maps - low) / (high - low).clamp(min=1e-12), maps)

@@ -1,8 +1,10 @@
-"""Object ids through a video, one frame at a time: the state between frames, and the user's ids."""
+"""Inference core of video object segmentation, which keeps the state between frames and the object ids of the user."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -10,38 +12,42 @@ from mmsigma.io.masks import VOID, mask_ids
 
 
 class InferenceCore:
-    """Segments the objects given in masks in all later frames of one video. Every video needs a new one.
+    """Segments the objects of given masks in all later frames of one video; every video needs a new core.
 
-    Masks may come with any frame and bring new objects; ids are the user's and may have gaps. What memory it takes
-    does not depend on the length of the video.
+    Masks may be given in any frame and bring new objects. Their ids are chosen by the user and may have gaps. The
+    required memory does not depend on the length of the video.
 
     Args:
-        carry: From a picture (H, W, 3), uint8, and the masks given with it, background first (V, H, W), bool, or None,
-            to soft labels (V, H, W) of its pixels. Called once a frame from the first mask on, unused so far: what it
-            remembers is this video's.
-        keep_given: Objects are where their masks say in the frames they are given in; False for what is left of those
-            masks at the resolution of the cells.
+        carry: Function from a picture ``(H, W, 3)``, uint8, and the masks given in it, ``(V, H, W)``, bool, background
+            first, or None, to soft labels of its pixels, ``(V, H, W)``. It is called once per frame from the first mask
+            on, and holds the state of this video, so it must not have been called before.
+        keep_given: Whether objects keep their masks in the frames in which they are given; otherwise, these are reduced
+            to the resolution of the cells.
     """
 
-    def __init__(self, carry: Callable[[np.ndarray, Tensor | None], Tensor], keep_given: bool = True) -> None:
+    def __init__(
+        self, carry: Callable[[npt.NDArray[np.uint8], Tensor | None], Tensor], keep_given: bool = True
+    ) -> None:
         self.carry, self.keep_given = carry, keep_given
         self.ids: list[int] = []
         self.frame = 0
 
     @torch.no_grad()
-    def step(self, picture: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    def step(
+        self, picture: npt.NDArray[np.uint8], mask: npt.NDArray[np.integer[Any]] | None = None
+    ) -> npt.NDArray[np.uint8]:
         """Segment the next frame.
 
         Args:
-            picture: RGB (H, W, 3), uint8.
-            mask: Ids (H, W) given with this frame; those that are new are objects from here on, others and void (255)
-                are ignored.
+            picture: RGB picture ``(H, W, 3)``, uint8.
+            mask: Ids given in this frame, ``(H, W)``. Those that are new become objects; known ones and void (255) are
+                ignored.
 
         Returns:
-            Ids (H, W), uint8; 0 everywhere until there is an object.
+            Ids ``(H, W)``, uint8; 0 everywhere until there is an object.
 
         Raises:
-            ValueError: If picture and mask do not fit, or features are not finite.
+            ValueError: If picture and mask do not match, or features are not finite.
         """
         size = picture.shape[:2]
         if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
@@ -63,13 +69,15 @@ class InferenceCore:
             result = np.zeros(size, np.uint8)
         else:
             result = np.array([0, *self.ids], np.uint8)[labels.argmax(dim=0).cpu().numpy()]
-        if new and self.keep_given:  # they are known to the pixel here
+        if new and self.keep_given:  # masks are exact in the frame in which they are given
+            assert mask is not None  # it has the new ids
             result[np.isin(result, new)] = 0
             np.copyto(result, mask, where=np.isin(mask, new), casting='unsafe')
         return result
 
-    def _labels(self, mask: np.ndarray, new: list[int]) -> Tensor:
-        """One-hot labels (V, H, W) of background and all objects so far; only new ones have pixels."""
+    def _labels(self, mask: npt.NDArray[np.integer[Any]] | None, new: list[int]) -> Tensor:
+        """Convert a mask to labels ``(V, H, W)``, bool, in which background and new objects alone have pixels."""
+        assert mask is not None  # it has the new ids
         ids = torch.tensor([-1, *(number if number in new else -1 for number in self.ids)])
         one_hot = torch.from_numpy(mask.astype(np.int64)) == ids[:, None, None]
         one_hot[0] = ~one_hot[1:].any(dim=0)

@@ -1,12 +1,14 @@
-"""Key-points of the first frame, found again in later ones by the similarity of features."""
+"""Key-point propagation: the joints of the first frame, tracked by the similarity of features (CRW, NeurIPS 2020)."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mmsigma.models.interfaces import JointSource
 from mmsigma.models.propagation.frame_propagation import FramePropagation
 from mmsigma.ops.keypoints import gaussian_labels, weighted_points
 from mmsigma.registry import MODELS
@@ -18,53 +20,57 @@ class KeypointPropagation(FramePropagation):
 
     ::
 
-        labels   = bells around the joints of the first frame              (h, w, 1 + J)
+        labels   = Gaussians around the joints of the first frame          (h, w, 1 + J)
         labels   = affinity to first and previous frames x labels          (h, w, 1 + J)
         joints   = weighted mean of the best cells of each joint           (J, 2)
 
     Args:
         backbone: Config of a frame encoder, or of a video transformer with ``dynamic_size=True``.
         geometry: Arguments of :class:`mmsigma.models.propagation.frame_geometry.FrameGeometry`.
-        propagator: Config of what carries the labels, with the type ``'ContextPropagator'``, the default; hard labels,
-            as ``'MASTPropagator'`` feeds back, are no key-points.
-        sigma: Standard deviation of a joint's label in cells.
-        k: Cells that say where a joint is.
-        **settings: ``precision`` and ``init_cfg`` of :class:`FramePropagation`.
+        propagator: Config of the propagator, of the type ``'ContextPropagator'`` (the default). ``'MASTPropagator'``
+            does not suit key points, as it propagates hard labels.
+        sigma: Standard deviation of the label of a joint in cells.
+        k: Number of cells whose weighted mean is the position of a joint.
+        **settings: Arguments ``precision`` and ``init_cfg`` of :class:`FramePropagation`.
 
     Raises:
-        ValueError: If the precision is unknown, or ``sigma`` or ``k`` is not positive.
+        ValueError: If ``precision`` is unknown, or ``sigma`` or ``k`` is not positive.
     """
 
     def __init__(
         self,
-        backbone: dict,
-        geometry: dict | None = None,
-        propagator: dict | None = None,
+        backbone: dict[str, Any],
+        geometry: dict[str, Any] | None = None,
+        propagator: dict[str, Any] | None = None,
         *,
         sigma: float = 0.5,
         k: int = 3,
-        **settings,
+        **settings: Any,
     ) -> None:
         super().__init__(backbone, geometry, propagator, **settings)
         if sigma <= 0 or k < 1:
             raise ValueError(f'sigma and k must be positive, got {sigma} and {k}')
         self.sigma, self.k = sigma, k
 
-    def predict_video(self, sequence: Any, sample: Any) -> None:
-        """Set ``pred_joints``, float64 (T, J, 2), of a video.
+    def predict_video(self, sequence: JointSource, sample: Any) -> None:
+        """Track the joints of a video, and set ``pred_joints``, ``(T, J, 2)``, float64, of its data sample.
 
         Args:
-            sequence: Has ``frames``, ``read_frame`` and ``read_joints``, as
-                :class:`mmsigma.datasets.vos.keypoint_dataset.JointSequence` does.
-            sample: Of the video.
+            sequence: Video with joints.
+            sample: Data sample of the video.
         """
         sample.set_field(np.stack(list(self.track(sequence))), 'pred_joints')
 
     @torch.no_grad()
-    def track(self, sequence: Any) -> Iterator[np.ndarray]:
-        """Joints (x, y), (J, 2), in pixels from 0, of one frame after the other; negative where one is lost.
+    def track(self, sequence: JointSource) -> Iterator[npt.NDArray[np.float64]]:
+        """Track the joints of a video frame by frame.
 
-        The first frame's are those given, at the resolution of the cells.
+        Args:
+            sequence: Video with joints.
+
+        Yields:
+            Joints (x, y) of a frame in pixels from 0, ``(J, 2)``; negative for a lost joint. Those of the first frame
+            are the given ones at the resolution of the cells.
         """
         propagator = self.new_propagator()
         given = None
@@ -77,11 +83,11 @@ class KeypointPropagation(FramePropagation):
             joints = weighted_points(labels[..., 1:], self.k).double().cpu().numpy()
             lost = joints < 0
             joints = self.geometry.points_in_pixels(joints, picture.shape[:2])
-            # padding lies before pixel 0: a joint there is not lost
+            # a joint in the padding, before pixel 0, is not lost
             yield np.where(lost, -1.0, joints.clip(min=0))
 
-    def _labels(self, joints: np.ndarray, size: tuple[int, int]) -> Tensor:
-        """Background, which nothing is decided by, and joints (h, w, 1 + J), from their pixels (J, 2)."""
+    def _labels(self, joints: npt.NDArray[np.float64], size: tuple[int, int]) -> Tensor:
+        """Convert joints in pixels, ``(J, 2)``, to labels of background (ignored) and joints, ``(h, w, 1 + J)``."""
         cells = torch.from_numpy(self.geometry.points_in_cells(joints, size))
         maps = gaussian_labels(cells, self.geometry.grid(size), self.sigma)
         return torch.cat([1 - maps.amax(dim=-1, keepdim=True), maps], dim=-1)

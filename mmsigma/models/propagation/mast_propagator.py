@@ -1,6 +1,7 @@
-"""Labels carried through a video from a few frames that are kept for good and a few recent ones (MAST)."""
+"""Label propagation with the two-component memory of MAST (CVPR 2020): lasting frames and recent frames."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,23 +16,24 @@ from mmsigma.registry import MODELS
 class MASTPropagator:
     """Propagates hard labels with the two-component memory of MAST (Lai, Lu and Xie 2020).
 
-    Used as :class:`mmsigma.models.propagation.context_propagator.ContextPropagator` is: once per video, a ``step`` per
-    frame. Memory holds the frames ``lasting`` and ``recent`` before the present one. Objects that are given later have
-    lasting frames of their own, counted from there, and are not looked for in frames before, which would call them
-    background; what they are predicted to be lies over what the earlier ones are. That is a decision of ours: the paper
-    has all objects in the first frame.
+    A propagator is for one video, with one ``step`` per frame. The memory consists of lasting frames and of recent ones
+    before the current frame. Objects that are given later have their own lasting frames, counted from the frame in
+    which they are given. Earlier frames, in which they would be background, are not searched for them, and their
+    predictions take precedence over those of earlier objects. This is our extension: in the paper, all objects are
+    given in the first frame.
 
     Args:
-        lasting: Numbers of the frames that are kept for good; the first one is, in any case.
-        recent: How many frames before the present one the others are.
+        lasting: Numbers of the frames that stay in memory; the first frame, 0, always does.
+        recent: Distances of the recent frames from the current one, in frames.
         radius: Half-width of the square windows in cells.
-        near: In frames up to so far away, windows are around the cell's own place.
-        max_dilation: Of the search for windows in the other frames.
-        stride: Side of a cell in pixels. Fed back is the arg-max at full resolution at every ``stride``-th pixel, as
-            in the release, which is not that of the cell, whose centre lies elsewhere; 1 for that of the cell.
+        near: Largest distance in frames up to which windows are centred on the position of the cell itself.
+        max_dilation: Largest dilation of the search for windows in frames that are farther away.
+        stride: Side of a cell in pixels. As in the release, the labels in memory are the arg-max at full resolution at
+            every ``stride``-th pixel, which differs from the arg-max of the cell, as the centre of a cell is elsewhere;
+            1 for the arg-max of the cell.
 
     Raises:
-        ValueError: If ``recent`` has no frame or one that is not before the present one, or a number is not positive.
+        ValueError: If ``recent`` is empty or has a number below 1, or another argument is not positive.
     """
 
     def __init__(
@@ -50,28 +52,29 @@ class MASTPropagator:
             if value < 1:
                 raise ValueError(f'{name} must be positive, got {value}')
         self.lasting, self.recent, self.stride = {0, *lasting}, tuple(recent), stride
-        self.settings = dict(radius=radius, near=near, max_dilation=max_dilation)
+        self.settings: dict[str, Any] = dict(radius=radius, near=near, max_dilation=max_dilation)
         self.frame = 0
-        self.streams: list[tuple[int, Tensor]] = []  # where it begins, and (V,), 1 for the channels that it predicts
+        self.streams: list[tuple[int, Tensor]] = []  # first frame, and (V,), 1 for the channels that it predicts
         self._memory: dict[int, tuple[Tensor, Tensor]] = {}  # features (h, w, C) and labels (h, w, V) by frame
 
     def step(self, features: Tensor, given: Tensor | None = None) -> Tensor:
-        """Labels of the next frame.
+        """Predict the labels of the next frame.
 
         Args:
-            features: (h, w, C).
-            given: Labels given in this frame (h, w, V), channel 0 the background; needed in the first frame, and in
-                later ones where objects appear. There, channel 0 is ignored, and there may be more channels than
-                before.
+            features: Features of the frame, ``(h, w, C)``.
+            given: Labels given in the frame, ``(h, w, V)``, with the background as channel 0; required in the first
+                frame, and passed in later ones where objects appear. In these, channel 0 is ignored, and there may be
+                more channels than before.
 
         Returns:
-            Soft labels (h, w, V); the first frame's are those given.
+            Soft labels ``(h, w, V)``; those of the first frame are the given ones.
 
         Raises:
             ValueError: If the first frame has no labels, shapes change, or features are not finite.
         """
         check_frame(self.frame, features, self._memory[0][0] if self._memory else None, given)
         if not self._memory:
+            assert given is not None  # checked
             self._begin(given)
             self._remember(features, given)
             return given
@@ -87,7 +90,7 @@ class MASTPropagator:
         return labels
 
     def _begin(self, labels: Tensor) -> None:
-        """Objects that are given together are predicted together, from the frame they are given in."""
+        """Begin a stream for the objects in labels ``(h, w, V)``, and add their channels to all labels in memory."""
         present = (labels.flatten(0, 1).amax(dim=0) > 0).to(labels.dtype)
         present[0] = not self.streams
         self.streams = [(start, _widen(old, present)) for start, old in self.streams]
@@ -96,12 +99,12 @@ class MASTPropagator:
 
     def _predict(self, features: Tensor, start: int) -> Tensor:
         wanted = {start + number for number in self.lasting} | {self.frame - back for back in self.recent}
-        frames = sorted(frame for frame in self._memory if frame in wanted and frame >= start)  # each of them once
+        frames = sorted(frame for frame in self._memory if frame in wanted and frame >= start)  # each frame once
         memory, labels = (torch.stack([self._memory[frame][side] for frame in frames]) for side in (0, 1))
         return propagate_windows(features, memory, labels, [self.frame - frame for frame in frames], **self.settings)
 
     def _hardened(self, labels: Tensor) -> Tensor:
-        maps = labels.movedim(-1, 0)[None]
+        maps = labels.movedim(-1, 0)[None]  # (1, V, h, w)
         size = [side * self.stride for side in maps.shape[-2:]]
         maps = F.interpolate(maps, size=size, mode='bilinear', align_corners=False)
         best = maps[0, :, :: self.stride, :: self.stride].argmax(dim=0)
@@ -116,10 +119,10 @@ class MASTPropagator:
 
 
 def _lay_over(labels: Tensor, new: Tensor) -> Tensor:
-    """Labels (h, w, V) where there are no new ones (h, w, V')."""
+    """Let new labels ``(h, w, V')`` take precedence over labels ``(h, w, V)``."""
     return (1 - new.sum(dim=-1, keepdim=True)) * _widen(labels, new) + new
 
 
 def _widen(labels: Tensor, other: Tensor) -> Tensor:
-    """Labels (..., V) with as many channels as others, never fewer than before."""
+    """Pad the channels of labels ``(..., V)`` to the number of those of ``other``, if it has more."""
     return F.pad(labels, (0, max(other.shape[-1] - labels.shape[-1], 0)))

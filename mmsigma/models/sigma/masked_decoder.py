@@ -1,4 +1,6 @@
-"""The light decoder of masked video modelling."""
+"""Light decoder of masked video modelling (VideoMAE, NeurIPS 2022; SIGMA, ECCV 2024)."""
+
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -11,20 +13,22 @@ from mmsigma.registry import MODELS
 
 @MODELS.register_module()
 class MaskedVideoDecoder(BaseModule):
-    """Predicts a feature for every masked tube from the encoded visible ones (VideoMAE; SIGMA's Psi).
+    """Predicts a feature for every masked tube from the encoded visible tubes (VideoMAE; Psi of SIGMA).
 
-    The sequence is [visible tokens, mask tokens], each with its position, each group in token order.
+    The sequence consists of the visible tokens, then the mask tokens, both in token order and with their positions.
 
     Args:
-        in_channels: Width of the encoder.
-        out_channels: Width of the prediction, i.e. of the target.
+        in_channels: Number C of channels of the encoder's tokens.
+        out_channels: Number D of channels of the predictions, which is that of the target.
         grid: Token grid (T, H, W) of the encoder.
-        embed_dims: Width of the decoder.
+        embed_dims: Number of channels of the decoder's tokens.
         depth: Number of blocks.
-        num_heads: Attention heads.
-        mlp_ratio: Hidden width of the blocks' MLPs relative to ``embed_dims``.
-        init_cfg: mmengine's initialisation config.
+        num_heads: Number of attention heads.
+        mlp_ratio: Number of hidden channels of the MLPs, relative to ``embed_dims``.
+        init_cfg: Config of MMEngine's weight initialisation.
     """
+
+    pos_embed: Tensor  # (1, N, embed_dims)
 
     def __init__(
         self,
@@ -36,7 +40,7 @@ class MaskedVideoDecoder(BaseModule):
         depth: int = 4,
         num_heads: int = 6,
         mlp_ratio: float = 4.0,
-        init_cfg: dict | None = None,
+        init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.embed = Linear(in_channels, embed_dims, bias=False)
@@ -54,14 +58,16 @@ class MaskedVideoDecoder(BaseModule):
         """Predict the masked tokens.
 
         Args:
-            tokens: Encoded visible tokens (B, N_visible, C).
-            mask: (B, N) bool, True where masked, or what :func:`mmsigma.ops.split_tokens` made of it.
+            tokens: Encoded visible tokens, ``(B, N_visible, C)``.
+            mask: Boolean mask ``(B, N)``, True where a token is masked, or the result of
+                :func:`mmsigma.ops.split_tokens` for it.
 
         Returns:
-            Predictions (B, N_masked, out_channels) in token order.
+            Predictions ``(B, N_masked, D)`` in token order.
         """
         if isinstance(mask, Tensor):
-            mask = split_tokens(mask)
+            split: TokenSplit = split_tokens(mask)
+            mask = split
         visible = self.embed(tokens)
         visible = visible + gather_tokens(self.pos_embed, mask.visible)
         masked = self.mask_token + gather_tokens(self.pos_embed, mask.masked)
@@ -69,5 +75,6 @@ class MaskedVideoDecoder(BaseModule):
         *blocks, last = self.blocks
         for block in blocks:
             sequence = block(sequence)
-        # of the last block only the mask tokens are read
-        return self.head(self.norm(last(sequence, masked.shape[1])))
+        # only the mask tokens are read, so the last block need not compute the others
+        predictions: Tensor = self.head(self.norm(last(sequence, masked.shape[1])))
+        return predictions

@@ -1,7 +1,8 @@
-"""Head of SIGMA: learnable prototypes that the features of both branches are assigned to."""
+"""Head of SIGMA (ECCV 2024), with learnable prototypes to which the features of both branches are assigned."""
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,49 +17,54 @@ from mmsigma.registry import MODELS
 
 @MODELS.register_module()
 class PrototypeHead(BaseModule):
-    """Owns the prototypes and turns features into scores, losses and signs of collapse (SIGMA, section 3).
+    """Holds the prototypes and computes scores, losses and collapse statistics of features (SIGMA, section 3).
 
-    Several levels of codebooks, coarse to fine, each with its own Sinkhorn and its own loss, are had by giving
-    several numbers of prototypes.
+    Several numbers of prototypes give several levels of prototypes, coarse to fine, each with its own Sinkhorn
+    assignment and its own loss.
 
     Args:
-        in_channels: Width D of the features.
-        num_prototypes: Number of prototypes K, or one number per level.
-        loss: Config of the loss on the scores of one level.
-        detach_prototypes_for_pred: Do not let the video model's term move the prototypes, as the release does; they
-            then learn from the projection network's term alone.
-        level_weights: Weight of each level's loss; 1 by default.
+        in_channels: Number D of channels of the features.
+        num_prototypes: Number K of prototypes, or one number per level.
+        loss: Config of the loss on the scores of one level, ``SwappedAssignmentLoss`` by default.
+        detach_prototypes_for_pred: Whether the term of the video model's predictions gives the prototypes no gradient,
+            as in the release; they then learn from the term of the projection network alone.
+        level_weights: Weight of the loss of each level; None for 1.
+
+    Raises:
+        ValueError: If a number of prototypes is below two, or there is not one weight per level.
     """
 
     def __init__(
         self,
         in_channels: int,
         num_prototypes: int | Sequence[int] = 3000,
-        loss: dict | None = None,
+        loss: dict[str, Any] | None = None,
         *,
         detach_prototypes_for_pred: bool = True,
         level_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        sizes = list(num_prototypes) if isinstance(num_prototypes, (list, tuple)) else [num_prototypes]
+        sizes: list[Any] = list(num_prototypes) if isinstance(num_prototypes, (list, tuple)) else [num_prototypes]
         if not sizes or not all(isinstance(size, int) and size >= 2 for size in sizes):
             raise ValueError(
                 f'num_prototypes must be an integer, or one per level: two prototypes or more; got {num_prototypes!r}'
             )
         self.level_weights = list(level_weights or [1.0] * len(sizes))
         if len(self.level_weights) != len(sizes):
-            raise ValueError(f'{len(sizes)} levels but {len(self.level_weights)} level_weights')
+            raise ValueError(
+                f'{len(sizes)} levels but {len(self.level_weights)} level_weights: one weight per level is needed'
+            )
         self.prototypes = nn.ParameterList(nn.Parameter(F.normalize(torch.randn(size, in_channels))) for size in sizes)
         self.loss_module = MODELS.build(loss or dict(type='SwappedAssignmentLoss'))
         self.detach_prototypes_for_pred = detach_prototypes_for_pred
 
     def unit_prototypes(self, level: int = 0) -> Tensor:
-        """Prototypes of a level on the unit sphere (K, D); gradients are those with respect to the unit vectors.
+        """Return the prototypes of a level, ``(K, D)``, at unit length; gradients are with respect to the unit vectors.
 
         The stored prototypes are normalised in place at every forward pass, not only at every update. Under FSDP they
-        are views of a sharded array, which cannot be written: there, only what is returned is normalised.
+        are views of a sharded array, which cannot be written; there, only the returned prototypes are normalised.
         """
-        prototypes = self.prototypes[level]
+        prototypes: Tensor = self.prototypes[level]
         unit = F.normalize(prototypes.detach().float(), dim=1)
         if not prototypes.is_leaf:
             return prototypes + (unit - prototypes).detach()
@@ -67,21 +73,21 @@ class PrototypeHead(BaseModule):
         return prototypes
 
     def scores(self, features: Tensor, level: int = 0) -> Tensor:
-        """Cosine similarities of features (..., D) and the prototypes of a level, (..., K), in float32."""
+        """Compute cosine similarities ``(..., K)``, float32, of features ``(..., D)`` and the prototypes of a level."""
         return cosine_scores(features, F.normalize(self.prototypes[level].float(), dim=1))
 
     def loss(self, pred: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Swapped assignment losses and collapse statistics.
+        """Compute the losses of swapped assignment, and collapse statistics.
 
         Args:
-            pred: Predictions of the video model (B, N_masked, D).
-            target: Features of the projection network (B, N_masked, D).
+            pred: Predictions of the video model, ``(B, N_masked, D)``.
+            target: Features of the projection network, ``(B, N_masked, D)``.
 
         Returns:
-            ``loss_target`` and ``loss_pred``, to be summed, and the statistics of :func:`collapse_statistics`. With
-            several levels every key carries the level's number.
+            The two terms of the loss, ``loss_target`` and ``loss_pred``, and the statistics of
+            :func:`collapse_statistics`. With several levels, every name ends with the number of its level.
         """
-        out = {}
+        out: dict[str, Tensor] = {}
         for level, weight in enumerate(self.level_weights):
             prototypes = self.unit_prototypes(level)
             scores_target = cosine_scores(target.flatten(0, 1), prototypes)
@@ -97,10 +103,14 @@ class PrototypeHead(BaseModule):
 
 
 def cosine_scores(features: Tensor, prototypes: Tensor) -> Tensor:
-    """Scores (..., K), float32, of features (..., D) of any length and unit prototypes (K, D).
+    """Compute cosine similarities of features ``(..., D)`` of any length and unit prototypes ``(K, D)``, in float32.
 
-    Scores are divided by ``epsilon`` in an exponent. bfloat16 is off by up to 0.003, which changes codes by 6 % at an
-    ``epsilon`` of 0.05; float16 and TF32 by 0.0001, which is 0.2 %. So small a part of a step is not worth even that.
+    Sinkhorn divides scores by ``epsilon`` in an exponent. In bfloat16 they are off by up to 0.003, which changes codes
+    by 6 % at an ``epsilon`` of 0.05; in float16 and TF32 by 0.0001, which changes them by 0.2 %. The product is too
+    small a part of a step to accept even that.
+
+    Returns:
+        Scores ``(..., K)``.
     """
     with full_float32(features.device.type):
         return linear(F.normalize(features.float(), dim=-1), prototypes.float())
@@ -108,19 +118,20 @@ def cosine_scores(features: Tensor, prototypes: Tensor) -> Tensor:
 
 @torch.no_grad()
 def collapse_statistics(result: SwappedAssignment, num_prototypes: int) -> dict[str, Tensor]:
-    """Signs of collapse, from the assignments of the predictions, those of all processes.
+    """Compute statistics that reveal a collapse from the assignments of the predictions in all processes.
 
-    Equal features have equal codes, so one prototype gets all their labels. Features that differ by noise alone have
-    labels of any kind, but nothing can predict those: then the loss stays at its uninformed level.
+    Equal features have equal codes, so that one prototype is the label of all of them. Features that only differ by
+    noise have all kinds of labels, but these cannot be predicted, so that the loss stays at its uninformed level.
 
     Args:
-        result: What the loss returned.
-        num_prototypes: Number of prototypes K.
+        result: Result of the loss.
+        num_prototypes: Number K of prototypes.
 
     Returns:
-        ``used_prototypes``, how many are the label of at least one token; ``assignment_entropy`` of that use, relative
-        to its largest possible value (0: one prototype takes all; 1: equal use); ``relative_level``, the loss of this
-        process relative to 2 ln K, the value of an uninformed guess.
+        ``used_prototypes``, the number of prototypes that are the label of at least one token; ``assignment_entropy``,
+        the entropy of the labels relative to its largest possible value (0: all tokens have the same label, 1: all
+        labels are equally frequent); ``relative_level``, the loss of this process relative to 2 ln K, its value for an
+        uninformed guess.
     """
     codes = result.codes_pred
     labels = codes if codes.ndim == 1 else codes.argmax(dim=1)

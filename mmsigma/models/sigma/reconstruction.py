@@ -1,4 +1,6 @@
-"""Regression of targets."""
+"""Mean squared error for the regression of targets."""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,10 +10,13 @@ from mmsigma.registry import MODELS
 
 
 class _MeanSquaredError(torch.autograd.Function):
-    """Keeps the difference and scales it in place; the library's version writes three more arrays of that size."""
+    """Mean squared error that stores the difference and scales it in place.
+
+    The version of PyTorch writes three more arrays of that size.
+    """
 
     @staticmethod
-    def forward(ctx, pred: Tensor, target: Tensor) -> Tensor:
+    def forward(ctx: Any, pred: Tensor, target: Tensor) -> Tensor:
         difference = (pred - target).flatten()
         ctx.save_for_backward(difference)
         ctx.shape = pred.shape
@@ -19,7 +24,7 @@ class _MeanSquaredError(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_output: Tensor) -> tuple[Tensor, Tensor | None]:
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor | None]:
         (difference,) = ctx.saved_tensors
         grad = difference.mul_(grad_output * (2 / len(difference))).view(ctx.shape)
         return grad, -grad if ctx.needs_input_grad[1] else None
@@ -27,17 +32,20 @@ class _MeanSquaredError(torch.autograd.Function):
 
 @MODELS.register_module()
 class FeatureMSELoss(nn.Module):
-    """Mean squared error over all elements, in float32: VideoMAE's loss, and SIGMA's collapsing L2 ablation.
+    """Mean squared error over all elements, in float32: the loss of VideoMAE and of SIGMA's collapsing L2 ablation.
 
-    A second backward pass, ``retain_graph`` or not, raises: the first one uses up what is kept for it.
+    A second backward pass raises, even with ``retain_graph``, because the first one overwrites the stored difference.
     """
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Compare ``pred`` and ``target``, both (B, N_masked, D).
+        """Compute the error of ``pred`` and ``target``, both ``(B, N_masked, D)``, a scalar.
 
         Raises:
             ValueError: If their shapes differ.
         """
         if pred.shape != target.shape:
-            raise ValueError(f'predictions {tuple(pred.shape)} and targets {tuple(target.shape)} differ in shape')
-        return _MeanSquaredError.apply(pred.float(), target.float())
+            raise ValueError(
+                f'predictions {tuple(pred.shape)} and targets {tuple(target.shape)} must have the same shape'
+            )
+        error: Tensor = _MeanSquaredError.apply(pred.float(), target.float())
+        return error

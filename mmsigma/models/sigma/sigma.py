@@ -1,6 +1,7 @@
-"""Masked video modelling: SIGMA, and VideoMAE as the special case of pixel targets."""
+"""Masked video modelling: SIGMA (ECCV 2024), and VideoMAE (NeurIPS 2022) as the special case of pixel targets."""
 
 import math
+from typing import Any
 
 import torch
 from mmengine.model import BaseModel
@@ -13,7 +14,7 @@ from mmsigma.registry import MODELS
 
 @MODELS.register_module()
 class SIGMA(BaseModel):
-    """Sinkhorn-guided masked video modelling (ECCV 2024).
+    """Sinkhorn-guided masked video modelling (ECCV 2024, section 3).
 
     ::
 
@@ -23,20 +24,20 @@ class SIGMA(BaseModel):
         target = target(inputs, split)        (B, N_masked, D)
         losses = head.loss(pred, target)
 
-    Another ``target`` and ``head`` make it another method: pixels and regression are VideoMAE, an MLP or a frozen DINO
-    with prototypes are SIGMA, an MLP with regression is the ablation that collapses.
+    ``target`` and ``head`` determine the method: pixels with regression are VideoMAE, an MLP or a frozen DINO encoder
+    with prototypes are SIGMA, and an MLP with regression is the ablation that collapses.
 
     Args:
         backbone: Config of the video transformer.
-        neck: Config of the decoder; its widths and grid follow from backbone and target.
+        neck: Config of the decoder; its channels and grid follow from backbone and target.
         target: Config of the target.
-        head: Config of the head; its width follows from the target.
-        data_preprocessor: Config of the preprocessor.
-        init_cfg: mmengine's initialisation config, e.g. ``dict(type='Pretrained', checkpoint=...)``.
+        head: Config of the head; its channels follow from the target.
+        data_preprocessor: Config of the data preprocessor, ``VideoDataPreprocessor`` by default.
+        init_cfg: Config of MMEngine's weight initialisation, such as ``dict(type='Pretrained', checkpoint=...)``.
 
     Raises:
         PartError: If a part does not satisfy its protocol of :mod:`mmsigma.models.interfaces`.
-        ValueError: If the target cuts clips into other tubes than the backbone.
+        ValueError: If target and backbone cut clips into different tubes.
     """
 
     backbone: VideoEncoder
@@ -46,14 +47,14 @@ class SIGMA(BaseModel):
 
     def __init__(
         self,
-        backbone: dict,
-        neck: dict,
-        target: dict,
-        head: dict,
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | None = None,
+        backbone: dict[str, Any],
+        neck: dict[str, Any],
+        target: dict[str, Any],
+        head: dict[str, Any],
+        data_preprocessor: dict[str, Any] | None = None,
+        init_cfg: dict[str, Any] | None = None,
     ) -> None:
-        # built here: BaseModel looks it up in mmengine's registry, which knows ours only inside a Runner
+        # built here, because BaseModel searches MMEngine's registry, which only includes ours inside a Runner
         super().__init__(MODELS.build(data_preprocessor or dict(type='VideoDataPreprocessor')), init_cfg)
         self.backbone = build_part(backbone, VideoEncoder, 'model.backbone')
         self.target = build_part(target, Target, 'model.target')
@@ -75,18 +76,22 @@ class SIGMA(BaseModel):
                 )
 
     def forward(
-        self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor'
-    ) -> dict[str, Tensor] | list | Tensor:
+        self, inputs: Tensor, data_samples: list[Any] | None = None, mode: str = 'tensor'
+    ) -> dict[str, Tensor] | list[Any] | Tensor:
         """Run the model.
 
         Args:
-            inputs: Normalised video (B, C, T, H, W).
-            data_samples: One per clip; for ``mode='loss'`` each with a boolean ``mask`` (N,).
-            mode: ``'loss'``, ``'tensor'`` for the tokens (B, N, C) of the unmasked clip, or ``'predict'`` for
-                ``data_samples`` with their mean, ``mean_features`` (C,).
+            inputs: Normalised clips ``(B, C, T, H, W)``.
+            data_samples: Data samples, one per clip, with a boolean ``mask`` ``(N,)`` for ``mode='loss'``; ignored for
+                ``mode='tensor'``.
+            mode: ``'loss'``, ``'tensor'`` or ``'predict'``.
 
         Returns:
-            Losses and statistics, tokens, or data samples, according to ``mode``.
+            For ``'loss'``, losses and statistics; for ``'tensor'``, the tokens ``(B, N, C)`` of the unmasked clips;
+            for ``'predict'``, ``data_samples`` with the mean token ``mean_features``, ``(C,)``.
+
+        Raises:
+            ValueError: If the mode is unknown, or the samples have no masks or masks of another grid.
         """
         if mode == 'loss':
             return self.loss(inputs, split_tokens(self._stack_masks(data_samples)))
@@ -94,19 +99,21 @@ class SIGMA(BaseModel):
         if mode == 'tensor':
             return tokens
         if mode == 'predict':
+            if data_samples is None:
+                raise ValueError("mode='predict' needs data_samples")
             for sample, features in zip(data_samples, tokens.mean(dim=1), strict=True):
                 sample.set_field(features, 'mean_features')
             return data_samples
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
     def loss(self, inputs: Tensor, split: TokenSplit) -> dict[str, Tensor]:
-        """Losses and statistics of clips (B, C, T, H, W) whose tokens are split into visible and masked."""
+        """Compute losses and statistics of clips ``(B, C, T, H, W)`` whose tokens are split into visible and masked."""
         tokens = self.backbone(inputs, split)
         pred = self.neck(tokens, split)
         target = self.target(inputs, split)
         return self.head.loss(pred, target)
 
-    def _stack_masks(self, data_samples: list | None) -> Tensor:
+    def _stack_masks(self, data_samples: list[Any] | None) -> Tensor:
         if not data_samples or 'mask' not in data_samples[0]:
             raise ValueError('the samples carry no mask: end the training pipeline with a mask and PackVideoInputs')
         grid = self.backbone.grid
@@ -122,8 +129,17 @@ class SIGMA(BaseModel):
 
     @torch.no_grad()
     def prototype_scores(self, inputs: Tensor, level: int = 0) -> Tensor:
-        """Similarity of every tube's target feature to every prototype, (B, N, K), for pictures and diagnosis."""
+        """Compute the similarity of the target of every tube to every prototype, for visualisation and diagnosis.
+
+        Args:
+            inputs: Normalised clips ``(B, C, T, H, W)``.
+            level: Level of the prototypes.
+
+        Returns:
+            Cosine similarities ``(B, N, K)``.
+        """
         num_tokens = math.prod(self.backbone.grid)
         everything = torch.arange(num_tokens, device=inputs.device).expand(len(inputs), -1)
         features = self.target(inputs, TokenSplit(visible=everything, masked=everything))
-        return self.head.scores(features, level)
+        scores: Tensor = self.head.scores(features, level)  # type: ignore[attr-defined]  # of PrototypeHead alone
+        return scores

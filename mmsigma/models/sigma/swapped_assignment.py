@@ -1,7 +1,7 @@
-"""Swapped prediction of Sinkhorn assignments (SIGMA, ECCV 2024, Eq. 7)."""
+"""Loss of swapped Sinkhorn assignments (SIGMA, ECCV 2024, equation 7)."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,25 +14,25 @@ _BLOCK_ELEMENTS = 1 << 20
 
 
 class _CodeCrossEntropy(torch.autograd.Function):
-    """Mean cross-entropy of ``scores / temperature`` against codes, in the memory of the scores.
+    """Mean cross-entropy of codes and ``softmax(scores / temperature)``, computed in the memory of the scores.
 
-    The gradient with respect to the scores is known as soon as the softmax is; it is written where the scores were.
-    The usual chain (division, log-softmax, its gradient) keeps four more matrices of that size, and on a CPU the first
-    touch of that memory costs more time than the arithmetic.
+    The gradient by the scores follows from the softmax, so it is written over the scores in the forward pass. The usual
+    chain of division, log-softmax and their gradients keeps four more matrices of that size, and on a CPU the first
+    access to that memory takes longer than the arithmetic.
     """
 
     @staticmethod
-    def forward(ctx, scores: Tensor, codes: Tensor, temperature: float) -> Tensor:
+    def forward(ctx: Any, scores: Tensor, codes: Tensor, temperature: float) -> Tensor:
         grad = scores.detach()
         total = scores.new_zeros(())
         for rows in _row_blocks(scores):
             logits, code = grad[rows].mul_(1 / temperature), codes[rows]
             hard = code.ndim == 1
-            index = code[:, None] if hard else None
+            index: Any = code[:, None] if hard else None
             total -= logits.gather(1, index).sum() if hard else (logits * code).sum()
             top = logits.amax(dim=1)
             torch.softmax(logits, dim=1, out=logits)
-            # the log-sum-exp without a second exponential; the largest probability cannot underflow
+            # log-sum-exp, without a second exponential: the largest probability cannot underflow
             total += (top - logits.amax(dim=1).log_()).sum()
             if hard:
                 logits.scatter_add_(1, index, logits.new_full((), -1).expand_as(index))
@@ -44,7 +44,7 @@ class _CodeCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_output: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None]:
         (grad,) = ctx.saved_tensors
         return grad.mul_(grad_output * ctx.scale), None, None
 
@@ -56,22 +56,30 @@ def _row_blocks(scores: Tensor) -> Iterator[slice]:
 
 
 def code_cross_entropy(scores: Tensor, codes: Tensor, temperature: float) -> Tensor:
-    """Cross-entropy between codes and ``softmax(scores / temperature)``, averaged over samples.
+    """Compute the cross-entropy of codes and ``softmax(scores / temperature)``, averaged over samples.
 
     Args:
-        scores: (N, K), float32. Overwritten: they hold the gradient afterwards. Pass a clone to keep them.
-        codes: Prototype of every sample (N,), int64, or soft codes (N, K) whose rows sum to 1.
-        temperature: Divides the scores.
+        scores: Scores ``(N, K)``, float32. They are overwritten with their gradient; pass a clone to keep them.
+        codes: Prototype of every sample, ``(N,)``, int64, or soft codes ``(N, K)`` whose rows sum to 1.
+        temperature: Divisor of the scores.
 
     Returns:
-        A scalar; differentiable once, with respect to ``scores``. A second backward pass, ``retain_graph`` or not,
-        raises, because the first one scales the gradient where it is stored.
+        Scalar, once differentiable with respect to ``scores``. A second backward pass raises, even with
+        ``retain_graph``, because the first one scales the stored gradient in place.
     """
-    return _CodeCrossEntropy.apply(scores, codes, temperature)
+    loss: Tensor = _CodeCrossEntropy.apply(scores, codes, temperature)
+    return loss
 
 
 class SwappedAssignment(NamedTuple):
-    """Cross-entropy of each branch against the other's codes, and the codes of each."""
+    """Result of :class:`SwappedAssignmentLoss`.
+
+    Attributes:
+        loss_target: Cross-entropy of the target's scores and the prediction's codes, a scalar.
+        loss_pred: Cross-entropy of the prediction's scores and the target's codes, a scalar.
+        codes_target: Codes of the target, labels ``(N,)`` or soft codes ``(N, K)``.
+        codes_pred: Codes of the prediction, of the same kind.
+    """
 
     loss_target: Tensor
     loss_pred: Tensor
@@ -81,17 +89,20 @@ class SwappedAssignment(NamedTuple):
 
 @MODELS.register_module()
 class SwappedAssignmentLoss(nn.Module):
-    """Each branch predicts the Sinkhorn assignment of the other.
+    """Loss by which each branch predicts the Sinkhorn assignment of the other (SIGMA, equation 7).
 
-    The sum of both cross-entropies, each a mean over tokens, without a factor of one half. Codes are computed over the
-    tokens of all processes and carry no gradient.
+    The loss is the sum of both cross-entropies, each a mean over tokens, without a factor of one half. Codes are
+    computed over the tokens of all processes and have no gradient.
 
     Args:
-        epsilon: Entropic regularisation of Sinkhorn (release: 0.05; 0.03 for ViT-B on SSv2).
-        num_iters: Sinkhorn iterations.
-        temperature: Divides the scores in the cross-entropy.
-        hard_labels: Predict the most likely prototype, as the release does, instead of the soft code of the paper's
-            formula.
+        epsilon: Weight of the entropic regularisation of Sinkhorn (release: 0.05; 0.03 for ViT-B on SSv2).
+        num_iters: Number of Sinkhorn iterations.
+        temperature: Divisor of the scores in the cross-entropy.
+        hard_labels: Whether to predict the most likely prototype, as the release does, instead of the soft code of the
+            paper's equation.
+
+    Raises:
+        ValueError: If ``temperature`` or ``epsilon`` is not positive, or ``num_iters`` is negative.
     """
 
     def __init__(
@@ -107,14 +118,14 @@ class SwappedAssignmentLoss(nn.Module):
         self.assign = sinkhorn_labels if hard_labels else sinkhorn
 
     def forward(self, scores_target: Tensor, scores_pred: Tensor) -> SwappedAssignment:
-        """Compute both terms.
+        """Compute both terms of the loss.
 
         Args:
-            scores_target: Cosine scores of the projection network's features (N, K), float32; overwritten.
-            scores_pred: Cosine scores of the video model's predictions (N, K), float32; overwritten.
+            scores_target: Cosine similarities of the projection network's features, ``(N, K)``, float32; overwritten.
+            scores_pred: Cosine similarities of the video model's predictions, ``(N, K)``, float32; overwritten.
 
         Returns:
-            Both cross-entropies and the codes, labels (N,) or soft codes (N, K).
+            Both cross-entropies and the codes of both branches.
         """
         codes_target = self.assign(scores_target.detach(), self.epsilon, self.num_iters)
         codes_pred = self.assign(scores_pred.detach(), self.epsilon, self.num_iters)

@@ -1,10 +1,12 @@
-"""What a masked tube is to be predicted as: its pixels, a learnt projection of them, or features of a frozen encoder.
+"""Targets of masked tubes: their pixels, a learnt projection of these, or features of a frozen encoder.
 
-Every target is called with the normalised clip and the token split and returns one vector per masked tube.
+These are the targets of VideoMAE (NeurIPS 2022) and of SIGMA-MLP and SIGMA-DINO (ECCV 2024). A target is called with
+normalised clips and the token split, and returns one vector per masked tube.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,18 +18,23 @@ from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD
 from mmsigma.ops import Linear, TokenSplit, full_float32, gather_tokens, patchify
 from mmsigma.registry import MODELS
 
+Precision = Literal['float32', 'amp']
+
 
 @MODELS.register_module()
 class PixelTarget(BaseModule):
-    """Pixels of the masked tubes (VideoMAE), normalised per tube and colour as its release does.
+    """Pixels of the masked tubes, normalised per tube and colour channel as in the release of VideoMAE.
 
     Args:
         patch_size: Side of a tube in pixels.
-        tubelet_size: Frames per tube.
-        normalize: Standardise each tube per colour channel over its pixels, with unbiased variance.
-        mean: Mean that the clip was normalised with, 0..255 scale.
-        std: Standard deviation that the clip was normalised with, 0..255 scale.
+        tubelet_size: Number of frames of a tube.
+        normalize: Whether to standardise each colour channel over the pixels of a tube, with unbiased variance.
+        mean: Mean of each channel with which clips were normalised, on the scale 0..255.
+        std: Standard deviation of each channel with which clips were normalised, on the scale 0..255.
     """
+
+    mean: Tensor  # (C,)
+    std: Tensor  # (C,)
 
     def __init__(
         self,
@@ -46,36 +53,38 @@ class PixelTarget(BaseModule):
 
     @torch.no_grad()
     def forward(self, inputs: Tensor, split: TokenSplit) -> Tensor:
-        """Cut out the masked tubes.
+        """Cut the masked tubes out of clips.
 
         Args:
-            inputs: Normalised video (B, C, T, H, W).
-            split: Visible and masked tokens.
+            inputs: Normalised clips ``(B, C, T, H, W)``.
+            split: Indices of the visible and the masked tokens.
 
         Returns:
-            (B, N_masked, tubelet_size * patch_size ** 2 * C), the colour channel fastest.
+            Pixels ``(B, N_masked, tubelet_size * patch_size ** 2 * C)``, with the colour channel last.
         """
         tubes = patchify(inputs, self.tubelet_size, self.patch_size, split.masked)
+        # (B, N_masked, C, pixels of a tube), on the scale 0..1
         tubes = tubes.unflatten(-1, (len(self.mean), -1)).mul_(self.std[:, None]).add_(self.mean[:, None])
         if self.normalize:
-            # in place and by mean and norm: a hundred times faster on a CPU than torch.var_mean
+            # in place, with mean and norm: on a CPU a hundred times as fast as torch.var_mean
             tubes = tubes.sub_(tubes.mean(dim=-1, keepdim=True))
             deviation = torch.linalg.vector_norm(tubes, dim=-1, keepdim=True) / math.sqrt(tubes.shape[-1] - 1)
             tubes = tubes.div_(deviation + 1e-6)
-        return tubes.transpose(-1, -2).flatten(-2)
+        pixels: Tensor = tubes.transpose(-1, -2).flatten(-2)
+        return pixels
 
 
 @MODELS.register_module()
 class MLPTarget(BaseModule):
-    """A projection network trained along with the video model (SIGMA-MLP): four linear layers over pixel tubes.
+    """Projection network that is trained with the video model (SIGMA-MLP): by default four linear layers on pixels.
 
     Args:
-        hidden_channels: Widths between the layers.
-        out_channels: Width of the target.
+        hidden_channels: Numbers of channels of the hidden layers.
+        out_channels: Number of channels of the target.
         patch_size: Side of a tube in pixels.
-        tubelet_size: Frames per tube.
-        mean: Mean that the clip was normalised with, 0..255 scale.
-        std: Standard deviation that the clip was normalised with, 0..255 scale.
+        tubelet_size: Number of frames of a tube.
+        mean: Mean of each channel with which clips were normalised, on the scale 0..255.
+        std: Standard deviation of each channel with which clips were normalised, on the scale 0..255.
     """
 
     def __init__(
@@ -99,48 +108,55 @@ class MLPTarget(BaseModule):
         self.out_channels = out_channels
 
     def forward(self, inputs: Tensor, split: TokenSplit) -> Tensor:
-        """Project the masked tubes of a normalised video (B, C, T, H, W) to (B, N_masked, out_channels)."""
-        return self.mlp(self.pixels(inputs, split))
+        """Project the masked tubes of normalised clips ``(B, C, T, H, W)`` to ``(B, N_masked, out_channels)``."""
+        projected: Tensor = self.mlp(self.pixels(inputs, split))
+        return projected
 
 
 @MODELS.register_module()
 class FrozenEncoderTarget(BaseModule):
-    """Patch tokens of a frozen image encoder (SIGMA-DINO), on one frame of every tubelet.
+    """Patch tokens of a frozen image encoder for one frame of every tubelet (SIGMA-DINO).
 
-    The tokens of a clip are standardised per channel over all of its tokens, visible ones included, with unbiased
-    variance; only then the masked ones are selected. The paper says nothing of either. A grid other than the student's
-    is resized bilinearly (DINOv2).
+    Each channel is standardised over all tokens of a clip, visible ones included, with unbiased variance; the masked
+    tokens are selected afterwards. The paper mentions neither. If the encoder has another grid than the student
+    (DINOv2), its tokens are resized bilinearly.
 
-    The encoder is no submodule: mmengine's weight initialisation would overwrite it (timm models have an
-    ``init_weights`` of their own), and neither optimiser nor checkpoint should know it. It follows ``.to()`` and
+    The encoder is not a submodule: MMEngine's weight initialisation would overwrite it, as models of timm have an
+    ``init_weights`` of their own, and it belongs neither to the optimiser nor to checkpoints. It follows ``.to()`` and
     always stays in evaluation mode.
 
     Args:
-        model_name: timm name of the encoder.
-        weights: A local checkpoint with timm's or DINO's parameter names; ``'hub'`` to fetch timm's weights; or
-            ``'random'`` for an untrained encoder (tests and benchmarks).
+        model_name: Name of the encoder in timm.
+        weights: Path of a checkpoint with the parameter names of timm or DINO, ``'hub'`` to fetch the weights of
+            timm, or ``'random'`` for an untrained encoder (tests and benchmarks).
         img_size: Side of the frames in pixels, or (height, width).
         grid: Token grid (H, W) of the student.
-        tubelet_size: Frames per tube of the student.
-        frame: Which frame of a tubelet is encoded, counted from 0.
-        standardize: Whether to standardise the tokens; without, they are as the encoder gives them.
-        precision: ``'float32'`` leaves autocast and TF32, as the release does; ``'amp'`` follows them, several times
-            faster.
+        tubelet_size: Number of frames of a tube of the student.
+        frame: Frame of a tubelet to encode, counted from 0.
+        standardize: Whether to standardise the tokens.
+        precision: ``'float32'`` disables autocast and TF32, as the release does; ``'amp'`` follows them, which is
+            several times as fast.
         model_kwargs: Further arguments of ``timm.create_model``.
+
+    Raises:
+        CheckpointError: If the weights cannot be fetched or do not fit.
+        ValueError: If ``precision`` is unknown, or ``frame`` is not within a tubelet.
     """
+
+    grid: tuple[int, ...]
 
     def __init__(
         self,
         model_name: str = 'vit_base_patch16_224.dino',
         weights: str = 'hub',
         *,
-        img_size: int | tuple[int, int] = 224,
+        img_size: int | Sequence[int] = 224,
         grid: tuple[int, int] = (14, 14),
         tubelet_size: int = 2,
         frame: int = 0,
         standardize: bool = True,
-        precision: str = 'float32',
-        model_kwargs: dict | None = None,
+        precision: Precision = 'float32',
+        model_kwargs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         model_kwargs = dict(model_kwargs or {})
@@ -149,26 +165,28 @@ class FrozenEncoderTarget(BaseModule):
         if not 0 <= frame < tubelet_size:
             raise ValueError(f'frame must be one of the {tubelet_size} of a tubelet, from 0, got {frame}')
         img_size = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
-        encoder = create_timm_vit(model_name, weights, 'model.target.weights', img_size=img_size, **model_kwargs)
+        encoder: Any = create_timm_vit(model_name, weights, 'model.target.weights', img_size=img_size, **model_kwargs)
         encoder.requires_grad_(False).eval()
-        self._encoder = (encoder,)  # a tuple: not registered as a submodule
+        self._encoder = (encoder,)  # a tuple, which does not register it as a submodule
         self.grid, self.tubelet_size, self.precision = tuple(grid), tubelet_size, precision
         self.frame, self.standardize = frame, standardize
         self.out_channels: int = encoder.num_features
 
     @property
-    def encoder(self) -> nn.Module:
-        """The frozen encoder, a timm vision transformer."""
+    def encoder(self) -> Any:
+        """Frozen encoder, a vision transformer of timm."""
         return self._encoder[0]
 
-    def _apply(self, fn: Callable, recurse: bool = True) -> 'FrozenEncoderTarget':
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> 'FrozenEncoderTarget':
         self.encoder._apply(fn)
-        return super()._apply(fn, recurse)
+        itself: FrozenEncoderTarget = super()._apply(fn, recurse)
+        return itself
 
     @torch.no_grad()
     def forward(self, inputs: Tensor, split: TokenSplit) -> Tensor:
-        """Encode the masked tubes of a normalised video (B, C, T, H, W) to (B, N_masked, out_channels)."""
+        """Encode the masked tubes of normalised clips ``(B, C, T, H, W)`` as ``(B, N_masked, out_channels)``."""
         batch = len(inputs)
+        # (B, C, T, H, W) -> (B * T', C, H, W), one frame per tubelet; their tokens -> (B, N, D)
         frames = inputs[:, :, self.frame :: self.tubelet_size].transpose(1, 2).flatten(0, 1)
         tokens = self.encode(frames).unflatten(0, (batch, -1)).flatten(1, 2)
         if self.standardize:
@@ -177,10 +195,10 @@ class FrozenEncoderTarget(BaseModule):
         return gather_tokens(tokens, split.masked)
 
     def encode(self, frames: Tensor) -> Tensor:
-        """Patch tokens (n, H * W, D), float32, of frames (n, 3, H, W) on the student's grid."""
+        """Encode frames ``(n, 3, H, W)`` as patch tokens ``(n, h * w, D)``, float32, on the student's grid (h, w)."""
         if self.precision == 'float32':
             with full_float32(frames.device.type):
-                tokens = self.encoder.forward_features(frames)
+                tokens: Tensor = self.encoder.forward_features(frames)
         else:
             tokens = self.encoder.forward_features(frames)
         tokens = tokens[:, self.encoder.num_prefix_tokens :].float()

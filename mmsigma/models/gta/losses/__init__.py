@@ -1,1 +1,1 @@
-"""Losses of alignment, a file per method."""
+"""Losses between videos for alignment, one file per method."""

@@ -1,27 +1,29 @@
-"""Alignment of videos with global cycle consistency (GTA, CVPR 2021), and the alignment alone (D2TW)."""
+"""Losses of GTA (CVPR 2021): alignment of videos with global cycle consistency, and the alignment alone (D2TW)."""
 
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from mmsigma.models.gta.losses.video_group import PAIRS, CompleteGroup, VideoGroup, pair_indices
+from mmsigma.models.gta.losses.video_group import PAIRS, CompleteGroup, Pairs, VideoGroup, pair_indices
 from mmsigma.ops.fast_linear import full_float32
-from mmsigma.ops.soft_dtw import KINDS, AccumulatedCost, contrastive_cost, cosine_cost, smooth_dtw
+from mmsigma.ops.soft_dtw import KINDS, AccumulatedCost, Kind, contrastive_cost, cosine_cost, smooth_dtw
 from mmsigma.registry import MODELS
 
-CYCLES = ('logits', 'probability')
-COSTS = ('contrastive', 'cosine')
+CycleKind = Literal['logits', 'probability']
+CostKind = Literal['contrastive', 'cosine']
+CYCLES: tuple[CycleKind, ...] = ('logits', 'probability')
+COSTS: tuple[CostKind, ...] = ('contrastive', 'cosine')
 
 
 class PairedAlignment(NamedTuple):
     """Alignment of P pairs of videos x and y in both directions; tables are meaningless beyond the lengths.
 
     Attributes:
-        forth: Of x with y: values (P,), tables (P, T, T).
-        back: Of y with x.
-        rows: Lengths of x (P,).
-        columns: Lengths of y (P,).
+        forth: Alignment of x with y: values ``(P,)`` and tables ``(P, T, T)``, with frames of x as rows.
+        back: Alignment of y with x, with frames of y as rows.
+        rows: Lengths of the videos x, ``(P,)``.
+        columns: Lengths of the videos y, ``(P,)``.
     """
 
     forth: AccumulatedCost
@@ -33,26 +35,27 @@ class PairedAlignment(NamedTuple):
 def align_pairs(
     videos: CompleteGroup,
     *,
-    pairs: str = 'star',
+    pairs: Pairs = 'star',
     gamma: float = 0.1,
     temperature: float = 0.1,
-    kind: str = 'smoothmin',
+    kind: Kind = 'smoothmin',
     skip_frames: int = 1,
-    cost: str = 'contrastive',
+    cost: CostKind = 'contrastive',
 ) -> PairedAlignment:
-    """SmoothDTW of pairs of videos, in both directions, all in one sweep.
+    """Align pairs of videos in both directions with SmoothDTW, all in one batch.
 
     Args:
-        videos: Embeddings of unit length (B, T, D).
-        pairs: ``'star'`` (release) or ``'all'``, see :func:`pair_indices`.
+        videos: Embeddings of unit length, ``(B, T, D)``.
+        pairs: Pairs of videos, ``'star'`` (release) or ``'all'``; see :func:`pair_indices`.
         gamma: Temperature of the minimum.
-        temperature: Beta, of the contrastive cost.
-        kind: Of the minimum, ``'smoothmin'`` or ``'logsumexp'``.
-        skip_frames: Take every so manieth frame of the first video of a pair.
-        cost: ``'contrastive'`` (equation 8), see :func:`contrastive_cost`, or ``'cosine'``, see :func:`cosine_cost`.
+        temperature: Temperature beta of the contrastive cost.
+        kind: Minimum, ``'smoothmin'`` or ``'logsumexp'``; see :func:`~mmsigma.ops.soft_dtw.smooth_min`.
+        skip_frames: Stride of the frames of the first video of a pair.
+        cost: Cost of a pair of frames, ``'contrastive'`` (equation 8, see :func:`contrastive_cost`) or ``'cosine'``
+            (see :func:`cosine_cost`).
 
     Raises:
-        ValueError: If ``pairs``, ``kind`` or ``cost`` is none of these.
+        ValueError: If ``pairs``, ``kind`` or ``cost`` is unknown.
     """
     if cost not in COSTS:
         raise ValueError(f'cost must be one of {COSTS}, got {cost!r}')
@@ -60,6 +63,7 @@ def align_pairs(
     first, second = pair_indices(len(videos.embeddings), pairs, device)
     taken = torch.arange(0, num_steps, skip_frames, device=device)
     x, y = videos.embeddings[first].index_select(1, taken), videos.embeddings[second]
+    # padded to T steps again, so that both directions fit into one batch
     x = torch.nn.functional.pad(x, (0, 0, 0, num_steps - len(taken)))
     rows, columns = (videos.lengths[first] + skip_frames - 1) // skip_frames, videos.lengths[second]
     lengths = torch.cat([rows, columns]), torch.cat([columns, rows])
@@ -76,8 +80,9 @@ class CycleConsistency(NamedTuple):
     """Result of :func:`cycle_consistency`.
 
     Attributes:
-        loss: Mean over the frames of all pairs.
-        cycle: Where each frame of x comes out after going to y and back (P, T, T); rows sum to 1 within the lengths.
+        loss: Mean over the frames x of all pairs, a scalar.
+        cycle: Probabilities that a frame of x (row) returns from y to each frame of x (column), ``(P, T, T)``; rows sum
+            to 1 within the lengths.
     """
 
     loss: Tensor
@@ -85,35 +90,36 @@ class CycleConsistency(NamedTuple):
 
 
 def cycle_consistency(
-    aligned: PairedAlignment, *, cycle: str = 'logits', label_smoothing: float = 0.1, temperature: float = 1.0
+    aligned: PairedAlignment, *, cycle: CycleKind = 'logits', label_smoothing: float = 0.1, temperature: float = 1.0
 ) -> CycleConsistency:
-    """Frames that go to the other video and back should come out where they were.
+    """Compute the loss of frames that do not return to themselves from the other video.
 
-    A frame goes by the softmax of the accumulated costs -R over the frames of the other video, so that the whole tables
-    have gradients. ``'logits'``: cross-entropy of the cycle's probabilities taken as logits, with label smoothing: what
-    the release trains; for 20 frames it stays within 2.17 and 3.07. ``'probability'``: the cross-entropy of the
-    probabilities themselves, as the paper reads, without smoothing.
+    A frame is mapped to the frames of the other video by the softmax of the negative accumulated costs -R, so that
+    whole tables get gradients.
 
     Args:
-        aligned: Tables of both directions.
-        cycle: ``'logits'`` or ``'probability'``.
-        label_smoothing: Of ``'logits'``.
-        temperature: Divides the accumulated costs.
+        aligned: Alignments in both directions.
+        cycle: ``'logits'`` takes the probabilities of the cycle as logits of a cross-entropy with label smoothing, as
+            the release does; for 20 frames it is bounded by 2.17 and 3.07. ``'probability'`` is the cross-entropy of
+            the probabilities themselves, as in the paper, without smoothing.
+        label_smoothing: Label smoothing of ``'logits'``.
+        temperature: Divisor of the accumulated costs.
 
     Raises:
-        ValueError: If ``cycle`` is neither.
+        ValueError: If ``cycle`` is unknown.
     """
     if cycle not in CYCLES:
         raise ValueError(f'cycle must be one of {CYCLES}, got {cycle!r}')
     places = torch.arange(aligned.forth.table.shape[1], device=aligned.rows.device)
     is_row, is_column = places < aligned.rows[:, None], places < aligned.columns[:, None]
-    # columns of padding are columns of the other direction's padded rows, where the probability is 0
+    # Padded columns need no mask here: in the product, they meet the padded rows of the other direction, which are 0.
+    # `to_x` maps frames of y (columns) to x (rows), `to_y` frames of x to y.
     to_x = _column_log_softmax(aligned.forth.table / temperature, is_row)
     to_y = _column_log_softmax(aligned.back.table / temperature, is_column)
     with full_float32(places.device.type):
-        probabilities = (to_x.exp() @ to_y.exp()).transpose(1, 2)
+        probabilities = (to_x.exp() @ to_y.exp()).transpose(1, 2)  # rows: where a frame begins, columns: where it ends
     if cycle == 'probability':
-        # a sum of logarithms: the probability itself underflows for long videos
+        # as a sum of logarithms, because the probability itself underflows for long videos
         losses = -(to_x + to_y.transpose(1, 2)).logsumexp(dim=2)
     else:
         logits = probabilities.masked_fill(~is_row[:, None], -torch.inf).log_softmax(dim=2)
@@ -123,16 +129,18 @@ def cycle_consistency(
 
 
 def _column_log_softmax(table: Tensor, is_row: Tensor) -> Tensor:
-    """Logarithm of softmax(-table) over the rows that exist; those that do not have -1e30, whose exp is 0."""
+    """Compute log softmax(-table) over the rows within the lengths; padded rows get about -1e30, whose exp is 0."""
     return (-table).masked_fill(~is_row[:, :, None], -1e30).log_softmax(dim=1)
 
 
 class _PairLoss(nn.Module):
-    """What the losses of this file share: the alignment's arguments."""
+    """Base of the losses on aligned pairs, which holds the arguments of the alignment."""
 
     interleaved = False
 
-    def __init__(self, pairs: str, gamma: float, temperature: float, kind: str, skip_frames: int, cost: str) -> None:
+    def __init__(
+        self, pairs: Pairs, gamma: float, temperature: float, kind: Kind, skip_frames: int, cost: CostKind
+    ) -> None:
         super().__init__()
         if not (gamma > 0 and temperature > 0) or skip_frames < 1:
             raise ValueError(
@@ -144,7 +152,7 @@ class _PairLoss(nn.Module):
                 f'kind must be one of {KINDS}, pairs one of {PAIRS} and cost one of {COSTS}, '
                 f'got {kind!r}, {pairs!r} and {cost!r}'
             )
-        self.settings = dict(
+        self.settings: dict[str, Any] = dict(
             pairs=pairs, gamma=gamma, temperature=temperature, kind=kind, skip_frames=skip_frames, cost=cost
         )
 
@@ -154,42 +162,43 @@ class _PairLoss(nn.Module):
 
 @MODELS.register_module()
 class GTALoss(_PairLoss):
-    """Alignment in both directions and global cycle consistency; the defaults are the release's.
+    """Alignment in both directions with global cycle consistency (GTA); the defaults are those of the release.
 
     Args:
-        pairs: ``'star'``, the first video with each other one, or ``'all'``.
-        gamma: Temperature of SmoothDTW's minimum.
-        temperature: Beta, of the contrastive cost.
-        kind: Of the minimum: ``'smoothmin'``, or ``'logsumexp'`` (Soft-DTW's).
-        skip_frames: Take every so manieth frame of the first video of a pair.
-        alignment_weight: Of the mean cost of each direction.
-        cycle_weight: Of the cycle consistency.
-        revcons: Whether there is cycle consistency.
-        cycle: ``'logits'``, as the release computes it, or ``'probability'``, as the paper writes it.
-        label_smoothing: Of ``'logits'``.
-        cycle_temperature: Divides the accumulated costs of which correspondences are made.
-        cost: ``'contrastive'``, or ``'cosine'``, 1 - cos, of each pair of frames by itself; the latter takes no
-            ``temperature`` and can be made small by making all embeddings alike.
+        pairs: Pairs of videos: ``'star'``, the first video with each other one, or ``'all'``.
+        gamma: Temperature of the minimum of SmoothDTW.
+        temperature: Temperature beta of the contrastive cost.
+        kind: Minimum, ``'smoothmin'`` or ``'logsumexp'`` (that of Soft-DTW).
+        skip_frames: Stride of the frames of the first video of a pair.
+        alignment_weight: Weight of the mean cost of each direction.
+        cycle_weight: Weight of the cycle consistency.
+        revcons: Whether to add the cycle consistency.
+        cycle: Cycle consistency, ``'logits'`` (as in the release) or ``'probability'`` (as in the paper); see
+            :func:`cycle_consistency`.
+        label_smoothing: Label smoothing of ``'logits'``.
+        cycle_temperature: Divisor of the accumulated costs in the cycle consistency.
+        cost: Cost of a pair of frames: ``'contrastive'``, or ``'cosine'``, which is 1 - cos. The latter has no
+            ``temperature``, and is also minimised by making all embeddings equal.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of range.
     """
 
     def __init__(
         self,
-        pairs: str = 'star',
+        pairs: Pairs = 'star',
         gamma: float = 0.1,
         temperature: float = 0.1,
         *,
-        kind: str = 'smoothmin',
+        kind: Kind = 'smoothmin',
         skip_frames: int = 1,
         alignment_weight: float = 0.1,
         cycle_weight: float = 1.0,
         revcons: bool = True,
-        cycle: str = 'logits',
+        cycle: CycleKind = 'logits',
         label_smoothing: float = 0.1,
         cycle_temperature: float = 1.0,
-        cost: str = 'contrastive',
+        cost: CostKind = 'contrastive',
     ) -> None:
         super().__init__(pairs, gamma, temperature, kind, skip_frames, cost)
         if cycle not in CYCLES or not 0 <= label_smoothing < 1 or cycle_temperature <= 0:
@@ -198,13 +207,13 @@ class GTALoss(_PairLoss):
                 f'got {cycle!r}, {label_smoothing} and {cycle_temperature}'
             )
         self.alignment_weight, self.cycle_weight, self.revcons = alignment_weight, cycle_weight, revcons
-        self.cycle = dict(cycle=cycle, label_smoothing=label_smoothing, temperature=cycle_temperature)
+        self.cycle: dict[str, Any] = dict(cycle=cycle, label_smoothing=label_smoothing, temperature=cycle_temperature)
 
     def forward(self, videos: VideoGroup) -> dict[str, Tensor]:
-        """Weighted terms, ``loss_forth``, ``loss_back`` and ``loss_cycle``, whose sum is the loss.
+        """Compute the weighted terms ``loss_forth``, ``loss_back`` and ``loss_cycle``, whose sum is the loss.
 
         Args:
-            videos: Embeddings of unit length, of videos of one action.
+            videos: Embeddings of unit length of videos of one action.
         """
         aligned = self.align(videos)
         terms = {
@@ -218,28 +227,31 @@ class GTALoss(_PairLoss):
 
 @MODELS.register_module()
 class D2TWLoss(_PairLoss):
-    """Alignment of the first video of a pair with the second, in this direction only, with a weight of 1.
+    """Alignment of the first video of a pair with the second, in this direction only, with a weight of 1 (D2TW).
 
     Args:
-        pairs: ``'star'`` or ``'all'``.
+        pairs: Pairs of videos, ``'star'`` or ``'all'``; see :func:`pair_indices`.
         gamma: Temperature of the minimum.
-        temperature: Beta, of the contrastive cost.
-        kind: Of the minimum.
-        skip_frames: Take every so manieth frame of the first video of a pair.
-        cost: ``'contrastive'`` or ``'cosine'``, see :class:`GTALoss`.
+        temperature: Temperature beta of the contrastive cost.
+        kind: Minimum, ``'smoothmin'`` or ``'logsumexp'``.
+        skip_frames: Stride of the frames of the first video of a pair.
+        cost: Cost of a pair of frames, ``'contrastive'`` or ``'cosine'``; see :class:`GTALoss`.
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
 
     def __init__(
         self,
-        pairs: str = 'star',
+        pairs: Pairs = 'star',
         gamma: float = 0.1,
         temperature: float = 0.1,
-        kind: str = 'smoothmin',
+        kind: Kind = 'smoothmin',
         skip_frames: int = 1,
-        cost: str = 'contrastive',
+        cost: CostKind = 'contrastive',
     ) -> None:
         super().__init__(pairs, gamma, temperature, kind, skip_frames, cost)
 
     def forward(self, videos: VideoGroup) -> dict[str, Tensor]:
-        """``loss_forth``, the mean over pairs."""
+        """Compute ``loss_forth``, the mean cost over pairs."""
         return {'loss_forth': self.align(videos).forth.value.mean()}

@@ -1,17 +1,17 @@
-"""Soft-DTW of squared distances (ICML 2017) as a loss, and LAV (CVPR 2021), which adds a contrast within each video."""
+"""Losses of Soft-DTW on squared distances (ICML 2017) and of LAV (CVPR 2021), which adds a contrast within videos."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmsigma.models.gta.losses.video_group import VideoGroup, pair_indices
+from mmsigma.models.gta.losses.video_group import Pairs, VideoGroup, pair_indices
 from mmsigma.ops.fast_linear import full_float32
 from mmsigma.ops.soft_dtw import smooth_dtw
 from mmsigma.registry import MODELS
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
-    """Squared Euclidean distances (..., M, N) of (..., M, D) and (..., N, D), by one product of matrices."""
+    """Compute squared distances ``(..., M, N)`` of ``(..., M, D)`` and ``(..., N, D)`` with one matrix product."""
     with full_float32(x.device.type):
         dots = x @ y.transpose(-1, -2)
     norms = (x * x).sum(dim=-1)[..., :, None] + (y * y).sum(dim=-1)[..., None, :]
@@ -19,12 +19,25 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
 
 
 def soft_dtw(x: Tensor, y: Tensor, lengths: tuple[Tensor, Tensor], gamma: float = 0.1) -> Tensor:
-    """Soft-DTW of sequences (P, M, D) and (P, N, D) with lengths (P,) each: values (P,), which may be negative."""
+    """Compute Soft-DTW of sequences ``(P, M, D)`` and ``(P, N, D)`` with squared distances as the cost.
+
+    Args:
+        x: First sequences, ``(P, M, D)``.
+        y: Second sequences, ``(P, N, D)``.
+        lengths: Lengths of the first and the second sequences, ``(P,)`` each.
+        gamma: Temperature of the soft minimum.
+
+    Returns:
+        Values ``(P,)``, which may be negative.
+    """
     return smooth_dtw(squared_distances(x, y), gamma, kind='logsumexp', lengths=lengths).value
 
 
 def soft_dtw_divergence(x: Tensor, y: Tensor, lengths: tuple[Tensor, Tensor], gamma: float = 0.1) -> Tensor:
-    """Soft-DTW less the mean of both with themselves (P,), which is 0 for equal sequences (Blondel et al. 2021)."""
+    """Compute Soft-DTW minus the mean of both sequences' Soft-DTW with themselves (Blondel et al. 2021).
+
+    It is 0 for equal sequences. For the arguments, see :func:`soft_dtw`.
+    """
     rows, columns = lengths
     own = soft_dtw(x, x, (rows, rows), gamma) + soft_dtw(y, y, (columns, columns), gamma)
     return soft_dtw(x, y, lengths, gamma) - own / 2
@@ -39,21 +52,21 @@ def contrastive_idm(
     margin: float = 2.0,
     unit: Tensor | None = None,
 ) -> Tensor:
-    """Contrastive inverse difference moment: frames of a video near in time are alike, others are a margin apart.
+    """Compute the contrastive inverse difference moment, which pulls frames near in time together and others apart.
 
-    With the weight w = 1 + ((t_i - t_j) / unit)^2: frames within the window cost d / w, others w max(0, margin - d),
-    where d is the squared distance.
+    With the squared distance d and the weight w = 1 + ((t_i - t_j) / unit)^2, the cost of a pair of frames is d / w
+    within the window, and w max(0, margin - d) outside of it.
 
     Args:
-        embeddings: (P, T, D).
-        steps: Times t of the frames (P, T).
-        valid: Which frames exist (P, T).
-        window: Sigma, in frames.
-        margin: Of the squared distance.
-        unit: Of time in the weight, in frames (P,); None for 1.
+        embeddings: Embeddings of the frames, ``(P, T, D)``.
+        steps: Times t of the frames, ``(P, T)``.
+        valid: Mask of the frames that exist, ``(P, T)``.
+        window: Half-width sigma of the window in frames.
+        margin: Margin of the squared distance.
+        unit: Unit of time in the weight, in frames, ``(P,)``; None for 1.
 
     Returns:
-        Sum over pairs of frames (P,).
+        Sums over pairs of frames, ``(P,)``.
     """
     distances = squared_distances(embeddings, embeddings)
     gaps = (steps[:, :, None] - steps[:, None, :]).to(distances.dtype)
@@ -67,19 +80,19 @@ class SoftDTWLoss(nn.Module):
     """Soft-DTW of squared distances between videos, or its divergence.
 
     Args:
-        pairs: ``'star'`` or ``'all'``.
+        pairs: Pairs of videos, ``'star'`` or ``'all'``; see :func:`pair_indices`.
         gamma: Temperature of the soft minimum.
-        divergence: Subtract the values of both videos with themselves.
-        per_frame: Divide each pair's value by the sum of its lengths.
+        divergence: Whether to use :func:`soft_dtw_divergence`.
+        per_frame: Whether to divide the value of each pair by the sum of its lengths.
 
     Raises:
-        ValueError: If gamma is not positive.
+        ValueError: If ``gamma`` is not positive, or ``pairs`` is unknown.
     """
 
     interleaved = False
 
     def __init__(
-        self, pairs: str = 'star', gamma: float = 0.1, divergence: bool = False, per_frame: bool = False
+        self, pairs: Pairs = 'star', gamma: float = 0.1, divergence: bool = False, per_frame: bool = False
     ) -> None:
         super().__init__()
         if not gamma > 0:
@@ -89,7 +102,7 @@ class SoftDTWLoss(nn.Module):
         self.measure = soft_dtw_divergence if divergence else soft_dtw
 
     def forward(self, videos: VideoGroup) -> dict[str, Tensor]:
-        """``loss_soft_dtw``, the mean over pairs of embeddings (B, T, D)."""
+        """Compute ``loss_soft_dtw``, the mean over pairs of videos."""
         given = videos.complete()
         first, second = pair_indices(len(given.lengths), self.pairs, given.lengths.device)
         lengths = given.lengths[first], given.lengths[second]
@@ -99,26 +112,28 @@ class SoftDTWLoss(nn.Module):
 
 @MODELS.register_module()
 class LAVLoss(nn.Module):
-    """Soft-DTW between videos and a contrastive term within each of them, over the number of frames.
+    """Soft-DTW between videos and a contrastive term within each video, both divided by the number of frames (LAV).
 
     Args:
-        pairs: ``'star'`` or ``'all'``.
+        pairs: Pairs of videos, ``'star'`` or ``'all'``; see :func:`pair_indices`.
         gamma: Temperature of the soft minimum.
-        idm_weight: Of the contrastive term.
-        window: Frames no farther apart than this are to be alike.
-        margin: Squared distance that others are to have.
-        normalize_times: The weight of the contrast counts time in lengths of the video. In frames, the contrast is many
-            thousand times the alignment, the more so the longer the video. Which of both LAV means is not certain.
+        idm_weight: Weight of the contrastive term.
+        window: Largest distance in frames at which embeddings are pulled together.
+        margin: Squared distance up to which other embeddings are pushed apart.
+        normalize_times: Whether the weight of the contrast measures time in lengths of the video. In frames, the
+            contrast is many thousand times as large as the alignment, the more so the longer the video. It is not
+            certain which of the two LAV uses.
 
     Raises:
-        ValueError: If gamma or window is not positive, or a weight or the margin is negative.
+        ValueError: If ``gamma`` or ``window`` is not positive, a weight or the margin is negative, or ``pairs`` is
+            unknown.
     """
 
     interleaved = False
 
     def __init__(
         self,
-        pairs: str = 'star',
+        pairs: Pairs = 'star',
         gamma: float = 0.1,
         idm_weight: float = 0.5,
         window: float = 10,
@@ -136,7 +151,7 @@ class LAVLoss(nn.Module):
         self.idm, self.normalize_times = dict(window=window, margin=margin), normalize_times
 
     def forward(self, videos: VideoGroup) -> dict[str, Tensor]:
-        """``loss_soft_dtw`` and ``loss_idm``, means over pairs of embeddings (B, T, D), each over its frames."""
+        """Compute ``loss_soft_dtw`` and ``loss_idm``, means over pairs of values per frame."""
         given = videos.complete()
         first, second = pair_indices(len(given.lengths), self.pairs, given.lengths.device)
         rows, columns = given.lengths[first], given.lengths[second]

@@ -1,4 +1,4 @@
-"""Shuffle and Learn (ECCV 2016): were three frames in order? Triplets of frames, and their classification."""
+"""Shuffle and Learn (ECCV 2016): triplets of frames, and the classification of their order."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,16 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_LEAST = 5  # frames of which a triplet is chosen
+_LEAST = 5  # number of frames from which a triplet is chosen
 
 
 class Triplets(NamedTuple):
-    """Frames to tell the order of.
+    """S triplets of frames whose order is to be classified.
 
     Attributes:
-        videos: (S,), int64.
-        frames: Three of each (S, 3), int64.
-        shuffled: Labels (S,), int64: 1 if they are not in order.
+        videos: Video of each triplet, ``(S,)``, int64.
+        frames: Frames of each triplet, ``(S, 3)``, int64.
+        shuffled: Labels ``(S,)``, int64, which are 1 if the frames are not in order.
     """
 
     videos: Tensor
@@ -31,28 +31,28 @@ def draw_triplets(
     generator: torch.Generator | None = None,
     names: Sequence[str] | None = None,
 ) -> Triplets:
-    """Draw triplets as TCC's release does: of five frames a < b < c < d < e of a video, in a random order of time.
+    """Draw triplets from five random frames a < b < c < d < e of a video, as the release of TCC does.
 
-    In order is (b, c, d); shuffled (b, a, d) or (b, e, d), as often one as the other. With a probability of one half,
-    all triplets are reversed in time.
+    An ordered triplet is (b, c, d); a shuffled one is (b, a, d) or (b, e, d) with equal probability. With a probability
+    of one half, all triplets are reversed in time.
 
     Args:
-        lengths: Frames of the videos (B,).
-        samples_per_video: Triplets of each.
-        shuffled_share: Probability of a shuffled one.
-        generator: What draws, on the CPU.
-        names: What errors call the videos (B).
+        lengths: Numbers of frames of the videos, ``(B,)``.
+        samples_per_video: Number of triplets per video.
+        shuffled_share: Probability that a triplet is shuffled.
+        generator: Random generator of the draws, on the CPU.
+        names: Names of the B videos in errors.
 
     Returns:
-        B * samples_per_video of them; number s * B + b is from video b.
+        ``B * samples_per_video`` triplets, of which triplet s * B + b is from video b.
 
     Raises:
-        ValueError: If a video has fewer than five frames; it is named.
+        ValueError: If a video has fewer than five frames; the message names it.
     """
     _check_lengths(lengths, names)
     sizes = lengths.cpu().repeat(samples_per_video)
     keys = torch.rand(len(sizes), int(sizes.max()), generator=generator)
-    keys[torch.arange(keys.shape[1]) >= sizes[:, None]] = 2  # after all frames that exist
+    keys[torch.arange(keys.shape[1]) >= sizes[:, None]] = 2  # sorts after all frames that exist
     a, b, c, d, e = keys.argsort(dim=1)[:, :_LEAST].sort(dim=1).values.unbind(dim=1)
     early = torch.rand(len(sizes), generator=generator) < 0.5
     shuffled = torch.rand(len(sizes), generator=generator) < shuffled_share
@@ -73,10 +73,10 @@ def _check_lengths(lengths: Tensor, names: Sequence[str] | None) -> None:
 
 
 def triplet_features(embeddings: Tensor, triplets: Triplets) -> Tensor:
-    """Embeddings (B, T, D) of the three frames, one after the other (S, 3 D)."""
+    """Concatenate the embeddings, out of ``(B, T, D)``, of the three frames of each triplet, ``(S, 3 D)``."""
     return embeddings[triplets.videos[:, None], triplets.frames].flatten(1)
 
 
 def order_loss(logits: Tensor, triplets: Triplets) -> Tensor:
-    """Cross-entropy of logits (S, 2) for in order and shuffled."""
+    """Compute the cross-entropy of logits ``(S, 2)`` for ordered and shuffled."""
     return F.cross_entropy(logits.float() if logits.dtype != torch.float64 else logits, triplets.shuffled)

@@ -1,4 +1,6 @@
-"""Temporal cycle consistency (TCC, CVPR 2019): a frame's soft nearest neighbour in another video leads back to it."""
+"""Temporal cycle consistency (TCC, CVPR 2019): the soft nearest neighbour of a frame in another video leads back."""
+
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -8,14 +10,23 @@ from mmsigma.models.gta.losses.video_group import CompleteGroup, VideoGroup, pai
 from mmsigma.ops.fast_linear import full_float32
 from mmsigma.registry import MODELS
 
-KINDS = ('classification', 'regression_mse', 'regression_mse_var', 'regression_huber')
-SIMILARITIES = ('l2', 'cosine')
+CycleLoss = Literal['classification', 'regression_mse', 'regression_mse_var', 'regression_huber']
+Similarity = Literal['l2', 'cosine']
+KINDS: tuple[CycleLoss, ...] = ('classification', 'regression_mse', 'regression_mse_var', 'regression_huber')
+SIMILARITIES: tuple[Similarity, ...] = ('l2', 'cosine')
 
 
-def scaled_similarity(x: Tensor, y: Tensor, similarity: str = 'l2', temperature: float = 0.1) -> Tensor:
-    """Similarities (..., M, N) of frames (..., M, D) and (..., N, D), over the width and the temperature.
+def scaled_similarity(x: Tensor, y: Tensor, similarity: Similarity = 'l2', temperature: float = 0.1) -> Tensor:
+    """Compute similarities of frames, divided by the number D of channels and the temperature.
 
-    ``'l2'``: the negative squared distance. ``'cosine'``: the dot product; embeddings are not normalised here.
+    Args:
+        x: Embeddings ``(..., M, D)``.
+        y: Embeddings ``(..., N, D)``.
+        similarity: ``'l2'`` is the negative squared distance, ``'cosine'`` the dot product, without normalisation.
+        temperature: Temperature.
+
+    Returns:
+        Similarities ``(..., M, N)``.
     """
     with full_float32(x.device.type):
         dots = x @ y.transpose(-1, -2)
@@ -25,19 +36,19 @@ def scaled_similarity(x: Tensor, y: Tensor, similarity: str = 'l2', temperature:
 
 
 def soft_neighbours(
-    x: Tensor, y: Tensor, valid: Tensor, similarity: str = 'l2', temperature: float = 0.1
+    x: Tensor, y: Tensor, valid: Tensor, similarity: Similarity = 'l2', temperature: float = 0.1
 ) -> tuple[Tensor, Tensor]:
-    """Means of the frames of y, weighted by their similarity to each frame of x.
+    """Compute the soft nearest neighbour of each frame of x: the mean of the frames of y, weighted by similarity.
 
     Args:
-        x: (P, M, D).
-        y: (P, N, D).
-        valid: Which frames of y exist (P, N).
-        similarity: See :func:`scaled_similarity`.
-        temperature: Likewise.
+        x: Embeddings ``(P, M, D)``.
+        y: Embeddings ``(P, N, D)``.
+        valid: Mask of the frames of y that exist, ``(P, N)``.
+        similarity: ``'l2'`` or ``'cosine'``; see :func:`scaled_similarity`.
+        temperature: Temperature of the similarities.
 
     Returns:
-        Neighbours (P, M, D), and the logits of the weights (P, M, N), -inf for frames that do not exist.
+        Neighbours ``(P, M, D)`` and the logits of their weights, ``(P, M, N)``, -inf for frames that do not exist.
     """
     logits = scaled_similarity(x, y, similarity, temperature).masked_fill(~valid[:, None], -torch.inf)
     with full_float32(x.device.type):
@@ -45,13 +56,18 @@ def soft_neighbours(
 
 
 def pair_cycles(
-    videos: CompleteGroup, similarity: str = 'l2', temperature: float = 0.1
+    videos: CompleteGroup, similarity: Similarity = 'l2', temperature: float = 0.1
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """All frames of each video, to each other video and back.
+    """Follow all frames of each video to each other video and back.
+
+    Args:
+        videos: Embeddings ``(B, T, D)``.
+        similarity: ``'l2'`` or ``'cosine'``; see :func:`scaled_similarity`.
+        temperature: Temperature of the similarities.
 
     Returns:
-        Logits over the frames of the own video (B (B - 1), T, T); the frame where each began (B (B - 1), T), -1 for
-        frames that do not exist; the video (B (B - 1),).
+        For the P = B (B - 1) ordered pairs: logits over the frames to which each frame returns, ``(P, T, T)``; the
+        frame where each began, ``(P, T)``, -1 for frames that do not exist; and the first video, ``(P,)``.
     """
     first, second = pair_indices(len(videos.embeddings), 'all', videos.embeddings.device)
     x, y = videos.embeddings[first], videos.embeddings[second]
@@ -64,19 +80,19 @@ def pair_cycles(
 def draw_cycles(
     lengths: Tensor, num_cycles: int, cycle_length: int = 2, generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Random cycles through different videos, and the frame where each begins.
+    """Draw random cycles through different videos, and the frame where each begins.
 
     Args:
-        lengths: Of the videos (B,).
-        num_cycles: How many.
-        cycle_length: Videos of a cycle, 2 to B.
-        generator: What draws, on the CPU.
+        lengths: Numbers of frames of the videos, ``(B,)``.
+        num_cycles: Number C of cycles.
+        cycle_length: Number of videos of a cycle, from 2 to B.
+        generator: Random generator of the draws, on the CPU.
 
     Returns:
-        Videos (C, cycle_length + 1), the last of which is the first, and frames (C,).
+        Videos ``(C, cycle_length + 1)``, the last of which equals the first, and frames ``(C,)``.
 
     Raises:
-        ValueError: If there are not as many videos.
+        ValueError: If ``cycle_length`` is out of range.
     """
     if not 2 <= cycle_length <= len(lengths):
         raise ValueError(f'cycles of {len(lengths)} videos have a length of 2 to {len(lengths)}, not {cycle_length}')
@@ -87,19 +103,19 @@ def draw_cycles(
 
 
 def drawn_cycles(
-    videos: CompleteGroup, cycles: Tensor, start: Tensor, similarity: str = 'l2', temperature: float = 0.1
+    videos: CompleteGroup, cycles: Tensor, start: Tensor, similarity: Similarity = 'l2', temperature: float = 0.1
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """One frame along each cycle, by way of soft nearest neighbours.
+    """Follow one frame along each cycle by soft nearest neighbours.
 
     Args:
-        videos: Embeddings (B, T, D).
-        cycles: Videos that each cycle visits (C, L + 1), the last of which is the first.
-        start: The frame of the first video (C,).
-        similarity: See :func:`scaled_similarity`.
-        temperature: Likewise.
+        videos: Embeddings ``(B, T, D)``.
+        cycles: Videos that each cycle visits, ``(C, L + 1)``, the last of which equals the first.
+        start: Frame of the first video where each cycle begins, ``(C,)``.
+        similarity: ``'l2'`` or ``'cosine'``; see :func:`scaled_similarity`.
+        temperature: Temperature of the similarities.
 
     Returns:
-        As :func:`pair_cycles`, with one frame per cycle: (C, 1, T), (C, 1), (C,).
+        The values of :func:`pair_cycles` with one frame per cycle: ``(C, 1, T)``, ``(C, 1)`` and ``(C,)``.
 
     Raises:
         ValueError: If a cycle does not end where it began, or a frame does not exist.
@@ -116,16 +132,16 @@ def drawn_cycles(
 
 
 def cycle_classification(logits: Tensor, places: Tensor, lengths: Tensor, label_smoothing: float = 0.1) -> Tensor:
-    """Cross-entropy of coming back to the frame where it began.
+    """Compute the cross-entropy of returning to the frame where a cycle began.
 
     Args:
-        logits: (P, M, T), -inf for frames that do not exist.
-        places: Frame where each began (P, M), -1 for none.
-        lengths: Number of frames that exist (P,).
-        label_smoothing: Share of the target that is spread over these.
+        logits: Logits over the frames of return, ``(P, M, T)``, -inf for frames that do not exist.
+        places: Frame where each cycle began, ``(P, M)``, -1 for none.
+        lengths: Numbers of frames that exist, ``(P,)``.
+        label_smoothing: Share of the target that is spread over the frames that exist.
 
     Returns:
-        Mean over the frames.
+        Mean over the frames, a scalar.
     """
     logs = logits.log_softmax(dim=2)
     hit = logs.gather(2, places.clamp(min=0)[..., None]).squeeze(2)
@@ -138,27 +154,27 @@ def cycle_regression(
     logits: Tensor,
     places: Tensor,
     times: Tensor,
-    kind: str = 'regression_mse_var',
+    kind: CycleLoss = 'regression_mse_var',
     *,
     variance_lambda: float = 0.001,
     variance_floor: float = 1e-5,
     huber_delta: float = 0.1,
 ) -> Tensor:
-    """Distance in time between where a frame began and where it is expected to come back.
+    """Compute the error in time between the frame where a cycle began and its expected frame of return.
 
     Args:
-        logits: (P, M, T).
-        places: Frame where each began (P, M), -1 for none.
-        times: Of the frames (P, T).
-        kind: ``'regression_mse'``, ``'regression_huber'``, or ``'regression_mse_var'``, error^2 / variance +
-            ``variance_lambda`` log variance, of the time over the softmax.
+        logits: Logits over the frames of return, ``(P, M, T)``.
+        places: Frame where each cycle began, ``(P, M)``, -1 for none.
+        times: Times of the frames, ``(P, T)``.
+        kind: ``'regression_mse'``, ``'regression_huber'``, or ``'regression_mse_var'``, which is error^2 / variance +
+            ``variance_lambda`` log variance, with the variance of the time under the softmax.
         variance_lambda: Weight of the logarithm.
-        variance_floor: The variance counts as no smaller. The release has none, and there the loss of embeddings that
-            are far apart reaches 1e12.
-        huber_delta: Where the Huber loss becomes linear.
+        variance_floor: Smallest value of the variance. The release has no floor, so that its loss reaches 1e12 for
+            embeddings that are far apart.
+        huber_delta: Error at which the Huber loss becomes linear.
 
     Returns:
-        Mean over the frames.
+        Mean over the frames, a scalar.
     """
     share = logits.softmax(dim=2)
     pred, true = (share * times[:, None]).sum(dim=2), times.gather(1, places.clamp(min=0))
@@ -174,31 +190,32 @@ def cycle_regression(
 
 @MODELS.register_module()
 class TCCLoss(nn.Module):
-    """Temporal cycle consistency of all ordered pairs of videos, or of random cycles.
+    """Temporal cycle consistency of all ordered pairs of videos, or of random cycles (TCC).
 
     Args:
-        kind: ``'classification'``, ``'regression_mse'``, ``'regression_mse_var'`` (release) or ``'regression_huber'``.
-        similarity: ``'l2'``, the negative squared distance, or ``'cosine'``, the dot product; over the width and the
-            temperature.
-        temperature: Divides the similarity.
-        label_smoothing: Of the classification.
-        normalize_indices: Times are shares of the whole video instead of numbers of frames.
-        variance_lambda: See :func:`cycle_regression`.
-        variance_floor: Likewise; in shares of the video if indices are normalised, in frames otherwise, squared.
-        huber_delta: Likewise.
-        num_cycles: Draw so many cycles instead of taking all pairs.
+        kind: Loss of a cycle: ``'classification'``, ``'regression_mse'``, ``'regression_mse_var'`` (release) or
+            ``'regression_huber'``.
+        similarity: ``'l2'`` or ``'cosine'``; see :func:`scaled_similarity`.
+        temperature: Temperature of the similarities.
+        label_smoothing: Label smoothing of ``'classification'``.
+        normalize_indices: Whether times are shares of the whole video instead of frame numbers.
+        variance_lambda: Weight of the logarithm of the variance; see :func:`cycle_regression`.
+        variance_floor: Smallest value of the variance, in squared shares of the video if indices are normalised, and in
+            squared frames otherwise.
+        huber_delta: Error at which the Huber loss becomes linear.
+        num_cycles: Number of cycles to draw; None to use all pairs.
         cycle_length: Number of videos of a drawn cycle.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of range.
     """
 
     interleaved = False
 
     def __init__(
         self,
-        kind: str = 'regression_mse_var',
-        similarity: str = 'l2',
+        kind: CycleLoss = 'regression_mse_var',
+        similarity: Similarity = 'l2',
         temperature: float = 0.1,
         *,
         label_smoothing: float = 0.1,
@@ -218,16 +235,16 @@ class TCCLoss(nn.Module):
                 f'got {temperature=}, {label_smoothing=}, {variance_floor=}'
             )
         self.kind, self.label_smoothing, self.normalize_indices = kind, label_smoothing, normalize_indices
-        self.metric = dict(similarity=similarity, temperature=temperature)
+        self.metric: dict[str, Any] = dict(similarity=similarity, temperature=temperature)
         self.regression = dict(variance_lambda=variance_lambda, variance_floor=variance_floor, huber_delta=huber_delta)
         self.num_cycles, self.cycle_length = num_cycles, cycle_length
 
     def forward(self, videos: VideoGroup, cycles: tuple[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
-        """``loss_cycle``, the mean over frames.
+        """Compute ``loss_cycle``, the mean over frames.
 
         Args:
-            videos: Embeddings; not to be normalised, as the release trains them.
-            cycles: Videos and first frames of the cycles, see :func:`draw_cycles`, instead of what is drawn here.
+            videos: Embeddings ``(B, T, D)``, which are not normalised in the release.
+            cycles: Videos and first frames of the cycles, see :func:`draw_cycles`; None to draw them.
         """
         given = videos.complete()
         if cycles is None and self.num_cycles is not None:

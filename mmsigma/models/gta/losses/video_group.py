@@ -1,25 +1,28 @@
-"""What losses between videos of the same action are given, and which pairs of them they compare."""
+"""Groups of videos of the same action, which are the input of the alignment losses, and the pairs that they form."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-PAIRS = ('star', 'all')
+Pairs = Literal['star', 'all']
+PAIRS: tuple[Pairs, ...] = ('star', 'all')
 
 
 class VideoGroup(NamedTuple):
-    """Embeddings of the frames of B videos that show the same action, and where these frames were.
+    """Embeddings of the frames of B videos that show the same action, with their positions in the videos.
 
     Attributes:
-        embeddings: (B, T, D).
-        lengths: How many of the T frames each video has (B,), int64; None if all have T.
-        steps: Number of each frame in its video (B, T); None for 0, 1, ..., T - 1. They are compared on the CPU: leave
-            them there.
-        num_frames: Frames of each whole video (B,), of which ``steps`` are some; None for the lengths.
-        names: What errors call the videos.
-        transcripts: Labels of each video in order (K,), int64, if they are known; None for a video without.
+        embeddings: Embeddings ``(B, T, D)``.
+        lengths: Numbers of frames of the videos out of T, ``(B,)``, int64; None if all have T.
+        steps: Frame number of each embedding in its video, ``(B, T)``; None for 0, 1, ..., T - 1. They are compared on
+            the CPU and had better stay there.
+        num_frames: Numbers of frames of the whole videos, from which the frames were sampled, ``(B,)``; None for the
+            lengths.
+        names: Names of the videos in errors.
+        transcripts: Labels of each video in order, ``(K,)``, int64, or None for a video without; None if there are
+            none at all.
     """
 
     embeddings: Tensor
@@ -30,17 +33,17 @@ class VideoGroup(NamedTuple):
     transcripts: Sequence[Tensor | None] | None = None
 
     def complete(self, at_least: int = 2) -> 'CompleteGroup':
-        """Fill in what was left out, check it, and set what is beyond the lengths to 0.
+        """Replace what is None by its default, check everything, and set embeddings beyond the lengths to 0.
 
         Args:
             at_least: Number of videos that a loss needs.
 
         Returns:
-            Embeddings in float32, or float64 if they were.
+            Complete group, with embeddings in float32, or in float64 if they were.
 
         Raises:
-            ValueError: If there are fewer videos, shapes do not fit, a length is not within 1..T, or embeddings are not
-                finite; such videos are named.
+            ValueError: If there are too few videos, shapes do not match, a length is out of range, or embeddings are
+                not finite; the message names the videos of the latter.
         """
         embeddings = self.embeddings
         if embeddings.ndim != 3 or 0 in embeddings.shape:
@@ -65,14 +68,14 @@ class VideoGroup(NamedTuple):
         return CompleteGroup(embeddings, lengths, steps.to(device), num_frames, valid)
 
     def check_order(self, interleaved: bool = False) -> None:
-        """Check that the frames were sampled as a loss takes them.
+        """Check that the frames have the order that a loss expects.
 
         Args:
-            interleaved: They are anchor, positive, anchor, positive, and positives come before their anchors, unless
-                that is the first frame; otherwise all are in the order of time.
+            interleaved: Whether anchors and positives have to alternate, with each positive earlier in time than its
+                anchor, unless that is frame 0. Otherwise, all frames have to be in temporal order.
 
         Raises:
-            ValueError: If they are not; the first such video is named.
+            ValueError: If they have another order; the message names the first such video.
         """
         if self.steps is None:
             return
@@ -94,16 +97,17 @@ class VideoGroup(NamedTuple):
             )
 
     def equally_spaced(self) -> Tensor | None:
-        """Lengths (B,) of the videos up to where they are at their end, after which the last frame is repeated.
+        """Return the lengths ``(B,)`` of the videos without the repetitions of their last frame; None if all have T.
 
         Raises:
-            ValueError: If frames are not at equal distances in time until then; the first such video is named.
+            ValueError: If the frames before the repetitions are not at equal distances in time; the message names the
+                first such video.
         """
         if self.steps is None:
             return self.lengths
         steps, places = self.steps.cpu(), torch.arange(self.steps.shape[1])
         last = torch.full((len(steps), 1), len(places) - 1) if self.lengths is None else self.lengths.cpu()[:, None] - 1
-        line = steps[:, :1] + places * steps.diff(dim=1)[:, :1].sum(dim=1, keepdim=True)  # sum: 0 of a single step
+        line = steps[:, :1] + places * steps.diff(dim=1)[:, :1].sum(dim=1, keepdim=True)  # sum: 0 for a single step
         wrong = (steps != torch.minimum(line, steps.gather(1, last))) & (places <= last)
         if wrong.any():
             video = int(wrong.any(dim=1).nonzero()[0])
@@ -118,19 +122,19 @@ class VideoGroup(NamedTuple):
         return ', '.join(map(self.name_of, broken))
 
     def name_of(self, number: int) -> str:
-        """What an error calls a video."""
+        """Return the name of a video in errors."""
         return self.names[number] if self.names else f'video {number} of the group'
 
 
 class CompleteGroup(NamedTuple):
-    """:class:`VideoGroup` with everything there, and checked.
+    """Checked :class:`VideoGroup` in which nothing is None.
 
     Attributes:
-        embeddings: (B, T, D), 0 beyond the lengths.
-        lengths: (B,).
-        steps: (B, T).
-        num_frames: (B,).
-        valid: Which frames are within the lengths (B, T), bool.
+        embeddings: Embeddings ``(B, T, D)``, 0 beyond the lengths.
+        lengths: Numbers of frames of the videos, ``(B,)``.
+        steps: Frame numbers ``(B, T)``.
+        num_frames: Numbers of frames of the whole videos, ``(B,)``.
+        valid: Mask of the frames within the lengths, ``(B, T)``, bool.
     """
 
     embeddings: Tensor
@@ -140,13 +144,20 @@ class CompleteGroup(NamedTuple):
     valid: Tensor
 
 
-def pair_indices(batch: int, pairs: str, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
-    """First and second videos of the pairs (P,) each.
+def pair_indices(batch: int, pairs: Pairs, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+    """Return the first and the second videos of pairs.
 
-    ``'star'``: the first video with each other one, B - 1 pairs. ``'all'``: all ordered pairs, B (B - 1).
+    Args:
+        batch: Number B of videos.
+        pairs: ``'star'`` pairs the first video with each other one, in B - 1 pairs; ``'all'`` makes all B (B - 1)
+            ordered pairs.
+        device: Device of the result; None for the default device.
+
+    Returns:
+        Indices of the first and of the second videos, ``(P,)`` each, int64.
 
     Raises:
-        ValueError: If ``pairs`` is neither.
+        ValueError: If ``pairs`` is unknown.
     """
     if pairs not in PAIRS:
         raise ValueError(f'pairs must be one of {PAIRS}, got {pairs!r}')

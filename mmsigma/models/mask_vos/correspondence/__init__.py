@@ -1,1 +1,1 @@
-"""Schemes that learn correspondence, a file per method."""
+"""Correspondence schemes, one file per method."""

@@ -1,6 +1,6 @@
-"""Correspondence with anchors: the scheme of DUL (NeurIPS 2021) and of the Mask-VOS release."""
+"""Correspondence scheme with anchors, of DUL (NeurIPS 2021) and of the release of Mask-VOS (CVPR 2023)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,19 +12,19 @@ from mmsigma.models.interfaces import VisualEncoder
 from mmsigma.ops.view_geometry import warp_to_view
 from mmsigma.registry import MODELS
 
-Encode = Callable[[Tensor], Tensor]  # from images (N, 3, H, W) to keys (N, D, h, w) of unit length
+Encode = Callable[[Tensor], Tensor]  # encodes images (N, 3, H, W) as keys (N, D, h, w) of unit length
 
 
 @MODELS.register_module()
 class AnchorCorrespondence(nn.Module):
-    """That of DUL and of the Mask-VOS release: cells of the first frames of all clips are the classes.
+    """Scheme of DUL and of the Mask-VOS release, in which cells of the first frames of all clips are the classes.
 
     Args:
-        cross_weight: Of telling views of the first frame apart (0.1).
-        temporal_weight: Of classifying later frames (1).
-        grid: Anchors per side of a clip's first frame (8), on a grid with one random offset.
-        reference_grid: Cells per side that are told apart (4).
-        temperature: Divides similarities.
+        cross_weight: Weight of the cross-view term, which discriminates cells of the first frame (release: 0.1).
+        temporal_weight: Weight of the temporal term, which classifies later frames (release: 1).
+        grid: Number of anchors per side of the first frame of a clip (release: 8), on a grid with one random offset.
+        reference_grid: Number of cells per side for the cross-view term (release: 4).
+        temperature: Divisor of the similarities.
     """
 
     uses_keys = True
@@ -42,8 +42,18 @@ class AnchorCorrespondence(nn.Module):
         self.cross_weight, self.temporal_weight = cross_weight, temporal_weight
         self.grid, self.reference_grid, self.temperature = grid, reference_grid, temperature
 
-    def loss(self, keys: Tensor, clip: ClipViews, encode: Encode) -> dict[str, Tensor]:
-        """Losses of clips; the views have no gradient but in their first frame."""
+    def loss(self, keys: Tensor | None, clip: ClipViews, encode: Encode) -> dict[str, Tensor]:
+        """Compute the losses of clips.
+
+        Args:
+            keys: Keys of the images, ``(B, T, D, h, w)``.
+            clip: Clips with second views.
+            encode: Visual encoder, for the views; only their first frame gets a gradient.
+
+        Raises:
+            ValueError: If the clips have no second views, or the keys are smaller than the grid.
+        """
+        assert keys is not None
         size, (images, back) = keys.shape[-2:], second_views(clip)
         anchors, references = (random_grid(len(keys), size, side) for side in (self.grid, self.reference_grid))
         with torch.no_grad():
@@ -53,8 +63,16 @@ class AnchorCorrespondence(nn.Module):
         return {'loss_temporal': self.temporal_weight * found.temporal, 'loss_cross': self.cross_weight * found.cross}
 
 
-def random_grid(batch: int, size: tuple[int, int], side: int) -> Tensor:
-    """Cells (B, side ** 2), y * w + x, of grids spread over maps, each shifted as a whole by chance.
+def random_grid(batch: int, size: Sequence[int], side: int) -> Tensor:
+    """Draw grids of cells spread over maps, each with one random offset.
+
+    Args:
+        batch: Number B of grids.
+        size: Rows and columns (h, w) of the maps.
+        side: Number of cells per side of a grid.
+
+    Returns:
+        Indices y * w + x of the cells, ``(B, side ** 2)``.
 
     Raises:
         ValueError: If the maps are smaller than the grid.
@@ -70,9 +88,9 @@ class AnchorLosses(NamedTuple):
     """Result of :func:`anchor_losses`.
 
     Attributes:
-        temporal: Cells of later frames are classified among the anchors as their views are.
-        cross: Views of the first frame are told apart.
-        pseudo: Anchor of each cell of the views (B, T, h, w), counted over the batch.
+        temporal: Temporal term, which classifies cells of later frames like the views of these, a scalar.
+        cross: Cross-view term, which discriminates cells of the first frame, a scalar.
+        pseudo: Nearest anchor of each cell of the views, ``(B, T, h, w)``, numbered over the batch.
     """
 
     temporal: Tensor
@@ -88,26 +106,27 @@ def anchor_losses(
     references: Tensor,
     temperature: float = 0.05,
 ) -> AnchorLosses:
-    """Losses of the Mask-VOS release, which are those of DUL (NeurIPS 2021).
+    """Compute the losses of the Mask-VOS release, which are those of DUL (NeurIPS 2021).
 
-    Anchors are cells of the first frame of every clip. Whichever of its own clip's a cell of the second view is most
-    similar to, the first view has to be as well, among those of all clips. Of the second view only the first frame
-    has a gradient, in the cross-view term.
+    Anchors are cells of the first frame of every clip. The anchor of the own clip that a cell of the second view is
+    most similar to is the label of the corresponding cell of the first view, among the anchors of all clips. Of the
+    second view, only the first frame gets a gradient, from the cross-view term.
 
     Args:
-        first: Unit features of the first view (B, T, D, h, w).
-        second: Unit features of the second view, a flipped crop of the first (B, T, D, h, w).
-        back: From coordinates of the second view to those of the first (B, 2, 3).
-        anchors: Cells y * w + x of the first frame (B, A).
-        references: Cells of the second view's first frame to tell apart (B, R).
-        temperature: Divides similarities.
+        first: Features of the first view, ``(B, T, D, h, w)``, of unit length.
+        second: Features of the second view, a flipped crop of the first, ``(B, T, D, h, w)``, of unit length.
+        back: Affine maps from coordinates of the second view to those of the first, ``(B, 2, 3)``.
+        anchors: Indices y * w + x of the anchors in the first frame, ``(B, A)``.
+        references: Indices of the cells of the first frame of the second view for the cross-view term, ``(B, R)``.
+        temperature: Divisor of the similarities.
 
     Returns:
-        Both terms, unweighted (the release adds 0.1 times the second), and the pseudo labels.
+        Both terms without weights (the release adds 0.1 times the second), and the pseudo labels.
     """
     batch, time, _, height, width = first.shape
     count = anchors.shape[1]
-    bank = _cells(first[:, 0], anchors).flatten(0, 1)  # (B A, D)
+    bank = _cells(first[:, 0], anchors).flatten(0, 1)  # (B * A, D)
+    # similarities to the anchors of all clips: (B, T, B * A, h, w)
     logits = torch.einsum('btdhw,ad->btahw', first, bank) / temperature
     with torch.no_grad():
         own = bank.view(batch, count, -1)
@@ -122,5 +141,5 @@ def anchor_losses(
 
 
 def _cells(maps: Tensor, index: Tensor) -> Tensor:
-    """Cells (B, A, D) of maps (B, D, h, w)."""
+    """Gather cells ``(B, A, D)`` of maps ``(B, D, h, w)`` by their indices ``(B, A)``."""
     return maps.flatten(2).gather(2, index[:, None].expand(-1, maps.shape[1], -1)).transpose(1, 2)

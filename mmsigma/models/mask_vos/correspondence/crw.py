@@ -1,7 +1,7 @@
-"""The scheme of CRW (NeurIPS 2020): walks through the frames of a clip and back end where they began."""
+"""Correspondence scheme of CRW (NeurIPS 2020): random walks through the frames of a clip and back to their start."""
 
 import math
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,31 +12,33 @@ from mmsigma.models.interfaces import PatchKeyEncoder, VisualEncoder
 from mmsigma.ops.fast_linear import full_float32
 from mmsigma.registry import MODELS
 
+Nodes = Literal['patches', 'cells']
+
 
 @MODELS.register_module()
 class RandomWalkCorrespondence(nn.Module):
-    """CRW; its walks go through all frames of a clip.
+    """Scheme of CRW, whose walks pass through all frames of a clip.
 
     Args:
-        weight: Of the loss.
-        nodes: ``'patches'``: overlapping patches, each cut by chance, encoded alone and pooled, as CRW trains;
-            ``'cells'``: of the keys of whole frames, which takes no encoding of its own, but a cell knows its place
-            from the border that it sees.
-        patch_size: Side of a patch in pixels (64).
-        patch_stride: Pixels from one to the next (32): 7 x 7 in 256 x 256.
-        patch_scale: Range of the area kept of a patch.
-        cell_stride: Every so many cells are nodes; a walk multiplies matrices of nodes by nodes.
-        dropout: Share of the edges left out in training (0.1).
-        temperature: Divides similarities.
+        weight: Weight of the loss.
+        nodes: Nodes of the graph. ``'patches'`` are overlapping patches, randomly cropped, which are encoded separately
+            and pooled, as in CRW. ``'cells'`` are cells of the keys of whole frames, which need no further encoding,
+            but can infer their position from the border of the image.
+        patch_size: Side of a patch in pixels (CRW: 64).
+        patch_stride: Distance of neighbouring patches in pixels (CRW: 32, which gives 7 x 7 patches in 256 x 256).
+        patch_scale: Range of the area that is kept of a patch.
+        cell_stride: Stride of the cells that are nodes. A walk multiplies matrices of nodes by nodes.
+        dropout: Share of the edges to drop (CRW: 0.1).
+        temperature: Divisor of the similarities.
 
     Raises:
-        ValueError: If the kind of nodes is unknown.
+        ValueError: If ``nodes`` is unknown.
     """
 
     def __init__(
         self,
         weight: float = 1.0,
-        nodes: str = 'patches',
+        nodes: Nodes = 'patches',
         *,
         patch_size: int = 64,
         patch_stride: int = 32,
@@ -49,19 +51,25 @@ class RandomWalkCorrespondence(nn.Module):
         if nodes not in ('patches', 'cells'):
             raise ValueError(f"nodes must be 'patches' or 'cells', got {nodes!r}")
         self.weight, self.uses_keys = weight, nodes == 'cells'
-        self.encoder_interface = VisualEncoder if self.uses_keys else PatchKeyEncoder
-        self.patches = dict(size=patch_size, stride=patch_stride, scale=tuple(patch_scale))
+        self.encoder_interface: type[VisualEncoder] = VisualEncoder if self.uses_keys else PatchKeyEncoder
+        self.patches: dict[str, Any] = dict(size=patch_size, stride=patch_stride, scale=tuple(patch_scale))
         self.cell_stride, self.dropout, self.temperature = cell_stride, dropout, temperature
 
     def loss(self, keys: Tensor | None, clip: ClipViews, encoder: PatchKeyEncoder) -> dict[str, Tensor]:
-        """Loss of clips; the views are not needed."""
+        """Compute the loss of clips.
+
+        Args:
+            keys: Keys of the images, ``(B, T, D, h, w)``, for ``'cells'``; None for ``'patches'``.
+            clip: Clips, of which second views are ignored.
+            encoder: Visual encoder, for the patches.
+        """
         if keys is not None:
             first, every = self.cell_stride // 2, self.cell_stride
-            nodes = keys[..., first::every, first::every].flatten(3).transpose(1, 2)
+            nodes = keys[..., first::every, first::every].flatten(3).transpose(1, 2)  # (B, D, T, N)
         else:
-            patches = cut_patches(clip.images.flatten(0, 1), **self.patches)  # (B T, N, 3, P, P)
+            patches = cut_patches(clip.images.flatten(0, 1), **self.patches)  # (B * T, N, 3, P, P)
             nodes = encoder.pooled_keys(patches.flatten(0, 1)).unflatten(0, (*clip.images.shape[:2], -1))
-            nodes = nodes.permute(0, 3, 1, 2)
+            nodes = nodes.permute(0, 3, 1, 2)  # (B, T, N, D) -> (B, D, T, N)
         found = random_walk_loss(nodes, self.temperature, self.dropout)
         return {'loss_walk': self.weight * found.loss, 'walk_accuracy': found.accuracy[-1].detach()}
 
@@ -73,14 +81,17 @@ def cut_patches(
     scale: tuple[float, float] = (0.7, 0.9),
     ratio: tuple[float, float] = (3 / 4, 4 / 3),
 ) -> Tensor:
-    """Patches on a grid, of each a part by chance, enlarged to its size (B, N, C, size, size), row by row.
+    """Cut patches on a grid out of images, and resize a random crop of each to the size of the patch.
 
     Args:
-        images: (B, C, H, W).
-        size: Side in pixels.
-        stride: Pixels from one patch to the next.
-        scale: Range of the area of the part, relative to the patch.
-        ratio: Range of its width / height; drawn among those that fit into the patch.
+        images: Images ``(B, C, H, W)``.
+        size: Side of a patch in pixels.
+        stride: Distance of neighbouring patches in pixels.
+        scale: Range of the area of the crop, relative to the patch.
+        ratio: Range of the aspect ratio (width / height) of the crop, which is drawn among those that fit.
+
+    Returns:
+        Patches ``(B, N, C, size, size)``, row by row.
 
     Raises:
         ValueError: If no patch fits into the images.
@@ -97,21 +108,23 @@ def cut_patches(
     side = size * torch.stack([(area * aspect).sqrt(), (area / aspect).sqrt()], dim=-1)  # (B, N, 2)
     start = corner + draws[2:].movedim(0, -1) * (size - side)
     places = (torch.arange(size) + 0.5) / size
-    points = start[..., None, :] + places[:, None] * side[..., None, :]  # (B, N, size, 2), along each axis
+    points = start[..., None, :] + places[:, None] * side[..., None, :]  # (B, N, size, 2), coordinates along each axis
     points = 2 * points / torch.tensor([width, height]) - 1
+    # the crops of an image are sampled as one grid of N * size rows: (B, N, size, size, 2) -> (B, N * size, size, 2)
     x, y = (points[..., axis] for axis in (0, 1))
     grid = torch.stack([x[:, :, None].expand(-1, -1, size, -1), y[..., None].expand(-1, -1, -1, size)], dim=-1)
     parts = F.grid_sample(images, grid.flatten(1, 2).to(images), mode='bilinear', align_corners=False)
-    return parts.unflatten(2, (len(corner), size)).transpose(1, 2)
+    patches: Tensor = parts.unflatten(2, (len(corner), size)).transpose(1, 2)
+    return patches
 
 
 class WalkLoss(NamedTuple):
     """Result of :func:`random_walk_loss`.
 
     Attributes:
-        loss: Mean over the walks.
-        per_walk: Loss of the walks with 2, 3, ... steps forward (T - 2,).
-        accuracy: Share of nodes that most likely come back to themselves (T - 2,).
+        loss: Mean over the walks, a scalar.
+        per_walk: Losses of the walks with 2, 3, ... steps in each direction, ``(T - 2,)``.
+        accuracy: Shares of nodes whose most likely return is to themselves, ``(T - 2,)``.
     """
 
     loss: Tensor
@@ -126,7 +139,18 @@ def transitions(
     dropout: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Probabilities of steps from nodes of unit length (B, N, C) to others (B, M, C): (B, N, M), and back (B, M, N)."""
+    """Compute the transition probabilities between the nodes of two frames.
+
+    Args:
+        query: Nodes ``(B, N, D)``, of unit length.
+        memory: Nodes ``(B, M, D)``, of unit length.
+        temperature: Divisor of the similarities.
+        dropout: Share of the edges to drop, in each direction separately.
+        generator: Random generator of the dropout, on the CPU.
+
+    Returns:
+        Probabilities of steps from query to memory, ``(B, N, M)``, and back, ``(B, M, N)``.
+    """
     similarity = query @ memory.transpose(1, 2) / temperature
     both = similarity, similarity.transpose(1, 2)
     forth, back = (_drop(logits, dropout, generator).softmax(dim=2) for logits in both)
@@ -136,22 +160,23 @@ def transitions(
 def random_walk_loss(
     nodes: Tensor, temperature: float = 0.05, dropout: float = 0.0, generator: torch.Generator | None = None
 ) -> WalkLoss:
-    """Walks forward in time and the same way back should end where they began.
+    """Compute the loss of walks forward in time and back that do not end where they began.
 
-    Walks have 2 to T - 1 steps each way; a single step is left out, as in the release. Edges that are dropped are so in
-    one direction only: the release drops them in both by accident, working in place.
+    Walks have 2 to T - 1 steps in each direction; a single step is left out, as in the release. Edges are dropped in
+    each direction separately; the release, which works in place, accidentally drops them in both.
 
     Args:
-        nodes: Of unit length (B, C, T, N).
-        temperature: Divides similarities.
-        dropout: Share of edges to leave out, drawn for each step anew.
-        generator: Of what is dropped.
+        nodes: Nodes ``(B, D, T, N)``, of unit length.
+        temperature: Divisor of the similarities.
+        dropout: Share of the edges to drop, drawn for each step.
+        generator: Random generator of the dropout, on the CPU.
 
     Raises:
         ValueError: If there are fewer than three frames.
     """
     if nodes.shape[2] < 3:
         raise ValueError(f'walks need three frames or more, got {nodes.shape[2]}')
+    # T frames (B, N, D)
     frames = (nodes if nodes.dtype == torch.float64 else nodes.float()).permute(2, 0, 3, 1).unbind(0)
     with full_float32(nodes.device.type):  # products of many small probabilities
         steps = [transitions(*pair, temperature, dropout, generator) for pair in zip(frames, frames[1:], strict=False)]

@@ -1,4 +1,4 @@
-"""Short-term and long-term correspondence of Mask-VOS (CVPR 2023, section 3.1, equations 11 to 15)."""
+"""Correspondence scheme of Mask-VOS (CVPR 2023): short-term and long-term (section 3.1, equations 11 to 15)."""
 
 from collections.abc import Callable
 
@@ -11,19 +11,19 @@ from mmsigma.models.interfaces import VisualEncoder
 from mmsigma.ops.view_geometry import warp_to_view
 from mmsigma.registry import MODELS
 
-Encode = Callable[[Tensor], Tensor]  # from images (N, 3, H, W) to keys (N, D, h, w) of unit length
+Encode = Callable[[Tensor], Tensor]  # encodes images (N, 3, H, W) as keys (N, D, h, w) of unit length
 
 
 @MODELS.register_module()
 class ShortLongCorrespondence(nn.Module):
-    """The paper's: neighbouring frames match place by place, distant ones as their views do (equations 11 to 15).
+    """Scheme of the paper: neighbouring frames match at equal positions, distant ones as their views do.
 
     Frames 0 and 1 of a clip are neighbours, frame 2 is distant.
 
     Args:
-        short_weight: Of the short-term loss (the paper: 0.1); 0 leaves it out.
-        long_weight: Of the long-term loss (the paper: 0.5); 0 leaves it out.
-        temperature: Divides the cosine similarity; the paper writes none.
+        short_weight: Weight of the short-term loss (paper: 0.1); 0 leaves it out.
+        long_weight: Weight of the long-term loss (paper: 0.5); 0 leaves it out.
+        temperature: Divisor of the cosine similarity, which the paper does not have.
     """
 
     uses_keys = True
@@ -33,14 +33,18 @@ class ShortLongCorrespondence(nn.Module):
         super().__init__()
         self.short_weight, self.long_weight, self.temperature = short_weight, long_weight, temperature
 
-    def loss(self, keys: Tensor, clip: ClipViews, encode: Encode) -> dict[str, Tensor]:
-        """Losses of clips.
+    def loss(self, keys: Tensor | None, clip: ClipViews, encode: Encode) -> dict[str, Tensor]:
+        """Compute the losses of clips.
 
         Args:
-            keys: Of the images (B, T, D, h, w).
-            clip: The clips.
-            encode: For the views.
+            keys: Keys of the images, ``(B, T, D, h, w)``.
+            clip: Clips with second views.
+            encode: Visual encoder, for the views.
+
+        Raises:
+            ValueError: If the clips have no second views.
         """
+        assert keys is not None
         losses = {}
         views, back = second_views(clip)
         if self.short_weight:
@@ -55,15 +59,15 @@ class ShortLongCorrespondence(nn.Module):
 
 
 def short_term_loss(features: Tensor, views: Tensor, temperature: float = 0.05) -> Tensor:
-    """Neighbouring frames: a cell matches the one at its place, among all cells of the other frame (equation 12).
+    """Match each cell to the cell at its position, among all cells of the neighbouring frame (equation 12).
 
     Args:
-        features: Of frame t + 1, warped to the view (P, D, h, w).
-        views: Of the view of frame t (P, D, h, w).
-        temperature: Divides the cosine similarity; the paper has none.
+        features: Features of frame t + 1, warped to the view, ``(P, D, h, w)``.
+        views: Features of the view of frame t, ``(P, D, h, w)``.
+        temperature: Divisor of the cosine similarity, which the paper does not have.
 
     Returns:
-        Mean over cells and pairs.
+        Cross-entropy, averaged over cells and pairs, a scalar.
     """
     logits = _similarity(features, views) / temperature
     place = torch.arange(logits.shape[-1], device=logits.device).expand(len(logits), -1)
@@ -71,16 +75,16 @@ def short_term_loss(features: Tensor, views: Tensor, temperature: float = 0.05) 
 
 
 def long_term_loss(features: Tensor, views: Tensor, frames: Tensor, temperature: float = 0.05) -> Tensor:
-    """Distant frames: a cell matches what its view matches best (equations 14 and 15); the match is not differentiated.
+    """Match each cell to the best match of its view in a distant frame (equations 14 and 15).
 
     Args:
-        features: Of frame t', warped to the view (P, D, h, w).
-        views: Of the view of frame t' (P, D, h, w).
-        frames: Of frame t as it is (P, D, h, w).
-        temperature: Divides the cosine similarity; the paper has none.
+        features: Features of frame t', warped to the view, ``(P, D, h, w)``.
+        views: Features of the view of frame t', ``(P, D, h, w)``; their match has no gradient.
+        frames: Features of frame t itself, ``(P, D, h, w)``.
+        temperature: Divisor of the cosine similarity, which the paper does not have.
 
     Returns:
-        Mean over cells and pairs.
+        Cross-entropy, averaged over cells and pairs, a scalar.
     """
     match = best_match(views, frames)
     logits = _similarity(features, frames) / temperature
@@ -89,11 +93,11 @@ def long_term_loss(features: Tensor, views: Tensor, frames: Tensor, temperature:
 
 @torch.no_grad()
 def best_match(query: Tensor, memory: Tensor) -> Tensor:
-    """The most similar cell of ``memory`` (P, D, h, w) for each cell of ``query``, (P, h * w)."""
+    """Return the most similar cell of ``memory`` for each cell of ``query``, both ``(P, D, h, w)``: ``(P, h * w)``."""
     return _similarity(query, memory).argmax(dim=2)
 
 
 def _similarity(query: Tensor, memory: Tensor) -> Tensor:
-    """Cosine similarities (P, cells of the query, cells of the memory)."""
+    """Compute cosine similarities of all cells, ``(P, h * w of the query, h * w of the memory)``."""
     query, memory = (F.normalize(maps.flatten(2), dim=1) for maps in (query, memory))
     return query.transpose(1, 2) @ memory
