@@ -12,7 +12,7 @@ import pytest
 from scipy.io import savemat
 
 from mmsigma.datasets import PhaseVideoDataset
-from mmsigma.datasets.alignment.penn_action import COUNTS, NUM_PHASES, action_name, published_counts
+from mmsigma.datasets.alignment.penn_action import NUM_PHASES
 from tests.datasets.clips import index_of, write_video
 from tests.tensorflow_files import sequence_example, write_records
 
@@ -144,15 +144,6 @@ class TestPennAction:
         (root / 'labels' / '0004.mat').write_bytes(b'x' * 200)
         assert '0004.mat is not an annotation of Penn Action' in convert('penn_action').errors
 
-    def test_published_counts(self) -> None:
-        totals = {
-            source: [sum(pair[part] for pair in published_counts(source).values()) for part in ('train', 'val')]
-            for source in COUNTS
-        }
-        assert totals['GTA'] == [1172, 978] and totals['CARL'] == [1140, 966]
-        assert [action_name(name) for name in ('bowling', 'pushups', 'squats', 'situp')] == [
-            'bowl', 'pushup', 'squat', 'situp'
-        ]  # fmt: skip
 
     def test_records(self, tmp_path: Path, convert) -> None:
         folder = tmp_path / 'records'

@@ -14,7 +14,6 @@ from scipy.io import savemat
 
 from mmsigma.datasets import VideoDataset
 from mmsigma.datasets.transforms import ReadImageClip
-from mmsigma.datasets.videos.lists import index_videos
 from mmsigma.io.video import FrameReader
 from tests.datasets.clips import index_of, write_video
 
@@ -132,11 +131,6 @@ def test_ucf101_annotations_that_contradict_themselves(ucf101: Path, convert, fi
     assert result.status == 1 and file in result.errors and not list(ucf101.glob('*.txt'))
 
 
-def test_videos_of_the_same_name_are_an_error(ucf101: Path) -> None:
-    write(ucf101 / 'small' / 'v_ApplyEyeMakeup_g01_c01.avi')
-    with pytest.raises(ValueError, match='small/v_ApplyEyeMakeup_g01_c01.avi and .*--videos'):
-        index_videos(ucf101)
-    assert len(index_videos(ucf101, 'videos')) == 4
 
 
 def test_linked_folders_are_searched_once(ucf101: Path, convert) -> None:
@@ -144,7 +138,7 @@ def test_linked_folders_are_searched_once(ucf101: Path, convert) -> None:
     (ucf101 / 'videos').symlink_to(ucf101.parent / f'{ucf101.name}_elsewhere')
     (ucf101 / 'videos' / 'loop').symlink_to(ucf101)
     assert convert('ucf101').status == 0
-    assert len(read(ucf101, 'train_split1')) == 2 and len(index_videos(ucf101)) == 4
+    assert len(read(ucf101, 'train_split1')) == 2
 
 
 def test_hmdb51(tmp_path: Path, convert) -> None:
