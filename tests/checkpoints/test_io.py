@@ -190,5 +190,3 @@ class TestLoadingIntoAModel:
 def build(depth: int) -> nn.Module:
     blocks = nn.ModuleList([nn.Linear(2, 2) for _ in range(depth)])
     return nn.ModuleDict(dict(backbone=nn.ModuleDict(dict(blocks=blocks)), head=nn.Linear(2, 3)))
-
-

@@ -6,26 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
 from mmsigma.datasets import PseudoMaskRounds, VideoDataset
 from mmsigma.engine.reclustering import ReclusterSettings, cluster_frames, recluster
 from mmsigma.io.video import write_mp4
+from tests.engine.fakes import Colours
 from tests.ops.test_space_time_clustering import two_of_a_kind
 from tests.vos_data import draw_video, write_frames
-
-
-class Colours(nn.Module):
-    """Mean colours of cells of 8 pixels."""
-
-    stride = 8
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pool, self.scale = nn.AvgPool2d(8), nn.Parameter(torch.ones(()))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.pool(images) * self.scale
 
 
 def folders(root: Path, **lengths: int) -> list[str]:

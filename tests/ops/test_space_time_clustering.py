@@ -92,5 +92,3 @@ def test_what_is_refused() -> None:
         cluster_videos(features)
     with pytest.raises(ValueError, match='three channels or more, got 2'):
         space_time_code((2, 2, 2), 2)
-
-

@@ -144,7 +144,6 @@ class TestPennAction:
         (root / 'labels' / '0004.mat').write_bytes(b'x' * 200)
         assert '0004.mat is not an annotation of Penn Action' in convert('penn_action').errors
 
-
     def test_records(self, tmp_path: Path, convert) -> None:
         folder = tmp_path / 'records'
         for part, count in (('train', 3), ('val', 2)):

@@ -131,8 +131,6 @@ def test_ucf101_annotations_that_contradict_themselves(ucf101: Path, convert, fi
     assert result.status == 1 and file in result.errors and not list(ucf101.glob('*.txt'))
 
 
-
-
 def test_linked_folders_are_searched_once(ucf101: Path, convert) -> None:
     (ucf101 / 'videos').rename(ucf101.parent / f'{ucf101.name}_elsewhere')
     (ucf101 / 'videos').symlink_to(ucf101.parent / f'{ucf101.name}_elsewhere')

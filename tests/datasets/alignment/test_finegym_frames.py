@@ -143,7 +143,10 @@ class TestLayouts:
     def test_events_have_a_background(self) -> None:
         video = event_video('e', FLOOR, self.ELEMENTS, CLIP)
         assert (video.path, video.name, video.label) == ('e.mp4', 'e', 1)
-        assert video.segments == ((0, 2, -1), (2, 6, 12), (6, 10, -1), (10, 14, 6), (14, 20, -1), (20, 25, 7), (25, 30, -1))  # fmt: skip
+        assert video.segments == (
+            *((0, 2, -1), (2, 6, 12), (6, 10, -1), (10, 14, 6)),
+            *((14, 20, -1), (20, 25, 7), (25, 30, -1)),
+        )
         staged = event(1, a=[[0.1, 0.3], [0.3, 0.5]])
         assert event_video('e', staged, dict(a=4), CLIP).segments == ((0, 3, -1), (3, 6, 4), (6, 30, -1))
 
@@ -155,8 +158,9 @@ class TestLayouts:
         assert turned.segments == ((2, 6, 12), (10, 14, 6), (20, 25, 7))
 
     @pytest.mark.parametrize(
-        ('elements', 'whole'), [(dict(first=12, middle=6), True), (dict(middle=6), False), (dict(first=12, gone=6), False)]
-    )  # fmt: skip
+        ('elements', 'whole'),
+        [(dict(first=12, middle=6), True), (dict(middle=6), False), (dict(first=12, gone=6), False)],
+    )
     def test_events_that_lack_a_set_are_dropped_on_demand(self, elements: dict, whole: bool) -> None:
         sets = dict(leaps=[6, 7], turns=[12])
         assert organised_video('e', FLOOR, elements, CLIP, sets=sets) is not None

@@ -36,8 +36,14 @@ def test_published_counts() -> None:
 
 @pytest.mark.parametrize(
     ('name', 'action'),
-    [('bowling', 'bowl'), ('pushups', 'pushup'), ('squats', 'squat'), ('situp', 'situp'), ('bench_presses', 'bench_press')],
-)  # fmt: skip
+    [
+        ('bowling', 'bowl'),
+        ('pushups', 'pushup'),
+        ('squats', 'squat'),
+        ('situp', 'situp'),
+        ('bench_presses', 'bench_press'),
+    ],
+)
 def test_other_spellings(name: str, action: str) -> None:
     assert action_name(name) == action
 

@@ -57,7 +57,9 @@ def test_rotation_is_clockwise_on_screen() -> None:
     angles = np.linspace(-4, 4, 6).reshape(2, 3)
     matrices = rotation(angles)
     assert matrices.shape == (2, 3, 2, 2)
-    np.testing.assert_allclose(matrices @ matrices.swapaxes(-1, -2), np.broadcast_to(np.eye(2), (2, 3, 2, 2)), atol=1e-12)
+    np.testing.assert_allclose(
+        matrices @ matrices.swapaxes(-1, -2), np.broadcast_to(np.eye(2), (2, 3, 2, 2)), atol=1e-12
+    )
     np.testing.assert_allclose(rotation(0.3) @ rotation(0.4), rotation(0.7))
 
 

@@ -231,7 +231,6 @@ class TestRandomness:
         dataset[index]
         assert (np.random.get_state()[1] == before[0]).all() and random.getstate() == before[1]
 
-
     def test_python_and_numpy_are_seeded(self, videos: Path) -> None:
         def draw(results: dict) -> tuple[float, float]:
             return random.random(), np.random.rand()

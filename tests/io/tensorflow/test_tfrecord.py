@@ -44,4 +44,3 @@ class TestRecords:
                 list(read_records(path))
         with pytest.raises(ValueError, match='record 0 is not a SequenceExample'):
             list(read_sequence_examples(write_records(path, [b'\xff' * 12])))
-
