@@ -2,9 +2,7 @@
 
 import json
 import pickle
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +13,7 @@ from mmsigma.datasets import PhaseVideoDataset
 from mmsigma.datasets.alignment.penn_action import NUM_PHASES
 from tests.datasets.clips import index_of, write_video
 from tests.tensorflow_files import sequence_example, write_records
+from tests.tools.converting import lines
 
 READ = [
     dict(type='ReadClip', decoder='frames', sampling=dict(type='SampleAllFrames')),
@@ -22,19 +21,9 @@ READ = [
 ]
 
 
-@pytest.fixture
-def convert(run_tool: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
-    """Runs a converter, given by its name, on the data set in ``tmp_path``."""
-    return lambda name, *args: run_tool(f'tools/dataset_converters/{name}.py', tmp_path, *args)
-
-
 def picture(index: int) -> bytes:
     """A JPEG that tells its index, see :func:`tests.datasets.clips.index_of`."""
     return cv2.imencode('.jpg', np.full((24, 32, 3), 20 + 8 * index, np.uint8))[1].tobytes()
-
-
-def lines(path: Path) -> list[str]:
-    return path.read_text().splitlines()
 
 
 class TestPennAction:
