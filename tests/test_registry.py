@@ -49,6 +49,15 @@ def test_entries_are_found(name: str, entry: str, module: str) -> None:
     assert OURS[name].get(entry).__module__ == module
 
 
+@pytest.mark.parametrize('name', OURS)
+def test_whatever_registers_an_entry_is_found_without_its_import(name: str) -> None:
+    OURS[name].import_from_location()
+    areas = {place.split('.')[1] for place in OURS[name]._locations}
+    own = {entry.__module__ for entry in OURS[name].module_dict.values() if entry.__module__.startswith('mmsigma.')}
+    own.discard('mmsigma.compat')  # the package engine registers what is there
+    assert {module.split('.')[1] for module in own} <= areas
+
+
 def test_registries_alone_import_no_models() -> None:
     code = (
         'import sys; import mmsigma.registry; '

@@ -53,6 +53,7 @@ def run_of(model: torch.nn.Module, folder: Path, **others) -> FakeRunner:
 def test_the_same_clips_in_every_epoch(model: torch.nn.Module, tmp_path: Path) -> None:
     runner = run_of(model, tmp_path)
     for epoch in range(2):
+        runner.epoch = epoch
         PicturesHook(num_clips=3, num_prototypes=2).draw(runner, tmp_path / str(epoch))
     drawn = [(int(index), index.seed) for index in runner.train_dataloader.dataset.seen]
     assert drawn[:3] == [(0, (0, 0, 0)), (6, (0, 0, 6)), (12, (0, 0, 12))] and drawn[3:] == drawn[:3]

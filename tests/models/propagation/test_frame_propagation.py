@@ -41,10 +41,12 @@ def test_precision_is_that_of_encoder_and_memory(precision: str) -> None:
     model = Counting(dict(type='ResNetEncoder', depth=18, out_stage=3), precision=precision).eval()
     image, dtype = torch.randn(1, 3, 32, 32), getattr(torch, precision)
     features = model.encode(image)
-    exact = model.backbone(image)[0].permute(1, 2, 0)
+    exact = model.backbone(image)[0].detach().permute(1, 2, 0)
     assert features.dtype == dtype and not features.requires_grad
     assert torch.equal(features.float(), exact) == (precision == 'float32')
     torch.testing.assert_close(features.float(), exact, rtol=0, atol=0.05 * float(exact.abs().max()))
+    # also of an encoder that takes no part in autocast
+    assert Counting(COLOURS, precision=precision).encode(image).dtype == dtype
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 

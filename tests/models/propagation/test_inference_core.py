@@ -86,18 +86,21 @@ def test_masks_with_known_and_new_ids() -> None:
     assert found[1] == [0, 4, 0, 6, 0, 0, 0, 0]  # what the mask says about 4 is ignored
 
 
+class Coarse(Mover):
+    """Has cells of two pixels, of which an object gets the whole or nothing."""
+
+    def __call__(self, picture: np.ndarray, masks: Tensor | None) -> Tensor:
+        cells = super().__call__(picture, masks)[..., ::2]
+        return cells.repeat_interleave(2, dim=2)
+
+
 @pytest.mark.parametrize('keep_given', [True, False])
 def test_masks_are_results_or_what_is_left_of_them(keep_given: bool) -> None:
-    class Coarse(Mover):
-        """Has cells of two pixels, of which an object gets the whole or nothing."""
-
-        def __call__(self, picture: np.ndarray, masks: Tensor | None) -> Tensor:
-            cells = super().__call__(picture, masks)[..., ::2]
-            return cells.repeat_interleave(2, dim=2)
-
-    first = mask(0, 0, 3, 0, 0, 3)
-    found = run(InferenceCore(Coarse(), keep_given), 1, {0: first})
-    assert found == [first[0].tolist() if keep_given else [0, 0, 3, 3, 0, 0, 0, 0]]
+    first, second = mask(0, 0, 3, 0, 0, 3), mask(0, 0, 0, 0, 0, 0, 9)
+    found = run(InferenceCore(Coarse(), keep_given), 2, {0: first, 1: second})
+    assert found[0] == [first[0].tolist(), [0, 0, 3, 3, 0, 0, 0, 0]][not keep_given]
+    # of the cell of the new one, what its mask leaves out is background
+    assert found[1][6:] == ([9, 0] if keep_given else [9, 9])
 
 
 def test_what_does_not_fit_is_refused() -> None:
