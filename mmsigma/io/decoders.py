@@ -69,12 +69,15 @@ class FolderReader:
             try:
                 read[number] = read_picture(self.pictures[number])
             except (OSError, ValueError) as error:
-                raise UnreadableVideoError(self.path, str(error)) from error
+                reason = str(error).replace(f'{self.pictures[number].parent}/', '')
+                raise UnreadableVideoError(self.path, reason) from error
         first = min(read)
         for number, picture in read.items():  # all frames of a clip are cropped at the same position
             if picture.shape != read[first].shape:
                 sizes = [f'{self.pictures[n].name} is {read[n].shape[1]} x {read[n].shape[0]}' for n in (first, number)]
-                raise UnreadableVideoError(self.path, f'all images must have the same size: {", ".join(sizes)}')
+                raise UnreadableVideoError(
+                    self.path, f'all images of a video must have the same size: {", ".join(sizes)}'
+                )
         return [read[number] for number in numbers]
 
     def close(self) -> None:

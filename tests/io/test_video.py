@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mmsigma.io.pictures import list_pictures
-from mmsigma.io.video import FrameReader, write_mp4
+from mmsigma.io.video import FrameReader, frame_times, read_frames, write_mp4
+from tests.io.odd_videos import decoded, write
 
 
 def gradient(number: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
@@ -43,6 +44,7 @@ def test_numbers_in_names_count_as_numbers(tmp_path: Path) -> None:
     for name in names[::-1]:
         cv2.imwrite(str(tmp_path / f'{name}.png'), gradient(1))
     assert FrameReader(tmp_path).names == names
+    assert [path.stem for path in list_pictures(tmp_path)] == names
     assert [path.stem for path in list_pictures(tmp_path, {'10', '2'})] == ['2', '10']
 
 
@@ -74,3 +76,30 @@ def test_a_video_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='no frame to write'):
         write_mp4(path, [], fps=5)
     assert path.read_bytes() == before
+
+
+def test_frames_of_a_file_and_of_a_folder(tmp_path: Path) -> None:
+    path = write(tmp_path / 'a.mkv', 20)
+    expected = decoded(path)
+    np.testing.assert_array_equal(read_frames(path), expected)
+    np.testing.assert_array_equal(read_frames(path, [7, 0, 7]), [expected[7], expected[0], expected[7]])
+    folder = tmp_path / 'frames'
+    folder.mkdir()
+    for number in range(3):
+        cv2.imwrite(str(folder / f'{number}.png'), gradient(number)[..., ::-1])
+    np.testing.assert_array_equal(read_frames(folder, [2]), [gradient(2)])
+    with pytest.raises(IndexError, match='a.mkv has frames 0 to 19'):
+        read_frames(path, [20])
+
+
+def test_times(tmp_path: Path) -> None:
+    path = write(tmp_path / 'a.mp4', 20)
+    np.testing.assert_allclose(frame_times(path), np.arange(20) / 25, atol=1e-4)
+    np.testing.assert_allclose(FrameReader(path).times(), np.arange(20) / 25, atol=1e-4)
+
+
+def test_any_order_of_reading(tmp_path: Path) -> None:
+    path = write(tmp_path / 'a.mp4', 30)
+    expected, reader = decoded(path), FrameReader(path)
+    for number in (0, 1, 2, 7, 3, 4, 29, 0, 1, 28, 29):
+        np.testing.assert_array_equal(reader.read(number), expected[number], err_msg=str(number))
