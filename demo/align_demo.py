@@ -63,11 +63,12 @@ def write_table(path: Path, aligned: 'Aligned', how: 'Way', columns: dict[str, n
     from mmsigma.io.tables import write_csv
 
     matches, frames = aligned.matches(how).numpy(), np.arange(len(aligned.first.embeddings))
+    seconds, matched = aligned.first.seconds(), aligned.second.seconds()
     table = {
         'frame': frames,
-        'seconds': frames / aligned.first.fps,
+        'seconds': seconds,
         'matched_frame': matches,
-        'matched_seconds': matches / aligned.second.fps,
+        'matched_seconds': matched[matches],
         **{name: values for name, values in columns.items() if values.ndim == 1},
     }
     write_csv(path, [tuple(table), *zip(*(values.tolist() for values in table.values()), strict=True)])
@@ -103,7 +104,7 @@ def write_results(infer: 'VideoAligner', args: argparse.Namespace, bar: Progress
     if args.anomaly is not None:
         columns['anomaly'] = infer.anomaly(aligned.first, typical or [aligned.second])
         written.append(out / 'anomaly.png')
-        draw_anomaly(columns['anomaly'], written[-1], fps=readers[0].fps, name=aligned.first.name)
+        draw_anomaly(columns['anomaly'], written[-1], times=readers[0].times(), name=aligned.first.name)
     names, pictures = (aligned.first.name, aligned.second.name), (pick_frames(readers[0]), pick_frames(readers[1]))
     draw_alignment(aligned.cost, aligned.pairs(args.how), written[0], names=names, frames=pictures)
     write_table(written[1], aligned, args.how, columns)

@@ -140,7 +140,7 @@ def test_decoder_for_avi_files_with_b_frames(name: str) -> None:
     cfg = load(name)
     loaders = [cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]
     loaders.append((cfg.test_cfg or {}).get('bank_dataloader'))
-    assert {loader.dataset.pipeline[0].decoder for loader in loaders if loader} == {'pyav'}
+    assert {loader.dataset.pipeline[0].decoder for loader in loaders if loader} == {'auto'}
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ data_root = 'data/ucfrep'
 ann_file_train = 'train'
 ann_file_val = 'val'
 ann_file_test = ann_file_val
-# pyav, decord or torchcodec; the last two return wrong frames of UCF101's AVI files with B-frames
-decoder = 'pyav'
+# decord and torchcodec are not trusted with UCF101's AVI files with B-frames
+decoder = 'auto'
 img_size = 224
 epochs = 100
 batch_size = 4

@@ -34,12 +34,18 @@ class EmbeddedVideo(NamedTuple):
     Attributes:
         name: Name of the file without suffix, or of the folder of frames.
         embeddings: Embeddings of the frames, ``(L, D)``, float32, on the CPU.
-        fps: Frames per second.
+        fps: Frames per second, on average.
+        times: Time of every frame in seconds, ``(L,)``; None if frames follow each other at a constant rate.
     """
 
     name: str
     embeddings: Tensor
     fps: float
+    times: np.ndarray | None = None
+
+    def seconds(self) -> np.ndarray:
+        """Return the time of every frame in seconds after the first one, ``(L,)``."""
+        return np.arange(len(self.embeddings)) / self.fps if self.times is None else self.times
 
 
 class Aligned(NamedTuple):
@@ -129,7 +135,7 @@ class Aligned(NamedTuple):
 
         It allows playing the sound of the second video in step with the first.
         """
-        return self.transfer(np.arange(len(self.second.embeddings)) / self.second.fps, how, 'mean')
+        return self.transfer(self.second.seconds(), how, 'mean')
 
 
 def align(first: EmbeddedVideo, second: EmbeddedVideo, cost: Cost = 'sqeuclidean', temperature: float = 0.1) -> Aligned:
@@ -246,7 +252,10 @@ class VideoAligner:
             if progress is not None:
                 progress(done, len(frames))
         return EmbeddedVideo(
-            frames.path.name if frames.path.is_dir() else frames.path.stem, torch.cat(parts), frames.fps
+            frames.path.name if frames.path.is_dir() else frames.path.stem,
+            torch.cat(parts),
+            frames.fps,
+            frames.times(),
         )
 
     def _stream(self, frames: FrameReader) -> Iterator[Embedded]:

@@ -90,6 +90,7 @@ class FrameReader:
             raise ValueError(f'{path} has no frames')
         self._stream: Iterator[npt.NDArray[np.uint8]] = iter(())
         self._next = 0
+        self._times: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -100,7 +101,9 @@ class FrameReader:
 
     def times(self) -> npt.NDArray[np.float64]:
         """Return the time of every frame, in seconds after the first one, ``(T,)``."""
-        return np.arange(len(self)) / self.fps if self._video is None else self._video.times()
+        if self._times is None:
+            self._times = np.arange(len(self)) / self.fps if self._video is None else self._video.times()
+        return self._times
 
     def read(self, number: int) -> npt.NDArray[np.uint8]:
         """Read the RGB frame of a given number, ``(H, W, 3)``, uint8; fastest for one number after the other.

@@ -57,13 +57,15 @@ def draw_alignment(
     _save(figure, out)
 
 
-def draw_anomaly(curve: Sequence[float] | np.ndarray, out: str | Path, *, fps: float = 1.0, name: str = '') -> None:
+def draw_anomaly(
+    curve: Sequence[float] | np.ndarray, out: str | Path, *, times: np.ndarray | None = None, name: str = ''
+) -> None:
     """Draw the distance of each frame to the nearest frame of typical videos over time, and mark the largest.
 
     Args:
         curve: Distances ``(L,)``.
         out: Image file to write.
-        fps: Frames per second.
+        times: Time of every frame in seconds, ``(L,)``; None for one second per frame.
         name: Name of the video.
 
     Raises:
@@ -73,7 +75,7 @@ def draw_anomaly(curve: Sequence[float] | np.ndarray, out: str | Path, *, fps: f
     values = np.asarray(curve, dtype=float)
     if not len(values):
         raise ValueError(f'there is no frame to draw in {out}')
-    seconds, peak = np.arange(len(values)) / fps, int(values.argmax())
+    seconds, peak = np.arange(len(values)) if times is None else times, int(values.argmax())
     figure = _pyplot().figure(figsize=(8, 3), layout='constrained')
     axis = figure.add_subplot()
     axis.plot(seconds, values)
@@ -120,7 +122,7 @@ def _captioned(video: FrameReader, number: int, size: tuple[int, int]) -> np.nda
     """Read and resize a frame, and write its time and the video's name below it."""
     frame = cv2.resize(video.read(number), size, interpolation=cv2.INTER_AREA)
     frame = cv2.copyMakeBorder(frame, 0, _CAPTION, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
-    text = f'{number / video.fps:.2f} s  {video.path.stem}'
+    text = f'{video.times()[number]:.2f} s  {video.path.stem}'
     place = (4, size[1] + _CAPTION - 7)
     return cv2.putText(frame, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
 

@@ -79,9 +79,7 @@ class TestPlainFiles:
     )
     def test_and_with_no_others(self, tmp_path: Path, name: str, codec: str, what: str) -> None:
         path = write(tmp_path / name, codec=codec)
-        with pytest.raises(
-            UnreadableVideoError, match=rf'decord cannot be trusted with it \({what}.*decoder=auto'
-        ):
+        with pytest.raises(UnreadableVideoError, match=rf'decord cannot be trusted with it \({what}.*decoder=auto'):
             open_video(path, 'decord')
         np.testing.assert_array_equal(open_video(path).read([9]), [decoded(path)[9]])
 

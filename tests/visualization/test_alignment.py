@@ -72,7 +72,7 @@ def test_table_path_and_frames_are_drawn(tmp_path: Path, figures: list[Any]) -> 
 
 
 def test_the_largest_anomaly_is_marked(tmp_path: Path, figures: list[Any]) -> None:
-    draw_anomaly([0, 0.5, 2, 1], tmp_path / 'curve.png', fps=4, name='mine')
+    draw_anomaly([0, 0.5, 2, 1], tmp_path / 'curve.png', times=np.arange(4) / 4, name='mine')
     curve, mark = figures[0].axes[0].lines
     np.testing.assert_array_equal(curve.get_xydata(), [[0, 0], [0.25, 0.5], [0.5, 2], [0.75, 1]])
     np.testing.assert_array_equal(mark.get_xydata(), [[0.5, 2]])

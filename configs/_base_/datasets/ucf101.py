@@ -4,8 +4,8 @@ data_root = 'data/ucf101'
 ann_file_train = 'train_split1.txt'
 ann_file_val = 'test_split1.txt'
 ann_file_test = ann_file_val
-# decord and torchcodec return wrong frames of AVI files with B-frames, which these are
-decoder = 'pyav'
+# decord and torchcodec are not trusted with AVI files with B-frames, which these are
+decoder = 'auto'
 batch_size = 16
 num_workers = 8
 num_clips = 5
