@@ -44,7 +44,7 @@ def test_counting(name):
     assert cfg.train_dataloader.dataset.samples_per_video == 10 and cfg.test_dataloader.dataset.strict
     sampling = cfg.train_dataloader.dataset.pipeline[0].sampling
     assert (sampling.min_cycles, sampling.max_frames) == (2, 300)
-    assert cfg.train_dataloader.dataset.pipeline[0].decoder == cfg.test_dataloader.dataset.pipeline[0].decoder == 'pyav'
+    assert cfg.train_dataloader.dataset.pipeline[0].decoder == cfg.test_dataloader.dataset.pipeline[0].decoder == 'auto'
     assert cfg.model.num_steps == 11 and cfg.model.reference_padding == name.endswith('code')
 
 
