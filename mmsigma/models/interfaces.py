@@ -1,9 +1,9 @@
 """Protocols between an algorithm and the parts that its config names, which parts of your own have to satisfy.
 
 A part is any ``nn.Module`` (any object where the protocol says so) with the members of its protocol; it need not
-inherit from anything. Algorithms build their parts with :func:`mmsigma.models.parts.build_part`, which checks them at once, so that a
-missing member is reported when the model is built, not in the first step of training. ``docs/interfaces.md`` lists all
-protocols and the places that ask for them.
+inherit from anything. Algorithms build their parts with :func:`mmsigma.models.parts.build_part`, which checks them at
+once, so that a missing member is reported when the model is built, not in the first step of training.
+``docs/interfaces.md`` lists all protocols and the places that ask for them.
 
 Letters in shapes: B clips or images, C channels, T frames, H x W pixels, h x w cells, D feature channels, N tokens.
 """

@@ -5,9 +5,18 @@ from torch import Tensor, nn
 
 from mmsigma.models import GTA, SIGMA, LabelPropagation, MaskVOS, VideoClassifier, interfaces
 from mmsigma.models.parts import PartError, members, require
+from mmsigma.registry import MODELS
 
 VIDEO = dict(type='VideoVisionTransformer', arch=dict(embed_dims=16, depth=1, num_heads=2), img_size=32, num_frames=4)
 RESNET = dict(type='ResNetEncoder', depth=18)
+
+
+@MODELS.register_module()
+class NakedEncoder(nn.Module):
+    """Maps, as a user writes them, and nothing else."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images[..., ::8, ::8]
 
 
 def test_members_are_those_of_all_bases() -> None:
