@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import mmsigma
+from mmsigma.version import __version__
 
 ROOT = Path(__file__).parents[1]
 
@@ -64,6 +65,7 @@ def wheel(tmp_path_factory) -> Path:
 
 
 def test_wheel_carries_configs_and_tools(wheel):
+    assert wheel.name == f'mmsigma-{__version__}-py3-none-any.whl'
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {'mmsigma/.mim/configs/sigma/vitb_k400_dino.py', 'mmsigma/.mim/tools/train.py'} <= names
     assert not [name for name in names if name.startswith('tests')]

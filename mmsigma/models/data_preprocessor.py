@@ -94,7 +94,8 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
     def _mix(self, batch: Tensor, samples: list[Any] | None) -> None:
         if len(batch) % 2:
             raise ValueError(f'mixing pairs the clips of a batch, so their number must be even, got {len(batch)}')
-        assert samples is not None, 'mixing needs data samples with labels'
+        if samples is None:
+            raise ValueError('mixing needs data samples with labels')
         unlabelled = [str(sample.get('filename', '?')) for sample in samples if 'gt_label' not in sample]
         if unlabelled:
             raise ValueError(

@@ -14,7 +14,6 @@ from mmsigma.apis import VideoSegmenter
 from mmsigma.apis.video_segmenter import load_masks
 from mmsigma.io.masks import read_mask, write_mask
 from mmsigma.io.video import FrameReader, write_mp4
-from mmsigma.visualization.overlay import draw_masks
 from tests.vos_data import draw_video, write_frames
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,14 +146,3 @@ def test_from_the_command_line(run_tool: Callable, folder: Path) -> None:
     assert len(list((folder / 'cli' / 'masks').iterdir())) == 6
     failed = run_tool('demo/vos_demo.py', *arguments, '--mask', 'missing.png')
     assert failed.status == 1 and 'no mask at missing.png' in failed.errors
-
-
-def test_overlay_leaves_the_background_alone() -> None:
-    frames, masks = draw_video(1)
-    drawn = draw_masks(frames[0], masks[0])
-    np.testing.assert_array_equal(drawn[masks[0] == 0], frames[0][masks[0] == 0])
-    assert (drawn[masks[0] == 1] != frames[0][masks[0] == 1]).any(axis=-1).mean() > 0.9
-    void = np.where(masks[0] == 0, 255, 0).astype(np.uint8)
-    np.testing.assert_array_equal(draw_masks(frames[0], void), frames[0])
-    with pytest.raises(ValueError, match=r'the mask has the size \(10, 52\), but the frame has \(36, 52\)'):
-        draw_masks(frames[0], masks[0, :10])

@@ -1,8 +1,7 @@
-"""Reading checkpoints safely, loading them strictly, writing them atomically."""
+"""Reading checkpoints safely, loading them strictly."""
 
 import argparse
 import copy
-import os
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from mmsigma.checkpoints.io import (
     load_state_strictly,
     load_weights,
 )
-from mmsigma.io.atomic import write_atomically
 
 WEIGHTS = {'weight': torch.arange(6.0).view(2, 3), 'bias': torch.ones(2)}
 
@@ -192,45 +190,3 @@ class TestLoadingIntoAModel:
 def build(depth: int) -> nn.Module:
     blocks = nn.ModuleList([nn.Linear(2, 2) for _ in range(depth)])
     return nn.ModuleDict(dict(backbone=nn.ModuleDict(dict(blocks=blocks)), head=nn.Linear(2, 3)))
-
-
-class TestWritingAtomically:
-    def test_writes_and_makes_folders(self, tmp_path: Path) -> None:
-        path = tmp_path / 'new' / 'a.txt'
-        write_atomically(path, lambda name: Path(name).write_text('content'))
-        assert path.read_text() == 'content' and list(path.parent.iterdir()) == [path]
-
-    def test_writer_sees_a_file_with_the_right_suffix_beside(self, tmp_path: Path) -> None:
-        names = []
-        write_atomically(tmp_path / 'a.mp4', names.append)
-        assert Path(names[0]).parent == tmp_path and Path(names[0]).suffix == '.mp4' and names[0] != 'a.mp4'
-
-    @pytest.mark.parametrize('error', [OSError('No space left on device'), KeyboardInterrupt()])
-    def test_failure_leaves_the_old_file_and_nothing_else(self, tmp_path: Path, error: BaseException) -> None:
-        def fail(name: str) -> None:
-            Path(name).write_text('half of the n')
-            raise error
-
-        path = tmp_path / 'a.txt'
-        path.write_text('old')
-        with pytest.raises(type(error)):
-            write_atomically(path, fail)
-        assert path.read_text() == 'old' and list(tmp_path.iterdir()) == [path]
-
-    def test_old_file_is_readable_until_the_new_one_is_complete(self, tmp_path: Path) -> None:
-        def write(name: str) -> None:
-            Path(name).write_text('new')
-            assert path.read_text() == 'old'
-
-        path = tmp_path / 'a.txt'
-        path.write_text('old')
-        write_atomically(path, write)
-        assert path.read_text() == 'new'
-
-    def test_permissions_are_those_of_an_ordinary_file(self, tmp_path: Path) -> None:
-        mask = os.umask(0o027)
-        try:
-            write_atomically(tmp_path / 'a.txt', lambda name: Path(name).write_text(''))
-        finally:
-            os.umask(mask)
-        assert (tmp_path / 'a.txt').stat().st_mode & 0o777 == 0o640

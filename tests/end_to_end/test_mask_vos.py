@@ -14,7 +14,6 @@ from mmsigma.apis import VideoSegmenter
 from mmsigma.apis.launch import build_runner
 from mmsigma.checkpoints.io import CheckpointError
 from mmsigma.datasets import PseudoMaskRounds
-from mmsigma.engine.reclustering import ReclusterSettings, cluster_frames
 from mmsigma.io.video import FrameReader
 from mmsigma.utils.config import load_config
 from tests.end_to_end.conftest import ROOT
@@ -156,19 +155,6 @@ def test_videos_without_objects_are_left_out(demo_set, tmp_path: Path) -> None:
     assert manifest['without_objects'] == 8
     rows = [json.loads(line) for line in next(tmp_path.glob('*/vis_data/scalars.json')).read_text().splitlines()]
     assert all(row['labelled_clips'] == 0 and row['loss_segmentation'] == 0 for row in rows if 'loss' in row)
-
-
-def test_frames_beyond_those_clustered() -> None:
-    generator = torch.Generator().manual_seed(0)
-    looks = torch.nn.functional.normalize(torch.randn(3, 12, generator=generator), dim=1)
-    truth = torch.zeros(9, 6, 6, dtype=torch.int64)
-    truth[:, :2, :2], truth[:, 4:, 4:] = 1, 2
-    features = looks[truth] + 0.01 * torch.randn(9, 6, 6, 12, generator=generator)
-    settings = ReclusterSettings(num_clusters=3, fit_frames=4, num_restarts=4)
-    labels, kept, shares = cluster_frames(features, settings, torch.Generator().manual_seed(1))
-    assert labels.shape == (9, 6, 6) and len(kept) == 2 and shares.max() == pytest.approx(28 / 36)
-    pairs = {(int(a), int(b)) for a, b in zip(labels.flatten(), truth.flatten(), strict=True)}
-    assert len(pairs) == 3
 
 
 @pytest.mark.parametrize('scheme', ['photometric', 'walk'])

@@ -6,26 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
 from mmsigma.datasets import PseudoMaskRounds, VideoDataset
 from mmsigma.engine.reclustering import ReclusterSettings, cluster_frames, recluster
 from mmsigma.io.video import write_mp4
+from tests.engine.fakes import Colours
 from tests.ops.test_space_time_clustering import two_of_a_kind
 from tests.vos_data import draw_video, write_frames
-
-
-class Colours(nn.Module):
-    """Mean colours of cells of 8 pixels."""
-
-    stride = 8
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pool, self.scale = nn.AvgPool2d(8), nn.Parameter(torch.ones(()))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.pool(images) * self.scale
 
 
 def folders(root: Path, **lengths: int) -> list[str]:
@@ -90,3 +77,16 @@ def test_place_separates_what_looks_the_same(fit_frames: int) -> None:
     # without the code the two cannot be told apart
     labels, *_ = cluster_frames(features, settings._replace(code_weight=0.0), torch.Generator().manual_seed(0))
     assert not (labels == labels[0, 0]).all()
+
+
+def test_frames_beyond_those_clustered() -> None:
+    generator = torch.Generator().manual_seed(0)
+    looks = torch.nn.functional.normalize(torch.randn(3, 12, generator=generator), dim=1)
+    truth = torch.zeros(9, 6, 6, dtype=torch.int64)
+    truth[:, :2, :2], truth[:, 4:, 4:] = 1, 2
+    features = looks[truth] + 0.01 * torch.randn(9, 6, 6, 12, generator=generator)
+    settings = ReclusterSettings(num_clusters=3, fit_frames=4, num_restarts=4)
+    labels, kept, shares = cluster_frames(features, settings, torch.Generator().manual_seed(1))
+    assert labels.shape == (9, 6, 6) and len(kept) == 2 and shares.max() == pytest.approx(28 / 36)
+    pairs = {(int(a), int(b)) for a, b in zip(labels.flatten(), truth.flatten(), strict=True)}
+    assert len(pairs) == 3

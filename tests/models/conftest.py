@@ -22,23 +22,22 @@ TARGETS = {
 }
 
 
+def build_sigma(target: str | dict, **head) -> nn.Module:
+    """A tiny SIGMA with a target by name or config; further arguments are those of the head."""
+    if 'type' not in head:
+        default = dict(type='RegressionHead') if target == 'pixel' else dict(type='PrototypeHead', num_prototypes=10)
+        head = {**default, **head}
+    arch = dict(embed_dims=24, depth=2, num_heads=2)
+    backbone = dict(type='VideoVisionTransformer', arch=arch, img_size=32, num_frames=4, patch_size=8)
+    neck = dict(type='MaskedVideoDecoder', embed_dims=12, depth=2, num_heads=2)
+    target = TARGETS[target] if isinstance(target, str) else target
+    return MODELS.build(dict(type='SIGMA', backbone=backbone, neck=neck, target=target, head=head))
+
+
 @pytest.fixture
 def build_tiny() -> Callable[..., nn.Module]:
-    """Builds a tiny SIGMA with a target by name or config; further arguments are those of the head."""
-
-    def build(target: str | dict, **head) -> nn.Module:
-        if 'type' not in head:
-            default = (
-                dict(type='RegressionHead') if target == 'pixel' else dict(type='PrototypeHead', num_prototypes=10)
-            )
-            head = {**default, **head}
-        arch = dict(embed_dims=24, depth=2, num_heads=2)
-        backbone = dict(type='VideoVisionTransformer', arch=arch, img_size=32, num_frames=4, patch_size=8)
-        neck = dict(type='MaskedVideoDecoder', embed_dims=12, depth=2, num_heads=2)
-        target = TARGETS[target] if isinstance(target, str) else target
-        return MODELS.build(dict(type='SIGMA', backbone=backbone, neck=neck, target=target, head=head))
-
-    return build
+    """Builds a tiny SIGMA, see :func:`build_sigma`."""
+    return build_sigma
 
 
 @pytest.fixture

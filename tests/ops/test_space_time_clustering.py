@@ -5,7 +5,6 @@ import torch
 import torch.nn.functional as F
 
 from mmsigma.ops.clustering import kmeans
-from mmsigma.ops.soft_aggregation import aggregate
 from mmsigma.ops.space_time_clustering import cluster_videos, keep_clusters, space_time_code
 from tests.golden_mask_vos import load_vectors
 
@@ -93,13 +92,3 @@ def test_what_is_refused() -> None:
         cluster_videos(features)
     with pytest.raises(ValueError, match='three channels or more, got 2'):
         space_time_code((2, 2, 2), 2)
-
-
-@pytest.mark.parametrize('count', [1, 2, 4])
-def test_aggregation(count: int) -> None:
-    vectors = load_vectors('soft_aggregate')
-    logits = aggregate(vectors.tensor(f'in_prob_{count}'))
-    softmax = logits.softmax(dim=0).float()
-    torch.testing.assert_close(softmax, vectors.tensor(f'out_softmax_{count}'), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(softmax[1:], vectors.tensor(f'out_softmax_fg_{count}'), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(logits.float(), vectors.tensor(f'out_logits_{count}'), rtol=0.02, atol=0.2)

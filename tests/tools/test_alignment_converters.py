@@ -2,9 +2,7 @@
 
 import json
 import pickle
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,9 +10,10 @@ import pytest
 from scipy.io import savemat
 
 from mmsigma.datasets import PhaseVideoDataset
-from mmsigma.datasets.alignment.penn_action import COUNTS, NUM_PHASES, action_name, published_counts
+from mmsigma.datasets.alignment.penn_action import NUM_PHASES
 from tests.datasets.clips import index_of, write_video
 from tests.tensorflow_files import sequence_example, write_records
+from tests.tools.converting import lines
 
 READ = [
     dict(type='ReadClip', decoder='frames', sampling=dict(type='SampleAllFrames')),
@@ -22,19 +21,9 @@ READ = [
 ]
 
 
-@pytest.fixture
-def convert(run_tool: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
-    """Runs a converter, given by its name, on the data set in ``tmp_path``."""
-    return lambda name, *args: run_tool(f'tools/dataset_converters/{name}.py', tmp_path, *args)
-
-
 def picture(index: int) -> bytes:
     """A JPEG that tells its index, see :func:`tests.datasets.clips.index_of`."""
     return cv2.imencode('.jpg', np.full((24, 32, 3), 20 + 8 * index, np.uint8))[1].tobytes()
-
-
-def lines(path: Path) -> list[str]:
-    return path.read_text().splitlines()
 
 
 class TestPennAction:
@@ -143,16 +132,6 @@ class TestPennAction:
         assert '0004.mat is not an annotation of Penn Action' in convert('penn_action').errors
         (root / 'labels' / '0004.mat').write_bytes(b'x' * 200)
         assert '0004.mat is not an annotation of Penn Action' in convert('penn_action').errors
-
-    def test_published_counts(self) -> None:
-        totals = {
-            source: [sum(pair[part] for pair in published_counts(source).values()) for part in ('train', 'val')]
-            for source in COUNTS
-        }
-        assert totals['GTA'] == [1172, 978] and totals['CARL'] == [1140, 966]
-        assert [action_name(name) for name in ('bowling', 'pushups', 'squats', 'situp')] == [
-            'bowl', 'pushup', 'squat', 'situp'
-        ]  # fmt: skip
 
     def test_records(self, tmp_path: Path, convert) -> None:
         folder = tmp_path / 'records'

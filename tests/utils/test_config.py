@@ -132,18 +132,6 @@ def test_later_loads_are_not_affected(config: Path) -> None:
     assert load_config(config).epochs == 10
 
 
-def test_text_is_formatted_once_until_it_changes(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cfg = load_config(config)
-    text = cfg.pretty_text
-    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatTree', None)
-    assert load_config(config).pretty_text == text
-    cfg.size = 32
-    with pytest.raises(SyntaxError, match='Failed to format'):  # mmengine's name of whatever goes wrong
-        cfg.pretty_text  # noqa: B018
-    monkeypatch.undo()
-    assert cfg.pretty_text != text and 'size = 32' in cfg.pretty_text
-
-
 def test_option_dict_is_left_as_it_was(config: Path) -> None:
     options = {'epochs': 3, 'loop.interval': 2}
     load_config(config, options)

@@ -22,8 +22,9 @@ def knn_votes(
     num_classes: int | None = None,
     temperature: float = 0.07,
 ) -> dict[int, Tensor]:
-    """Compute the votes of the nearest neighbours: sums of exp(cosine / temperature) per class.
+    """Compute the votes of the nearest neighbours: sums of exp((cosine - largest cosine) / temperature) per class.
 
+    The factor that is common to all votes of a query changes no order, and keeps them finite at any temperature.
     Queries are processed in blocks, so that not all similarities to the bank are in memory at once.
 
     Args:
@@ -52,7 +53,8 @@ def knn_votes(
     rows = max(1, _BLOCK_ELEMENTS // len(bank))
     for start in range(0, len(queries), rows):
         similarity, nearest = (queries[start : start + rows] @ bank.T).topk(most, dim=1)
-        weights, labels = (similarity.double() / temperature).exp(), bank_labels[nearest]
+        similarity = similarity.double()
+        weights, labels = ((similarity - similarity[:, :1]) / temperature).exp(), bank_labels[nearest]
         for number, table in votes.items():
             table[start : start + rows].scatter_add_(1, labels[:, :number], weights[:, :number])
     return votes

@@ -6,7 +6,8 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from mmsigma.models.interfaces import ClassifierHead, ClipEncoder, build_part
+from mmsigma.models.interfaces import ClassifierHead, ClipEncoder
+from mmsigma.models.parts import build_part
 from mmsigma.registry import MODELS
 
 FrozenMode = Literal['eval', 'train']
@@ -104,12 +105,14 @@ class VideoClassifier(BaseModel):
             ValueError: If the mode is unknown, or samples have no labels in training.
         """
         if mode == 'loss':
-            assert self.head is not None, "mode='loss' needs a head: set model.head"
+            if self.head is None:
+                raise ValueError("mode='loss' needs a head: set model.head")
             return self.head.loss(self.extract_tokens(inputs), stack_labels(data_samples))
         if mode == 'tensor':
             return self.classify_views(inputs)[0]
         if mode == 'predict':
-            assert data_samples is not None, "mode='predict' needs data_samples"
+            if data_samples is None:
+                raise ValueError("mode='predict' needs data_samples")
             return self.predict(inputs, data_samples)
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 

@@ -6,7 +6,8 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from mmsigma.models.interfaces import Network, build_part, sees_clips
+from mmsigma.models.interfaces import Network, sees_clips
+from mmsigma.models.parts import build_part
 from mmsigma.ops.dense_clustering import ClipClusterer
 from mmsigma.registry import MODELS
 
@@ -81,7 +82,8 @@ class FeatureClustering(BaseModel):
         if mode == 'tensor':
             return self.dense_maps(inputs)
         if mode == 'predict':
-            assert data_samples is not None, "mode='predict' needs data_samples"
+            if data_samples is None:
+                raise ValueError("mode='predict' needs data_samples")
             return self.predict(inputs, data_samples)
         raise ValueError(f"mode must be 'predict' or 'tensor', got {mode!r}")
 

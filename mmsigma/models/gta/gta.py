@@ -11,7 +11,8 @@ from mmsigma.models.backbones import encode_frames
 from mmsigma.models.backbones.resnet_v2 import TrainMode, set_train_mode
 from mmsigma.models.gta.context_embedder import Embedded
 from mmsigma.models.gta.losses.video_group import VideoGroup
-from mmsigma.models.interfaces import ContextNeck, FrameEncoder, GroupHead, build_part
+from mmsigma.models.interfaces import ContextNeck, FrameEncoder, GroupHead
+from mmsigma.models.parts import build_part
 from mmsigma.registry import MODELS
 
 
@@ -95,14 +96,16 @@ class GTA(BaseModel):
             ValueError: If the mode is unknown, or the videos show several actions in training.
         """
         if mode == 'loss':
-            assert data_samples is not None, "mode='loss' needs data_samples"
+            if data_samples is None:
+                raise ValueError("mode='loss' needs data_samples")
             return self.loss(inputs, data_samples)
         if mode not in ('tensor', 'predict'):
             raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
         embedded = [self.embed_video(frames) for frames in inputs]
         if mode == 'tensor':
             return embedded
-        assert data_samples is not None, "mode='predict' needs data_samples"
+        if data_samples is None:
+            raise ValueError("mode='predict' needs data_samples")
         for sample, embeddings in zip(data_samples, embedded, strict=True):
             sample.set_field(embeddings, 'embeddings')
         return data_samples

@@ -9,10 +9,11 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmsigma.models.clip_views import ClipViews
-from mmsigma.models.interfaces import Correspondence, MaskEncoder, ObjectDecoder, VisualEncoder, build_part, require
+from mmsigma.models.interfaces import Correspondence, MaskEncoder, ObjectDecoder, VisualEncoder
 from mmsigma.models.mask_vos.mask_propagator import MaskPropagator
 from mmsigma.models.mask_vos.mask_reader import MaskReader, segmentation_loss
 from mmsigma.models.mask_vos.networks import EncodedFrame
+from mmsigma.models.parts import build_part, require
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
 from mmsigma.models.propagation.inference_core import InferenceCore
 from mmsigma.models.propagation.label_propagation import predict_masks
@@ -105,12 +106,14 @@ class MaskVOS(BaseModel):
             ValueError: If the mode is unknown, or is ``'predict'`` and the model has no decoder.
         """
         if mode == 'loss':
-            assert data_samples is not None, "mode='loss' needs data_samples"
+            if data_samples is None:
+                raise ValueError("mode='loss' needs data_samples")
             return self.loss(inputs, data_samples)
         if mode == 'tensor':
             return self.backbone(inputs)
         if mode == 'predict':
-            assert data_samples is not None, "mode='predict' needs data_samples"
+            if data_samples is None:
+                raise ValueError("mode='predict' needs data_samples")
             for sequence, sample in zip(inputs, data_samples, strict=True):
                 predict_masks(self.new_inference_core(), sequence, sample)
             return data_samples
@@ -122,25 +125,28 @@ class MaskVOS(BaseModel):
         segments, scheme = self.reader is not None, self.correspondence
         uses_keys = scheme is not None and scheme.uses_keys
         frames: list[EncodedFrame] = []
-        if uses_keys or (segments and labelled):
+        if segments and (uses_keys or labelled):
             frames = [self.backbone.encode(images) for images in clip.images.unbind(1)]
         losses: dict[str, Tensor] = {}
         if scheme is not None:
-            keys = torch.stack([frame.key for frame in frames], dim=1) if uses_keys else None
-            losses |= scheme.loss(keys, clip, self.backbone)
+            losses |= scheme.loss(self._keys(clip, frames) if uses_keys else None, clip, self.backbone)
         if segments:
             losses['loss_segmentation'] = self.weight * self._segmentation(clip.images, frames, data_samples, labelled)
             losses['labelled_clips'] = clip.images.new_tensor(len(labelled) / len(data_samples))
         return losses
+
+    def _keys(self, clip: ClipViews, frames: list[EncodedFrame]) -> Tensor:
+        """Return the keys of the images, ``(B, T, D, h, w)``; without a decoder, nothing else is computed."""
+        keys = [frame.key for frame in frames] or [self.backbone(images) for images in clip.images.unbind(1)]
+        return torch.stack(keys, dim=1)
 
     def _segmentation(
         self, images: Tensor, frames: list[EncodedFrame], data_samples: list[Any], labelled: list[int]
     ) -> Tensor:
         assert self.reader is not None
         if not labelled:
-            if (
-                self.correspondence is not None
-            ):  # no gradient rather than zeros, so that weight decay leaves V and D alone
+            if self.correspondence is not None:
+                # no gradient rather than zeros, so that weight decay leaves V and D alone
                 return images.new_zeros(())
             zero: Tensor = 0.0 * sum(parameter.sum() for parameter in self.reader.parameters())  # type: ignore[assignment]  # V and D have some
             return zero

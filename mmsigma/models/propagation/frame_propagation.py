@@ -7,7 +7,8 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmsigma.models.backbones import encode_frames
-from mmsigma.models.interfaces import FrameEncoder, Propagator, build_part
+from mmsigma.models.interfaces import FrameEncoder, Propagator
+from mmsigma.models.parts import build_part
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
 
 Precision = Literal['float32', 'bfloat16', 'float16']
@@ -67,7 +68,8 @@ class FramePropagation(BaseModel):
         if mode == 'tensor':
             return encode_frames(self.backbone, inputs)
         if mode == 'predict':
-            assert data_samples is not None, "mode='predict' needs data_samples"
+            if data_samples is None:
+                raise ValueError("mode='predict' needs data_samples")
             for sequence, sample in zip(inputs, data_samples, strict=True):
                 self.predict_video(sequence, sample)
             return data_samples

@@ -7,7 +7,8 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from mmsigma.models.interfaces import Decoder, PredictionHead, Target, VideoEncoder, build_part
+from mmsigma.models.interfaces import Decoder, PredictionHead, Target, VideoEncoder
+from mmsigma.models.parts import build_part
 from mmsigma.ops import TokenSplit, split_tokens
 from mmsigma.registry import MODELS
 
@@ -99,7 +100,8 @@ class SIGMA(BaseModel):
         if mode == 'tensor':
             return tokens
         if mode == 'predict':
-            assert data_samples is not None, "mode='predict' needs data_samples"
+            if data_samples is None:
+                raise ValueError("mode='predict' needs data_samples")
             for sample, features in zip(data_samples, tokens.mean(dim=1), strict=True):
                 sample.set_field(features, 'mean_features')
             return data_samples

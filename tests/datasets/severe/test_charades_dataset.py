@@ -1,4 +1,4 @@
-"""Charades: clips and labels against SlowFast's, annotations, videos and folders of frames."""
+"""Charades: annotations, videos and folders of frames."""
 
 from pathlib import Path
 
@@ -7,25 +7,9 @@ import numpy as np
 import pytest
 
 from mmsigma.datasets.severe.charades_dataset import CharadesDataset, read_charades
-from mmsigma.datasets.transforms.charades import SampleCharadesClip
 from tests.datasets.clips import index_of, write_video
 
 HEADER = 'id,subject,scene,script,actions,length\n'
-
-
-def sample(total: int, actions=((0, 0.0, 1.0),), fps: float = 10.0, **options) -> dict:
-    return SampleCharadesClip(**options)(dict(total_frames=total, actions=list(actions), fps=fps))
-
-
-def test_frame_rate_and_classes_are_checked():
-    with pytest.raises(ValueError, match='x.mp4 has no frame rate: set fps'):
-        SampleCharadesClip()(dict(total_frames=9, actions=[], filename='x.mp4'))
-    with pytest.raises(ValueError, match='class 157 is not between 0 and num_classes - 1 = 156'):
-        sample(9, [(157, 0.0, 1.0)])
-    with pytest.raises(ValueError, match='class -1 is not between'):
-        sample(9, [(-1, 0.0, 1.0), (3, 0.0, 1.0)])
-    with pytest.raises(ValueError, match='must be positive'):
-        SampleCharadesClip(num_clips=0)
 
 
 @pytest.fixture(scope='module')

@@ -83,3 +83,14 @@ def test_crops_of_a_random_short_side():
     assert max(left) > 100
     with pytest.raises(ValueError, match='does not fit'):
         ShortSideCrop(size=300)
+
+
+def test_frame_rate_and_classes_are_checked():
+    with pytest.raises(ValueError, match='x.mp4 has no frame rate: set fps'):
+        SampleCharadesClip()(dict(total_frames=9, actions=[], filename='x.mp4'))
+    with pytest.raises(ValueError, match='class 157 is not between 0 and num_classes - 1 = 156'):
+        sample(9, [(157, 0.0, 1.0)])
+    with pytest.raises(ValueError, match='class -1 is not between'):
+        sample(9, [(-1, 0.0, 1.0), (3, 0.0, 1.0)])
+    with pytest.raises(ValueError, match='must be positive'):
+        SampleCharadesClip(num_clips=0)

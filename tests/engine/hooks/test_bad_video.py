@@ -1,27 +1,9 @@
 """Videos that cannot be read are named and counted."""
 
-from types import SimpleNamespace
-
 import pytest
-import torch
-from mmaction.structures import ActionDataSample
 
 from mmsigma.engine.hooks import BadVideoHook
-
-
-class FakeRunner(SimpleNamespace):
-    """As much of a Runner as these hooks look at."""
-
-    def __init__(self, **others) -> None:
-        self.warnings: list[str] = []
-        logger = SimpleNamespace(warning=self.warnings.append)
-        defaults = dict(iter=0, epoch=0, max_epochs=1, max_iters=4, logger=logger, model=torch.nn.Linear(2, 2))
-        super().__init__(**{**defaults, **others})
-
-
-def batch(*failures: list[tuple[str, str]]) -> dict:
-    samples = [ActionDataSample(metainfo=dict(failures=failure)) for failure in failures]
-    return dict(inputs=[torch.zeros(3, 2, 4, 4)] * len(samples), data_samples=samples)
+from tests.engine.fakes import FakeRunner, batch
 
 
 def test_bad_video_hook_names_each_once_and_counts_draws():

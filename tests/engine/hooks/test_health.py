@@ -1,28 +1,11 @@
 """Signs of collapse, and the first cause of a loss that is not finite."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
-from mmaction.structures import ActionDataSample
 from mmengine.optim import OptimWrapper
 
 from mmsigma.engine.hooks import CollapseHook, NonFiniteLossHook
-
-
-class FakeRunner(SimpleNamespace):
-    """As much of a Runner as these hooks look at."""
-
-    def __init__(self, **others) -> None:
-        self.warnings: list[str] = []
-        logger = SimpleNamespace(warning=self.warnings.append)
-        defaults = dict(iter=0, epoch=0, max_epochs=1, max_iters=4, logger=logger, model=torch.nn.Linear(2, 2))
-        super().__init__(**{**defaults, **others})
-
-
-def batch(*failures: list[tuple[str, str]]) -> dict:
-    samples = [ActionDataSample(metainfo=dict(failures=failure)) for failure in failures]
-    return dict(inputs=[torch.zeros(3, 2, 4, 4)] * len(samples), data_samples=samples)
+from tests.engine.fakes import FakeRunner, batch
 
 
 def watch(hook: CollapseHook, steps: int, **outputs: float) -> list[str]:

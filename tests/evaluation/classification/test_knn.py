@@ -49,6 +49,13 @@ def test_more_neighbours_than_there_are() -> None:
     torch.testing.assert_close(votes[6], votes[100])
 
 
+def test_the_nearest_wins_at_any_temperature() -> None:
+    angles = torch.tensor([30.0, 10.0, 5.0]).deg2rad()
+    bank = torch.stack([angles.cos(), angles.sin()], dim=1)
+    votes = knn_votes(bank, torch.tensor([0, 0, 1]), torch.tensor([[1.0, 0.0]]), [3], temperature=1e-3)[3]
+    assert votes.isfinite().all() and votes.argmax().item() == 1
+
+
 @pytest.mark.parametrize(
     ('bank', 'labels', 'message'),
     [

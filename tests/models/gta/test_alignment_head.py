@@ -3,17 +3,11 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from mmsigma.models.gta.alignment_head import AlignmentHead, CombinedHead
 from mmsigma.models.gta.losses.tcn import TCNLoss
 from mmsigma.models.gta.losses.video_group import VideoGroup
-
-
-def embeddings(*shape: int, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return F.normalize(torch.randn(*shape, generator=generator, dtype=torch.float64), dim=-1)
+from tests.models.gta.groups import embeddings
 
 
 class TestCombined:

@@ -74,20 +74,3 @@ def test_a_last_frame_that_is_repeated_counts_once() -> None:
     sped_up = torch.tensor([True, False])
     expected = head.loss(VideoGroup(videos.embeddings, torch.tensor([3, 8])), sped_up)
     assert head.loss(videos, sped_up)['loss_speed'] == expected['loss_speed']
-
-
-def test_beyond_the_lengths_anything_may_be() -> None:
-    steps, lengths = torch.tensor([[4, 5, 6, 0], [9, 7, 4, 2]]), torch.tensor([3, 4])
-    VideoGroup(torch.zeros(1, 4, 2), lengths[:1], steps[:1]).check_order()
-    assert VideoGroup(torch.zeros(1, 4, 2), lengths[:1], steps[:1]).equally_spaced().tolist() == [3]
-    VideoGroup(torch.zeros(2, 4, 2), torch.tensor([1, 4]), steps).check_order(interleaved=True)
-    backwards = VideoGroup(torch.zeros(2, 4, 2), lengths, steps)
-    with pytest.raises(ValueError, match='video 1 of the group: frame 7 follows frame 9'):
-        backwards.check_order()
-    with pytest.raises(ValueError, match='video 1 of the group: frames .* not at equal distances'):
-        backwards.equally_spaced()
-    with pytest.raises(ValueError, match='video 0 of the group: frame 5 is no positive of frame 4'):
-        backwards.check_order(interleaved=True)
-    VideoGroup(torch.zeros(1, 4, 2), steps=torch.tensor([[0, 0, 1, 0]])).check_order(interleaved=True)
-    with pytest.raises(ValueError, match='frame 1 is no positive of frame 1'):
-        VideoGroup(torch.zeros(1, 4, 2), steps=torch.tensor([[1, 0, 1, 1]])).check_order(interleaved=True)

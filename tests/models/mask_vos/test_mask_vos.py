@@ -17,6 +17,7 @@ class Counting(torch.nn.Module):
         self.uses_keys, self.given = uses_keys, []
 
     def loss(self, keys, clip, encoder) -> dict:
+        self.keys = keys
         self.given.append(None if keys is None else tuple(keys.shape))
         return {'loss_scheme': clip.images.new_zeros(())}
 
@@ -24,7 +25,7 @@ class Counting(torch.nn.Module):
 def model(**options) -> MaskVOS:
     torch.manual_seed(0)
     parts = dict(mask_encoder=dict(type='FrameMaskEncoder', fused=False), decoder=dict(type='MaskDecoder'))
-    return MODELS.build(dict(type='MaskVOS', backbone=dict(type='KeyEncoder', depth=18), **{**parts, **options}))
+    return MODELS.build({'type': 'MaskVOS', 'backbone': dict(type='KeyEncoder', depth=18), **parts, **options})
 
 
 def samples(*labelled: bool) -> list[BaseDataElement]:
@@ -80,3 +81,14 @@ def test_decoder_waits_for_masks_unchanged() -> None:
     assert all(torch.equal(value, before[name]) for name, value in network.reader.state_dict().items())
     step(False, True)
     assert not torch.equal(network.reader.decoder.pred.weight, before['decoder.pred.weight'])
+
+
+def test_without_a_decoder_only_keys_are_computed() -> None:
+    encoder = dict(type='KeyEncoder', depth=18, skips=False)
+    network = model(backbone=encoder, mask_encoder=None, decoder=None)
+    scheme = Counting(uses_keys=True)
+    network.correspondence = scheme
+    images = torch.randn(2, 3, 3, 32, 32)
+    assert network.eval().loss(ClipViews(images), samples(False, False)).keys() == {'loss_scheme'}
+    assert scheme.given == [(2, 3, 128, 4, 4)]
+    torch.testing.assert_close(scheme.keys[:, 1], network.backbone(images[:, 1]))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmsigma.checkpoints.mask_vos_names import from_mask_vos, official_name
+from mmsigma.checkpoints.mask_vos_names import official_name
 from mmsigma.models.mask_vos.networks import FrameMaskEncoder, KeyEncoder, MaskDecoder
 from tests.golden_mask_vos import assert_probes, fill, load_vectors
 
@@ -65,16 +65,6 @@ def test_sizes() -> None:
     plain = FrameMaskEncoder(18, fused=False)
     maps = plain(torch.randn(2, 3, 32, 40), torch.rand(2, 1, 32, 40), torch.randn(2, 512, 4, 5))
     assert maps.shape == (2, 512, 4, 5)
-
-
-def test_released_names() -> None:
-    reader = nn.ModuleDict(dict(mask_encoder=FrameMaskEncoder(50), decoder=MaskDecoder()))
-    own = nn.ModuleDict(dict(backbone=KeyEncoder(50), reader=reader)).state_dict()
-    shapes = load_vectors('seg_forward').entry['state_dict_shapes']
-    found = from_mask_vos({f'module.{name}': torch.empty(shape) for name, shape in shapes.items()})
-    assert {name: value.shape for name, value in found.items()} == {name: value.shape for name, value in own.items()}
-    with pytest.raises(KeyError):
-        from_mask_vos({'fast_net.head.weight': torch.empty(1)})
 
 
 def test_keys_without_skips() -> None:

@@ -35,15 +35,6 @@ def test_follows_objects(precision: str) -> None:
         assert overlap(masks[0], masks[-1], number) < 0.1  # what a copy of the first mask would have
 
 
-def test_ids_are_the_users() -> None:
-    frames, masks = draw_video(5, num_objects=2)
-    ids = np.array([0, 200, 7], np.uint8)
-    plain, renamed = by_colour().new_inference_core(), by_colour().new_inference_core()
-    for i, frame in enumerate(frames):
-        expected = plain.step(frame, masks[0] if i == 0 else None)
-        np.testing.assert_array_equal(renamed.step(frame, ids[masks[0]] if i == 0 else None), ids[expected])
-
-
 def test_objects_may_come_late() -> None:
     frames, masks = draw_video(8, num_objects=3)
     segmenter = by_colour().new_inference_core()
@@ -54,17 +45,6 @@ def test_objects_may_come_late() -> None:
     # frames from before an object was given still vote for background
     assert overlap(pred[-1], masks[-1], 3) > 0.7
     assert all(overlap(pred[-1], masks[-1], number) > 0.4 for number in (1, 2))
-
-
-def test_what_is_known_is_not_given_again() -> None:
-    frames, masks = draw_video(4)
-    segmenter = by_colour().new_inference_core()
-    once = [segmenter.step(frame, masks[0] if i == 0 else None) for i, frame in enumerate(frames)]
-    segmenter = by_colour().new_inference_core()
-    void = np.where(masks[0] == 0, 255, masks[0]).astype(np.uint8)
-    again = [segmenter.step(frame, void) for frame in frames]
-    for a, b in zip(once[1:], again[1:], strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 def test_given_masks_are_kept_or_not() -> None:
@@ -96,18 +76,9 @@ def test_objects_too_small_for_the_cells_are_named(warnings_logged: list[str]) -
     assert 'frame 0: no cell has a part of object 9,' in first and 'frame 2: no cell has a part of object 12,' in second
 
 
-def test_bad_input() -> None:
-    frames, masks = draw_video(2)
-    segmenter = by_colour().new_inference_core()
-    with pytest.raises(ValueError, match='the mask of frame 0 is 20 x 52, the frame 36 x 52'):
-        segmenter.step(frames[0], masks[0, :20])
-    with pytest.raises(ValueError, match=r'frame 0 is float32 \(36, 52, 3\), expected uint8'):
-        segmenter.step(frames[0].astype(np.float32), masks[0])
+def test_features_that_are_not_finite() -> None:
+    frames, masks = draw_video(1)
     model = by_colour()
     model.encode = lambda image: torch.full((9, 13, 3), torch.nan)
     with pytest.raises(ValueError, match='the features of frame 0 are not finite'):
         model.new_inference_core().step(frames[0], masks[0])
-    with pytest.raises(ValueError, match='precision must be one of'):
-        by_colour(precision='int8')
-    with pytest.raises(ValueError, match='similarity must be'):
-        LabelPropagation(COLOURS, UNIT, dict(similarity='manhattan'))

@@ -9,6 +9,7 @@ from mmsigma.models.gta.losses.gta import D2TWLoss, GTALoss, align_pairs, cycle_
 from mmsigma.models.gta.losses.video_group import VideoGroup, pair_indices
 from mmsigma.ops.soft_dtw import contrastive_cost, smooth_dtw
 from tests.golden_gta import Case, case_names, load_case
+from tests.models.gta.groups import embeddings
 from tests.ops.test_soft_dtw import double_loop
 
 KINDS = {'dtw_prob': 'smoothmin', 'dtw_minGamma': 'logsumexp'}
@@ -21,11 +22,6 @@ def build(case: Case) -> torch.nn.Module:
         return D2TWLoss(**shared)
     settings = dict(skip_frames=params['skip'], label_smoothing=params['label_smoothing'], revcons=params['revcons'])
     return GTALoss(**shared, **settings)
-
-
-def embeddings(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.nn.functional.normalize(torch.randn(*shape, generator=generator, dtype=dtype), dim=-1)
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
@@ -131,7 +127,6 @@ def test_a_cost_that_is_none() -> None:
 
 
 def test_all_pairs() -> None:
-    assert [index.tolist() for index in pair_indices(3, 'all')] == [[0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1]]
     embs, lengths = embeddings(3, 6, 5), torch.tensor([6, 4, 5])
     terms = GTALoss('all')(VideoGroup(embs, lengths))
     first, second = pair_indices(3, 'all')
@@ -197,21 +192,6 @@ def test_training_aligns(loss: torch.nn.Module) -> None:
 
 
 def test_what_is_refused() -> None:
-    embs = embeddings(3, 5, 4)
-    broken = embs.clone()
-    broken[1, 2] = torch.nan
-    for videos, message in (
-        (VideoGroup(embs[:1]), '1 video in the group, 2 of the same action are needed'),
-        (VideoGroup(embs[0]), r'shape \(B, T, D\)'),
-        (VideoGroup(broken), 'embeddings of video 1 of the group are not finite'),
-        (VideoGroup(broken, names=['a', 'b.mp4', 'c']), 'embeddings of b.mp4 are not finite'),
-        (VideoGroup(embs, torch.tensor([5, 0, 3])), r'lengths must be from 1 to 5, got \[5, 0, 3\]'),
-        (VideoGroup(embs, torch.tensor([5, 6, 3])), 'lengths must be from 1 to 5'),
-        (VideoGroup(embs, torch.tensor([5, 3])), r'lengths must have the shape \(3,\)'),
-        (VideoGroup(embs, steps=torch.zeros(3, 4)), r'steps must have the shape \(3, 5\)'),
-    ):
-        with pytest.raises(ValueError, match=message):
-            GTALoss()(videos)
     for arguments, message in (
         (dict(gamma=0), 'gamma and temperature must be positive'),
         (dict(temperature=-1), 'gamma and temperature must be positive'),

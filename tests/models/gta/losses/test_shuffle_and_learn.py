@@ -2,18 +2,12 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from mmsigma.models.gta.losses.shuffle_and_learn import Triplets, draw_triplets
 from mmsigma.models.gta.losses.video_group import VideoGroup
 from mmsigma.models.gta.order_head import OrderHead
 from tests.golden_gta import case_names, load_case
-
-
-def embeddings(*shape: int, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return F.normalize(torch.randn(*shape, generator=generator, dtype=torch.float64), dim=-1)
+from tests.models.gta.groups import embeddings
 
 
 class TestOrder:

@@ -2,26 +2,13 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from mmsigma.models.gta.losses.tcn import TCNLoss
 from mmsigma.models.gta.losses.video_group import VideoGroup
 from tests.golden_gta import case_names, load_case
+from tests.models.gta.groups import alone, embeddings
 
 DTYPES = [torch.float32, torch.float64]
-
-
-def embeddings(*shape: int, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return F.normalize(torch.randn(*shape, generator=generator, dtype=torch.float64), dim=-1)
-
-
-def alone(
-    loss: torch.nn.Module, embs: Tensor, lengths: Tensor, videos: list[int], name: str, **given: Tensor
-) -> Tensor:
-    longest = int(lengths[videos].max())
-    return loss(VideoGroup(embs[videos][:, :longest], lengths[videos]), **given)[name]
 
 
 class TestTCN:

@@ -1,0 +1,100 @@
+"""Which clips the hook draws, when, and that drawing changes nothing."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmaction.structures import ActionDataSample
+from mmengine.logging import HistoryBuffer
+
+from mmsigma.datasets import SeededIndex
+from mmsigma.engine.hooks import PicturesHook
+from mmsigma.registry import MODELS
+from tests.engine.fakes import FakeRunner
+from tests.models.conftest import build_sigma
+
+
+class Clips:
+    """20 clips, each of noise of its own, that remember which were asked for."""
+
+    def __init__(self) -> None:
+        self.seen: list[SeededIndex] = []
+
+    def __len__(self) -> int:
+        return 20
+
+    def __getitem__(self, index: SeededIndex) -> dict:
+        self.seen.append(index)
+        generator = torch.Generator().manual_seed(int(index))
+        sample = ActionDataSample()
+        sample.set_field(torch.arange(32) % 4 > 0, 'mask')
+        clip = torch.randint(256, (3, 4, 32, 32), dtype=torch.uint8, generator=generator)
+        return dict(inputs=clip, data_samples=sample)
+
+
+@pytest.fixture
+def model() -> torch.nn.Module:
+    torch.manual_seed(0)
+    model = build_sigma('mlp')
+    model.data_preprocessor = MODELS.build(dict(type='VideoDataPreprocessor'))
+    return model
+
+
+def run_of(model: torch.nn.Module, folder: Path, **others) -> FakeRunner:
+    history = {'train/loss': HistoryBuffer([2.0, 1.0], [1, 1]), 'val/acc': HistoryBuffer([1.0], [1])}
+    loader = SimpleNamespace(dataset=Clips())
+    hub = SimpleNamespace(log_scalars=history)
+    return FakeRunner(model=model, log_dir=str(folder), train_dataloader=loader, message_hub=hub, **others)
+
+
+def test_the_same_clips_in_every_epoch(model: torch.nn.Module, tmp_path: Path) -> None:
+    runner = run_of(model, tmp_path)
+    for epoch in range(2):
+        runner.epoch = epoch
+        PicturesHook(num_clips=3, num_prototypes=2).draw(runner, tmp_path / str(epoch))
+    drawn = [(int(index), index.seed) for index in runner.train_dataloader.dataset.seen]
+    assert drawn[:3] == [(0, (0, 0, 0)), (6, (0, 0, 6)), (12, (0, 0, 12))] and drawn[3:] == drawn[:3]
+    names = {'masked_input.png', 'prototypes.png', 'curves.png'}
+    assert {path.name for path in (tmp_path / '0').iterdir()} == names
+    for name in names:
+        first, second = (cv2.imread(str(tmp_path / epoch / name)) for epoch in ('0', '1'))
+        assert np.array_equal(first, second) and first.std() > 1
+
+
+def test_few_clips_are_all_drawn(model: torch.nn.Module, tmp_path: Path) -> None:
+    runner = run_of(model, tmp_path)
+    PicturesHook(num_clips=50).draw(runner, tmp_path)
+    assert [int(index) for index in runner.train_dataloader.dataset.seen] == list(range(20))
+
+
+def test_half_of_the_clips_are_shown_masked(model: torch.nn.Module, tmp_path: Path) -> None:
+    PicturesHook(num_clips=4).draw(run_of(model, tmp_path), tmp_path)
+    rows = (cv2.imread(str(tmp_path / 'masked_input.png')).shape[0] - 4) // (128 + 4)
+    assert rows == 2 * 2
+
+
+def test_model_stays_as_it_was(model: torch.nn.Module, tmp_path: Path) -> None:
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.train()
+    PicturesHook().draw(run_of(model, tmp_path), tmp_path)
+    assert model.training and all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_models_without_prototypes_have_no_picture_of_them(model: torch.nn.Module, tmp_path: Path) -> None:
+    model.head = MODELS.build(dict(type='RegressionHead'))
+    PicturesHook().draw(run_of(model, tmp_path), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {'masked_input.png', 'curves.png'}
+
+
+@pytest.mark.parametrize(('epoch', 'drawn'), [(0, False), (3, False), (4, True), (5, False), (9, True), (10, True)])
+def test_at_intervals_and_at_the_end(
+    epoch: int, drawn: bool, model: torch.nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = []
+    monkeypatch.setattr(PicturesHook, 'draw', lambda self, runner, folder: folders.append(folder))
+    PicturesHook(interval=5).after_train_epoch(run_of(model, tmp_path, epoch=epoch, max_epochs=11))
+    assert folders == ([tmp_path / 'pictures'] if drawn else [])

@@ -1,0 +1,39 @@
+"""Independent masks of objects become one distribution of labels, as in the releases and by the formula."""
+
+import pytest
+import torch
+
+from mmsigma.ops.soft_aggregation import aggregate
+from tests.golden_mask_vos import load_vectors
+
+
+@pytest.mark.parametrize('count', [1, 2, 4])
+def test_aggregation(count: int) -> None:
+    vectors = load_vectors('soft_aggregate')
+    logits = aggregate(vectors.tensor(f'in_prob_{count}'))
+    softmax = logits.softmax(dim=0).float()
+    torch.testing.assert_close(softmax, vectors.tensor(f'out_softmax_{count}'), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(softmax[1:], vectors.tensor(f'out_softmax_fg_{count}'), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(logits.float(), vectors.tensor(f'out_logits_{count}'), rtol=0.02, atol=0.2)
+
+
+def test_odds_are_those_of_the_objects_and_of_none_of_them() -> None:
+    probabilities = torch.tensor([0.5, 0.2, 0.9], dtype=torch.float64).view(3, 1, 1)
+    odds = torch.tensor([0.04 / 0.96, 1, 0.25, 9], dtype=torch.float64)  # no object: 0.5 * 0.8 * 0.1
+    torch.testing.assert_close(aggregate(probabilities).exp().flatten(), odds)
+    torch.testing.assert_close(aggregate(probabilities).softmax(dim=0).flatten(), odds / odds.sum())
+
+
+def test_every_clip_and_frame_by_itself() -> None:
+    probabilities = torch.rand(2, 4, 3, 5, 6)
+    found = aggregate(probabilities)
+    assert found.shape == (2, 4, 4, 5, 6)
+    torch.testing.assert_close(found[1, 2], aggregate(probabilities[1, 2]))
+
+
+def test_certainty_stays_finite_and_has_a_gradient_elsewhere() -> None:
+    probabilities = torch.tensor([[[1.0, 0.0, 0.3]]]).requires_grad_()
+    logits = aggregate(probabilities)
+    assert logits.isfinite().all() and logits.argmax(dim=0).tolist() == [[1, 0, 0]]
+    logits[1].sum().backward()
+    torch.testing.assert_close(probabilities.grad, torch.tensor([[[0, 0, 1 / (0.3 * 0.7)]]]))
