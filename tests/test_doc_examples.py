@@ -15,7 +15,7 @@ from mmsigma.datasets.transforms import TubeMask
 from mmsigma.models import SIGMA, interfaces
 from mmsigma.models.clip_views import ClipViews
 from mmsigma.models.gta.losses.video_group import VideoGroup
-from mmsigma.models.interfaces import members
+from mmsigma.models.parts import members
 from mmsigma.ops import split_tokens
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config

@@ -23,7 +23,11 @@ def test_every_registry_is_a_child_of_the_one_of_its_name(name: str) -> None:
 def test_none_that_configs_use_is_lacking() -> None:
     """mmengine warns about a scope without a child of a registry."""
     theirs = {name for name, value in vars(mmengine.registry).items() if isinstance(value, Registry)}
-    assert theirs - OURS.keys() <= {'RUNNER_CONSTRUCTORS', 'TASK_UTILS'}
+    assert theirs - OURS.keys() <= {
+        'INFERENCERS',
+        'RUNNER_CONSTRUCTORS',
+        'TASK_UTILS',
+    }  # nothing of ours is built from these
 
 
 @pytest.mark.parametrize(

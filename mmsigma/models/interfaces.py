@@ -1,23 +1,21 @@
 """Protocols between an algorithm and the parts that its config names, which parts of your own have to satisfy.
 
 A part is any ``nn.Module`` (any object where the protocol says so) with the members of its protocol; it need not
-inherit from anything. Algorithms build their parts with :func:`build_part`, which checks them at once, so that a
-missing member is reported when the model is built, not in the first step of training. ``docs/interfaces.md`` lists all
-protocols and the places that ask for them.
+inherit from anything. Algorithms build their parts with :func:`mmsigma.models.parts.build_part`, which checks them at
+once, so that a missing member is reported when the model is built, not in the first step of training.
+``docs/interfaces.md`` lists all protocols and the places that ask for them.
 
 Letters in shapes: B clips or images, C channels, T frames, H x W pixels, h x w cells, D feature channels, N tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
-
-from mmsigma.registry import MODELS
 
 if TYPE_CHECKING:
     from mmsigma.models.clip_views import ClipViews
@@ -25,10 +23,6 @@ if TYPE_CHECKING:
     from mmsigma.models.gta.losses.video_group import VideoGroup
     from mmsigma.models.mask_vos.networks import EncodedFrame
     from mmsigma.ops import TokenSplit
-
-GUIDE = 'docs/interfaces.md'
-
-Part = TypeVar('Part')
 
 
 class Network(Protocol):
@@ -346,64 +340,3 @@ class AlignmentLoss(Network, Protocol):
 
     def __call__(self, videos: VideoGroup, /) -> dict[str, Tensor]:
         """Compute the terms of the loss, whose names begin with ``loss_``, and statistics."""
-
-
-# --- checks -----------------------------------------------------------------------------------------------------------
-
-
-class PartError(ValueError):
-    """Raised if a part does not satisfy the protocol of its place; the message names the missing members."""
-
-
-def build_part(config: Mapping[str, Any], interface: type[Part], key: str) -> Part:
-    """Build a part from its config and check that it satisfies a protocol.
-
-    Args:
-        config: Config of the part, with a ``type``.
-        interface: Protocol that the part has to satisfy.
-        key: Key of the part in the config, such as ``'model.backbone'``, which errors name.
-
-    Returns:
-        The part.
-
-    Raises:
-        PartError: If the part lacks members of the protocol.
-    """
-    return require(MODELS.build(config), interface, key)
-
-
-def require(part: Any, interface: type[Part], key: str) -> Part:
-    """Return a part after checking that it satisfies a protocol.
-
-    Args:
-        part: Part to check.
-        interface: Protocol that the part has to satisfy.
-        key: Key of the part in the config, which errors name.
-
-    Raises:
-        PartError: If the part lacks members of the protocol; the message names these, the protocol, and the page that
-            explains it.
-    """
-    if missing := [name for name in members(interface) if not hasattr(part, name)]:
-        needed = ', '.join(repr(name) for name in missing)
-        raise PartError(
-            f'{key}: {type(part).__name__} has no {needed}, which {interface.__name__} of mmsigma.models.interfaces '
-            f'asks for: add what is missing, as {GUIDE} shows, or choose another part'
-        )
-    checked: Part = part
-    return checked
-
-
-def members(interface: type) -> list[str]:
-    """Return the names of all members of a protocol, in the order of definition, inherited ones first."""
-    found: dict[str, None] = {}
-    for base in reversed(interface.__mro__):
-        if base in (object, Protocol) or base.__module__ == 'typing':
-            continue
-        found |= dict.fromkeys(base.__dict__.get('__annotations__', ()))
-        found |= {name: None for name, value in vars(base).items() if _is_method(name, value)}
-    return list(found)
-
-
-def _is_method(name: str, value: Any) -> bool:
-    return callable(value) and (name == '__call__' or not name.startswith('_'))

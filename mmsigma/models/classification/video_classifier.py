@@ -6,7 +6,8 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from mmsigma.models.interfaces import ClassifierHead, ClipEncoder, build_part
+from mmsigma.models.interfaces import ClassifierHead, ClipEncoder
+from mmsigma.models.parts import build_part
 from mmsigma.registry import MODELS
 
 FrozenMode = Literal['eval', 'train']

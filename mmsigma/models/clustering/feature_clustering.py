@@ -6,7 +6,8 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from mmsigma.models.interfaces import Network, build_part, sees_clips
+from mmsigma.models.interfaces import Network, sees_clips
+from mmsigma.models.parts import build_part
 from mmsigma.ops.dense_clustering import ClipClusterer
 from mmsigma.registry import MODELS
 

@@ -11,7 +11,8 @@ from mmsigma.models.counting.coarse_to_fine import CoarseToFineCounter
 from mmsigma.models.counting.counting_head import CycleScores
 from mmsigma.models.counting.inner_steps import run_inner_steps
 from mmsigma.models.counting.state_walk import StateWalk, segment_lengths
-from mmsigma.models.interfaces import ClipEncoder, build_part
+from mmsigma.models.interfaces import ClipEncoder
+from mmsigma.models.parts import build_part
 from mmsigma.ops.repetition import REFERENCE_PADDING, fill_missing, gather_window, labels_at, window_indices
 from mmsigma.registry import MODELS
 

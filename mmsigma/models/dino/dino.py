@@ -12,7 +12,8 @@ from mmsigma.models.backbones import encode_frames
 from mmsigma.models.clip_views import ClipViews
 from mmsigma.models.dino.distillation_head import DistillationHead
 from mmsigma.models.dino.self_distillation import self_distillation_loss
-from mmsigma.models.interfaces import FrameEncoder, build_part
+from mmsigma.models.interfaces import FrameEncoder
+from mmsigma.models.parts import build_part
 from mmsigma.registry import MODELS
 
 

@@ -8,7 +8,8 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmsigma.models.gta.losses.video_group import VideoGroup
-from mmsigma.models.interfaces import AlignmentLoss, GroupHead, build_part
+from mmsigma.models.interfaces import AlignmentLoss, GroupHead
+from mmsigma.models.parts import build_part
 from mmsigma.registry import MODELS
 
 

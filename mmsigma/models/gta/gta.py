@@ -11,7 +11,8 @@ from mmsigma.models.backbones import encode_frames
 from mmsigma.models.backbones.resnet_v2 import TrainMode, set_train_mode
 from mmsigma.models.gta.context_embedder import Embedded
 from mmsigma.models.gta.losses.video_group import VideoGroup
-from mmsigma.models.interfaces import ContextNeck, FrameEncoder, GroupHead, build_part
+from mmsigma.models.interfaces import ContextNeck, FrameEncoder, GroupHead
+from mmsigma.models.parts import build_part
 from mmsigma.registry import MODELS
 
 

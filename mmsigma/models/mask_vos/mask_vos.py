@@ -9,10 +9,11 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmsigma.models.clip_views import ClipViews
-from mmsigma.models.interfaces import Correspondence, MaskEncoder, ObjectDecoder, VisualEncoder, build_part, require
+from mmsigma.models.interfaces import Correspondence, MaskEncoder, ObjectDecoder, VisualEncoder
 from mmsigma.models.mask_vos.mask_propagator import MaskPropagator
 from mmsigma.models.mask_vos.mask_reader import MaskReader, segmentation_loss
 from mmsigma.models.mask_vos.networks import EncodedFrame
+from mmsigma.models.parts import build_part, require
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
 from mmsigma.models.propagation.inference_core import InferenceCore
 from mmsigma.models.propagation.label_propagation import predict_masks

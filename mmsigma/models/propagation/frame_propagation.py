@@ -7,7 +7,8 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmsigma.models.backbones import encode_frames
-from mmsigma.models.interfaces import FrameEncoder, Propagator, build_part
+from mmsigma.models.interfaces import FrameEncoder, Propagator
+from mmsigma.models.parts import build_part
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
 
 Precision = Literal['float32', 'bfloat16', 'float16']

@@ -7,7 +7,8 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from mmsigma.models.interfaces import Decoder, PredictionHead, Target, VideoEncoder, build_part
+from mmsigma.models.interfaces import Decoder, PredictionHead, Target, VideoEncoder
+from mmsigma.models.parts import build_part
 from mmsigma.ops import TokenSplit, split_tokens
 from mmsigma.registry import MODELS
 

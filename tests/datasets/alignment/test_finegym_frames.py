@@ -131,14 +131,14 @@ class TestLayouts:
     ELEMENTS = dict(first=12, middle=6, late=7, gone=6)
 
     def test_clips(self) -> None:
-        videos = list(clip_videos('e', FLOOR, self.ELEMENTS, CLIP))
+        videos = list(clip_videos(FLOOR, self.ELEMENTS, CLIP))
         assert [(one.name, one.label, one.segments) for one in videos] == [
             ('first', 12, ((2, 6, 12),)),
             ('middle', 6, ((10, 14, 6),)),
             ('late', 7, ((20, 25, 7),)),
         ]
         staged = event(1, a=[[0.1, 0.3], [0.3, 0.5]])
-        assert [one.segments for one in clip_videos('e', staged, dict(a=4), CLIP)] == [((1, 6, 4),)]
+        assert [one.segments for one in clip_videos(staged, dict(a=4), CLIP)] == [((1, 6, 4),)]
 
     def test_events_have_a_background(self) -> None:
         video = event_video('e', FLOOR, self.ELEMENTS, CLIP)

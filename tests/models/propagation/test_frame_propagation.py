@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.structures import BaseDataElement
 
-from mmsigma.models.interfaces import PartError
+from mmsigma.models.parts import PartError
 from mmsigma.models.propagation.context_propagator import ContextPropagator
 from mmsigma.models.propagation.frame_propagation import FramePropagation
 from mmsigma.models.propagation.mast_propagator import MASTPropagator

@@ -64,5 +64,5 @@ def test_second_backward_pass_is_refused(retain_graph: bool) -> None:
 
 
 def test_shapes_that_broadcast_are_refused() -> None:
-    with pytest.raises(ValueError, match=r'predictions \(2, 5, 3\) and targets \(2, 1, 3\) differ in shape'):
+    with pytest.raises(ValueError, match=r'predictions \(2, 5, 3\) and targets \(2, 1, 3\) must have the same shape'):
         FeatureMSELoss()(torch.zeros(2, 5, 3), torch.zeros(2, 1, 3))

@@ -11,8 +11,8 @@ from mmsigma.models import (
     RandomWalkCorrespondence,
 )
 from mmsigma.models.clip_views import ClipViews
-from mmsigma.models.interfaces import PartError
 from mmsigma.models.mask_vos.correspondence.crw import cut_patches, random_walk_loss, transitions
+from mmsigma.models.parts import PartError
 from tests.golden_mask_vos import load_vectors
 
 

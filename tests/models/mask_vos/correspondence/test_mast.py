@@ -10,8 +10,8 @@ from mmsigma.models import (
     PhotometricCorrespondence,
 )
 from mmsigma.models.clip_views import ClipViews
-from mmsigma.models.interfaces import PartError
 from mmsigma.models.mask_vos.correspondence.mast import drop_colour, photometric_loss, reconstruct
+from mmsigma.models.parts import PartError
 from tests.golden_mask_vos import load_vectors
 
 
