@@ -97,7 +97,7 @@ class TestEmbedding:
         (tmp_path / 'broken.mp4').write_bytes(b'no video')
         with pytest.raises(ValueError, match='empty has no frames'):
             inferencer.embed(tmp_path / 'empty')
-        with pytest.raises(ValueError, match='broken.mp4 cannot be read as a video'):
+        with pytest.raises(ValueError, match='broken.mp4 cannot be read: Invalid data'):
             inferencer(frames, tmp_path / 'broken.mp4')
         with pytest.raises(FileNotFoundError, match='no video at'):
             inferencer.embed(tmp_path / 'missing.mp4')

@@ -77,7 +77,7 @@ def test_folders_with_pictures_of_two_sizes(tmp_path: Path) -> None:
     (tmp_path / 'list.txt').write_text('walk 0\n')
     read = dict(type='ReadClip', decoder='frames', sampling=dict(type='SampleAllFrames'))
     dataset = PhaseVideoDataset([read], 'list.txt', data_root=str(tmp_path), test_mode=True)
-    with pytest.raises(UnreadableVideoError, match=r'walk cannot be read: .*: 0\.png is 32 x 24, 2\.png 32 x 20'):
+    with pytest.raises(UnreadableVideoError, match=r'walk cannot be read: .*: 0\.png is 32 x 24, 2\.png is 32 x 20'):
         dataset[0]
     (tmp_path / 'walk' / '2.png').unlink()
     assert [frame.shape for frame in dataset[0]['imgs']] == [(24, 32, 3)] * 2
@@ -110,5 +110,5 @@ def test_what_replaces_a_video_shows_the_same_action(tmp_path: Path) -> None:
     )
     sample = dataset[1]['data_samples']
     assert Path(sample.filename).name == 'v4' and sample.action == '1'
-    assert [(Path(name).name, reason) for name, reason in sample.failures] == [('v1', '2.png is not an image')]
+    assert [(Path(name).name, reason) for name, reason in sample.failures] == [('v1', '2.png cannot be read as an image')]
     assert {dataset.replacement(0) for _ in range(20)} == {3}
