@@ -15,7 +15,7 @@ from torch import nn
 from mmsigma import compat
 from mmsigma.checkpoints.io import CheckpointError, load_checkpoint_file, load_into_model, load_weights
 from mmsigma.registry import MODELS
-from mmsigma.utils.config import load_config, read_config_text
+from mmsigma.utils.config import installed_configs, load_config, read_config_text, suggest_config
 from mmsigma.utils.preflight import check_config
 
 
@@ -25,9 +25,8 @@ def list_configs(pattern: str = '*') -> list[str]:
     Args:
         pattern: Shell pattern of the part after ``::``, e.g. ``'sigma/*'`` or ``'*davis17*'``.
     """
-    root = compat.installed_config('mmsigma::')
-    names = sorted(str(path.relative_to(root).with_suffix('')) for path in root.glob('*/**/*.py'))
-    return [f'mmsigma::{name}' for name in names if name[0] != '_' and fnmatch.fnmatchcase(name, pattern)]
+    pattern = f'mmsigma::{pattern.removeprefix("mmsigma::")}'
+    return [name for name in installed_configs() if fnmatch.fnmatchcase(name, pattern)]
 
 
 def load_model(
@@ -65,11 +64,13 @@ def load_model(
     name = str(config_or_checkpoint)
     if '::' in name or name.endswith('.py'):
         cfg = load_config(config_or_checkpoint, dict(options or {}))
+    elif not Path(name).is_file():
+        raise FileNotFoundError(f'there is no checkpoint {name}{suggest_config(name)}')
     elif checkpoint is None:
         whole = config_of_checkpoint(config_or_checkpoint, options, trust=trust)
         cfg, checkpoint = Config(dict(model=whole.model)), config_or_checkpoint
     else:
-        raise ValueError(f'{name} is no config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp')
+        raise ValueError(f'{name} is not a config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp')
     if checkpoint is None and not cfg.get('weights_in_config', False):
         MMLogger.get_current_instance().warning(f'{name}: no checkpoint was given, the weights are initial ones')
         check_config(cfg)
@@ -84,8 +85,8 @@ def load_model(
 def config_of_checkpoint(path: str | Path, options: Mapping[str, Any] | None = None, *, trust: bool = False) -> Config:
     """Read the config that a checkpoint of a run was trained with, without executing any of it.
 
-    Building its ``model`` is safe as well: every ``type`` below it is a registered class. For the rest of the config, no
-    such promise is made.
+    Building its ``model`` is safe as well: every ``type`` below it is a registered class. The rest of the config is not
+    checked.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
@@ -110,7 +111,7 @@ def config_of_checkpoint(path: str | Path, options: Mapping[str, Any] | None = N
 
 
 def _types(node: Any) -> Iterator[Any]:
-    """Yield all values in a part of a config that decide what is built: ``type``, and ``_scope_``, where to look it up."""
+    """Yield the values in a part of a config that decide what is built: ``type``, and ``_scope_``, its registry."""
     children = node.values() if isinstance(node, Mapping) else node if isinstance(node, (list, tuple)) else ()
     if isinstance(node, Mapping):
         yield from (node[key] for key in ('type', '_scope_') if key in node)

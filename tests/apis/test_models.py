@@ -40,6 +40,7 @@ def test_names_of_configs() -> None:
     assert names == sorted(names) and len(names) > 80
     assert len(names) == len(set(names))
     assert list_configs('sigma/vitb_k400_dino') == ['mmsigma::sigma/vitb_k400_dino']
+    assert list_configs('mmsigma::sigma/vitb_k400_d*') == list_configs('sigma/vitb_k400_d*') != []
     assert not list_configs('_base_*')
     for name in names[::20]:
         assert isinstance(load_config(name), Config)
@@ -81,8 +82,17 @@ def test_checkpoints_without_a_usable_config(tmp_path: Path, run: Path) -> None:
         load_model(bare)
     with pytest.raises(ValueError, match='bare.pth is no config'):
         load_model(bare, run)
-    with pytest.raises(FileNotFoundError, match=r'nowhere.pth'):
+    with pytest.raises(FileNotFoundError, match=r'there is no checkpoint .*nowhere.pth$'):
         load_model(tmp_path / 'nowhere.pth')
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['sigma/vitb_k400_mlp', 'configs/sigma/vitb_k400_mlpp.py', 'mmsigma::sigma/vitb_k400_mlpp', 'sigma/vitb_k400_mpl'],
+)
+def test_the_name_that_was_meant_is_suggested(name: str) -> None:
+    with pytest.raises(FileNotFoundError, match=rf'no .* {name}: did you mean mmsigma::sigma/vitb_k400_mlp\?$'):
+        load_model(name)
 
 
 @pytest.mark.parametrize(

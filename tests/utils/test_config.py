@@ -140,5 +140,5 @@ def test_option_dict_is_left_as_it_was(config: Path) -> None:
 
 @pytest.mark.parametrize('name', ['nothing.py', 'mmsigma::sigma/nothing.py'])
 def test_missing_config(name: str) -> None:
-    with pytest.raises(FileNotFoundError, match='no config at .*nothing.py'):
+    with pytest.raises(FileNotFoundError, match='there is no config .*nothing.py'):
         load_config(name)
