@@ -80,7 +80,7 @@ def test_checkpoints_without_a_usable_config(tmp_path: Path, run: Path) -> None:
     torch.save(torch.load(run, weights_only=True)['state_dict'], bare)
     with pytest.raises(CheckpointError, match=r'bare.pth carries no config.*load_model\(CONFIG, CHECKPOINT\)'):
         load_model(bare)
-    with pytest.raises(ValueError, match='bare.pth is no config'):
+    with pytest.raises(ValueError, match='bare.pth is not a config'):
         load_model(bare, run)
     with pytest.raises(FileNotFoundError, match=r'there is no checkpoint .*nowhere.pth$'):
         load_model(tmp_path / 'nowhere.pth')

@@ -27,7 +27,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     'large': dict(embed_dims=1024, depth=24, num_heads=16),
     'huge': dict(embed_dims=1280, depth=32, num_heads=16),
 }
-Size = int | tuple[int, int]
+ClipSize = int | tuple[int, int]
 
 
 class TubeletEmbed(nn.Module):
@@ -94,7 +94,7 @@ class VideoVisionTransformer(BaseModule):
     def __init__(
         self,
         arch: Arch | dict[str, Any] = 'base',
-        img_size: Size = 224,
+        img_size: ClipSize = 224,
         num_frames: int = 16,
         patch_size: int = 16,
         tubelet_size: int = 2,

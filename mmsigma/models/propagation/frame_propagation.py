@@ -11,8 +11,8 @@ from mmsigma.models.interfaces import FrameEncoder, Propagator
 from mmsigma.models.parts import build_part
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
 
-Precision = Literal['float32', 'bfloat16', 'float16']
-_DTYPES: dict[Precision, torch.dtype] = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+EncoderPrecision = Literal['float32', 'bfloat16', 'float16']
+_DTYPES: dict[EncoderPrecision, torch.dtype] = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 
 class FramePropagation(BaseModel):
@@ -23,7 +23,7 @@ class FramePropagation(BaseModel):
         geometry: Arguments of :class:`mmsigma.models.propagation.frame_geometry.FrameGeometry`.
         propagator: Config of the propagator, of the type ``'ContextPropagator'`` (the default) or
             ``'MASTPropagator'``.
-        precision: Precision of encoder and memory, ``'float32'``, ``'bfloat16'`` or ``'float16'``; weights and labels
+        precision: EncoderPrecision of encoder and memory, ``'float32'``, ``'bfloat16'`` or ``'float16'``; weights and labels
             are float32 in any case.
         init_cfg: Config of MMEngine's weight initialisation.
 
@@ -40,7 +40,7 @@ class FramePropagation(BaseModel):
         geometry: dict[str, Any] | None = None,
         propagator: dict[str, Any] | None = None,
         *,
-        precision: Precision = 'float32',
+        precision: EncoderPrecision = 'float32',
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
