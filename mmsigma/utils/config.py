@@ -28,7 +28,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     Raises:
         FileNotFoundError: If there is no such file or package.
         mmsigma.utils.preflight.ConfigError: If an option without a dot is neither a variable that a file assigns nor a
-            setting of the Runner, if its value is none of those that a file chooses by, or if the file or the options
+            setting of the Runner, if its value is not one of the choices of a file, or if the file or the options
             set ``trust_checkpoints``, which authors of configs must not decide.
     """
     path = find_config(path)
@@ -56,7 +56,7 @@ def _read(path: Path, variables: dict[str, Any]) -> Config:
         for name, value in variables.items():
             if value in error.args:
                 raise ConfigError(
-                    f'{value!r} is no choice of {name}; a comment in {path} or its bases says which there are'
+                    f'{value!r} is not a choice of {name}; a comment in {path} or its bases lists the choices'
                 ) from error
         raise
 

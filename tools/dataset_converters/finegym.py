@@ -34,7 +34,7 @@ from mmsigma.datasets.alignment.finegym import Element, GymEvent, read_events, r
 from mmsigma.datasets.alignment.finegym_frames import (
     EVENTS,
     EXTRA_STAGES,
-    LAYOUTS,
+    FRAME_LAYOUTS,
     GymClip,
     Order,
     check_gym99,
@@ -287,7 +287,7 @@ def main() -> None:
     parser.add_argument(
         '--short-side', type=int, default=320, help='short side of cut videos in pixels (default: %(default)s)'
     )
-    parser.add_argument('--frames', choices=LAYOUTS, help='write an index of labelled frames in this layout')
+    parser.add_argument('--frames', choices=FRAME_LAYOUTS, help='write an index of labelled frames in this layout')
     parser.add_argument('--order', type=Path, help='order of sets for --frames organised')
     parser.add_argument(
         '--missing-sets',

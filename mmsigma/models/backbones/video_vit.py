@@ -155,12 +155,10 @@ class VideoVisionTransformer(BaseModule):
             ValueError: If clips or mask do not have the shape that the model was built for.
         """
         positions = self._positions(tuple(inputs.shape[1:]))
-        if isinstance(mask, Tensor):
-            if mask.shape[1:] != positions.shape[1:2]:
-                raise ValueError(f'the token grid is {self.grid}, but the mask has the shape {tuple(mask.shape)}')
-            split: TokenSplit = split_tokens(mask)
-            mask = split
-        visible = None if mask is None else mask.visible
+        if isinstance(mask, Tensor) and mask.shape[1:] != positions.shape[1:2]:
+            raise ValueError(f'the token grid is {self.grid}, but the mask has the shape {tuple(mask.shape)}')
+        split: TokenSplit | None = split_tokens(mask) if isinstance(mask, Tensor) else mask
+        visible = None if split is None else split.visible
         tokens = self.patch_embed(inputs, visible)
         tokens = tokens + (positions if visible is None else gather_tokens(positions, visible))
         for block in self.blocks:

@@ -12,7 +12,11 @@ from mmsigma.models.parts import build_part
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
 
 EncoderPrecision = Literal['float32', 'bfloat16', 'float16']
-_DTYPES: dict[EncoderPrecision, torch.dtype] = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+_DTYPES: dict[EncoderPrecision, torch.dtype] = {
+    'float32': torch.float32,
+    'bfloat16': torch.bfloat16,
+    'float16': torch.float16,
+}
 
 
 class FramePropagation(BaseModel):
@@ -23,7 +27,7 @@ class FramePropagation(BaseModel):
         geometry: Arguments of :class:`mmsigma.models.propagation.frame_geometry.FrameGeometry`.
         propagator: Config of the propagator, of the type ``'ContextPropagator'`` (the default) or
             ``'MASTPropagator'``.
-        precision: EncoderPrecision of encoder and memory, ``'float32'``, ``'bfloat16'`` or ``'float16'``; weights and labels
+        precision: Precision of encoder and memory, ``'float32'``, ``'bfloat16'`` or ``'float16'``; weights and labels
             are float32 in any case.
         init_cfg: Config of MMEngine's weight initialisation.
 

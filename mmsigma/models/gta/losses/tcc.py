@@ -228,7 +228,9 @@ class TCCLoss(nn.Module):
     ) -> None:
         super().__init__()
         if kind not in CYCLE_LOSSES or similarity not in SIMILARITIES:
-            raise ValueError(f'kind must be one of {CYCLE_LOSSES}, similarity of {SIMILARITIES}: got {kind!r}, {similarity!r}')
+            raise ValueError(
+                f'kind must be one of {CYCLE_LOSSES}, similarity of {SIMILARITIES}: got {kind!r}, {similarity!r}'
+            )
         if temperature <= 0 or not 0 <= label_smoothing < 1 or variance_floor < 0:
             raise ValueError(
                 f'temperature must be positive, label_smoothing within [0, 1) and variance_floor not negative, '
