@@ -13,7 +13,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-import ot
 import torch
 import torch.nn.functional as F
 from common import compare, machine, peak_memory_mb, print_table
@@ -37,6 +36,8 @@ def make_scores(num_samples: int, num_prototypes: int, dim: int = 256) -> Tensor
 
 def pot(scores: Tensor, num_iters: int) -> Tensor:
     rows, columns = (scores.new_full((size,), 1 / size) for size in scores.shape)
+    import ot  # POT, of the extra `benchmarks`
+
     return ot.sinkhorn(rows, columns, -scores, EPSILON, numItermax=num_iters, stopThr=0, warn=False)
 
 

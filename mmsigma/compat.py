@@ -278,7 +278,7 @@ format_each_config_once()
 
 
 class DropKnownNoise(logging.Filter):
-    """Filter that drops warnings on which no user of ours can act.
+    """Filter that drops warnings on which users cannot act.
 
     mmaction's ``DecordInit`` warns once per worker process that a class of mmengine it uses is deprecated (seen in
     1.2.0). Remove when it uses ``mmengine.fileio``.

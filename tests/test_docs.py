@@ -13,6 +13,13 @@ PAGES = {
 }
 TOP = ('mmsigma', 'configs', 'tools', 'tests', 'docs', 'demo', 'benchmarks')
 FILE = re.compile(rf'(?<![\w./-])((?:{"|".join(TOP)})/[\w./*{{}},-]+\w)')
+SOURCES = [
+    f'/{path.relative_to(ROOT)}'
+    for top in (*TOP, 'setup.py')
+    for path in ([ROOT / top] if top.endswith('.py') else (ROOT / top).rglob('*.py'))
+    if '.mim' not in path.parts
+]
+SOURCE = re.compile(r'`([\w/]+\.py)`')
 LINK = re.compile(r'\]\((?!https?://|#|mailto:)([^)#\s]+)')
 DOTTED = re.compile(r'(?<![\w./])mmsigma(?:\.\w+)+')
 CONFIG = re.compile(r'mmsigma::([\w/]+?)(?:\.py)?(?![\w/.])')
@@ -30,6 +37,8 @@ def test_files_and_links_are_there(name: str) -> None:
     path = PAGES[name]
     text = path.read_text()
     assert [file for file in FILE.findall(text) if not exists(file)] == []
+    for file in SOURCE.findall(text):
+        assert any(source.endswith(f'/{file}') for source in SOURCES), file
     assert [link for link in LINK.findall(text) if not (path.parent / link).exists()] == []
     for config in CONFIG.findall(text):
         assert config == 'my_config' or (ROOT / 'configs' / f'{config}.py').is_file(), config

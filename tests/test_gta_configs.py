@@ -190,7 +190,7 @@ def test_pouring() -> None:
 
 
 def test_an_unknown_choice_of_data() -> None:
-    with pytest.raises(ConfigError, match="'finegym100' is no choice of dataset"):
+    with pytest.raises(ConfigError, match="'finegym100' is not a choice of dataset"):
         load_config(CONFIGS['tcn_finegym'], dict(dataset='finegym100'))
 
 

@@ -120,3 +120,22 @@ def test_functions_and_files_are_short() -> None:
                 documented = ast.get_docstring(node) is not None
                 begin = node.body[1 if documented and len(node.body) > 1 else 0].lineno
                 assert (node.end_lineno or 0) - begin < 60, f'{name}: {node.name}'
+
+
+def test_a_public_name_has_one_meaning() -> None:
+    """A class, function or constant of one name in two modules is either the same definition or a confusion."""
+    found: dict[str, dict[str, str]] = {}
+    for name, path in FILES.items():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+                defined = [node.name]
+            elif isinstance(node, ast.Assign):
+                defined = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                defined = [node.target.id]
+            else:
+                continue
+            for one in defined:
+                if not one.startswith('_'):
+                    found.setdefault(one, {})[name] = ast.unparse(node)
+    assert {one: sorted(places) for one, places in found.items() if len(set(places.values())) > 1} == {}

@@ -1,7 +1,7 @@
 """Building of models ready for use: from the name of a config, a config file, or the checkpoint of a run."""
 
 import fnmatch
-import re
+import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,8 @@ from torch import nn
 from mmsigma import compat
 from mmsigma.checkpoints.io import CheckpointError, load_checkpoint_file, load_into_model, load_weights
 from mmsigma.registry import MODELS
-from mmsigma.utils.config import load_config, read_config_text
+from mmsigma.utils.config import installed_configs, load_config, read_config_text, suggest_config
 from mmsigma.utils.preflight import check_config
-
-# `type`s that a config inside a checkpoint may name: registered under their own name, or in one of these packages
-_PLAIN_TYPE = re.compile(r'(?:(?:mmsigma|mmengine|mmaction)\.)?[A-Za-z]\w*')
 
 
 def list_configs(pattern: str = '*') -> list[str]:
@@ -28,9 +25,8 @@ def list_configs(pattern: str = '*') -> list[str]:
     Args:
         pattern: Shell pattern of the part after ``::``, e.g. ``'sigma/*'`` or ``'*davis17*'``.
     """
-    root = compat.installed_config('mmsigma::')
-    names = sorted(str(path.relative_to(root).with_suffix('')) for path in root.glob('*/**/*.py'))
-    return [f'mmsigma::{name}' for name in names if name[0] != '_' and fnmatch.fnmatchcase(name, pattern)]
+    pattern = f'mmsigma::{pattern.removeprefix("mmsigma::")}'
+    return [name for name in installed_configs() if fnmatch.fnmatchcase(name, pattern)]
 
 
 def load_model(
@@ -68,10 +64,13 @@ def load_model(
     name = str(config_or_checkpoint)
     if '::' in name or name.endswith('.py'):
         cfg = load_config(config_or_checkpoint, dict(options or {}))
+    elif not Path(name).is_file():
+        raise FileNotFoundError(f'there is no checkpoint {name}{suggest_config(name)}')
     elif checkpoint is None:
-        cfg, checkpoint = config_of_checkpoint(config_or_checkpoint, options, trust=trust), config_or_checkpoint
+        whole = config_of_checkpoint(config_or_checkpoint, options, trust=trust)
+        cfg, checkpoint = Config(dict(model=whole.model)), config_or_checkpoint
     else:
-        raise ValueError(f'{name} is no config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp')
+        raise ValueError(f'{name} is not a config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp')
     if checkpoint is None and not cfg.get('weights_in_config', False):
         MMLogger.get_current_instance().warning(f'{name}: no checkpoint was given, the weights are initial ones')
         check_config(cfg)
@@ -86,6 +85,9 @@ def load_model(
 def config_of_checkpoint(path: str | Path, options: Mapping[str, Any] | None = None, *, trust: bool = False) -> Config:
     """Read the config that a checkpoint of a run was trained with, without executing any of it.
 
+    Building its ``model`` is safe as well: every ``type`` below it is a registered class. The rest of the config is not
+    checked.
+
     Raises:
         FileNotFoundError: If there is no such checkpoint.
         mmsigma.checkpoints.io.CheckpointError: If it contains no config, or one with more than plain values or with
@@ -95,24 +97,41 @@ def config_of_checkpoint(path: str | Path, options: Mapping[str, Any] | None = N
     text = content.get('meta', {}).get('cfg') if isinstance(content, dict) else None
     remedy = 'give the config as well: load_model(CONFIG, CHECKPOINT)'
     if not isinstance(text, str):
-        raise CheckpointError(f'{path} carries no config, as only checkpoints of a run do: {remedy}')
+        raise CheckpointError(f'{path} carries no config; only checkpoints that a run has written do: {remedy}')
     try:
         cfg = Config(read_config_text(text))
     except (ValueError, SyntaxError) as error:
         raise CheckpointError(f'the config in {path} cannot be read ({error}): {remedy}') from error
-    if strange := [kind for kind in _types(cfg.get('model')) if not _PLAIN_TYPE.fullmatch(kind)]:
-        raise CheckpointError(f'the config in {path} names the type {strange[0]}, which is in no registry: {remedy}')
     cfg.merge_from_dict(dict(options or {}))
+    if not isinstance(cfg.get('model'), Mapping):
+        raise CheckpointError(f'the config in {path} has no model: {remedy}')
+    if strange := [kind for kind in _types(cfg.model) if not _is_registered_class(kind)]:
+        raise CheckpointError(f'the config in {path} names {strange[0]!r}, which is not a registered class: {remedy}')
     return cfg
 
 
-def _types(node: Any) -> Iterator[str]:
-    """Yield all ``type`` values in a part of a config."""
+def _types(node: Any) -> Iterator[Any]:
+    """Yield the values in a part of a config that decide what is built: ``type``, and ``_scope_``, its registry."""
     children = node.values() if isinstance(node, Mapping) else node if isinstance(node, (list, tuple)) else ()
-    if isinstance(node, Mapping) and 'type' in node:
-        yield str(node['type'])
+    if isinstance(node, Mapping):
+        yield from (node[key] for key in ('type', '_scope_') if key in node)
     for child in children:
         yield from _types(child)
+
+
+def _is_registered_class(kind: Any) -> bool:
+    """Return whether a name is that of a model class in our registry or mmengine's.
+
+    The registries' own look-up is not used: it imports and calls whatever a dotted name stands for, such as
+    ``mmengine.load``, which unpickles.
+    """
+    if not isinstance(kind, str):
+        return False
+    scope, _, name = kind.rpartition('.')
+    registries = [registry for registry in (MODELS, MODELS.parent) if registry and scope in ('', registry.scope)]
+    for registry in registries:
+        registry.import_from_location()
+    return any(inspect.isclass(registry.module_dict.get(name)) for registry in registries)
 
 
 def default_device(device: str | None = None) -> str:

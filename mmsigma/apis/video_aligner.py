@@ -22,7 +22,7 @@ from mmsigma.utils.config import load_config
 from mmsigma.visualization.activation import activation_maps
 
 Cost = Literal['sqeuclidean', 'cosine', 'contrastive']
-COSTS: tuple[Cost, ...] = (*DISTANCES, 'contrastive')
+ALIGNMENT_COSTS: tuple[Cost, ...] = (*DISTANCES, 'contrastive')
 Way = Literal['path', 'nearest']
 WAYS: tuple[Way, ...] = ('path', 'nearest')
 Progress = Callable[[int, int], None]
@@ -151,8 +151,8 @@ def align(first: EmbeddedVideo, second: EmbeddedVideo, cost: Cost = 'sqeuclidean
     Raises:
         ValueError: If ``cost`` is unknown, or embeddings differ in size.
     """
-    if cost not in COSTS:
-        raise ValueError(f'cost must be one of {COSTS}, got {cost!r}')
+    if cost not in ALIGNMENT_COSTS:
+        raise ValueError(f'cost must be one of {ALIGNMENT_COSTS}, got {cost!r}')
     one, other = first.embeddings, second.embeddings
     if one.shape[1:] != other.shape[1:]:
         raise ValueError(f'{first.name} has embeddings of {one.shape[1]} dimensions, {second.name} of {other.shape[1]}')

@@ -80,7 +80,8 @@ class WarmupCosineLR(_ParamScheduler):
         """Return the rate at a step relative to the base rate."""
         if step < self.warmup:
             return step / max(self.warmup - 1, 1)
-        progress = (step - self.warmup) / max(self.end - self.begin - self.warmup, 1)
+        decay = self.end - self.begin - self.warmup
+        progress = (step - self.warmup) / decay if decay else 0.0  # the warm-up may take the whole schedule
         return self.min_ratio + (1 - self.min_ratio) / 2 * (1 + math.cos(math.pi * progress))
 
     def _get_value(self) -> list[float]:

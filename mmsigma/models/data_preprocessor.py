@@ -95,7 +95,7 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
         if len(batch) % 2:
             raise ValueError(f'mixing pairs the clips of a batch, so their number must be even, got {len(batch)}')
         if samples is None:
-            raise ValueError('mixing needs data samples with labels')
+            raise ValueError('mixing needs labels: give data samples with gt_label, or set mixing=None')
         unlabelled = [str(sample.get('filename', '?')) for sample in samples if 'gt_label' not in sample]
         if unlabelled:
             raise ValueError(

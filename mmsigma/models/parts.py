@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
+from torch import nn
+
 from mmsigma.registry import MODELS
 
-GUIDE = 'docs/interfaces.md'
+GUIDE = 'docs/interfaces.md'  # in the repository
 
 Part = TypeVar('Part')
 
@@ -43,6 +45,10 @@ def require(part: Any, interface: type[Part], key: str) -> Part:
         PartError: If the part lacks members of the protocol; the message names these, the protocol, and the page that
             explains it.
     """
+    if 'parameters' in members(interface) and not isinstance(part, nn.Module):
+        raise PartError(
+            f'{key}: {type(part).__name__} is not an nn.Module, as {interface.__name__} has to be: see {GUIDE}'
+        )
     if missing := [name for name in members(interface) if not hasattr(part, name)]:
         needed = ', '.join(repr(name) for name in missing)
         raise PartError(

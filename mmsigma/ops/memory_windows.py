@@ -81,7 +81,7 @@ def _check_memory(query: Tensor, memory: Tensor, labels: Tensor, gaps: Sequence[
     if query.shape != memory.shape[1:] or labels.shape[:3] != memory.shape[:3] or len(gaps) != len(memory):
         raise ValueError(
             f'query {tuple(query.shape)}, memory {tuple(memory.shape)}, labels {tuple(labels.shape)} and '
-            f'{len(gaps)} gaps do not go together: expected (h, w, C), (T, h, w, C), (T, h, w, V), T'
+            f'{len(gaps)} gaps do not match: expected (h, w, C), (T, h, w, C), (T, h, w, V), T'
         )
     if not len(memory):
         raise ValueError('the memory is empty')

@@ -1,6 +1,7 @@
 """Loading of config files, with command-line values that take effect before a file computes anything from them."""
 
 import ast
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     Raises:
         FileNotFoundError: If there is no such file or package.
         mmsigma.utils.preflight.ConfigError: If an option without a dot is neither a variable that a file assigns nor a
-            setting of the Runner, if its value is none of those that a file chooses by, or if the file or the options
+            setting of the Runner, if its value is not one of the choices of a file, or if the file or the options
             set ``trust_checkpoints``, which authors of configs must not decide.
     """
     path = find_config(path)
@@ -55,7 +56,7 @@ def _read(path: Path, variables: dict[str, Any]) -> Config:
         for name, value in variables.items():
             if value in error.args:
                 raise ConfigError(
-                    f'{value!r} is no choice of {name}; a comment in {path} or its bases says which there are'
+                    f'{value!r} is not a choice of {name}; a comment in {path} or its bases lists the choices'
                 ) from error
         raise
 
@@ -73,8 +74,23 @@ def find_config(path: str | Path) -> Path:
         found = compat.installed_config(str(path))
         found = found if found.suffix == '.py' else found.with_name(f'{found.name}.py')
     if not found.is_file():
-        raise FileNotFoundError(f'no config at {found}')
+        raise FileNotFoundError(f'there is no config {path}{suggest_config(path)}')
     return found
+
+
+def installed_configs() -> list[str]:
+    """List the configs that come with the package, by names such as ``'mmsigma::sigma/vitb_k400_dino'``."""
+    root = compat.installed_config('mmsigma::')
+    names = sorted(str(path.relative_to(root).with_suffix('')) for path in root.glob('*/**/*.py'))
+    return [f'mmsigma::{name}' for name in names if name[0] != '_']
+
+
+def suggest_config(path: str | Path) -> str:
+    """Return ``: did you mean mmsigma::...?``, or nothing if no installed config has a similar name."""
+    wanted = str(path).removeprefix('configs/').removesuffix('.py')
+    wanted = wanted if '::' in wanted else f'mmsigma::{wanted}'
+    near = difflib.get_close_matches(wanted, installed_configs(), n=1, cutoff=0.8)
+    return f': did you mean {near[0]}?' if near else ''
 
 
 def read_config_text(text: str) -> dict[str, Any]:

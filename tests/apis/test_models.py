@@ -1,6 +1,7 @@
 """Models by the name of a config, from a config file and from a checkpoint of a run."""
 
 import logging
+import pickle
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from mmsigma.apis.models import config_of_checkpoint, list_configs, load_model
 from mmsigma.checkpoints.io import CheckpointError
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
+from mmsigma.utils.preflight import ConfigError
 
 CONFIG = 'mmsigma::demo/sigma_tiny_demo_mlp'
 SMALL = {
@@ -38,6 +40,7 @@ def test_names_of_configs() -> None:
     assert names == sorted(names) and len(names) > 80
     assert len(names) == len(set(names))
     assert list_configs('sigma/vitb_k400_dino') == ['mmsigma::sigma/vitb_k400_dino']
+    assert list_configs('mmsigma::sigma/vitb_k400_d*') == list_configs('sigma/vitb_k400_d*') != []
     assert not list_configs('_base_*')
     for name in names[::20]:
         assert isinstance(load_config(name), Config)
@@ -77,10 +80,19 @@ def test_checkpoints_without_a_usable_config(tmp_path: Path, run: Path) -> None:
     torch.save(torch.load(run, weights_only=True)['state_dict'], bare)
     with pytest.raises(CheckpointError, match=r'bare.pth carries no config.*load_model\(CONFIG, CHECKPOINT\)'):
         load_model(bare)
-    with pytest.raises(ValueError, match='bare.pth is no config'):
+    with pytest.raises(ValueError, match='bare.pth is not a config'):
         load_model(bare, run)
-    with pytest.raises(FileNotFoundError, match=r'nowhere.pth'):
+    with pytest.raises(FileNotFoundError, match=r'there is no checkpoint .*nowhere.pth$'):
         load_model(tmp_path / 'nowhere.pth')
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['sigma/vitb_k400_mlp', 'configs/sigma/vitb_k400_mlpp.py', 'mmsigma::sigma/vitb_k400_mlpp', 'sigma/vitb_k400_mpl'],
+)
+def test_the_name_that_was_meant_is_suggested(name: str) -> None:
+    with pytest.raises(FileNotFoundError, match=rf'no .* {name}: did you mean mmsigma::sigma/vitb_k400_mlp\?$'):
+        load_model(name)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +101,16 @@ def test_checkpoints_without_a_usable_config(tmp_path: Path, run: Path) -> None:
         ("model = __import__('os').system('true')", 'line 1 contains more than constants'),
         ('import os', 'line 1 is not an assignment'),
         ("model = dict(**dict(type='SIGMA'))", 'line 1 contains more than constants'),
-        ("model = dict(type='os.system', command='true')", 'names the type os.system, which is in no registry'),
-        ("model = dict(type='SIGMA', backbone=[dict(type='subprocess.run')])", 'names the type subprocess.run'),
+        ("model = dict(type='os.system', command='true')", "names 'os.system', which is not a registered class"),
+        ("model = dict(type='SIGMA', backbone=[dict(type='subprocess.run')])", "names 'subprocess.run'"),
+        ("model = dict(type='mmengine.load', file='a.pkl')", "names 'mmengine.load', which is not a registered class"),
+        ("model = dict(type='MaskVOS', backbone=dict(type='mmengine.load', file='a.pkl'))", "names 'mmengine.load'"),
+        ("model = dict(type='SIGMA', data_preprocessor=dict(type='mmengine.load'))", "names 'mmengine.load'"),
+        ("model = dict(type='mmengine.put_text', obj='x', filepath='x')", "names 'mmengine.put_text'"),
+        ("model = dict(type='mmengine.fileio.io.load', file='a.pkl')", "names 'mmengine.fileio.io.load'"),
+        ("model = dict(type='SIGMA', _scope_='subprocess')", "names 'subprocess'"),
+        ("model = dict(type=['SIGMA'])", 'which is not a registered class'),
+        ('epochs = 3', 'has no model'),
         ('model = (', 'cannot be read'),
     ],
 )
@@ -99,6 +119,33 @@ def test_nothing_of_a_config_in_a_checkpoint_is_executed(tmp_path: Path, text: s
     torch.save(dict(state_dict={}, meta=dict(cfg=text)), path)
     with pytest.raises(CheckpointError, match=message):
         config_of_checkpoint(path)
+
+
+def test_a_pickle_that_a_config_in_a_checkpoint_points_to_is_not_loaded(tmp_path: Path) -> None:
+    class Touch:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (tmp_path / 'executed',)
+
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(Touch()))
+    load = f"dict(type='mmengine.load', file='{tmp_path / 'a.pkl'}')"
+    for number, text in enumerate(
+        (
+            f'model = {load}',
+            f"model = dict(type='MaskVOS', backbone={load})",
+            f"model = dict(type='MaskVOS', backbone=dict(type='KeyEncoder'), data_preprocessor={load})",
+        )
+    ):
+        path = tmp_path / f'{number}.pth'
+        torch.save(dict(state_dict={}, meta=dict(cfg=text)), path)
+        with pytest.raises(CheckpointError, match=r"names 'mmengine\.load'"):
+            load_model(path)
+    # what is no part of the model is not even looked up
+    torch.save(
+        dict(state_dict={}, meta=dict(cfg=f"model = dict(type='SIGMA')\ntrain_cfg = {load}")), tmp_path / 'b.pth'
+    )
+    with pytest.raises((ConfigError, TypeError)):
+        load_model(tmp_path / 'b.pth')
+    assert not (tmp_path / 'executed').exists()
 
 
 @pytest.mark.parametrize('name', list_configs()[::15])

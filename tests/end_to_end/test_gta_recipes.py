@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 
 from mmsigma.apis.launch import build_runner
-from mmsigma.datasets.alignment.segment_index import SegmentedVideo, write_index
+from mmsigma.datasets.alignment.segment_index import SegmentedVideo, write_segment_index
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import check_config
 from tests.datasets.clips import write_video
@@ -53,7 +53,7 @@ def test_segments_are_embedded_and_classified(videos: Path, tmp_path: Path) -> N
             SegmentedVideo('b.mp4', f'{part} 1', 1, ((12, 20, 6), (int(rng.integers(4)), 6, 7))),
             SegmentedVideo('a.mp4', f'{part} 2', 0, ((0, 9, 99), (9, 20, 3))),
         ]
-        write_index(videos / f'gym99_{part}_organised.json', segments, {})
+        write_segment_index(videos / f'gym99_{part}_organised.json', segments, {})
     cfg = small('tcn_finegym', tmp_path / 'run', data_root=str(videos), fine_stride=2)
     runner = build_runner(cfg)
     runner.train()

@@ -94,7 +94,7 @@ def test_windows_outside_the_frame_have_no_label() -> None:
 
 def test_bad_input() -> None:
     query, memory, labels = torch.zeros(4, 5, 2), torch.zeros(2, 4, 5, 2), torch.zeros(2, 4, 5, 3)
-    with pytest.raises(ValueError, match=r'memory \(2, 4, 5, 2\), labels \(2, 4, 5, 3\) and 1 gaps do not go together'):
+    with pytest.raises(ValueError, match=r'memory \(2, 4, 5, 2\), labels \(2, 4, 5, 3\) and 1 gaps do not match'):
         propagate_windows(query, memory, labels, [1])
     with pytest.raises(ValueError, match=r'query \(4, 4, 2\)'):
         propagate_windows(query[:, :4], memory, labels, [1, 2])

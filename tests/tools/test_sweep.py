@@ -93,10 +93,10 @@ def test_values_are_those_of_options(sweep: Callable, tmp_path: Path) -> None:
     [
         ((OPTION, 1, 2, 1), CONFIG, f'{OPTION}=1 is given twice'),
         (('test_evaluator.out_dri', 'x'), CONFIG, "did you mean 'out_dir'?"),
-        (('dataset', 'davis2017', 'davis2018'), CONFIG, "'davis2018' is no choice of dataset"),
+        (('dataset', 'davis2017', 'davis2018'), CONFIG, "'davis2018' is not a choice of dataset"),
         ((OPTION, 1), ROOT / 'configs' / 'vos' / 'r18.py', 'r18.py: it needs a checkpoint'),
         (('epochs', 3), ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py', 'it has no test_dataloader'),
-        ((OPTION, 1), ROOT / 'configs' / 'vos' / 'nothing.py', 'no config at'),
+        ((OPTION, 1), ROOT / 'configs' / 'vos' / 'nothing.py', 'there is no config'),
     ],
 )
 def test_errors_come_before_any_test(

@@ -83,7 +83,7 @@ def test_variable_that_cannot_be_replaced_in_time_is_refused(config: Path, line:
 def test_variable_that_a_file_chooses_by(config: Path) -> None:
     config.write_text("kind = 'a'\nsize = dict(a=1, b=2)[kind]\nother = dict(size=size)\n")
     assert load_config(config).other.size == 1 and load_config(config, {'kind': 'b'}).other.size == 2
-    with pytest.raises(ConfigError, match=r"'c' is no choice of kind; a comment in .*child\.py or its bases"):
+    with pytest.raises(ConfigError, match=r"'c' is not a choice of kind; a comment in .*child\.py or its bases"):
         load_config(config, {'kind': 'c'})
     config.write_text("size = dict(a=1)['b']\nepochs = 3\n")
     with pytest.raises(KeyError, match='b'):  # a fault of the file, not of the option
@@ -140,5 +140,5 @@ def test_option_dict_is_left_as_it_was(config: Path) -> None:
 
 @pytest.mark.parametrize('name', ['nothing.py', 'mmsigma::sigma/nothing.py'])
 def test_missing_config(name: str) -> None:
-    with pytest.raises(FileNotFoundError, match='no config at .*nothing.py'):
+    with pytest.raises(FileNotFoundError, match='there is no config .*nothing.py'):
         load_config(name)

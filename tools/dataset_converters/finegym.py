@@ -34,7 +34,7 @@ from mmsigma.datasets.alignment.finegym import Element, GymEvent, read_events, r
 from mmsigma.datasets.alignment.finegym_frames import (
     EVENTS,
     EXTRA_STAGES,
-    LAYOUTS,
+    FRAME_LAYOUTS,
     GymClip,
     Order,
     check_gym99,
@@ -46,7 +46,7 @@ from mmsigma.datasets.alignment.finegym_frames import (
     organised_video,
     read_order,
 )
-from mmsigma.datasets.alignment.segment_index import SegmentedVideo, write_index
+from mmsigma.datasets.alignment.segment_index import SegmentedVideo, write_segment_index
 from mmsigma.datasets.videos.lists import (
     Split,
     converter_parser,
@@ -176,7 +176,7 @@ def write_frames(
         vault_stages=args.vault_stages if args.frames == 'organised' else 'last',
         labels={event: sorted(own - {-1}) for event, own in labels.items()},
     )
-    write_index(path, videos, settings)
+    write_segment_index(path, videos, settings)
     frames = sum(video.num_frames for video in videos)
     print(f'{path.name}: {len(videos):,} videos of {counts["events"]:,} events, {frames:,} frames', end='')
     print(f'; {counts["left out"]:,} events left out' if counts['left out'] else '')
@@ -287,7 +287,7 @@ def main() -> None:
     parser.add_argument(
         '--short-side', type=int, default=320, help='short side of cut videos in pixels (default: %(default)s)'
     )
-    parser.add_argument('--frames', choices=LAYOUTS, help='write an index of labelled frames in this layout')
+    parser.add_argument('--frames', choices=FRAME_LAYOUTS, help='write an index of labelled frames in this layout')
     parser.add_argument('--order', type=Path, help='order of sets for --frames organised')
     parser.add_argument(
         '--missing-sets',

@@ -21,7 +21,7 @@ import numpy as np
 from mmsigma.datasets.alignment.finegym import GymEvent
 from mmsigma.datasets.alignment.segment_index import SegmentedVideo
 
-LAYOUTS = ('clips', 'events', 'organised')
+FRAME_LAYOUTS = ('clips', 'events', 'organised')
 EVENTS = ('VT', 'FX', 'BB', 'UB')  # events 1 to 4 of the annotation
 GYM99_EVENTS = {'VT': range(6), 'FX': range(6, 41), 'BB': range(41, 74), 'UB': range(74, 99)}
 """Classes of Gym99 that belong to each event."""

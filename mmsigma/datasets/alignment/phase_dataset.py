@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from mmengine.logging import MMLogger
 
-from mmsigma.datasets.alignment.segment_index import read_index
+from mmsigma.datasets.alignment.segment_index import read_segment_index
 from mmsigma.datasets.videos.video_dataset import VIDEO_SUFFIXES, VideoDataset, check_some_exist
 from mmsigma.registry import DATASETS
 
@@ -58,7 +58,7 @@ class PhaseVideoDataset(VideoDataset):
         """
         if str(self.ann_file).endswith('.json') and Path(self.ann_file).is_file():
             folder = Path(self.data_prefix.get('video') or '.')
-            chosen = self._choose([(video, video.label) for video in read_index(self.ann_file)])
+            chosen = self._choose([(video, video.label) for video in read_segment_index(self.ann_file)])
             check_some_exist(Path(self.ann_file), folder, [video.path for video, _ in chosen])
             return [{'filename': str(folder / video.path), 'label': label, 'video': video} for video, label in chosen]
         entries = super().load_data_list()

@@ -45,14 +45,14 @@ class SegmentedVideo(NamedTuple):
         return np.repeat(np.array(values, np.int64), lengths)
 
 
-def write_index(path: str | Path, videos: Sequence[SegmentedVideo], settings: Mapping[str, Any]) -> None:
+def write_segment_index(path: str | Path, videos: Sequence[SegmentedVideo], settings: Mapping[str, Any]) -> None:
     """Write an index, one line per video."""
     rows = ',\n'.join(json.dumps(video._asdict()) for video in videos)
     text = f'{{"settings": {json.dumps(settings, indent=1)},\n"videos": [\n{rows}\n]}}\n'
     write_atomically(path, lambda name: Path(name).write_text(text, encoding='utf-8'))
 
 
-def read_index(path: str | Path) -> list[SegmentedVideo]:
+def read_segment_index(path: str | Path) -> list[SegmentedVideo]:
     """Read the videos of an index.
 
     Raises:

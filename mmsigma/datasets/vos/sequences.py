@@ -60,9 +60,9 @@ def find_sequences(layout: str, root: str | Path, **settings: Any) -> list[VOSSe
             them.
         ValueError: If the layout is unknown, or a folder has two images of the same stem.
     """
-    if layout not in LAYOUTS:
-        raise ValueError(f'layout must be one of {sorted(LAYOUTS)}, got {layout!r}')
-    return LAYOUTS[layout](Path(root), **settings)
+    if layout not in _FINDERS:
+        raise ValueError(f'layout must be one of {sorted(_FINDERS)}, got {layout!r}')
+    return _FINDERS[layout](Path(root), **settings)
 
 
 def davis(root: Path, year: int | str = 2017, split: str = 'val', resolution: str = '480p') -> list[VOSSequence]:
@@ -141,7 +141,7 @@ def vip(root: Path, split: str = 'val') -> list[VOSSequence]:
     return _first_frame_given({name: (pictures / name, labels / name) for name in names}, root)
 
 
-LAYOUTS: dict[str, Callable[..., list[VOSSequence]]] = {
+_FINDERS: dict[str, Callable[..., list[VOSSequence]]] = {
     'davis': davis,
     'folders': folders,
     'vip': vip,

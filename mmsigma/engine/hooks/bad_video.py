@@ -34,7 +34,8 @@ class BadVideoHook(Hook):
         data_batch: dict[str, Any] | None = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
-        for sample in (data_batch or {})['data_samples']:
+        assert data_batch is not None  # training iterations have one
+        for sample in data_batch['data_samples']:
             failures = sample.metainfo.get('failures', ())
             self.draws += 1 + len(failures)
             self.failed += len(failures)

@@ -19,11 +19,11 @@ from mmsigma.evaluation.segmentation.cluster_matching import (
     clustering_miou,
     match_clusters,
 )
+from mmsigma.io.masks import VOID
 from mmsigma.io.tables import write_csv
 from mmsigma.ops.dense_clustering import GROUND_TRUTH, ClipClusterer
 from mmsigma.registry import METRICS
 
-VOID = 255  # id of pixels that are not evaluated
 Array = np.ndarray
 
 

@@ -40,7 +40,7 @@ def pck(errors: Array, thresholds: Sequence[float]) -> Array:
 
     Args:
         errors: Errors from :func:`joint_errors`, ``(N, J)``, of any number of frames and videos.
-        thresholds: A thresholds in units of the person's size.
+        thresholds: Thresholds ``(A,)``, in units of the person's size.
 
     Returns:
         Fractions ``(A, J)``; nan for a joint that was never found.

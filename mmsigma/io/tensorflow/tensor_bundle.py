@@ -84,7 +84,7 @@ def read_bundle(path: str | Path, wanted: Callable[[str], bool] = lambda name: T
         ValueError: If a file is damaged or uses an unsupported feature: compression, sliced tensors, unknown types.
     """
     prefix = bundle_prefix(path)
-    num_shards, entries = read_index(prefix.with_name(f'{prefix.name}.index'))
+    num_shards, entries = read_bundle_index(prefix.with_name(f'{prefix.name}.index'))
     tensors: dict[str, np.ndarray] = {}
     files: dict[int, np.ndarray] = {}
     for name, entry in entries.items():
@@ -100,13 +100,13 @@ def read_bundle(path: str | Path, wanted: Callable[[str], bool] = lambda name: T
         data = files[entry.shard][entry.offset : entry.offset + entry.size].tobytes()
         if len(data) < entry.size or masked_crc32c(data) != entry.crc:
             raise ValueError(f'{prefix}: {name} is damaged in data file {entry.shard}; fetch it again')
-        # TensorFlow writes in the machine's byte order, which read_index has checked to be little-endian
+        # TensorFlow writes in the machine's byte order, which read_bundle_index has checked to be little-endian
         values = np.frombuffer(data, np.dtype(_DTYPES[entry.dtype]).newbyteorder('<'))
         tensors[name] = values.reshape(entry.shape).astype(_DTYPES[entry.dtype])
     return tensors
 
 
-def read_index(path: str | Path) -> tuple[int, dict[str, BundleEntry]]:
+def read_bundle_index(path: str | Path) -> tuple[int, dict[str, BundleEntry]]:
     """Read the number of data files and the entries of an index.
 
     Raises:

@@ -27,7 +27,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     'large': dict(embed_dims=1024, depth=24, num_heads=16),
     'huge': dict(embed_dims=1280, depth=32, num_heads=16),
 }
-Size = int | tuple[int, int]
+ClipSize = int | tuple[int, int]
 
 
 class TubeletEmbed(nn.Module):
@@ -94,7 +94,7 @@ class VideoVisionTransformer(BaseModule):
     def __init__(
         self,
         arch: Arch | dict[str, Any] = 'base',
-        img_size: Size = 224,
+        img_size: ClipSize = 224,
         num_frames: int = 16,
         patch_size: int = 16,
         tubelet_size: int = 2,
@@ -155,12 +155,10 @@ class VideoVisionTransformer(BaseModule):
             ValueError: If clips or mask do not have the shape that the model was built for.
         """
         positions = self._positions(tuple(inputs.shape[1:]))
-        if isinstance(mask, Tensor):
-            if mask.shape[1:] != positions.shape[1:2]:
-                raise ValueError(f'the token grid is {self.grid}, but the mask has the shape {tuple(mask.shape)}')
-            split: TokenSplit = split_tokens(mask)
-            mask = split
-        visible = None if mask is None else mask.visible
+        if isinstance(mask, Tensor) and mask.shape[1:] != positions.shape[1:2]:
+            raise ValueError(f'the token grid is {self.grid}, but the mask has the shape {tuple(mask.shape)}')
+        split: TokenSplit | None = split_tokens(mask) if isinstance(mask, Tensor) else mask
+        visible = None if split is None else split.visible
         tokens = self.patch_embed(inputs, visible)
         tokens = tokens + (positions if visible is None else gather_tokens(positions, visible))
         for block in self.blocks:

@@ -14,7 +14,7 @@ from torch import Tensor
 from mmsigma.models.counting.counting_head import CountingHead, CycleScores
 
 # computes the scores of the windows of N states, (N, 3)
-Network = Callable[[Tensor], CycleScores]
+StateScores = Callable[[Tensor], CycleScores]
 # iterations on the levels of 2, 4, 8 and 16 nodes
 _ITERATIONS = (4, 2, 1, 1)
 # level on which a node writes its two halves to different copies of the ends; on the others, to both copies
@@ -47,7 +47,7 @@ class CoarseToFineCounter:
     max_log_scale: float = 0.5
     min_segment: int = 4
 
-    def count(self, network: Network, length: int) -> int:
+    def count(self, network: StateScores, length: int) -> int:
         """Count the repetitions in a video.
 
         Args:
@@ -65,7 +65,7 @@ class CoarseToFineCounter:
             return round(length / (segment + 1))
         return round(length * float((0.5 / own[valid] + 0.5 / following[valid]).mean()))
 
-    def initial_segment(self, network: Network, length: int) -> int:
+    def initial_segment(self, network: StateScores, length: int) -> int:
         """Estimate the cycle length in the middle of the video, in frames; for the arguments, see :meth:`count`."""
         shortest, longest = self.scale_range
         exponents = np.arange(self.num_scales) / (self.num_scales - 1)
@@ -82,7 +82,7 @@ class CoarseToFineCounter:
                 segment = round((segment + float(refined)) / 2)
         return segment
 
-    def cycles(self, network: Network, length: int, segment: int) -> tuple[Tensor, Tensor, Tensor]:
+    def cycles(self, network: StateScores, length: int, segment: int) -> tuple[Tensor, Tensor, Tensor]:
         """Find the cycles around 32 positions.
 
         Args:
@@ -108,7 +108,7 @@ class CoarseToFineCounter:
         left, right = ends.mean(dim=0).round()
         return middles, left, right
 
-    def _refine(self, network: Network, length: int, middles: Tensor, ends: Tensor, iterations: int) -> Tensor:
+    def _refine(self, network: StateScores, length: int, middles: Tensor, ends: Tensor, iterations: int) -> Tensor:
         """Correct the ends ``(2, N)`` of the cycles around N middles."""
         for iteration in range(iterations):
             left, right = ends
@@ -137,7 +137,7 @@ class CoarseToFineCounter:
         )  # no neighbour on that side
 
     @staticmethod
-    def _judge(network: Network, states: Tensor) -> CycleScores:
+    def _judge(network: StateScores, states: Tensor) -> CycleScores:
         return network(states).double()
 
     @staticmethod

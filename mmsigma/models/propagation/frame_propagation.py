@@ -11,8 +11,12 @@ from mmsigma.models.interfaces import FrameEncoder, Propagator
 from mmsigma.models.parts import build_part
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
 
-Precision = Literal['float32', 'bfloat16', 'float16']
-_DTYPES: dict[Precision, torch.dtype] = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+EncoderPrecision = Literal['float32', 'bfloat16', 'float16']
+_DTYPES: dict[EncoderPrecision, torch.dtype] = {
+    'float32': torch.float32,
+    'bfloat16': torch.bfloat16,
+    'float16': torch.float16,
+}
 
 
 class FramePropagation(BaseModel):
@@ -40,7 +44,7 @@ class FramePropagation(BaseModel):
         geometry: dict[str, Any] | None = None,
         propagator: dict[str, Any] | None = None,
         *,
-        precision: Precision = 'float32',
+        precision: EncoderPrecision = 'float32',
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)

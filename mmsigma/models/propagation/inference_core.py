@@ -49,15 +49,8 @@ class InferenceCore:
         Raises:
             ValueError: If picture and mask do not match, or features are not finite.
         """
+        self._check(picture, mask)
         size = picture.shape[:2]
-        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
-            raise ValueError(
-                f'frame {self.frame} is {picture.dtype} {picture.shape}, expected uint8 (height, width, 3)'
-            )
-        if mask is not None and mask.shape != size:
-            raise ValueError(
-                f'the mask of frame {self.frame} is {mask.shape[0]} x {mask.shape[1]}, the frame {size[0]} x {size[1]}'
-            )
         new = [] if mask is None else [number for number in mask_ids(mask) if number not in {0, VOID, *self.ids}]
         first = not self.ids
         self.ids += new
@@ -74,6 +67,17 @@ class InferenceCore:
             result[np.isin(result, new)] = 0
             np.copyto(result, mask, where=np.isin(mask, new), casting='unsafe')
         return result
+
+    def _check(self, picture: npt.NDArray[np.uint8], mask: npt.NDArray[np.integer[Any]] | None) -> None:
+        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+            raise ValueError(
+                f'frame {self.frame} is {picture.dtype} {picture.shape}, expected uint8 (height, width, 3)'
+            )
+        size = picture.shape[:2]
+        if mask is not None and mask.shape != size:
+            raise ValueError(
+                f'the mask of frame {self.frame} is {mask.shape[0]} x {mask.shape[1]}, the frame {size[0]} x {size[1]}'
+            )
 
     def _labels(self, mask: npt.NDArray[np.integer[Any]] | None, new: list[int]) -> Tensor:
         """Convert a mask to labels ``(V, H, W)``, bool, in which background and new objects alone have pixels."""

@@ -65,12 +65,10 @@ class MaskedVideoDecoder(BaseModule):
         Returns:
             Predictions ``(B, N_masked, D)`` in token order.
         """
-        if isinstance(mask, Tensor):
-            split: TokenSplit = split_tokens(mask)
-            mask = split
+        split: TokenSplit = split_tokens(mask) if isinstance(mask, Tensor) else mask
         visible = self.embed(tokens)
-        visible = visible + gather_tokens(self.pos_embed, mask.visible)
-        masked = self.mask_token + gather_tokens(self.pos_embed, mask.masked)
+        visible = visible + gather_tokens(self.pos_embed, split.visible)
+        masked = self.mask_token + gather_tokens(self.pos_embed, split.masked)
         sequence = torch.cat([visible, masked.to(visible.dtype)], dim=1)
         *blocks, last = self.blocks
         for block in blocks:

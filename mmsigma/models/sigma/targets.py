@@ -18,7 +18,7 @@ from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD
 from mmsigma.ops import Linear, TokenSplit, full_float32, gather_tokens, patchify
 from mmsigma.registry import MODELS
 
-Precision = Literal['float32', 'amp']
+TargetPrecision = Literal['float32', 'amp']
 
 
 @MODELS.register_module()
@@ -155,7 +155,7 @@ class FrozenEncoderTarget(BaseModule):
         tubelet_size: int = 2,
         frame: int = 0,
         standardize: bool = True,
-        precision: Precision = 'float32',
+        precision: TargetPrecision = 'float32',
         model_kwargs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ import pytest
 
 from mmsigma.datasets import PhaseVideoDataset
 from mmsigma.datasets.alignment.phase_dataset import find_phases
-from mmsigma.datasets.alignment.segment_index import SegmentedVideo, write_index
+from mmsigma.datasets.alignment.segment_index import SegmentedVideo, write_segment_index
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 
 
@@ -66,7 +66,7 @@ def test_names_of_actions(tmp_path: Path) -> None:
     (tmp_path / 'classes.txt').write_text('bowl\nbowl\n')
     with pytest.raises(ValueError, match=r"classes\.txt contains 'bowl' twice"):
         actions()
-    write_index(tmp_path / 'list.json', [SegmentedVideo('a.mp4', 'a', 1, ((0, 2, 0),))], {})
+    write_segment_index(tmp_path / 'list.json', [SegmentedVideo('a.mp4', 'a', 1, ((0, 2, 0),))], {})
     assert PhaseVideoDataset([], 'list.json', data_root=str(tmp_path)).get_data_info(0)['action'] == '1'
 
 

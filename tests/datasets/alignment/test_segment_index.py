@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mmsigma.datasets import PhaseVideoDataset
-from mmsigma.datasets.alignment.segment_index import SegmentedVideo, read_index, write_index
+from mmsigma.datasets.alignment.segment_index import SegmentedVideo, read_segment_index, write_segment_index
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from tests.datasets.clips import index_of, write_video
 
@@ -20,8 +20,8 @@ class TestSegmentIndex:
             SegmentedVideo('clip.mp4', 'late first', 3, ((20, 24, 7), (2, 5, 4), (9, 10, -1))),
             SegmentedVideo('clip.mp4', 'whole', 1, ((0, 28, 2),)),
         ]
-        write_index(tmp_path / 'index.json', videos, dict(order='as \u00e9 given'))
-        assert read_index(tmp_path / 'index.json') == videos
+        write_segment_index(tmp_path / 'index.json', videos, dict(order='as \u00e9 given'))
+        assert read_segment_index(tmp_path / 'index.json') == videos
         return tmp_path
 
     def test_read_as_one_video(self, root: Path) -> None:
@@ -77,4 +77,4 @@ class TestSegmentIndex:
     def test_other_files(self, tmp_path: Path, content: str, message: str) -> None:
         (tmp_path / 'index.json').write_text(content)
         with pytest.raises(ValueError, match=message):
-            read_index(tmp_path / 'index.json')
+            read_segment_index(tmp_path / 'index.json')

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmsigma.io.tensorflow.tensor_bundle import bundle_prefix, read_bundle, read_index
+from mmsigma.io.tensorflow.tensor_bundle import bundle_prefix, read_bundle, read_bundle_index
 from tests.tensorflow_files import write_bundle
 
 GOLDEN = Path(__file__).resolve().parents[2] / 'golden' / 'tensorflow'
@@ -19,7 +19,7 @@ class TestBundles:
         for name, tensor in found.items():
             truth = expected[name.replace('/', '|')]
             assert tensor.dtype == truth.dtype and np.array_equal(tensor, truth)
-        num_shards, entries = read_index(GOLDEN / 'checkpoint.index')
+        num_shards, entries = read_bundle_index(GOLDEN / 'checkpoint.index')
         assert num_shards == 1 and '_CHECKPOINTABLE_OBJECT_GRAPH' in entries.keys() - found.keys()
 
     def test_several_blocks_and_data_files(self, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from mmsigma.registry import MODELS
 CycleKind = Literal['logits', 'probability']
 CostKind = Literal['contrastive', 'cosine']
 CYCLES: tuple[CycleKind, ...] = ('logits', 'probability')
-COSTS: tuple[CostKind, ...] = ('contrastive', 'cosine')
+TRAINING_COSTS: tuple[CostKind, ...] = ('contrastive', 'cosine')
 
 
 class PairedAlignment(NamedTuple):
@@ -57,8 +57,8 @@ def align_pairs(
     Raises:
         ValueError: If ``pairs``, ``kind`` or ``cost`` is unknown.
     """
-    if cost not in COSTS:
-        raise ValueError(f'cost must be one of {COSTS}, got {cost!r}')
+    if cost not in TRAINING_COSTS:
+        raise ValueError(f'cost must be one of {TRAINING_COSTS}, got {cost!r}')
     num_steps, device = videos.embeddings.shape[1], videos.embeddings.device
     first, second = pair_indices(len(videos.embeddings), pairs, device)
     taken = torch.arange(0, num_steps, skip_frames, device=device)
@@ -147,9 +147,9 @@ class _PairLoss(nn.Module):
                 f'gamma and temperature must be positive and skip_frames at least 1, '
                 f'got {gamma=}, {temperature=}, {skip_frames=}'
             )
-        if kind not in KINDS or pairs not in PAIRS or cost not in COSTS:
+        if kind not in KINDS or pairs not in PAIRS or cost not in TRAINING_COSTS:
             raise ValueError(
-                f'kind must be one of {KINDS}, pairs one of {PAIRS} and cost one of {COSTS}, '
+                f'kind must be one of {KINDS}, pairs one of {PAIRS} and cost one of {TRAINING_COSTS}, '
                 f'got {kind!r}, {pairs!r} and {cost!r}'
             )
         self.settings: dict[str, Any] = dict(

@@ -11,12 +11,12 @@ from mmsigma.ops.fast_linear import full_float32
 from mmsigma.registry import MODELS
 
 CycleLoss = Literal['classification', 'regression_mse', 'regression_mse_var', 'regression_huber']
-Similarity = Literal['l2', 'cosine']
-KINDS: tuple[CycleLoss, ...] = ('classification', 'regression_mse', 'regression_mse_var', 'regression_huber')
-SIMILARITIES: tuple[Similarity, ...] = ('l2', 'cosine')
+FrameSimilarity = Literal['l2', 'cosine']
+CYCLE_LOSSES: tuple[CycleLoss, ...] = ('classification', 'regression_mse', 'regression_mse_var', 'regression_huber')
+SIMILARITIES: tuple[FrameSimilarity, ...] = ('l2', 'cosine')
 
 
-def scaled_similarity(x: Tensor, y: Tensor, similarity: Similarity = 'l2', temperature: float = 0.1) -> Tensor:
+def scaled_similarity(x: Tensor, y: Tensor, similarity: FrameSimilarity = 'l2', temperature: float = 0.1) -> Tensor:
     """Compute similarities of frames, divided by the number D of channels and the temperature.
 
     Args:
@@ -36,7 +36,7 @@ def scaled_similarity(x: Tensor, y: Tensor, similarity: Similarity = 'l2', tempe
 
 
 def soft_neighbours(
-    x: Tensor, y: Tensor, valid: Tensor, similarity: Similarity = 'l2', temperature: float = 0.1
+    x: Tensor, y: Tensor, valid: Tensor, similarity: FrameSimilarity = 'l2', temperature: float = 0.1
 ) -> tuple[Tensor, Tensor]:
     """Compute the soft nearest neighbour of each frame of x: the mean of the frames of y, weighted by similarity.
 
@@ -56,7 +56,7 @@ def soft_neighbours(
 
 
 def pair_cycles(
-    videos: CompleteGroup, similarity: Similarity = 'l2', temperature: float = 0.1
+    videos: CompleteGroup, similarity: FrameSimilarity = 'l2', temperature: float = 0.1
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Follow all frames of each video to each other video and back.
 
@@ -103,7 +103,7 @@ def draw_cycles(
 
 
 def drawn_cycles(
-    videos: CompleteGroup, cycles: Tensor, start: Tensor, similarity: Similarity = 'l2', temperature: float = 0.1
+    videos: CompleteGroup, cycles: Tensor, start: Tensor, similarity: FrameSimilarity = 'l2', temperature: float = 0.1
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Follow one frame along each cycle by soft nearest neighbours.
 
@@ -215,7 +215,7 @@ class TCCLoss(nn.Module):
     def __init__(
         self,
         kind: CycleLoss = 'regression_mse_var',
-        similarity: Similarity = 'l2',
+        similarity: FrameSimilarity = 'l2',
         temperature: float = 0.1,
         *,
         label_smoothing: float = 0.1,
@@ -227,8 +227,10 @@ class TCCLoss(nn.Module):
         cycle_length: int = 2,
     ) -> None:
         super().__init__()
-        if kind not in KINDS or similarity not in SIMILARITIES:
-            raise ValueError(f'kind must be one of {KINDS}, similarity of {SIMILARITIES}: got {kind!r}, {similarity!r}')
+        if kind not in CYCLE_LOSSES or similarity not in SIMILARITIES:
+            raise ValueError(
+                f'kind must be one of {CYCLE_LOSSES}, similarity of {SIMILARITIES}: got {kind!r}, {similarity!r}'
+            )
         if temperature <= 0 or not 0 <= label_smoothing < 1 or variance_floor < 0:
             raise ValueError(
                 f'temperature must be positive, label_smoothing within [0, 1) and variance_floor not negative, '

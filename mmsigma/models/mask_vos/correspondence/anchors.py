@@ -1,6 +1,6 @@
 """Correspondence scheme with anchors, of DUL (NeurIPS 2021) and of the release of Mask-VOS (CVPR 2023)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,8 +11,6 @@ from mmsigma.models.clip_views import ClipViews, second_views
 from mmsigma.models.interfaces import VisualEncoder
 from mmsigma.ops.view_geometry import warp_to_view
 from mmsigma.registry import MODELS
-
-Encode = Callable[[Tensor], Tensor]  # encodes images (N, 3, H, W) as keys (N, D, h, w) of unit length
 
 
 @MODELS.register_module()
@@ -42,13 +40,13 @@ class AnchorCorrespondence(nn.Module):
         self.cross_weight, self.temporal_weight = cross_weight, temporal_weight
         self.grid, self.reference_grid, self.temperature = grid, reference_grid, temperature
 
-    def loss(self, keys: Tensor | None, clip: ClipViews, encode: Encode) -> dict[str, Tensor]:
+    def loss(self, keys: Tensor | None, clip: ClipViews, encoder: VisualEncoder) -> dict[str, Tensor]:
         """Compute the losses of clips.
 
         Args:
             keys: Keys of the images, ``(B, T, D, h, w)``.
             clip: Clips with second views.
-            encode: Visual encoder, for the views; only their first frame gets a gradient.
+            encoder: Visual encoder, for the views; only their first frame gets a gradient.
 
         Raises:
             ValueError: If the clips have no second views, or the keys are smaller than the grid.
@@ -57,8 +55,8 @@ class AnchorCorrespondence(nn.Module):
         size, (images, back) = keys.shape[-2:], second_views(clip)
         anchors, references = (random_grid(len(keys), size, side) for side in (self.grid, self.reference_grid))
         with torch.no_grad():
-            later = encode(images[:, 1:].flatten(0, 1)).unflatten(0, (len(keys), -1))
-        views = torch.cat([encode(images[:, 0])[:, None], later], dim=1)
+            later = encoder(images[:, 1:].flatten(0, 1)).unflatten(0, (len(keys), -1))
+        views = torch.cat([encoder(images[:, 0])[:, None], later], dim=1)
         found = anchor_losses(keys, views, back, anchors.to(keys.device), references.to(keys.device), self.temperature)
         return {'loss_temporal': self.temporal_weight * found.temporal, 'loss_cross': self.cross_weight * found.cross}
 

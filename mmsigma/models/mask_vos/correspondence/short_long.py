@@ -1,7 +1,5 @@
 """Correspondence scheme of Mask-VOS (CVPR 2023): short-term and long-term (section 3.1, equations 11 to 15)."""
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,8 +8,6 @@ from mmsigma.models.clip_views import ClipViews, second_views
 from mmsigma.models.interfaces import VisualEncoder
 from mmsigma.ops.view_geometry import warp_to_view
 from mmsigma.registry import MODELS
-
-Encode = Callable[[Tensor], Tensor]  # encodes images (N, 3, H, W) as keys (N, D, h, w) of unit length
 
 
 @MODELS.register_module()
@@ -33,13 +29,13 @@ class ShortLongCorrespondence(nn.Module):
         super().__init__()
         self.short_weight, self.long_weight, self.temperature = short_weight, long_weight, temperature
 
-    def loss(self, keys: Tensor | None, clip: ClipViews, encode: Encode) -> dict[str, Tensor]:
+    def loss(self, keys: Tensor | None, clip: ClipViews, encoder: VisualEncoder) -> dict[str, Tensor]:
         """Compute the losses of clips.
 
         Args:
             keys: Keys of the images, ``(B, T, D, h, w)``.
             clip: Clips with second views.
-            encode: Visual encoder, for the views.
+            encoder: Visual encoder, for the views.
 
         Raises:
             ValueError: If the clips have no second views.
@@ -48,11 +44,11 @@ class ShortLongCorrespondence(nn.Module):
         losses = {}
         views, back = second_views(clip)
         if self.short_weight:
-            value = short_term_loss(warp_to_view(keys[:, 1], back), encode(views[:, 0]), self.temperature)
+            value = short_term_loss(warp_to_view(keys[:, 1], back), encoder(views[:, 0]), self.temperature)
             losses['loss_short'] = self.short_weight * value
         if self.long_weight:
             with torch.no_grad():
-                distant = encode(views[:, 2])
+                distant = encoder(views[:, 2])
             value = long_term_loss(warp_to_view(keys[:, 2], back), distant, keys[:, 0], self.temperature)
             losses['loss_long'] = self.long_weight * value
         return losses
