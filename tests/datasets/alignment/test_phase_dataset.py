@@ -110,5 +110,7 @@ def test_what_replaces_a_video_shows_the_same_action(tmp_path: Path) -> None:
     )
     sample = dataset[1]['data_samples']
     assert Path(sample.filename).name == 'v4' and sample.action == '1'
-    assert [(Path(name).name, reason) for name, reason in sample.failures] == [('v1', '2.png cannot be read as an image')]
+    assert [(Path(name).name, reason) for name, reason in sample.failures] == [
+        ('v1', '2.png cannot be read as an image')
+    ]
     assert {dataset.replacement(0) for _ in range(20)} == {3}
