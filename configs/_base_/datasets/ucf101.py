@@ -4,7 +4,7 @@ data_root = 'data/ucf101'
 ann_file_train = 'train_split1.txt'
 ann_file_val = 'test_split1.txt'
 ann_file_test = ann_file_val
-# decord and torchcodec return wrong frames of AVI files with B-frames, which these are
+# decord and torchcodec return wrong frames of AVI files with B-frames, which UCF101 has
 decoder = 'pyav'
 batch_size = 16
 num_workers = 8
