@@ -142,7 +142,8 @@ def main() -> None:
     print(
         f'\n{args.steps} steps of 16 clips, {args.seeds} seeds, {machine()}, {(time.time() - start) / 60:.0f} minutes\n'
     )
-    print('| method | target std, relative to its initial value | predicted | kNN, % | kNN of the untrained encoder, % |')
+    columns = ('method', 'target std, relative to its initial value', 'predicted', 'kNN, %')
+    print('| ' + ' | '.join((*columns, 'kNN of the untrained encoder, %')) + ' |')
     print('|---|---|---|---|---|')
     for method, mean, spread in rows:
         cells = [f'{m:.3g} ± {s:.2g}' for m, s in zip(mean, spread, strict=True)]
