@@ -6,8 +6,9 @@ python demo/vos_demo.py frames/ --mask 0.png --mask-at 30 late.png --config conf
 
 import argparse
 
-from mmengine.config import DictAction
 from rich.progress import Progress
+
+from mmsigma.utils.options import OptionAction
 
 CONFIG = 'configs/vos/dino_vits8.py'
 
@@ -26,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--device', help='cpu or cuda')
     parser.add_argument('--verbose', action='store_true', help='show tracebacks')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, help='key=value pairs')
     return parser.parse_args()
 
 

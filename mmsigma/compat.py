@@ -115,13 +115,44 @@ class CPUAmpOptimWrapper(OptimWrapper):
 
 
 class CheckpointHook(hooks.CheckpointHook):
-    """mmengine's hook, except that the oldest checkpoint is removed only after the newest has been written.
+    """mmengine's hook, except that old checkpoints are removed only after the new one has been written.
 
-    mmengine removes it before (seen in 0.10.7): with ``max_keep_ckpts=1`` and a full disk, no checkpoint would be left.
-    Remove when it no longer does.
+    mmengine removes the oldest and the best one before (seen in 0.10.7): with ``max_keep_ckpts=1`` and a full disk, no
+    checkpoint would be left. It also remembers the best one by an absolute path, so that a run resumed in a copy of its
+    folder would remove that of the original. Remove when it no longer does either.
     """
 
     keep_ckpt_ids: deque[int]
+
+    best_ckpt_path: str | None
+    best_ckpt_path_dict: dict[str, str | None]
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, float]) -> None:
+        if not self.save_best:
+            return
+        before = self._best_paths
+        self._best_paths = dict.fromkeys(before)
+        super()._save_best_checkpoint(runner, metrics)
+        after = self._best_paths
+        for score, path in before.items():
+            old = Path(self.out_dir, Path(path).name) if path else None
+            if after.get(score) is None:
+                after[score] = str(old) if old else None
+            elif old and old.name != Path(str(after[score])).name and is_main_process():
+                old.unlink(missing_ok=True)
+        self._best_paths = after
+
+    @property
+    def _best_paths(self) -> dict[str, str | None]:
+        """Best checkpoints by score; mmengine keeps them in one of two attributes."""
+        return dict(self.best_ckpt_path_dict) if len(self.key_indicators) > 1 else {'': self.best_ckpt_path}
+
+    @_best_paths.setter
+    def _best_paths(self, paths: dict[str, str | None]) -> None:
+        if len(self.key_indicators) > 1:
+            self.best_ckpt_path_dict = paths
+        else:
+            self.best_ckpt_path = paths['']
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         if self.max_keep_ckpts <= 0:

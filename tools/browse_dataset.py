@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from torch import Tensor
@@ -27,6 +27,7 @@ from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.io.video import write_mp4
 from mmsigma.registry import DATASETS
 from mmsigma.utils.config import load_config
+from mmsigma.utils.options import OptionAction
 from mmsigma.utils.preflight import ConfigError, check_config
 from mmsigma.utils.seeding import seeded_numpy
 from mmsigma.visualization.masked_video import grey_out, mosaic, write_picture
@@ -47,7 +48,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--columns', type=int, default=8, help='number of frames in an image (default: %(default)s)')
     parser.add_argument('--video', action='store_true', help='write videos instead of images')
     parser.add_argument('--fps', type=float, default=8, help='frames per second of the videos (default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, help='key=value pairs')
     return parser.parse_args()
 
 

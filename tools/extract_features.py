@@ -14,7 +14,7 @@ store. tools/probe.py reads the stored features.
 import argparse
 import os
 
-from mmengine.config import DictAction
+from mmsigma.utils.options import OptionAction
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument('--verbose', action='store_true', help='show the traceback of errors')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, help='key=value pairs')
     args = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args

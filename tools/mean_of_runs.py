@@ -8,16 +8,14 @@ Example::
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
+from mmsigma.evaluation.results import TestResult, newest_test
 from mmsigma.io.tables import write_csv
-
-NO_SCORES = ('data_time', 'time')
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,17 +29,18 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def newest_scores(run: Path) -> dict[str, float]:
-    """Read the scores of the newest test of a run, ``<run>/<time>/<time>.json``.
+def read_runs(runs: list[Path]) -> dict[str, TestResult]:
+    """Read the newest test of each run.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If a run has none, or runs are of different configs.
     """
-    for path in sorted(run.glob('*/*.json'), key=lambda path: (path.stat().st_mtime, path.name), reverse=True):
-        content = json.loads(path.read_text())
-        if scores := {name: value for name, value in content.items() if name not in NO_SCORES}:
-            return scores
-    raise ValueError(f'{run} has no scores: has it been tested with tools/test.py --work-dir {run}?')
+    results = {str(run): newest_test(run) for run in runs}
+    configs = {result.config: run for run, result in results.items()}
+    if len(configs) > 1:
+        listed = ', '.join(f'{config or "unknown"} ({run})' for config, run in configs.items())
+        raise ValueError(f'the runs are of different configs: {listed}')
+    return results
 
 
 def common_scores(runs: dict[str, dict[str, float]], wanted: list[str] | None) -> list[str]:
@@ -64,7 +63,8 @@ def common_scores(runs: dict[str, dict[str, float]], wanted: list[str] | None) -
 def main() -> None:
     args = parse_args()
     try:
-        runs = {str(run): newest_scores(run) for run in args.runs}
+        results = read_runs(args.runs)
+        runs = {run: result.scores for run, result in results.items()}
         names = common_scores(runs, args.scores)
     except (ValueError, OSError) as error:
         raise SystemExit(str(error)) from error
@@ -76,6 +76,8 @@ def main() -> None:
     for title, row in rows:
         table.add_row(title, *(f'{value:.2f}' for value in row), end_section=title == str(args.runs[-1]))
     Console().print(table)
+    for result in results.values():
+        print(result.source)
     if args.csv:
         write_csv(args.csv, [('run', *names), *((title, *row) for title, row in rows)])
 

@@ -10,7 +10,7 @@ Example::
 import argparse
 import sys
 
-from mmengine.config import DictAction
+from mmsigma.utils.options import OptionAction
 
 
 def parse_args() -> argparse.Namespace:
@@ -19,7 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionAction,
         default={},
         help='key=value pairs; variables of the config (data_root=..., epochs=...) and dotted keys',
     )

@@ -14,6 +14,7 @@ import argparse
 import csv
 import io
 import json
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import yaml
 
 from mmsigma.evaluation.classification.severe import COUNTING, PUBLISHED, SETTINGS, severe_mean
+from mmsigma.evaluation.results import newest_test
 from mmsigma.io.atomic import write_atomically
 
 KEYS = dict(zip(('ssv2', 'gym99', 'ucf1k', 'gym1k', 'fxs1', 'ubs1', 'ucfrep', 'charades'), SETTINGS, strict=True))
@@ -101,16 +103,16 @@ def read_place(key: str, place: str) -> float:
     if (number := as_number(place)) is not None:
         return check_percent(key, number)
     path, metric = Path(place), SETTINGS[KEYS[key]][1]
-    # a run writes <folder>/<time>/<time>.json when it tests, and may have been tested several times
-    files = (
-        sorted(path.glob('*/*.json'), key=lambda file: (file.stat().st_mtime, file.name)) if path.is_dir() else [path]
-    )
-    for file in reversed(files):
-        content = read_file(file)
-        if metric in content:
-            return float(content[metric])  # from a test, so it is in percent, however small
-        if key in content:
-            return check_percent(key, float(content[key]))
+    if path.is_dir():
+        result = newest_test(path, metric, key)
+        content: dict[str, Any] = result.scores
+        print(f'{key}: {result.source}', file=sys.stderr)
+    else:
+        content = read_file(path)
+    if metric in content:
+        return float(content[metric])  # from a test, so it is in percent, however small
+    if key in content:
+        return check_percent(key, float(content[key]))
     raise ValueError(f'{key}: no {metric!r} in {place}; has the run been tested with tools/test.py?')
 
 

@@ -15,15 +15,16 @@ import gc
 import hashlib
 import json
 import os
-import re
 import time
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 from rich.console import Console
 from rich.table import Column, Table
+
+from mmsigma.utils.options import OptionAction
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,45 +36,28 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file; none where the config names the weights')
     parser.add_argument('option', help='variable or dotted key of the config')
     parser.add_argument('values', nargs='+', help='its values')
-    parser.add_argument('--work-dir', type=Path, help='folder of results (default: work_dirs/<config name>/sweeps)')
+    parser.add_argument('--work-dir', type=Path, help='folder of results (default: work_dirs/<folder>/<config>/sweeps)')
     parser.add_argument('--scores', nargs='+', help='show those whose names have one of these in them')
     parser.add_argument('--again', action='store_true', help='test finished values again')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument('--verbose', action='store_true', help='the whole log on the console')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow checkpoints to execute code on loading')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs, of all tests')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=OptionAction, default={}, help='key=value pairs, of all tests'
+    )
     parser.set_defaults(seed=None)
     args = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     args.checkpoint = None if args.checkpoint == 'none' else args.checkpoint
-    args.work_dir = args.work_dir or Path('work_dirs') / Path(args.config).stem / 'sweeps'
     return args
 
 
 def parse_value(option: str, text: str) -> Any:
     """What ``--cfg-options option=text`` would give the option."""
     parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction)
     return parser.parse_args(['--cfg-options', f'{option}={text}']).cfg_options[option]
-
-
-def folder_name(option: str, text: str) -> str:
-    """``option=text``, with a checksum where that is no name of a folder."""
-    plain = re.sub(r'[^\w.,=+()\[\]-]', '_', f'{option}={text}')[:100]
-    same = plain == f'{option}={text}'
-    return plain if same else f'{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}'
-
-
-def checksum(path: str | None) -> str:
-    """Of a file's content; of its name, where it is no file of this machine."""
-    if path is None or not Path(path).is_file():
-        return str(path)
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while part := file.read(1 << 20):
-            digest.update(part)
-    return digest.hexdigest()
 
 
 def identity(cfg: Config, weights: str) -> str:
@@ -144,21 +128,24 @@ def sweep(args: argparse.Namespace) -> None:
         OSError: If there is no config or checkpoint.
     """
     from mmsigma.apis.launch import apply_arguments, errors_in_one_line, prepare_test
+    from mmsigma.apis.work_dir import default_work_dir, folder_name
+    from mmsigma.checkpoints.files import sha256_of
     from mmsigma.utils.config import load_config
     from mmsigma.utils.preflight import check_config
 
+    work_dir = args.work_dir or default_work_dir(args.config) / 'sweeps'
     if twice := sorted({value for value in args.values if args.values.count(value) > 1}):
         raise ValueError(f'{args.option}={twice[0]} is given twice')
-    weights, tests = checksum(args.checkpoint), []
+    weights, tests = sha256_of(args.checkpoint), []
     for text in args.values:
         cfg = load_config(args.config, {**args.cfg_options, args.option: parse_value(args.option, text)})
         tests.append((text, cfg, identity(cfg, weights)))
         prepare_test(cfg, args.checkpoint)
         check_config(cfg)
-    console, results, path = Console(quiet=not is_main_process()), {}, args.work_dir / args.option
+    console, results, path = Console(quiet=not is_main_process()), {}, work_dir / args.option
     for number, (text, cfg, expected) in enumerate(tests, 1):
         name = f'{args.option}={text}'
-        folder = args.work_dir / folder_name(args.option, text)
+        folder = work_dir / folder_name(args.option, text)
         scores = None if args.again else read_result(folder / 'result.json', expected)
         console.rule(f'{number} of {len(tests)}: {name}{", tested before" if scores is not None else ""}')
         if scores is None:

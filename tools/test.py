@@ -2,16 +2,17 @@
 
 import argparse
 import os
-from pathlib import Path
 
-from mmengine.config import DictAction
+from mmsigma.utils.options import OptionAction
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file, or package::path of an installed one')
     parser.add_argument('checkpoint', nargs='?', help='checkpoint file; not needed if the config names the weights')
-    parser.add_argument('--work-dir', help='folder of logs and results (default: work_dirs/<config name>)')
+    parser.add_argument(
+        '--work-dir', help='folder of logs and results (default: work_dirs/<folder of config>/<config>)'
+    )
     parser.add_argument('--dump', help='file to write all predictions to (.pkl)')
     parser.add_argument('--seed', type=int, help='random seed, which overrides that of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
@@ -20,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--trust-checkpoint', action='store_true', help='allow checkpoints to execute code while they are loaded'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, help='key=value pairs')
     args = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
@@ -28,6 +29,8 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    from mmengine.dist import is_main_process
+
     from mmsigma.apis.launch import (
         apply_arguments,
         build_runner,
@@ -35,17 +38,21 @@ def main() -> None:
         leave_process_group,
         prepare_test,
     )
+    from mmsigma.apis.work_dir import config_name, record_test, test_folder
     from mmsigma.utils.config import load_config
 
     with errors_in_one_line(args.config, verbose=args.verbose):
         cfg = load_config(args.config, args.cfg_options)
-        cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
+        cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(test_folder(args.config, args.cfg_options))
         prepare_test(cfg, args.checkpoint)
         apply_arguments(cfg, args)
         if args.dump:
             evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
             cfg.test_evaluator = [*evaluators, dict(type='mmengine.DumpResults', out_file_path=args.dump)]
-        build_runner(cfg).test()
+        runner = build_runner(cfg)
+        if is_main_process():
+            record_test(runner.log_dir, config_name(args.config), cfg, args.checkpoint)
+        runner.test()
     leave_process_group()
 
 

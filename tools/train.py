@@ -5,20 +5,26 @@ python tools/train.py configs/demo/sigma_tiny_demo_mlp.py --cfg-options data_roo
 
 import argparse
 import os
-from pathlib import Path
 
-from mmengine.config import DictAction
+from mmsigma.utils.options import OptionAction
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', help='config file, or package::path of an installed one')
-    parser.add_argument('--work-dir', help='folder of logs and checkpoints (default: work_dirs/<config name>)')
+    parser.add_argument(
+        '--work-dir', help='folder of logs and checkpoints (default: work_dirs/<folder of config>/<config>)'
+    )
     parser.add_argument(
         '--resume',
         nargs='?',
-        const='auto',
-        help='continue from a checkpoint; without a path, from the latest in the work dir',
+        const='newest',
+        metavar='FILE | auto',
+        help='continue from a checkpoint; without a file, from the newest in the work dir; with "auto", start anew if '
+        'there is none',
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='remove the checkpoints of an earlier run in the work dir'
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision (float16 on a GPU, bfloat16 on a CPU)')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the actual batch size')
@@ -33,7 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionAction,
         default={},
         help='key=value pairs; variables of the config (data_root=..., epochs=...) and dotted keys',
     )
@@ -44,13 +50,21 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    from mmsigma.apis.launch import apply_arguments, build_runner, errors_in_one_line, leave_process_group
+    from mmsigma.apis.launch import (
+        apply_arguments,
+        build_runner,
+        errors_in_one_line,
+        leave_process_group,
+        prepare_training,
+    )
+    from mmsigma.apis.work_dir import config_name, default_work_dir
     from mmsigma.utils.config import load_config
 
     with errors_in_one_line(args.config, verbose=args.verbose):
         cfg = load_config(args.config, args.cfg_options)
-        cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
+        cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(default_work_dir(args.config))
         apply_arguments(cfg, args)
+        prepare_training(cfg, config_name(args.config), overwrite=args.overwrite)
         build_runner(cfg).train()
     leave_process_group()
 

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import DictAction
 from rich.progress import track
 from torch import Tensor
+
+from mmsigma.utils.options import OptionAction
 
 
 def parse_args() -> argparse.Namespace:
@@ -44,7 +45,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--device', help='cpu or cuda')
     parser.add_argument('--verbose', action='store_true', help='show tracebacks')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, help='key=value pairs')
     return parser.parse_args()
 
 
@@ -118,6 +119,7 @@ def draw(model: Any, path: Path, name: Path, args: argparse.Namespace) -> list[i
 def run(args: argparse.Namespace) -> None:
     from mmengine.registry import init_default_scope
 
+    from mmsigma.apis.models import default_device
     from mmsigma.checkpoints.io import load_into_model, load_weights
     from mmsigma.models import SIGMA
     from mmsigma.registry import MODELS
@@ -135,7 +137,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f'there is no level {args.level}: the levels are 0 to {levels - 1}')
     state = load_weights(args.checkpoint, trust=args.trust_checkpoint)
     load_into_model(model, state, origin=args.checkpoint, allow_missing=False)
-    model.to(args.device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
+    model.to(default_device(args.device)).eval()
     videos, failed = find_videos_of(args.videos), []
     names = dict(zip(videos, names_of(videos, args.videos), strict=True))
     for path, name in track(names.items(), 'videos', disable=len(videos) == 1):

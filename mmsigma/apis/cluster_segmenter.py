@@ -69,7 +69,7 @@ class ClusterSegmenter:
     Raises:
         FileNotFoundError: If config or checkpoint do not exist.
         ValueError: If the config requires a checkpoint and none is given.
-        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not match the model.
+        mmsigma.checkpoints.files.CheckpointError: If the checkpoint does not match the model.
     """
 
     def __init__(

@@ -30,7 +30,7 @@ class FeatureExtractor:
 
     Raises:
         FileNotFoundError: If config or checkpoint do not exist.
-        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not match the model.
+        mmsigma.checkpoints.files.CheckpointError: If the checkpoint does not match the model.
     """
 
     def __init__(

@@ -1,6 +1,10 @@
 """From command-line arguments to a Runner, as shared by the tools."""
 
 import argparse
+import logging
+import os
+import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,13 +12,16 @@ import torch
 import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.dist import init_dist
+from mmengine.logging import MMLogger
 from mmengine.runner import FlexibleRunner, Runner
 
 from mmsigma import compat
-from mmsigma.checkpoints.io import CheckpointError
+from mmsigma.apis.work_dir import claim, rank_of
+from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.engine import VideoRunner
-from mmsigma.utils.preflight import check_config
+from mmsigma.engine.hooks.interruption import Interrupted
+from mmsigma.utils.preflight import ConfigError, check_config
 
 
 def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
@@ -32,10 +39,11 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
     cfg.trust_checkpoints = args.trust_checkpoint  # regardless of the config, which may be from an untrusted source
     if args.seed is not None:
         cfg.randomness = {**cfg.get('randomness', {}), 'seed': args.seed}
-    if getattr(args, 'resume', None) == 'auto':
-        cfg.resume, cfg.load_from = True, None
-    elif getattr(args, 'resume', None):
-        cfg.resume, cfg.load_from = True, args.resume
+    resume = getattr(args, 'resume', None)
+    if resume == 'auto':
+        cfg.resume = 'auto'  # without a checkpoint, the run starts anew, with its load_from
+    elif resume:
+        cfg.resume, cfg.load_from = True, None if resume == 'newest' else resume
     if getattr(args, 'no_validate', False):
         cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     if getattr(args, 'auto_scale_lr', False):
@@ -46,8 +54,30 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         enable_mixed_precision(cfg)
 
 
+def prepare_training(cfg: Config, name: str, *, overwrite: bool = False) -> None:
+    """Check that a config trains, and take its work dir; the launcher and what to resume must have been set.
+
+    Args:
+        cfg: Finished config.
+        name: Name of the config, see :func:`mmsigma.apis.work_dir.config_name`.
+        overwrite: Whether to remove the checkpoints of an earlier run.
+
+    Raises:
+        mmsigma.utils.preflight.ConfigError: If the config has errors, or the work dir contains another run.
+    """
+    if not cfg.get('train_dataloader'):
+        raise ConfigError('it has no train_dataloader: it only describes a test, for tools/test.py')
+    check_config(cfg)
+    if rank_of(cfg.launcher) == 0:
+        claim(cfg.work_dir, name, cfg, resume=bool(cfg.get('resume')), overwrite=overwrite)
+
+
 def prepare_test(cfg: Config, checkpoint: str | None) -> None:
     """Let a config test a checkpoint, in place; None for models whose config names their weights.
+
+    Args:
+        cfg: Finished config.
+        checkpoint: Checkpoint file.
 
     Raises:
         ValueError: If the config tests nothing, or needs a checkpoint.
@@ -82,7 +112,10 @@ def enable_mixed_precision(cfg: Config) -> None:
 
 @contextmanager
 def errors_in_one_line(place: str, *, verbose: bool) -> Iterator[None]:
-    """Turn errors caused by a config, data or a checkpoint into a one-line message for the user.
+    """Turn errors into a one-line message for the user.
+
+    Errors that have no known cause are faults of this package or of a package that it uses: their traceback goes to the
+    log file of the run, or to a temporary file if there is none yet, and the message says where.
 
     Args:
         place: Beginning of the message, such as the path of the config.
@@ -93,10 +126,33 @@ def errors_in_one_line(place: str, *, verbose: bool) -> Iterator[None]:
     """
     try:
         yield
+    except Interrupted:
+        leave_process_group(wait=False)
+        raise
     except (OSError, ValueError, FloatingPointError, CheckpointError, UnreadableVideoError) as error:
         if verbose:
             raise
         raise SystemExit(f'{place}: {error}\n(--verbose shows the traceback)') from error
+    except Exception as error:
+        if verbose:
+            raise
+        reason = (str(error).strip() or 'without a message').splitlines()[0]
+        log = _write_traceback(error)
+        raise SystemExit(f'{place}: {type(error).__name__}: {reason}\n(the traceback is in {log})') from error
+
+
+def _write_traceback(error: Exception) -> str:
+    """Append the traceback of an error to the log file, and return the file's path."""
+    handlers = [handler for logger in MMLogger._instance_dict.values() for handler in logger.handlers]
+    files = [handler.baseFilename for handler in handlers if isinstance(handler, logging.FileHandler)]
+    if files:
+        path = files[0]
+    else:
+        handle, path = tempfile.mkstemp(prefix='mmsigma_error_', suffix='.log')
+        os.close(handle)
+    with open(path, 'a', encoding='utf-8') as file:
+        file.write(''.join(traceback.format_exception(error)))
+    return path
 
 
 def build_runner(cfg: Config) -> Runner | FlexibleRunner:
@@ -124,11 +180,15 @@ def enter_process_group(launcher: str) -> None:
         compat.init_cpu_process_group(launcher)
 
 
-def leave_process_group() -> None:
-    """Leave the process group once all ranks are done, and stop this process's communication threads.
+def leave_process_group(*, wait: bool = True) -> None:
+    """Leave the process group, and stop this process's communication threads.
 
     If the threads are left to the interpreter's exit, the process occasionally aborts there, after a successful run.
+
+    Args:
+        wait: Whether to wait until all ranks are done.
     """
     if dist.is_available() and dist.is_initialized():
-        dist.barrier()
+        if wait:
+            dist.barrier()
         dist.destroy_process_group()

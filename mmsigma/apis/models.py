@@ -13,7 +13,8 @@ from mmengine.model import BaseModule
 from torch import nn
 
 from mmsigma import compat
-from mmsigma.checkpoints.io import CheckpointError, load_checkpoint_file, load_into_model, load_weights
+from mmsigma.checkpoints.files import CheckpointError, load_checkpoint_file
+from mmsigma.checkpoints.io import load_into_model, load_weights
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import installed_configs, load_config, read_config_text, suggest_config
 from mmsigma.utils.preflight import check_config
@@ -57,7 +58,7 @@ def load_model(
     Raises:
         FileNotFoundError: If config or checkpoint do not exist.
         ValueError: If a checkpoint is given with something that is not a config.
-        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not match the model, or contains no usable
+        mmsigma.checkpoints.files.CheckpointError: If the checkpoint does not match the model, or contains no usable
             config.
         mmsigma.utils.preflight.ConfigError: If the config has errors.
     """
@@ -90,7 +91,7 @@ def config_of_checkpoint(path: str | Path, options: Mapping[str, Any] | None = N
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        mmsigma.checkpoints.io.CheckpointError: If it contains no config, or one with more than plain values or with
+        mmsigma.checkpoints.files.CheckpointError: If it contains no config, or one with more than plain values or with
             types outside the registries.
     """
     content = load_checkpoint_file(path, trust=trust)
@@ -135,7 +136,17 @@ def _is_registered_class(kind: Any) -> bool:
 
 
 def default_device(device: str | None = None) -> str:
-    """The device asked for, or else a GPU if there is one."""
+    """Return the device asked for, or else a GPU if there is one.
+
+    Raises:
+        ValueError: If there is no such device.
+    """
+    try:
+        kind = torch.device(device or 'cpu').type
+    except RuntimeError as error:
+        raise ValueError(f'device {device!r} is none of cpu, cuda and cuda:<number>') from error
+    if kind == 'cuda' and not torch.cuda.is_available():
+        raise ValueError(f'device {device!r} was asked for, but there is no GPU that torch can use: try cpu')
     return device or ('cuda' if torch.cuda.is_available() else 'cpu')
 
 
@@ -153,7 +164,7 @@ def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool
 
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
-        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not match the model.
+        mmsigma.checkpoints.files.CheckpointError: If the checkpoint does not match the model.
     """
     model: nn.Module = MODELS.build(cfg.model)
     works_alone = hasattr(model, 'new_inference_core') or hasattr(model, 'embed_stream')
@@ -177,7 +188,7 @@ def build_inference_model(
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
         ValueError: If the config requires a checkpoint and none is given.
-        mmsigma.checkpoints.io.CheckpointError: If the checkpoint does not match the model.
+        mmsigma.checkpoints.files.CheckpointError: If the checkpoint does not match the model.
     """
     check_config(cfg)
     device = default_device(device)

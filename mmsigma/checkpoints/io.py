@@ -1,65 +1,23 @@
-"""Safe reading of checkpoints, strict loading into models, and atomic writing of files."""
+"""Parameters of checkpoints of any known origin, and strict loading of them into models."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from mmsigma.checkpoints.files import CheckpointError, load_checkpoint_file
 from mmsigma.checkpoints.frame_encoder_names import INNER, fit_key_encoder, is_network_alone, take_teacher
 from mmsigma.checkpoints.key_mapping import to_our_names
 
-_WRAPPERS = re.compile(r'^(?:module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.')  # added to names by DDP and torch.compile
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be used; the message says which one, why, and what to do."""
-
-
-def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
-    """Read a checkpoint to the CPU, such that files of unknown origin cannot execute code.
-
-    Args:
-        path: A ``.safetensors`` file or a file written by ``torch.save``.
-        trust: Whether to unpickle arbitrary objects. Official SIGMA and VideoMAE files contain an
-            ``argparse.Namespace`` and require it; set it only for files whose origin you trust.
-
-    Returns:
-        Content of the file.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        CheckpointError: If the file is damaged, or contains objects that only a trusted load may create.
-    """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f'no checkpoint at {path}')
-    if path.suffix != '.safetensors' and not _starts_like_torch_save(path):
-        raise CheckpointError(f'{path} is damaged or not a checkpoint: it does not begin like a file of torch.save')
-    try:
-        if path.suffix == '.safetensors':
-            return load_file(path)
-        return torch.load(path, map_location='cpu', weights_only=not trust)
-    except (RuntimeError, EOFError, ValueError, OSError, SafetensorError, UnpicklingError) as error:
-        if isinstance(error, UnpicklingError) and not trust:
-            raise CheckpointError(
-                f'{path} contains more than tensors and plain containers, and loading it could execute code. If you '
-                f'trust its origin, convert it once: python tools/model_converters/convert_sigma.py {path} OUT.pth '
-                '--trust'
-            ) from error
-        reason = str(error) or type(error).__name__
-        raise CheckpointError(f'{path} is damaged or not a checkpoint: {reason}') from error
-
-
-def _starts_like_torch_save(path: Path) -> bool:
-    with path.open('rb') as file:
-        return file.read(2) in (b'PK', b'\x80\x02')  # a zip archive, or a pickle of torch before 1.6
+_WRAPPER = '(?:_orig_mod|_fsdp_wrapped_module|_forward_module|_checkpoint_wrapped_module)'
+# added to names by DDP, FSDP, DeepSpeed, Lightning, activation checkpointing and torch.compile
+_LEADING_WRAPPERS = re.compile(rf'^(?:(?:module|{_WRAPPER})\.)+')
+_INNER_WRAPPERS = re.compile(rf'(?<=\.){_WRAPPER}\.')
+_HOLDERS = ('model.', 'net.', 'network.')  # attributes of training classes, such as Lightning's, that hold the model
 
 
 def load_weights(
@@ -86,7 +44,7 @@ def load_weights(
 def find_weights(
     content: Any, path: str | Path, keys: Sequence[str] = ('state_dict', 'model', 'module', 'teacher')
 ) -> dict[str, Tensor]:
-    """Find the parameters in the content of a checkpoint, and strip what DDP and ``torch.compile`` add to names.
+    """Find the parameters in the content of a checkpoint, without the prefixes that wrappers such as DDP add to names.
 
     Args:
         content: Content of the checkpoint.
@@ -97,7 +55,7 @@ def find_weights(
         Parameters by name.
 
     Raises:
-        CheckpointError: If there are none.
+        CheckpointError: If there are none, or two have the same name.
     """
     for key in keys:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
@@ -106,7 +64,40 @@ def find_weights(
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         found = sorted(content)[:8] if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f'{path} contains no parameters under any of the keys {list(keys)}; found {found}')
-    return {_WRAPPERS.sub('', name): value for name, value in content.items()}
+    state = {_without_wrappers(name): value for name, value in content.items()}
+    while holder := next((holder for holder in _HOLDERS if state and all(n.startswith(holder) for n in state)), None):
+        state = {_without_wrappers(name.removeprefix(holder)): value for name, value in state.items()}
+    if len(state) < len(content):
+        raise CheckpointError(f'{path} contains parameters twice, with and without the prefix of a wrapper')
+    return state
+
+
+def _without_wrappers(name: str) -> str:
+    return _INNER_WRAPPERS.sub('', _LEADING_WRAPPERS.sub('', name))
+
+
+def check_values(state: dict[str, Tensor], own: dict[str, Tensor], origin: str | Path) -> None:
+    """Check that parameters are real, finite numbers, as a model needs them.
+
+    Args:
+        state: Parameters by name.
+        own: Parameters of the model by name, which tell where it needs integers.
+        origin: Origin of the parameters, for messages.
+
+    Raises:
+        CheckpointError: If values are NaN or infinite, complex, or integers where the model has fractions.
+    """
+    numbers = {name: value for name, value in state.items() if name in own and own[name].is_floating_point()}
+    if wrong := [f'{name}: {value.dtype}' for name, value in numbers.items() if not value.is_floating_point()]:
+        raise CheckpointError(
+            f'{origin} contains {len(wrong)} parameters of another type than floating-point numbers, as quantised or '
+            f'complex models have: {"; ".join(wrong[:5])}'
+        )
+    if bad := [name for name, value in numbers.items() if not value.to(torch.float32).isfinite().all()]:
+        raise CheckpointError(
+            f'{origin} contains NaN or infinite values in {len(bad)} of {len(numbers)} parameters, for example '
+            f'{bad[0]}: the run that wrote it had diverged, so use an earlier checkpoint'
+        )
 
 
 def load_state_strictly(
@@ -122,7 +113,8 @@ def load_state_strictly(
             counts them.
 
     Raises:
-        CheckpointError: If shapes differ, if no name matches, or if names differ and ``allow_missing`` is not set.
+        CheckpointError: If shapes differ, if no name matches, if names differ and ``allow_missing`` is not set, or if
+            values are not finite, see :func:`check_values`.
     """
     own = module.state_dict()
     common = own.keys() & state.keys()
@@ -141,6 +133,7 @@ def load_state_strictly(
         raise CheckpointError(f'{origin} does not fit the model: {difference}')
     if missing or unexpected:
         MMLogger.get_current_instance().warning(f'{origin} fits only in part: {difference}')
+    check_values(state, own, origin)
     module.load_state_dict(state, strict=False)
 
 

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from mmsigma import compat
 from mmsigma.datasets import SeededSampler
 from mmsigma.datasets.videos.tolerant_dataset import ReadResult, TolerantDataset
+from mmsigma.engine.hooks.interruption import VALIDATION_DUE
 from mmsigma.evaluation.classification.knn import knn_accuracy
 from mmsigma.registry import DATASETS, LOOPS
 from mmsigma.utils.seeding import seed_everything
@@ -54,10 +55,27 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
             )
 
     def run(self) -> torch.nn.Module:
-        """Train the model and return it."""
-        model: torch.nn.Module = super().run()
-        compat.end_workers(self.dataloader)
+        """Train the model and return it; a validation that an interruption cut short comes first."""
+        self.runner.call_hook('before_train')
+        try:
+            if self.runner.message_hub.runtime_info.pop(VALIDATION_DUE, False) and self.runner.val_loop is not None:
+                self.runner.val_loop.run()
+            while self._epoch < self._max_epochs and not self.stop_training:
+                self.run_epoch()
+                self._decide_current_val_interval()
+                if self._validates():
+                    self.runner.val_loop.run()
+        finally:
+            compat.end_workers(self.dataloader)
+        self.runner.call_hook('after_train')
+        model: torch.nn.Module = self.runner.model
         return model
+
+    def _validates(self) -> bool:
+        """Return whether the model is evaluated after this epoch."""
+        if self.runner.val_loop is None or self._epoch < self.val_begin:
+            return False
+        return bool(self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs)
 
     def run_epoch(self) -> None:
         """Run the rest of the epoch.

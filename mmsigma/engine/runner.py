@@ -2,8 +2,8 @@
 
 import copy
 import logging
-import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,19 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import barrier, is_main_process
 from mmengine.evaluator import Evaluator
+from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
 from mmsigma import compat
-from mmsigma.checkpoints.io import find_weights, load_checkpoint_file, load_into_model, load_state_strictly
+from mmsigma.checkpoints.files import CheckpointError, check_file, load_checkpoint_file
+from mmsigma.checkpoints.io import find_weights, load_into_model, load_state_strictly
+from mmsigma.checkpoints.runs import check_full_run, check_progress, run_checkpoints
+from mmsigma.engine.hooks.interruption import init_worker
+from mmsigma.engine.hooks.progress import ProgressHook
+from mmsigma.io.atomic import replace_durably
 from mmsigma.registry import RUNNERS
 
 
@@ -30,23 +37,48 @@ class VideoRunner(Runner):
       ``weights_only=True``. All other checkpoints are loaded in the same way, unless ``--trust-checkpoint`` or a
       program sets ``trust_checkpoints`` in the config; the saved config of the run does not contain it.
     * A checkpoint that does not match the model is an error, not a line in the log.
+    * ``resume=True`` continues from the newest checkpoint in the work dir that can be read, and is an error if there is
+      none; ``resume='auto'``, for jobs that a scheduler restarts, then starts a new run.
     * The console shows warnings and the output of hooks; the log file contains everything. ``verbose=True`` in the
       config shows everything on the console as well.
     """
 
-    def __init__(self, *args: Any, cfg: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    _testing = False
+
+    def __init__(
+        self, *args: Any, cfg: dict[str, Any] | None = None, resume: bool | str = False, **kwargs: Any
+    ) -> None:
         cfg = Config() if cfg is None else copy.deepcopy(cfg)
         self._verbose = cfg.get('verbose', False)
         self._trust = cfg.pop('trust_checkpoints', False)
-        super().__init__(*args, cfg=cfg, **kwargs)
+        self._may_start_anew = resume == 'auto'
+        super().__init__(*args, cfg=cfg, resume=bool(resume), **kwargs)
 
-    _testing = False
+    def train(self) -> nn.Module:
+        """Train the model and return it."""
+        try:
+            model: nn.Module = super().train()
+        finally:
+            for hook in self.hooks:
+                if isinstance(hook, ProgressHook):
+                    hook.after_train(self)  # also after an error: a bar that runs hides the cursor
+        return model
 
     def test(self) -> dict[str, float]:
         """Test the model and return the metrics; a checkpoint that does not contain the whole model is an error."""
         self._testing = True
         metrics: dict[str, float] = super().test()
         return metrics
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader[Any] | dict[str, Any], seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader[Any]:
+        """Build a loader whose workers leave signals to this process, see :func:`init_worker`."""
+        loader: DataLoader[Any] = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        if loader is not dataloader:
+            loader.worker_init_fn = partial(init_worker, init=loader.worker_init_fn)
+        return loader
 
     def build_evaluator(self, evaluator: dict[str, Any] | list[Any] | Evaluator) -> Evaluator:
         """Build an evaluator whose metrics write below the work dir, unless their ``out_dir`` is absolute."""
@@ -80,28 +112,83 @@ class VideoRunner(Runner):
         return wrapped
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
-        """Write a checkpoint to a temporary file and move it into place once it is complete.
+        """Write a checkpoint, on which all ranks wait, see :meth:`write_checkpoint`."""
+        self.write_checkpoint(out_dir, filename, *args, **kwargs)
+        barrier()
+
+    def write_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Write a checkpoint in the main process: to a temporary file, which is moved into place once it is complete.
+
+        Args:
+            out_dir: Folder of the checkpoint.
+            filename: Its name.
+            *args: Further arguments of mmengine's ``save_checkpoint``.
+            **kwargs: Further arguments of mmengine's ``save_checkpoint``.
 
         Raises:
             OSError: If it could not be written; the message names the last complete one.
         """
-        partial, final = Path(out_dir, f'.{filename}.partial'), Path(out_dir, filename)
+        unfinished, final = Path(out_dir, f'.{filename}.partial'), Path(out_dir, filename)
         try:
-            super().save_checkpoint(out_dir, partial.name, *args, **kwargs)
+            super().save_checkpoint(out_dir, unfinished.name, *args, **kwargs)
             if is_main_process():
-                os.replace(partial, final)
+                replace_durably(unfinished, final)
         except (OSError, RuntimeError) as error:
-            partial.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
             whole = sorted(Path(out_dir).glob('*.pth'), key=lambda path: path.stat().st_mtime)
             last = f'the last complete one is {whole[-1]}' if whole else 'there is no earlier one'
             raise OSError(f'checkpoint {final} could not be written ({error}); {last}') from error
-        barrier()
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
         super().call_hook(fn_name, **kwargs)
         if fn_name == 'before_save_checkpoint':
             checkpoint = kwargs['checkpoint']
             checkpoint['message_hub'] = compat.pack_history(checkpoint['message_hub'])
+
+    def load_or_resume(self) -> None:
+        """Load what ``load_from`` and ``resume`` ask for, once.
+
+        Raises:
+            FileNotFoundError: If there is nothing to resume from.
+            CheckpointError: If the checkpoint cannot be read, is not that of a whole run, or does not match the model.
+        """
+        runner: Any = self  # mmengine's attributes have no types
+        resumes_newest = runner._resume and (self._may_start_anew or runner._load_from is None)
+        if runner._has_loaded or not resumes_newest:
+            super().load_or_resume()
+            return
+        folder = self.checkpoint_folder
+        found = run_checkpoints(folder)
+        for reason in found.damaged:
+            self.logger.warning(f'{reason}: it is not used')
+        for path in found.usable:
+            try:
+                check_file(path)
+            except CheckpointError as error:
+                self.logger.warning(f'{error}: falling back to the checkpoint before')
+                continue
+            self.resume(str(path))
+            return
+        if not self._may_start_anew:
+            others = '; '.join([*found.damaged, *found.others])
+            raise FileNotFoundError(
+                f'{folder} contains no checkpoint to resume from{f" ({others})" if others else ""}. To start a new run '
+                'in that case, use --resume auto'
+            )
+        self.logger.warning(f'{folder} contains no checkpoint to resume from: a new run starts')
+        self._resume = False
+        super().load_or_resume()
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """The folder of this run's checkpoints: the work dir, unless the hook that saves them has another."""
+        work_dir = Path(self.work_dir)
+        for hook in self.hooks:
+            if isinstance(hook, CheckpointHook) and hook.out_dir:
+                # the hook appends the name of the work dir when training begins
+                out_dir = Path(hook.out_dir)
+                return out_dir if out_dir == work_dir or out_dir.name == work_dir.name else out_dir / work_dir.name
+        return work_dir
 
     def load_checkpoint(
         self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Sequence[Any] = ()
@@ -135,6 +222,11 @@ class VideoRunner(Runner):
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = compat.unpack_history(checkpoint['message_hub'])
         model: Any = getattr(self.model, 'module', self.model)
+        if self._resume:
+            check_full_run(checkpoint, filename)
+            if isinstance(self.train_loop, EpochBasedTrainLoop):
+                num_videos = len(self.train_loop.dataloader.dataset)
+                check_progress(checkpoint, filename, max_epochs=self.train_loop.max_epochs, num_videos=num_videos)
         if self._resume or strict:
             self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
             load_state_strictly(model, checkpoint['state_dict'], origin=filename)

@@ -23,13 +23,26 @@ def write_atomically(path: str | Path, write: Callable[[str], Any]) -> None:
     os.close(handle)
     try:
         write(temporary)
-        with open(temporary, 'rb+') as file:
-            os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        replace_durably(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def replace_durably(temporary: str | Path, path: str | Path) -> None:
+    """Move a complete file to its final name in the same folder, so that a power cut leaves the old one or the new one.
+
+    Both the file's content and the folder's entry are on the disk when this returns.
+    """
+    with open(temporary, 'rb+') as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    folder = os.open(Path(path).parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _umask() -> int:

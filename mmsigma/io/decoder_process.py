@@ -112,7 +112,8 @@ class _Server:
 def main() -> None:
     """Serve the process that holds the other end of the connection."""
     connection, memory = (int(argument) for argument in sys.argv[1:3])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other side decides when to stop
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)  # the other side decides when to stop
     _Server(Connection(connection), memory).serve()
 
 

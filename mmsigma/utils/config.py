@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,9 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     for key in options:
         if '.' not in key and key not in found:
             check_option(key, cfg, is_variable=key in variables)
-    cfg.merge_from_dict({key: value for key, value in options.items() if key not in found})
+    for key, value in options.items():
+        if key not in found:
+            _merge(cfg, key, value)
     if cfg.get('trust_checkpoints'):
         raise ConfigError(
             f'{path}: trust_checkpoints lets checkpoints execute code, and a config must not allow that: remove it, '
@@ -58,7 +61,25 @@ def _read(path: Path, variables: dict[str, Any]) -> Config:
                 raise ConfigError(
                     f'{value!r} is not a choice of {name}; a comment in {path} or its bases lists the choices'
                 ) from error
+        raise _read_error(path, error) from error
+    except (FileNotFoundError, ConfigError):
         raise
+    except Exception as error:  # a config is a program
+        raise _read_error(path, error) from error
+
+
+def _read_error(path: Path, error: Exception) -> ConfigError:
+    lines = [str(frame.lineno) for frame in traceback.extract_tb(error.__traceback__) if frame.filename == '<string>']
+    place = f' (line {lines[-1]} of it or of a base)' if lines else ''
+    return ConfigError(f'{path} cannot be read: {type(error).__name__}: {error}{place}')
+
+
+def _merge(cfg: Config, key: str, value: Any) -> None:
+    try:
+        cfg.merge_from_dict({key: value})
+    except (KeyError, IndexError, TypeError, AssertionError) as error:
+        reason = error.args[0] if error.args else type(error).__name__
+        raise ConfigError(f'{key}={value!r} cannot be set: {reason}') from error
 
 
 def find_config(path: str | Path) -> Path:

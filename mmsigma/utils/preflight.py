@@ -1,20 +1,24 @@
 """Detection of errors in a config before anything is built from it.
 
 mmengine ignores a misspelt top-level key, and detects a misspelt argument only when the object is built, in the worst
-case after an epoch. Here, every dict with a ``type`` is compared with the constructor it names, and settings of the
-Runner without a type, such as ``env_cfg``, with the keys that the Runner reads.
+case after an epoch. Here, every dict with a ``type`` is compared with the constructor it names: names of arguments, and
+types of plain values. Settings of the Runner without a type, such as ``env_cfg``, are compared with the keys that the
+Runner reads.
 """
 
 import difflib
 import inspect
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from mmengine.registry import Registry
 from mmengine.runner import LogProcessor, Runner
+from torch import nn
 from torch.utils.data import DataLoader
 
 from mmsigma import registry
+from mmsigma.utils.annotations import annotations_of, mismatch
 
 # Registry of a dict by its position: the last word of its path that is listed here decides.
 _PLACES = {
@@ -87,7 +91,7 @@ def check_config(cfg: Any) -> None:
     Raises:
         ConfigError: If there are errors; the message lists each with the path of its key and the nearest valid name.
     """
-    faults, scope = [*_top_level_faults(cfg)], cfg.get('default_scope')
+    faults, scope = [*_top_level_faults(cfg), *_missing_parts(cfg), *_undefined_numbers(cfg)], cfg.get('default_scope')
     for key, value in cfg.items():
         if key in _PLACES or key in _UNTYPED or key.endswith('_dataloader'):
             faults += _faults(value, key, _PLACES.get(key), None if scope == 'mmsigma' else scope)
@@ -132,6 +136,27 @@ def _top_level_faults(cfg: Any) -> Iterator[str]:
             yield f'{key}: not an argument of the Runner (did you mean {near[0]!r}?)'
 
 
+def _missing_parts(cfg: Any) -> Iterator[str]:
+    """Find what every run needs and the config lacks."""
+    if not isinstance(cfg.get('model'), (dict, nn.Module)):
+        yield f'model: a dict with a type is needed, got {cfg.get("model")!r}'
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        dataset = (cfg.get(key) or {}).get('dataset')
+        while isinstance(dataset, dict):
+            if dataset.get('pipeline', ...) in ([], None, ()):
+                yield f'{key}: the pipeline of its dataset is empty: nothing would read the videos'
+            dataset = dataset.get('dataset')
+
+
+def _undefined_numbers(node: Any, path: str = '') -> Iterator[str]:
+    """Find NaN, which is no setting of anything."""
+    if isinstance(node, float) and math.isnan(node):
+        yield f'{path}: it is NaN'
+    pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    for key, value in pairs:
+        yield from _undefined_numbers(value, f'{path}.{key}'.lstrip('.'))
+
+
 def _faults(node: Any, path: str, kinds: Registry | None, scope: str | None = None) -> Iterator[str]:
     if isinstance(node, (list, tuple)):
         for index, item in enumerate(node):
@@ -161,6 +186,9 @@ def _node_faults(node: dict[str, Any], path: str, kinds: Registry, scope: str | 
         near = _nearest(kind, _names(kinds))
         yield f'{path}.type: {kind!r} is not in the registry of {kinds.name}s{near}'
         return
+    if not inspect.isclass(target) and not inspect.isfunction(target):
+        yield f'{path}.type: {kind!r} is neither a class nor a function of Python'
+        return
     arguments, takes_others = _arguments(target)
     place = next((word for word in reversed(path.replace('[', '.').split('.')) if word in _TAKEN_BEFORE), '')
     for key in node.keys() - arguments - _TAKEN_BEFORE.get(place, set()) - {'type', '_scope_', '_delete_'}:
@@ -168,6 +196,10 @@ def _node_faults(node: dict[str, Any], path: str, kinds: Registry, scope: str | 
         near = _nearest(key, arguments, cutoff=0.85 if takes_others else 0.6)
         if near or not takes_others:
             yield f'{path}: {key!r} is not an argument of {name}{near}'
+    annotations = annotations_of(target)
+    for key in node.keys() & annotations.keys() & arguments:
+        if expected := mismatch(node[key], annotations[key]):
+            yield f'{path}.{key}: expected {expected}, got {node[key]!r}'
 
 
 def _untyped_faults(node: dict[str, Any], path: str) -> Iterator[str]:

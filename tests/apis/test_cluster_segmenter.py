@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmsigma.apis import ClusterSegmenter
-from mmsigma.checkpoints.io import CheckpointError
+from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mmsigma.apis import FeatureExtractor
-from mmsigma.checkpoints.io import CheckpointError
+from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.datasets.transforms import UnreadableVideoError
 from mmsigma.io.video import FrameReader
 from mmsigma.models import VideoVisionTransformer

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from mmsigma.apis.models import config_of_checkpoint, list_configs, load_model
-from mmsigma.checkpoints.io import CheckpointError
+from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import ConfigError

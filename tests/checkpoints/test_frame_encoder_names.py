@@ -6,7 +6,8 @@ import pytest
 import torch
 from torchvision.models import resnet18, resnet50
 
-from mmsigma.checkpoints.io import CheckpointError, load_into_model, load_weights
+from mmsigma.checkpoints.files import CheckpointError
+from mmsigma.checkpoints.io import load_into_model, load_weights
 from mmsigma.checkpoints.key_mapping import to_our_names
 from mmsigma.checkpoints.mask_vos_names import official_name
 from mmsigma.models import KeyEncoder, LabelPropagation

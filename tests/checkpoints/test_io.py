@@ -9,13 +9,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from mmsigma.checkpoints.io import (
-    CheckpointError,
-    load_checkpoint_file,
-    load_into_model,
-    load_state_strictly,
-    load_weights,
-)
+from mmsigma.checkpoints.files import CheckpointError, load_checkpoint_file
+from mmsigma.checkpoints.io import load_into_model, load_state_strictly, load_weights
 
 WEIGHTS = {'weight': torch.arange(6.0).view(2, 3), 'bias': torch.ones(2)}
 

@@ -12,7 +12,7 @@ from mmengine.hooks import CheckpointHook
 
 from mmsigma.apis import VideoSegmenter
 from mmsigma.apis.launch import build_runner
-from mmsigma.checkpoints.io import CheckpointError
+from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.datasets import PseudoMaskRounds
 from mmsigma.io.video import FrameReader
 from mmsigma.utils.config import load_config

@@ -13,7 +13,8 @@ class FakeRunner(SimpleNamespace):
     def __init__(self, **others) -> None:
         self.warnings: list[str] = []
         logger = SimpleNamespace(warning=self.warnings.append)
-        defaults = dict(iter=0, epoch=0, max_epochs=1, max_iters=4, logger=logger, model=torch.nn.Linear(2, 2))
+        model = torch.nn.Linear(2, 2)
+        defaults = dict(iter=0, epoch=0, max_epochs=1, max_iters=4, logger=logger, model=model, hooks=[])
         super().__init__(**{**defaults, **others})
 
 

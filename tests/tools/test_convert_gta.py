@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.checkpoints.gta_names import trunk_layers
-from mmsigma.checkpoints.io import CheckpointError, load_into_model, load_weights
+from mmsigma.checkpoints.io import load_into_model, load_weights
 from mmsigma.models import GTA
 from tests.golden_gta import checkpoint_map
 from tests.tensorflow_files import write_bundle

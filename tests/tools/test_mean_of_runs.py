@@ -28,9 +28,7 @@ def test_newest_tests_of_two_runs(run_tool: Callable, tmp_path: Path) -> None:
     assert lines[3:] == ['mean,55.000,15.000', 'standard deviation,7.071,7.071']
 
 
-@pytest.mark.parametrize(
-    ('run', 'message'), [('none', 'none has no scores'), ('b', 'no requested score that all runs have')]
-)
+@pytest.mark.parametrize(('run', 'message'), [('none', 'no score in'), ('b', 'no requested score that all runs have')])
 def test_what_is_refused(run: str, message: str, run_tool: Callable, tmp_path: Path) -> None:
     write_test(tmp_path / 'a', 1, kendall_tau=1.0)
     write_test(tmp_path / 'b', 1, svm=1.0)

@@ -45,7 +45,7 @@ def test_a_folder_of_videos_is_enough(run_tool, videos, tmp_path):
     assert 'using all 5 videos' in first.stdout + first.stderr
     console = [line for line in first.stdout.splitlines() if line.startswith(('model', 'data', 'schedule', 'output'))]
     assert len(console) == 4 and '5 videos, 2 clips per step' in console[1]
-    work_dir = tmp_path / 'work_dirs' / 'sigma_tiny_demo_mlp'
+    work_dir = tmp_path / 'work_dirs' / 'demo' / 'sigma_tiny_demo_mlp'
     assert torch.load(work_dir / 'epoch_1.pth', weights_only=True)['meta']['seed'] == 7
 
     again = run_tool(

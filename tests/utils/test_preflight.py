@@ -2,6 +2,7 @@
 
 import pytest
 from mmengine.config import Config
+from torch import nn
 
 from mmsigma.registry import MODELS
 from mmsigma.utils.preflight import ConfigError, check_config
@@ -203,7 +204,8 @@ def test_package_that_cannot_be_imported_is_not_taken_for_a_misspelt_name(monkey
 
 
 def test_names_of_another_scope() -> None:
-    cfg = dict(default_scope='mmaction', train_dataloader=dict(dataset=dict(type='RawframeDataset', ann_file='x')))
+    loader = dict(dataset=dict(type='RawframeDataset', ann_file='x', pipeline=[dict(type='RawFrameDecode')]))
+    cfg = dict(default_scope='mmaction', model=nn.Identity(), train_dataloader=loader)
     check_config(cfg)
     with pytest.raises(ConfigError, match='RawframeDataset'):
         check_config({**cfg, 'default_scope': 'mmsigma'})

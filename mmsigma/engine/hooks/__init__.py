@@ -3,6 +3,7 @@
 from mmsigma.compat import CheckpointHook, LoggerHook
 from mmsigma.engine.hooks.bad_video import BadVideoHook
 from mmsigma.engine.hooks.health import CollapseHook, NonFiniteLossHook
+from mmsigma.engine.hooks.interruption import InterruptionHook
 from mmsigma.engine.hooks.momentum_teacher import MomentumTeacherHook
 from mmsigma.engine.hooks.pictures import PicturesHook
 from mmsigma.engine.hooks.progress import ProgressHook
@@ -16,6 +17,7 @@ __all__ = [
     'BadVideoHook',
     'CheckpointHook',
     'CollapseHook',
+    'InterruptionHook',
     'LoggerHook',
     'MomentumTeacherHook',
     'NonFiniteLossHook',

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from mmsigma.datasets.transforms.decoding import ReadClip
 from mmsigma.datasets.vos.pseudo_masks import LoadPseudoMasks, PseudoMaskRounds
+from mmsigma.engine.hooks.interruption import InterruptionHook
 from mmsigma.engine.reclustering import ReclusterSettings, recluster
 from mmsigma.registry import HOOKS
 
@@ -98,7 +99,11 @@ class ReclusterHook(Hook):
         model = getattr(runner.model, 'module', runner.model)
         console = Console(highlight=False)
 
+        interruptions = [hook for hook in runner.hooks if isinstance(hook, InterruptionHook)]
+
         def progress(done: int, total: int) -> None:
+            for hook in interruptions:
+                hook.stop_between_epochs(runner)
             if is_main_process() and (done == total or done % max(total // 10, 1) == 0):
                 console.print(f'clustering {done}/{total}')
 

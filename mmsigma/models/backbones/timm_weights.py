@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmsigma.checkpoints.io import CheckpointError, load_weights
+from mmsigma.checkpoints.files import CheckpointError
+from mmsigma.checkpoints.io import check_values, load_weights
 
 # file names of the official DINO releases, which errors name
 _RELEASED_FILES = {
@@ -62,6 +63,7 @@ def _load_encoder(encoder: Any, state: dict[str, Tensor]) -> None:
         state['pos_embed'] = state['pos_embed'][:, 1:]
     prefix = 0 if encoder.no_embed_class else encoder.num_prefix_tokens
     state['pos_embed'] = resize_dino_positions(state['pos_embed'], prefix, encoder.patch_embed.grid_size)
+    check_values(state, encoder.state_dict(), 'the file')
     missing, unexpected = encoder.load_state_dict(state, strict=False)
     unexpected = [name for name in unexpected if not name.startswith(('head.', 'mask_token'))]
     if missing or unexpected:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmsigma.checkpoints.io import CheckpointError
+from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.models.backbones import MASTEncoder
 from mmsigma.models.backbones.frame_features import encode_frames
 from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD

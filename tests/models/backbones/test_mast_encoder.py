@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmsigma.checkpoints.io import CheckpointError, find_weights, load_checkpoint_file, load_into_model
+from mmsigma.checkpoints.files import CheckpointError, load_checkpoint_file
+from mmsigma.checkpoints.io import find_weights, load_into_model
 from mmsigma.models import LabelPropagation, MASTEncoder
 from mmsigma.ops.colour import rgb_to_lab
 from tests.golden_mask_vos import fill, load_vectors

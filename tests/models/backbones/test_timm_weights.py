@@ -10,7 +10,7 @@ import torch
 from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
-from mmsigma.checkpoints.io import CheckpointError
+from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.models.backbones.timm_weights import create_timm_vit, resize_dino_positions
 
 DINO, DINOV2 = 'vit_base_patch16_224.dino', 'vit_base_patch14_reg4_dinov2.lvd142m'

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmsigma.checkpoints.io import CheckpointError
+from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.models import (
     MaskVOS,
     MASTKeyEncoder,

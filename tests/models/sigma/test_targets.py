@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmsigma.checkpoints.io import CheckpointError
+from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.models import FrozenEncoderTarget, MLPTarget, PixelTarget
 from mmsigma.ops import Linear, TokenSplit, split_tokens
 

@@ -1,0 +1,147 @@
+"""Folders of runs: where they are by default, and whose run they hold."""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmsigma.checkpoints.files import sha256_of
+from mmsigma.evaluation.results import RECORD
+from mmsigma.io.atomic import write_atomically
+from mmsigma.utils.config import find_config
+from mmsigma.utils.preflight import ConfigError
+
+_OWNER = 'run.json'
+# settings that do not change what a run computes
+_INCIDENTAL = {'work_dir', 'resume', 'load_from', 'launcher', 'verbose', 'trust_checkpoints', 'experiment_name'}
+_INCIDENTAL_OPTIONS = ('data_root', 'num_workers', 'batch_size')
+
+
+def config_name(config: str | Path) -> str:
+    """Return the folder and the stem of a config file, such as ``sigma/vitb_k400_dino``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    path = find_config(config).absolute()
+    return f'{path.parent.name}/{path.stem}'
+
+
+def default_work_dir(config: str | Path) -> Path:
+    """Return the default folder of a config's runs, ``work_dirs/<folder>/<stem>``.
+
+    Stems alone would not do: fine-tuning, linear probes and other protocols have configs of the same name.
+    """
+    return Path('work_dirs') / config_name(config)
+
+
+def test_folder(config: str | Path, options: dict[str, Any]) -> Path:
+    """Return the default folder of a test: that of the config, or one in it for options that change the result.
+
+    Args:
+        config: Config file.
+        options: Values of ``--cfg-options``. Numbers of workers, batch sizes and paths do not count.
+    """
+    telling = [
+        folder_name(key, str(value))
+        for key, value in sorted(options.items())
+        if not key.startswith(_INCIDENTAL_OPTIONS) and not (isinstance(value, str) and os.sep in value)
+    ]
+    return default_work_dir(config).joinpath(*([','.join(telling)[:200]] if telling else []))
+
+
+def folder_name(option: str, text: str) -> str:
+    """Return ``option=text``, shortened and with a checksum if that is not a suitable name of a folder."""
+    plain = re.sub(r'[^\w.,=+()\[\]-]', '_', f'{option}={text}')[:100]
+    same = plain == f'{option}={text}'
+    return plain if same else f'{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}'
+
+
+def claim(work_dir: str | Path, name: str, cfg: Config, *, resume: bool = False, overwrite: bool = False) -> list[str]:
+    """Take a folder for a training run and write there whose it is.
+
+    Args:
+        work_dir: Folder of the run.
+        name: Name of the config, see :func:`config_name`.
+        cfg: Finished config.
+        resume: Whether the run in the folder is continued, with whatever has changed since.
+        overwrite: Whether to remove the checkpoints of another run.
+
+    Returns:
+        What differs between the config and that of the run which is continued.
+
+    Raises:
+        ConfigError: If the folder contains checkpoints, and is neither continued nor overwritten.
+    """
+    work_dir = Path(work_dir)
+    record = work_dir / _OWNER
+    before = _read(record)
+    checkpoints = sorted(work_dir.glob('*.pth'))
+    content = {key: value for key, value in _flat(cfg.to_dict()).items() if key.split('.')[0] not in _INCIDENTAL}
+    differences = _differences(before.get('settings', {}), content) if before else []
+    if checkpoints and not resume and not overwrite:
+        raise ConfigError(
+            f'{work_dir} contains {len(checkpoints)} checkpoints of {_owner(before, name, differences)}. Continue it '
+            'with --resume, choose another --work-dir, or remove its checkpoints with --overwrite'
+        )
+    if overwrite and not resume:
+        for path in checkpoints:
+            path.unlink()
+    text = json.dumps(dict(config=name, settings=content), indent=1)
+    write_atomically(record, lambda temporary: Path(temporary).write_text(text + '\n', encoding='utf-8'))
+    return differences
+
+
+def record_test(log_dir: str | Path, name: str, cfg: Config, checkpoint: str | None) -> None:
+    """Write beside the scores of a test what was tested, for tools that compare results.
+
+    Args:
+        log_dir: Folder of the scores.
+        name: Name of the config, see :func:`config_name`.
+        cfg: Finished config.
+        checkpoint: Checkpoint file, None if the config names the weights.
+    """
+    dataset = {key: text for key, text in _flat(cfg.test_dataloader.dataset).items() if not key.startswith('pipeline')}
+    content = dict(config=name, checkpoint=checkpoint, sha256=sha256_of(checkpoint), dataset=dataset)
+    text = json.dumps(content, indent=1)
+    write_atomically(Path(log_dir, RECORD), lambda path: Path(path).write_text(text + '\n', encoding='utf-8'))
+
+
+def rank_of(launcher: str) -> int:
+    """Return the rank that a launcher has given to this process, before a process group exists."""
+    variables = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
+    return int(os.environ.get(variables[launcher], 0)) if launcher in variables else 0
+
+
+def _owner(before: dict[str, Any], name: str, differences: list[str]) -> str:
+    if not before:
+        return 'an unknown run'
+    if not differences:
+        return f'an earlier run of {name}'
+    more = f' and {len(differences) - 4} more' if len(differences) > 4 else ''
+    return f'a run of {before.get("config")}, which differs in {", ".join(differences[:4])}{more}'
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _flat(node: Any, path: str = '') -> dict[str, str]:
+    """Return the values of a nested dict by dotted key, as text."""
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list | tuple) else None
+    if items is None:
+        return {path: repr(node)}
+    return {key: text for name, value in items for key, text in _flat(value, f'{path}.{name}'.lstrip('.')).items()}
+
+
+def _differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
+    keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    return [f'{key} ({before.get(key, "absent")} there, {now.get(key, "absent")} here)' for key in keys]

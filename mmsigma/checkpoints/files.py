@@ -1,0 +1,134 @@
+"""Reading of checkpoint files that may be damaged, or made to do harm."""
+
+import hashlib
+import re
+import zipfile
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+_UNSAFE = re.compile(r'Unsupported (?:global|class)\S* (?:GLOBAL )?([\w.]+)')  # of torch's restricted unpickler
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be used; the message says which one, why, and what to do."""
+
+
+def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
+    """Read a checkpoint to the CPU, such that files of unknown origin cannot execute code.
+
+    The checksums in files of ``torch.save`` are verified, which torch itself does not do. Files of torch before 1.6 and
+    ``.safetensors`` contain none.
+
+    Args:
+        path: A ``.safetensors`` file or a file written by ``torch.save``.
+        trust: Whether to unpickle arbitrary objects. Official SIGMA and VideoMAE files contain an
+            ``argparse.Namespace`` and require it; set it only for files whose origin you trust.
+
+    Returns:
+        Content of the file.
+
+    Raises:
+        FileNotFoundError: If there is no such file; the message lists those beside it.
+        CheckpointError: If the file is damaged, or contains objects that only a trusted load may create.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f'no checkpoint at {path}{_files_beside(path)}')
+    try:
+        if path.suffix == '.safetensors':
+            return load_file(path)
+        _check_container(path)
+        return torch.load(path, map_location='cpu', weights_only=not trust)
+    except UnpicklingError as error:
+        unsafe = _UNSAFE.search(str(error))
+        if trust or unsafe is None:
+            raise CheckpointError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
+        raise CheckpointError(
+            f'{path} contains more than tensors and plain containers ({unsafe[1]}), and loading it could execute code. '
+            f'If you trust its origin, convert it once: python tools/model_converters/convert_sigma.py {path} OUT.pth '
+            '--trust'
+        ) from error
+    except (RuntimeError, EOFError, ValueError, OSError, LookupError, AttributeError, TypeError) as error:
+        raise CheckpointError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
+    except (SafetensorError, zipfile.BadZipFile, MemoryError) as error:
+        raise CheckpointError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
+
+
+def check_file(path: str | Path) -> None:
+    """Check the container and the checksums of a file of ``torch.save`` without loading it.
+
+    Raises:
+        CheckpointError: If it is damaged.
+    """
+    try:
+        _check_container(Path(path))
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
+
+
+def sha256_of(path: str | Path | None) -> str:
+    """Return the SHA-256 of a file's content, or the name itself if there is no such file, as with a model's name."""
+    if path is None or not Path(path).is_file():
+        return str(path)
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def peek(path: str | Path) -> Any:
+    """Read a file of ``torch.save`` without its tensors' values, which are only mapped into memory.
+
+    Raises:
+        CheckpointError: If even that fails; checksums are not verified.
+    """
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True, mmap=True)
+    except Exception as error:  # whatever a damaged file may cause
+        raise CheckpointError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
+
+
+def _check_container(path: Path) -> None:
+    """Check what can be known of a file of ``torch.save`` before torch takes memory for it.
+
+    Raises:
+        ValueError: If it is neither an archive nor a pickle, an entry has another checksum than when it was written, or
+            its entries are compressed or declare more bytes than the file has, which ``torch.save`` never writes.
+        zipfile.BadZipFile: If the archive is damaged.
+    """
+    with path.open('rb') as file:
+        start = file.read(4)
+    if start[:2] == b'\x80\x02' and len(start) == 4:
+        return  # a pickle of torch before 1.6, which contains no checksums
+    if start != b'PK\x03\x04':
+        raise ValueError('it does not begin like a file of torch.save')
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        declared, size = sum(entry.file_size for entry in entries), path.stat().st_size
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or declared > size:
+            raise ValueError(f'its entries are compressed or declare {declared} bytes, while the file has {size}')
+        if (bad := archive.testzip()) is not None:
+            raise ValueError(f'the checksum of its entry {bad} is wrong: the file has changed since it was written')
+
+
+def _files_beside(path: Path) -> str:
+    """Describe which checkpoints a folder contains instead of the one that was named."""
+    if not path.parent.is_dir():
+        return f': there is no folder {path.parent}'
+    found = [other for suffix in ('*.pth', '*.pt', '*.safetensors') for other in path.parent.glob(suffix)]
+    names = [other.name for other in sorted(found, key=lambda other: other.stat().st_mtime, reverse=True)]
+    if not names:
+        return f': {path.parent} contains no checkpoints'
+    more = f' and {len(names) - 8} more' if len(names) > 8 else ''
+    return f': {path.parent} contains {", ".join(names[:8])}{more}'
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of an error's message, which torch follows with advice to load the file unsafely."""
+    text = str(error).strip()
+    if isinstance(error, UnpicklingError):
+        text = text.partition('WeightsUnpickler error:')[2].strip() or 'its pickle cannot be read'
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,88 @@
+"""Results that tests have left in the folders of runs."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_NO_SCORES = ('data_time', 'time')
+RECORD = 'test.json'
+"""Name of the file beside the scores that tells what was tested."""
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """Scores of a test and where they come from.
+
+    Attributes:
+        scores: Scores by name.
+        path: File of the scores.
+        config: Name of the config, such as ``severe/vitb_gym99``; empty if it is not known.
+        checkpoint: Checkpoint that was tested.
+        dataset: Settings of the dataset by dotted key.
+    """
+
+    __test__ = False  # for pytest: the class begins with Test
+
+    scores: dict[str, float]
+    path: Path
+    config: str = ''
+    checkpoint: str = ''
+    dataset: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def source(self) -> str:
+        """Config, checkpoint and file, for people."""
+        return f'{self.config or "unknown config"}, {self.checkpoint or "unknown checkpoint"}: {self.path}'
+
+
+def newest_test(run: str | Path, *names: str) -> TestResult:
+    """Read the newest test in the folder of a run, ``<run>/<time>/<time>.json``.
+
+    Args:
+        run: Folder of the run.
+        *names: Scores of which it must have one; without them, any test counts.
+
+    Raises:
+        ValueError: If there is none, or if the folder contains tests of several configs or datasets, of which the
+            newest may not be the one that is meant.
+    """
+    found = [_read(path) for path in Path(run).glob('*/*.json') if path.stem == path.parent.name]
+    results = [result for result in found if (result.scores.keys() & set(names) if names else result.scores)]
+    results.sort(key=lambda result: (result.path.stat().st_mtime, result.path.name))
+    if not results:
+        wanted = ' or '.join(map(repr, names)) or 'score'
+        raise ValueError(f'no {wanted} in {run}: has it been tested with tools/test.py --work-dir {run}?')
+    kinds = {(result.config, result.dataset): result for result in results}
+    if len(kinds) > 1:
+        sources = '; '.join(result.source for result in kinds.values())
+        raise ValueError(f'{run} contains tests of several configs or datasets: {sources}. Name the file that is meant')
+    return results[-1]
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read a JSON file that contains a dict.
+
+    Raises:
+        ValueError: If it cannot be parsed or contains anything else.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{path} cannot be read: {error}') from error
+    if not isinstance(content, dict):
+        raise ValueError(f'{path} is not a mapping')
+    return content
+
+
+def _read(path: Path) -> TestResult:
+    scores = {name: value for name, value in read_json(path).items() if name not in _NO_SCORES}
+    record = path.with_name(RECORD)
+    made = read_json(record) if record.is_file() else {}
+    return TestResult(
+        scores,
+        path,
+        str(made.get('config', '')),
+        str(made.get('checkpoint', '')),
+        tuple(sorted((str(key), str(value)) for key, value in dict(made.get('dataset', {})).items())),
+    )
