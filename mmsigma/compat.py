@@ -3,6 +3,7 @@
 import ast
 import importlib
 import logging
+import math
 import os
 import re
 import shutil
@@ -220,7 +221,10 @@ def _assigned_names(node: ast.Assign) -> list[str]:
 
 def _assignment(place: ast.Assign, name: str, value: object) -> ast.Assign:
     """Create the statement ``name = value`` at the position of another statement."""
-    literal = ast.parse(repr(value), mode='eval').body
+    text = repr(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        text = f'float({text!r})'
+    literal = ast.parse(text, mode='eval').body
     assignment = ast.Assign([ast.Name(name, ast.Store())], literal)
     return ast.fix_missing_locations(ast.copy_location(assignment, place))
 

@@ -41,6 +41,8 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 
     def __init__(self, runner: Runner, dataloader: DataLoader[Any] | dict[str, Any], **kwargs: Any) -> None:
         super().__init__(runner, dataloader, **kwargs)
+        if self.max_epochs < 1:
+            raise ValueError(f'train_cfg.max_epochs must be positive, got {self.max_epochs}')
         if not len(self.dataloader):
             share, videos = len(self.dataloader.sampler), len(self.dataloader.dataset)
             raise ValueError(

@@ -2,7 +2,6 @@
 
 import collections.abc
 import inspect
-import math
 import types
 import typing
 from typing import Any
@@ -45,8 +44,6 @@ def mismatch(value: Any, annotation: Any) -> str:
         value: Value in a config.
         annotation: Evaluated annotation of the argument.
     """
-    if isinstance(value, float) and math.isnan(value):
-        return 'a number other than NaN'
     return '' if _fits(value, annotation) else _describe(annotation)
 
 

@@ -61,17 +61,19 @@ def _read(path: Path, variables: dict[str, Any]) -> Config:
                 raise ConfigError(
                     f'{value!r} is not a choice of {name}; a comment in {path} or its bases lists the choices'
                 ) from error
-        raise _read_error(path, error) from error
+        raise _read_error(path, error, variables) from error
     except (FileNotFoundError, ConfigError):
         raise
     except Exception as error:  # a config is a program
-        raise _read_error(path, error) from error
+        raise _read_error(path, error, variables) from error
 
 
-def _read_error(path: Path, error: Exception) -> ConfigError:
+def _read_error(path: Path, error: Exception, variables: dict[str, Any]) -> ConfigError:
     lines = [str(frame.lineno) for frame in traceback.extract_tb(error.__traceback__) if frame.filename == '<string>']
     place = f' (line {lines[-1]} of it or of a base)' if lines else ''
-    return ConfigError(f'{path} cannot be read: {type(error).__name__}: {error}{place}')
+    options = ', '.join(f'{key}={value!r}' for key, value in variables.items())
+    given = f' (with {options})' if options else ''
+    return ConfigError(f'{path} cannot be read{given}: {type(error).__name__}: {error}{place}')
 
 
 def _merge(cfg: Config, key: str, value: Any) -> None:

@@ -78,6 +78,12 @@ _UNTYPED = {
     'auto_scale_lr': {'base_batch_size', 'enable'},
     'log_processor': {*inspect.signature(LogProcessor).parameters},
 }
+# Types of some of these keys, and of those of dataloaders
+_TYPES: dict[str, dict[str, Any]] = {
+    'randomness': dict(seed=int | None, diff_rank_seed=bool, deterministic=bool),
+    'auto_scale_lr': dict(base_batch_size=int, enable=bool),
+    'dataloader': dict(batch_size=int | None, num_workers=int, pin_memory=bool, persistent_workers=bool),
+}
 _DATALOADER = {*inspect.signature(DataLoader).parameters, 'num_batch_per_epoch'}
 
 
@@ -91,7 +97,10 @@ def check_config(cfg: Any) -> None:
     Raises:
         ConfigError: If there are errors; the message lists each with the path of its key and the nearest valid name.
     """
-    faults, scope = [*_top_level_faults(cfg), *_missing_parts(cfg), *_undefined_numbers(cfg)], cfg.get('default_scope')
+    faults, scope = (
+        [*_top_level_faults(cfg), *_missing_parts(cfg), *_undefined_numbers(dict(cfg.items()))],
+        cfg.get('default_scope'),
+    )
     for key, value in cfg.items():
         if key in _PLACES or key in _UNTYPED or key.endswith('_dataloader'):
             faults += _faults(value, key, _PLACES.get(key), None if scope == 'mmsigma' else scope)
@@ -207,6 +216,10 @@ def _untyped_faults(node: dict[str, Any], path: str) -> Iterator[str]:
     if known is not None:
         for key in node.keys() - known - {'type', '_scope_', '_delete_'}:
             yield f'{path}: {key!r} is not a valid key{_nearest(key, known)}'
+    types = _TYPES.get('dataloader' if path.endswith('_dataloader') else path, {})
+    for key in node.keys() & types.keys():
+        if expected := mismatch(node[key], types[key]):
+            yield f'{path}.{key}: expected {expected}, got {node[key]!r}'
 
 
 def _look_up(kind: str, kinds: Registry) -> Any:

@@ -114,6 +114,38 @@ def test_resume_after_a_kill_equals_the_uninterrupted_run(
     assert torch.equal(*history)
 
 
+@pytest.mark.parametrize('pointer', [None, '', '/moved/away/iter_6.pth', 'iter_2.pth'])
+def test_resume_needs_no_pointer(demo_set, uninterrupted, killed, tmp_path, capsys, pointer):
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    (tmp_path / 'last_checkpoint').unlink()
+    if pointer is not None:
+        (tmp_path / 'last_checkpoint').write_text(pointer)
+    resumed = saving_often(demo_set, tmp_path, workers=0)
+    resumed.resume = True
+    build_runner(resumed).train()
+    assert 'resumed at step 6' in capsys.readouterr().out
+    for name, value in uninterrupted['state_dict'].items():
+        assert torch.equal(value, weights(tmp_path, 'iter_8.pth')[name]), name
+
+
+@pytest.mark.parametrize('damage', ['truncated', 'flipped', 'empty'])
+def test_damaged_last_checkpoint_falls_back_loudly(demo_set, uninterrupted, killed, tmp_path, capsys, caplog, damage):
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    last = tmp_path / 'iter_6.pth'
+    data = bytearray(last.read_bytes())
+    if damage == 'flipped':
+        place = bytes(data).index(b'data/3') + 400
+        data[place : place + 4] = bytes(255 - value for value in data[place : place + 4])
+    last.write_bytes(data[: {'truncated': len(data) // 2, 'empty': 0}.get(damage, len(data))])
+    resumed = saving_often(demo_set, tmp_path, workers=0)
+    resumed.resume = True
+    build_runner(resumed).train()
+    output = capsys.readouterr()
+    assert 'resumed at step 4' in output.out and 'iter_6.pth is damaged' in output.out + output.err
+    for name, value in uninterrupted['state_dict'].items():
+        assert torch.equal(value, weights(tmp_path, 'iter_8.pth')[name]), name
+
+
 def test_other_samplers_cannot_be_resumed(tiny_config):
     tiny_config.train_dataloader.sampler.type = 'DefaultSampler'
     with pytest.raises(ValueError, match=r"sampler is DefaultSampler.*set type='SeededSampler'"):
@@ -217,7 +249,7 @@ def test_only_so_many_checkpoints_are_kept(demo_set, tmp_path):
     for epochs in (3, 4):  # the second run resumes
         cfg = tiny(demo_set, tmp_path, epochs=epochs)
         cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=1)
-        cfg.resume = True
+        cfg.resume = 'auto'
         build_runner(cfg).train()
         assert [path.name for path in tmp_path.glob('*.pth')] == [f'epoch_{epochs}.pth']
 

@@ -48,7 +48,41 @@ def test_slurm_train_runs_one_task_per_gpu(tmp_path):
     assert '--time 1:00 echo -u' in out and out.endswith('train.py c.py --amp --launcher slurm\n')
 
 
-@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh'])
+@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh', 'slurm_job.sh'])
 def test_too_few_arguments_print_the_usage(script, tmp_path):
     run = command_of(script, tmp_path=tmp_path)
-    assert run.returncode == 2 and f'bash tools/{script}' in run.stdout
+    assert run.returncode == 2 and f'tools/{script}' in run.stdout
+
+
+@pytest.mark.parametrize('processes', ['eight', '0', '-1', '2.5'])
+def test_number_of_processes(processes, tmp_path):
+    run = command_of('dist_train.sh', 'c.py', processes, tmp_path=tmp_path)
+    assert run.returncode == 2 and f"the number of processes is '{processes}'" in run.stderr and not run.stdout
+
+
+@pytest.mark.parametrize(
+    ('code', 'expected', 'requeued'), [(0, 0, False), (1, 1, False), (138, 0, True), (143, 143, False)]
+)
+def test_slurm_job_requeues_itself_before_its_time_limit(code, expected, requeued, tmp_path):
+    (tmp_path / 'scontrol').write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/requeued\n')
+    (tmp_path / 'scontrol').chmod(0o755)
+    python = tmp_path / 'my_python'
+    python.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/command\nexit {code}\n')
+    python.chmod(0o755)
+    environment = {
+        **os.environ,
+        'PATH': f'{tmp_path}:{os.environ["PATH"]}',
+        'PYTHON': str(python),
+        'SLURM_JOB_ID': '77',
+    }
+    srun = tmp_path / 'srun'
+    srun.write_text('#!/bin/sh\nshift\nexec "$@"\n')  # one task
+    srun.chmod(0o755)
+    command = ['bash', TOOLS / 'slurm_job.sh', 'c.py', '--amp']
+    done = subprocess.run(command, env=environment, cwd=TOOLS.parent, capture_output=True, text=True)
+    assert done.returncode == expected, done.stderr
+    arguments = (tmp_path / 'command').read_text()
+    assert arguments == '-u tools/train.py c.py --amp --resume auto --launcher slurm\n'
+    assert (tmp_path / 'requeued').exists() == requeued
+    if requeued:
+        assert (tmp_path / 'requeued').read_text() == 'requeue 77\n'

@@ -90,6 +90,97 @@ def test_errors_of_users_are_one_line(run_tool, videos, tmp_path, options, messa
     assert run.status == 1 and line.startswith(f'{config}: ') and message in line and '--verbose' in hint
 
 
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (('epochs=abc',), 'epochs'),
+        (('epochs=1.5',), 'train_cfg.max_epochs: expected an integer, got 1.5'),
+        (('optim_wrapper.optimizer.lr=nan',), 'optim_wrapper.optimizer.lr: it is NaN'),
+        (('mask_ratio=nan',), 'it is NaN'),
+        (('model=None',), 'model: a dict with a type is needed, got None'),
+        (('train_pipeline=[]',), 'train_dataloader: the pipeline of its dataset is empty'),
+        (('custom_hooks.9.type=X',), "custom_hooks.9.type='X' cannot be set"),
+        (('custom_hooks.0.type=os.system',), "custom_hooks[0].type: 'os.system' is neither a class nor a function"),
+        (('custom_hooks.0.type=5',), 'custom_hooks[0].type'),
+        (('custom_hooks.1.max_share=abc',), "custom_hooks[1].max_share: expected a number, got 'abc'"),
+        (('model.backbone.arch.depth=two',), 'TypeError'),
+        (('batch_size=-1',), 'batch_size'),
+        (('train_dataloader.batch_size=x',), 'batch_size'),
+        (('num_workers=-1',), 'num_workers'),
+        (('train_cfg.max_epochs=-3',), 'max_epochs'),
+        (('randomness.seed=x',), 'seed'),
+        (('model.head.num_prototypes=0',), 'num_prototypes'),
+        (('default_hooks.checkpoint.interval=often',), 'interval'),
+    ],
+)
+def test_values_of_the_wrong_kind_are_one_line(run_tool, videos, tmp_path, options, message):
+    config = ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
+    given = {option.split('=')[0] for option in options}
+    others = [word for word in TINY if not any(word.startswith((f'{key}=', f'{key}.')) for key in given)]
+    run = run_tool(
+        'tools/train.py', config, '--work-dir', tmp_path / 'run', '--cfg-options', f'data_root={videos}', *others,
+        *options,
+    )  # fmt: skip
+    assert run.status == 1 and message in run.errors and 'Traceback' not in run.errors
+    assert run.errors.startswith(f'{config}: ') and not list(tmp_path.glob('run/*.pth'))
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('a = (', 'cannot be read: SyntaxError'),
+        ('a = b', "cannot be read: NameError: name 'b' is not defined"),
+        ('a = 1 / 0', 'cannot be read: ZeroDivisionError'),
+        ("_base_ = ['nowhere.py']", 'nowhere.py'),
+        ('train_dataloader = dict(a=1)', 'model: a dict with a type is needed, got None'),
+        ('model = dict(type="SIGMA")', 'no train_dataloader: it only describes a test'),
+    ],
+)
+def test_configs_that_cannot_be_used_are_one_line(run_tool, tmp_path, text, message):
+    (tmp_path / 'mine.py').write_text(text)
+    run = run_tool('tools/train.py', tmp_path / 'mine.py', cwd=tmp_path)
+    assert run.status == 1 and message in run.errors and 'Traceback' not in run.errors
+
+
+def test_words_that_are_no_options(run_tool, tmp_path):
+    run = run_tool('tools/train.py', 'c.py', '--cfg-options', 'data_root', cwd=tmp_path)
+    assert run.status == 2 and "--cfg-options expects key=value, got 'data_root'" in run.errors
+
+
+def test_test_config_is_not_trained(run_tool, tmp_path):
+    run = run_tool('tools/train.py', ROOT / 'configs' / 'vos' / 'colour.py', cwd=tmp_path)
+    assert run.status == 1 and 'it has no train_dataloader: it only describes a test, for tools/test.py' in run.errors
+
+
+def test_folder_of_another_run_is_refused(run_tool, videos, tmp_path):
+    config, folder = ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py', tmp_path / 'run'
+    arguments = ('--work-dir', folder, '--cfg-options', f'data_root={videos}', *TINY)
+    assert run_tool('tools/train.py', config, *arguments).status == 0
+    before = (folder / 'epoch_1.pth').read_bytes()
+    other = run_tool('tools/train.py', ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_pixel.py', *arguments)
+    assert other.status == 1 and 'of a run of demo/sigma_tiny_demo_mlp, which differs in ' in other.errors
+    again = run_tool('tools/train.py', config, *arguments)
+    assert (
+        again.status == 1 and 'of an earlier run of demo/sigma_tiny_demo_mlp. Continue it with --resume' in again.errors
+    )
+    assert (folder / 'epoch_1.pth').read_bytes() == before
+    assert run_tool('tools/train.py', config, '--overwrite', *arguments).status == 0
+
+
+def test_resuming_from_nothing(run_tool, videos, tmp_path):
+    config, folder = ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py', tmp_path / 'run'
+    options = ('--work-dir', folder, '--cfg-options', f'data_root={videos}', *TINY)
+    run = run_tool('tools/train.py', config, '--resume', *options)
+    assert run.status == 1 and f'{folder} contains no checkpoint to resume from. To start a new run' in run.errors
+    assert run_tool('tools/train.py', config, '--resume', 'auto', *options).status == 0
+    assert (folder / 'epoch_1.pth').is_file()
+    named = run_tool('tools/train.py', config, '--resume', folder / 'epoch_2.pth', *options)
+    assert named.status == 1 and 'contains epoch_1.pth' in named.errors
+    torch.save({'weight': torch.ones(1)}, tmp_path / 'weights.pth')
+    weights = run_tool('tools/train.py', config, '--resume', tmp_path / 'weights.pth', *options)
+    assert weights.status == 1 and 'is not a checkpoint of a whole run, but 1 parameters alone' in weights.errors
+
+
 def test_verbose_shows_where_an_error_comes_from(run_tool, tmp_path):
     config = ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
     with pytest.raises(ValueError, match="'epoch' is neither"):

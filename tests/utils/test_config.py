@@ -87,7 +87,7 @@ def test_variable_that_a_file_chooses_by(config: Path) -> None:
         load_config(config, {'kind': 'c'})
     config.write_text("size = dict(a=1)['b']\nepochs = 3\n")
     with pytest.raises(
-        ConfigError, match=r"child\.py cannot be read: KeyError: 'b'"
+        ConfigError, match=r"child\.py cannot be read \(with epochs=5\): KeyError: 'b'"
     ):  # a fault of the file, not of the option
         load_config(config, {'epochs': 5})
 

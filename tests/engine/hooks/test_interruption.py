@@ -98,7 +98,6 @@ def test_validation_is_repeated(tmp_path: Path) -> None:
                 folder,
                 Signal(signal.SIGTERM, validation=last),
                 model=Scores(),
-                val_evaluator=dict(type='Counting'),
                 **changes,
             )
         assert len(Counting.done) == last // 3 - 1
