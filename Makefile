@@ -26,7 +26,7 @@ PYTEST_ARGS ?=
 
 demo: $(VENV)/.installed
 	$(BIN)/python tools/make_demo_dataset.py --out $(DEMO_DATA) --num-workers 2
-	$(BIN)/python tools/train.py configs/demo/sigma_tiny_demo_mlp.py --work-dir $(DEMO_RUN) \
+	$(BIN)/python tools/train.py configs/demo/sigma_tiny_demo_mlp.py --work-dir $(DEMO_RUN) --overwrite \
 		--cfg-options data_root=$(DEMO_DATA)
 	@echo "Pictures of the run: $$(ls -td $(DEMO_RUN)/*/pictures | head -n 1)"
 
@@ -38,7 +38,7 @@ demo-vos: $(DEMO_VOS_RUN)/epoch_2.pth
 
 $(DEMO_VOS_RUN)/epoch_2.pth: | $(VENV)/.installed
 	$(BIN)/python tools/make_demo_dataset.py --out $(DEMO_DATA) --num-workers 2
-	$(BIN)/python tools/train.py configs/demo/mask_vos_tiny_demo.py --work-dir $(DEMO_VOS_RUN) \
+	$(BIN)/python tools/train.py configs/demo/mask_vos_tiny_demo.py --work-dir $(DEMO_VOS_RUN) --resume auto \
 		--cfg-options data_root=$(DEMO_DATA)/videos joint_epochs=0
 
 demo-align: $(DEMO_ALIGN_RUN)/epoch_20.pth
@@ -47,7 +47,7 @@ demo-align: $(DEMO_ALIGN_RUN)/epoch_20.pth
 
 $(DEMO_ALIGN_RUN)/epoch_20.pth: | $(VENV)/.installed
 	$(BIN)/python tools/make_demo_dataset.py --out $(DEMO_ALIGN_DATA) --num-videos 480 --num-classes 4 --num-workers 2
-	$(BIN)/python tools/train.py configs/demo/gta_tiny_demo.py --work-dir $(DEMO_ALIGN_RUN) \
+	$(BIN)/python tools/train.py configs/demo/gta_tiny_demo.py --work-dir $(DEMO_ALIGN_RUN) --resume auto \
 		--cfg-options data_root=$(DEMO_ALIGN_DATA)
 
 test: $(VENV)/.installed

@@ -6,7 +6,7 @@ that a test writes, or numbers by setting. Accuracies and mAP are in percent, th
 
 Examples::
 
-    python tools/severe_report.py ssv2=work_dirs/vitb_ssv2_paper gym99=work_dirs/vitb_gym99 ucfrep=0.171
+    python tools/severe_report.py ssv2=work_dirs/severe/vitb_ssv2 gym99=work_dirs/severe/vitb_gym99 ucfrep=0.171
     python tools/severe_report.py --results numbers.yml --name 'My model' --markdown table.md --csv table.csv
 """
 

@@ -43,7 +43,7 @@ def load_model(
     ::
 
         load_model('mmsigma::sigma/vitb_k400_mlp', 'sigma.pth')   # weights of any known origin
-        load_model('work_dirs/vitb_k400_mlp/epoch_800.pth')       # checkpoint of a run, with its own config
+        load_model('work_dirs/sigma/vitb_k400_mlp/epoch_800.pth')       # checkpoint of a run, with its own config
         load_model('mmsigma::finetune/vitb_k400')                 # initial weights
 
     Args:
