@@ -53,11 +53,11 @@ from mmsigma.datasets.videos.lists import (
     index_videos,
     match_files,
     one_file,
-    read_lines,
     run_converter,
 )
-from mmsigma.datasets.videos.video_dataset import VIDEO_SUFFIXES
+from mmsigma.datasets.videos.video_list import VIDEO_SUFFIXES
 from mmsigma.io.cutting import cut_video
+from mmsigma.io.text import read_lines
 from mmsigma.io.video import FrameReader
 
 SIZES = {'gym99': {'train': 20_484, 'val': 8_521}, 'gym288': {'train': 22_671, 'val': 9_646}}

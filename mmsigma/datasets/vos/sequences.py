@@ -1,6 +1,6 @@
 """Locating frames and masks of video segmentation datasets: DAVIS, YouTube-VOS, VIP, or plain folders."""
 
-import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mmsigma.io.masks import mask_ids, read_mask
-from mmsigma.io.pictures import list_pictures, read_picture
+from mmsigma.io.masks import VOID, mask_ids, read_mask
+from mmsigma.io.pictures import PICTURES, list_pictures, read_picture
+from mmsigma.io.text import read_json, read_lines
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,7 @@ def davis(root: Path, year: int | str = 2017, split: str = 'val', resolution: st
         split: Name of the list: ``train``, ``val`` or ``test-dev``.
         resolution: ``480p`` or ``Full-Resolution``.
     """
-    lines = _need(root / 'ImageSets' / str(year) / f'{split}.txt').read_text().split('\n')
-    # the lists of 2016 contain the files of every frame, those of 2017 the sequences
-    paths = dict.fromkeys(Path(line.split()[0]) for line in lines if line.strip())
-    names = dict.fromkeys(path.parent.name if path.suffix else path.name for path in paths)
+    names = dict.fromkeys(map(_listed_name, read_lines(_need(root / 'ImageSets' / str(year) / f'{split}.txt'))))
     places = {
         name: (root / 'JPEGImages' / resolution / name, root / 'Annotations' / resolution / name) for name in names
     }
@@ -105,7 +103,7 @@ def youtube_vos(root: Path, split: str = 'valid', all_frames: bool = True) -> li
         all_frames: Whether to use all frames, 30 per second, instead of every fifth. Segmentations of the frames that
             ``meta.json`` lists are kept in either case.
     """
-    meta = json.loads(_need(root / split / 'meta.json').read_text())['videos']
+    meta = _read_meta(_need(root / split / 'meta.json'))
     pictures = _need(root / (f'{split}_all_frames' if all_frames else split) / 'JPEGImages')
     sequences, missing = [], []
     for name, video in sorted(meta.items()):
@@ -135,7 +133,7 @@ def vip(root: Path, split: str = 'val') -> list[VOSSequence]:
             ``Category_ids/<video>`` or ``Annotations/Category_ids/<video>``.
         split: Name of the list: ``train`` or ``val``.
     """
-    names = _need(root / 'lists' / f'{split}_videos.txt').read_text().split()
+    names = read_lines(_need(root / 'lists' / f'{split}_videos.txt'))
     pictures = _need_one(root, 'videos', 'Images')
     labels = _need_one(root, 'Category_ids', 'Annotations/Category_ids')
     return _first_frame_given({name: (pictures / name, labels / name) for name in names}, root)
@@ -147,6 +145,37 @@ _FINDERS: dict[str, Callable[..., list[VOSSequence]]] = {
     'vip': vip,
     'youtube_vos': youtube_vos,
 }
+
+
+# the lists of DAVIS-2016 contain the files of every frame, those of 2017 the sequences
+_ENDING = '|'.join(map(re.escape, sorted(PICTURES)))
+_LISTED_FRAME = re.compile(rf'/?\S.*?/(?P<name>[^/]+)/[^/]+?(?:{_ENDING})(?:\s.*)?', re.IGNORECASE)
+
+
+def _listed_name(line: str) -> str:
+    """Return the name of the sequence in a line of a list of DAVIS: the whole line, or the folder of its first file."""
+    match = _LISTED_FRAME.fullmatch(line)
+    return match['name'] if match else line.strip('/').removeprefix('JPEGImages/480p/')
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    """Read the videos of ``meta.json`` of YouTube-VOS.
+
+    Raises:
+        ValueError: If it has another form; the message names the video.
+    """
+    meta = read_json(path)
+    videos: dict[str, Any] | None = meta.get('videos') if isinstance(meta, dict) else None
+    if not isinstance(videos, dict):
+        raise ValueError(f'{path} is not the meta.json of YouTube-VOS: it has no object "videos"')
+    for name, video in videos.items():
+        objects = video.get('objects') if isinstance(video, dict) else None
+        if not isinstance(objects, dict) or not all(
+            re.fullmatch('[0-9]+', number) and 0 < int(number) < VOID and isinstance(item, dict)
+            for number, item in objects.items()
+        ):
+            raise ValueError(f'{path}: the video {name!r} has no "objects" with ids from 1 to {VOID - 1}')
+    return videos
 
 
 def _all_objects(video: dict[str, Any], masks: dict[int, Path]) -> bool:

@@ -57,7 +57,7 @@ def test_names_of_actions(tmp_path: Path) -> None:
         dataset = PhaseVideoDataset([], 'list.txt', data_root=str(tmp_path), **options)
         return [dataset.get_data_info(index)['action'] for index in range(len(dataset))]
 
-    (tmp_path / 'list.txt').write_text('a.mp4 2\na.mp4 0\na.mp4 3\na.mp4 1\na.mp4\n')
+    (tmp_path / 'list.txt').write_text('a.mp4 2\nb.mp4 0\nc.mp4 3\nd.mp4 1\ne.mp4\n')
     (tmp_path / 'a.mp4').write_text('')
     assert actions() == ['2', '0', '3', '1', '-1']
     (tmp_path / 'classes.txt').write_text('bowl\n\ntennis serve\n')
@@ -110,5 +110,7 @@ def test_what_replaces_a_video_shows_the_same_action(tmp_path: Path) -> None:
     )
     sample = dataset[1]['data_samples']
     assert Path(sample.filename).name == 'v4' and sample.action == '1'
-    assert [(Path(name).name, reason) for name, reason in sample.failures] == [('v1', '2.png cannot be read as an image')]
+    assert [(Path(name).name, reason) for name, reason in sample.failures] == [
+        ('v1', '2.png cannot be read as an image')
+    ]
     assert {dataset.replacement(0) for _ in range(20)} == {3}
