@@ -1,5 +1,5 @@
-# make demo   set up, generate a small data set, pre-train a tiny SIGMA on it, draw pictures
-# make demo-vos   train correspondence on that data set, once, and segment one of its videos with it, or your own:
+# make demo   set up, generate a small dataset, pre-train a tiny SIGMA on it, draw pictures
+# make demo-vos   train correspondence on that dataset, once, and segment one of its videos with it, or your own:
 #                 make demo-vos VIDEO=dog.mp4 MASK=dog_first_frame.png
 # make demo-align   learn to align on a larger set of that kind, once, and align two of its videos, or your own:
 #                   make demo-align FIRST=mine.mp4 SECOND=expert.mp4

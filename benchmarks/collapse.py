@@ -1,4 +1,4 @@
-"""Does the target collapse? One tiny model, one data set, one number of steps, three methods.
+"""Does the target collapse? One tiny model, one dataset, one number of steps, three methods.
 
     python benchmarks/collapse.py FOLDER_OF_VIDEOS [--steps 600] [--seeds 2]
 
@@ -7,7 +7,7 @@ tubes. Sinkhorn's equal use of prototypes rules it out (SIGMA, ECCV 2024, sectio
 
 * target std: spread of the target's features over tubes, relative to the same network before training,
 * predicted: share of the target's variance that the decoder explains, after a least-squares fit of its predictions,
-* kNN: leave-one-out accuracy of the frozen, mean-pooled encoder on the demo data set's 10 motion
+* kNN: leave-one-out accuracy of the frozen, mean-pooled encoder on the demo dataset's 10 motion
   classes.
 """
 
@@ -142,7 +142,8 @@ def main() -> None:
     print(
         f'\n{args.steps} steps of 16 clips, {args.seeds} seeds, {machine()}, {(time.time() - start) / 60:.0f} minutes\n'
     )
-    print('| method | target std, relative to before | predicted | kNN, % | kNN of the untrained encoder, % |')
+    columns = ('method', 'target std, relative to its initial value', 'predicted', 'kNN, %')
+    print('| ' + ' | '.join((*columns, 'kNN of the untrained encoder, %')) + ' |')
     print('|---|---|---|---|---|')
     for method, mean, spread in rows:
         cells = [f'{m:.3g} ± {s:.2g}' for m, s in zip(mean, spread, strict=True)]

@@ -112,7 +112,7 @@ def _build(model: dict, checkpoint: Path | None) -> Segment:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('videos', type=Path, help='folder of videos to learn from')
-    parser.add_argument('davis', type=Path, help='folder of the data set to test on')
+    parser.add_argument('davis', type=Path, help='folder of the dataset to test on')
     parser.add_argument('--year', type=int, default=2016)
     parser.add_argument('--split', default='val')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/mask_vos_stages'))

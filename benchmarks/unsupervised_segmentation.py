@@ -29,7 +29,7 @@ ENCODERS = {
 
 
 def evaluate(dataset: SegmentationClipDataset, settings: dict, seeds: int) -> dict[str, float]:
-    """Metrics of an encoder on a data set, in percent, with the seconds of clustering per clip."""
+    """Metrics of an encoder on a dataset, in percent, with the seconds of clustering per clip."""
     settings = dict(settings)
     clustering = dict(num_components=settings.pop('num_components', 50), seeds=tuple(range(seeds)))
     torch.manual_seed(0)

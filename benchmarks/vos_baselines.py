@@ -79,7 +79,7 @@ def print_scores(methods: dict[str, Callable[[], Segment]], sequences: list[VOSS
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('davis', type=Path, help='folder of the data set')
+    parser.add_argument('davis', type=Path, help='folder of the dataset')
     parser.add_argument('--year', type=int, default=2017)
     parser.add_argument('--split', default='val')
     parser.add_argument('--videos', nargs='+', help='some of the videos')

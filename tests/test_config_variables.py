@@ -46,7 +46,7 @@ def load(name: str, **others: Any) -> tuple[Config, dict[str, Any]]:
 
 
 def datasets(cfg: Config) -> Iterator[tuple[str, dict, dict]]:
-    """Whether its list is that of training, validation or test; a loader; and a data set of it."""
+    """Whether its list is that of training, validation or test; a loader; and a dataset of it."""
     for split in ('train', 'val', 'test'):
         if not (loader := cfg.get(f'{split}_dataloader')):
             continue

@@ -1,4 +1,4 @@
-"""Small data sets of video object segmentation, laid out like the real ones."""
+"""Small datasets of video object segmentation, laid out like the real ones."""
 
 import json
 from pathlib import Path

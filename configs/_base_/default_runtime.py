@@ -1,4 +1,4 @@
-# What every run has: hooks, logs, seeds; backends and precision
+# Defaults of every run: hooks, logs, seeds, backends, precision.
 default_scope = 'mmsigma'
 
 default_hooks = dict(
@@ -7,7 +7,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    # the oldest goes when the newest is in place
+    # the oldest is deleted after the newest is written
     checkpoint=dict(type='CheckpointHook', interval=20, max_keep_ckpts=3, save_last=True),
 )
 custom_hooks = [
@@ -21,7 +21,7 @@ env_cfg = dict(
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend='nccl'),
 )
-# 'high' uses TF32 where the GPU has it, but for the scores of prototypes and the frozen encoder
+# 'high' uses TF32 if the GPU supports it, except for the prototype scores and the frozen encoder
 float32_matmul_precision = 'high'
 log_processor = dict(window_size=50)
 vis_backends = [dict(type='LocalVisBackend')]

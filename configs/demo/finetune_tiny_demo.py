@@ -1,5 +1,5 @@
-# Fine-tuning of the tiny demo model on the motion classes of the demo set: 8 frames of 64 x 64, 16 clips per step,
-# learning rate 2e-3. Reduced in everything but the method.
+# Fine-tuning of the tiny demo model on the motion classes of the demo dataset: 8 frames of 64 x 64, 16 clips per step,
+# learning rate 2e-3. Everything but the method is reduced.
 _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'demo_data'

@@ -1,10 +1,10 @@
-# A small GTA for the CPU on the demo set: frames of 32 x 32, squares of 4 x 4 pixels as tokens, two convolutions, all
-# from scratch; groups of 4 videos of one class, 12 steps each. Reduced in everything but the method.
+# A small GTA for the CPU on the demo dataset: frames of 32 x 32, tokens of 4 x 4 pixels, two convolutions, trained from
+# scratch in groups of 4 videos of one class with 12 steps each. Everything but the method is reduced.
 #
-# It learns to align the four classes that move across the frame, whose phase is to be seen in where something is.
-# `make demo-align` generates 480 videos of them. Kendall's tau of validation videos is 2 untrained, 30 after these 20
-# epochs, and 67 with epochs=60 (docs/alignment.md); of all ten classes it learns nothing in 20. A ResNet-18 at this
-# rate came to give all frames the same embedding (loss_forth 2.98 = 0.1 * 12 * ln 12).
+# It learns to align the four classes that move across the frame, whose phase is visible from the position of the
+# object. `make demo-align` generates 480 videos of them. Kendall's tau of the validation videos is 2 untrained, 30
+# after these 20 epochs, and 67 with epochs=60 (docs/alignment.md). On all ten classes it learns nothing in 20 epochs. A
+# ResNet-18 at this learning rate gave all frames the same embedding (loss_forth 2.98 = 0.1 * 12 * ln 12).
 _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'demo_data'
@@ -20,7 +20,7 @@ classes = (0, 3)  # first and last: move_left, move_right, move_up, move_down
 num_workers = 2
 num_steps = 12
 context_stride = 5
-# absolute, whatever the batch
+# absolute, for any batch size
 base_lr = 1e-3
 
 model = dict(
@@ -43,7 +43,7 @@ model = dict(
         fc_channels=(64,),
         out_channels=32,
         dropout=0.3,
-        # what happens here is a matter of where things are, which the maximum over space of the paper does not tell
+        # the phase depends on positions, which the maximum over space of the paper discards
         pool='flatten',
         map_size=(8, 8),
     ),

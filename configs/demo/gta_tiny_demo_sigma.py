@@ -1,5 +1,5 @@
-# GTA on the frozen tokens of a SIGMA encoder, which sees each frame as a clip in which nothing moves. Give the weights
-# of configs/demo/sigma_tiny_demo_mlp.py by --cfg-options load_from=...; model.train_mode=train_all trains them too.
+# GTA on the frozen tokens of a SIGMA encoder, which receives each frame as a clip without motion. Load the weights of
+# configs/demo/sigma_tiny_demo_mlp.py with --cfg-options load_from=...; model.train_mode=train_all trains them too.
 _base_ = ['gta_tiny_demo.py']
 
 model = dict(

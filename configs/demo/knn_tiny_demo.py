@@ -1,4 +1,4 @@
-# Nearest neighbours on the motion classes of the demo set, in the features of the frozen tiny demo model.
+# Nearest neighbours on the motion classes of the demo dataset, with features of the frozen tiny demo model.
 _base_ = ['finetune_tiny_demo.py']
 
 model = dict(head=None)

@@ -1,5 +1,5 @@
-# Linear probe of the tiny demo model on the motion classes of the demo set: the backbone is frozen, norm and linear
-# layer train, 16 clips per step, learning rate 2e-2.
+# Linear probe of the tiny demo model on the motion classes of the demo dataset: the backbone is frozen, norm and linear
+# layer are trained, 16 clips per step, learning rate 2e-2.
 _base_ = ['finetune_tiny_demo.py']
 
 # absolute, for 16 clips per step

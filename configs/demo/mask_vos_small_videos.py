@@ -1,6 +1,7 @@
-# A Mask-VOS that a CPU can train in an hour: frames of 128 x 128, 8 clips per step, from a folder with a folder of
-# frames per video. 400 epochs of correspondence and 100 of all losses, learning rate 3e-4. Reduced in size, length and
-# rates; the losses and the clustering are the paper's, but for the unfused V.
+# A Mask-VOS that a CPU can train in about an hour, from a folder with one folder of frames per video: frames of 128 x
+# 128, 8 clips per step. 400 epochs of correspondence and 100 of all losses, learning rate 3e-4. Size, length and
+# learning rates are reduced. Losses and clustering are those of configs/mask_vos/r18_ytvos.py; the mask encoder is not
+# fused with the visual encoder, as in the paper.
 _base_ = ['../_base_/datasets/mask_vos.py', '../_base_/methods/mask_vos.py']
 
 data_root = 'data/videos_160px'

@@ -1,5 +1,5 @@
-# A small Mask-VOS for the CPU: frames of 64 x 64, 4 clips per step, two epochs of correspondence and two of all losses
-# at a learning rate of 1e-4, on a folder of videos. Reduced in everything but the method.
+# A small Mask-VOS for the CPU, on a folder of videos: frames of 64 x 64, 4 clips per step, two epochs of correspondence
+# and two of all losses at a learning rate of 1e-4. Everything but the method is reduced.
 _base_ = ['../_base_/datasets/mask_vos.py', '../_base_/methods/mask_vos.py']
 
 data_root = 'demo_data/videos'

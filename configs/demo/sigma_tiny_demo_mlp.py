@@ -1,5 +1,5 @@
-# A tiny SIGMA-MLP for small videos on the CPU: 8 frames of 64 x 64, 256 tokens, 64 prototypes. Reduced in everything
-# but the method. 16 clips per step, learning rate 1e-3.
+# A tiny SIGMA-MLP for small videos on the CPU: 8 frames of 64 x 64, 256 tokens, 64 prototypes. Everything but the
+# method is reduced. 16 clips per step, learning rate 1e-3.
 _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'demo_data'

@@ -1,5 +1,5 @@
-# Fine-tuning on Kinetics-400, ViT-B, as the paper's table has it: 75 epochs, RandAugment (9, 0.5), 16 clips per step
-# (8 GPUs x 2), learning rate 6.25e-5, tested on 5 clips x 3 crops.
+# Fine-tuning on Kinetics-400, ViT-B, recipe of the SIGMA paper's table: 75 epochs, RandAugment (9, 0.5), 16 clips per
+# step (8 GPUs x 2), learning rate 6.25e-5, tested on 5 clips x 3 crops.
 _base_ = ['../_base_/datasets/k400.py', '../_base_/methods/finetune.py']
 
 epochs = 75

@@ -1,6 +1,6 @@
 # Fine-tuning on mini-Kinetics, 200 classes of Kinetics-400 (77,270 training and 4,907 validation videos): 100 epochs,
-# 32 clips per step (8 GPUs x 4), learning rate 1.25e-4, 7 x 3 views. Lists that count labels from 1, as the released
-# one: --cfg-options "label_range=(1,200)"
+# 32 clips per step (8 GPUs x 4), learning rate 1.25e-4, 7 x 3 views. For lists that count labels from 1, such as the
+# released one: --cfg-options "label_range=(1,200)"
 _base_ = ['../_base_/datasets/k400.py', '../_base_/methods/finetune.py']
 
 data_root = 'data/mini_kinetics'

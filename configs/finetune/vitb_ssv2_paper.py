@@ -1,5 +1,5 @@
-# Fine-tuning on Something-Something V2, ViT-B, as the paper's table and SEVERE have it: 50 epochs, RandAugment (9,
-# 0.5), 32 clips per step (8 GPUs x 4), learning rate 1.25e-4, 2 x 3 views.
+# Fine-tuning on Something-Something V2, ViT-B, recipe of the SIGMA paper's table, which its SEVERE results use too: 50
+# epochs, RandAugment (9, 0.5), 32 clips per step (8 GPUs x 4), learning rate 1.25e-4, 2 x 3 views.
 _base_ = ['../_base_/datasets/ssv2.py', '../_base_/methods/finetune.py']
 
 num_classes = 174

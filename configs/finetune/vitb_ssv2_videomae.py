@@ -1,5 +1,5 @@
-# Fine-tuning on Something-Something V2, ViT-B, VideoMAE's own recipe: 50 epochs, base rate 5e-4, 512 clips per step
-# (64 GPUs x 8), learning rate 1e-3, 2 x 3 views.
+# Fine-tuning on Something-Something V2, ViT-B, VideoMAE's own recipe: 50 epochs, 512 clips per step (64 GPUs x 8),
+# learning rate 1e-3 (5e-4 per 256 clips), 2 x 3 views.
 _base_ = ['../_base_/datasets/ssv2.py', '../_base_/methods/finetune.py']
 
 num_classes = 174

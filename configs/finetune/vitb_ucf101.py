@@ -1,6 +1,7 @@
 # Fine-tuning on UCF101 (split 1), ViT-B: 100 epochs, two augmented samples of every clip, 8 GPUs x 8 clips accumulated
-# over 4 steps = 256 clips per update, learning rate 1e-3, 10 x 3 views (the recipe of MME; SIGMA reports UCF101 only
-# in its probes and SEVERE). HMDB51 by the same recipe: --cfg-options data_root=data/hmdb51 num_classes=51
+# over 4 steps = 256 clips per update, learning rate 1e-3, 10 x 3 views. This is the recipe of MME (CVPR 2023); SIGMA
+# reports UCF101 only in its probes and SEVERE. HMDB51 with the same recipe: --cfg-options data_root=data/hmdb51
+# num_classes=51
 _base_ = ['../_base_/datasets/ucf101.py', '../_base_/methods/finetune.py']
 
 num_classes = 101

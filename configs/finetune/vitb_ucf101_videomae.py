@@ -1,5 +1,5 @@
-# Fine-tuning on UCF101 (split 1), ViT-B, VideoMAE's own recipe: base rate 5e-4, layer decay 0.7, drop path 0.2, dropout
-# 0.5, least rate 1e-5, 8 GPUs x 16 clips = 128 clips per step, learning rate 2.5e-4, 10 x 3 views.
+# Fine-tuning on UCF101 (split 1), ViT-B, VideoMAE's own recipe: 8 GPUs x 16 clips = 128 clips per step, learning rate
+# 2.5e-4 (5e-4 per 256 clips, at least 1e-5), layer decay 0.7, drop path 0.2, dropout 0.5, 10 x 3 views.
 _base_ = ['vitb_ucf101.py']
 
 batch_size = 16

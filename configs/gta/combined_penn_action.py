@@ -1,5 +1,5 @@
-# TCC's combination: TCC, Shuffle and Learn and TCN, weighted 0.33, 0.33 and 0.34. On Penn Action, 13 actions in one
-# network: 4 videos of one per step, learning rate 1e-4, 150,000 steps.
+# The combination of TCC, Shuffle and Learn and TCN from the TCC paper, weighted 0.33, 0.33 and 0.34. On Penn Action,
+# one network for 13 actions: 4 videos of one action per step, learning rate 1e-4, 150,000 steps.
 _base_ = ['../_base_/datasets/penn_action.py', '../_base_/methods/tcn.py']
 
 heads = [

@@ -1,9 +1,9 @@
-# D3TW: frames are classified, and fit the phases of their video in order better than in another order. Needs phases
-# in training; those of each of the 13 actions are labels of their own. On Penn Action, 13 actions in one network: 4
-# videos of one per step, learning rate 1e-4, 150,000 steps.
+# D3TW (CVPR 2019): frames are classified, and have to fit the phases of their video in the right order better than in a
+# wrong one. Needs phases in training; each of the 13 actions has its own labels. On Penn Action, one network for 13
+# actions: 4 videos of one action per step, learning rate 1e-4, 150,000 steps.
 _base_ = ['../_base_/datasets/penn_action.py', '../_base_/methods/gta.py']
 
-phases_per_action = 6  # of clean_and_jerk, which has most
+phases_per_action = 6  # clean_and_jerk has the most
 
 model = dict(head=dict(_delete_=True, type='TranscriptHead', num_labels=13 * phases_per_action))
 train_pipeline = [

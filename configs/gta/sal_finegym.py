@@ -1,4 +1,4 @@
-# Shuffle and Learn: the order of three frames; embeddings of any length. On FineGym101, routines whose sets have one
-# order; dataset=finegym290, finegym99 or finegym288 for the others. 4 videos of one class per step, learning rate
-# 1e-4, 150,000 steps; what the paper does not say is as on Penn Action.
+# Shuffle and Learn (ECCV 2016): classifies the order of three frames. Embeddings are not normalised. On FineGym101,
+# routines reordered to one order of sets; dataset=finegym290, finegym99 or finegym288 selects the other datasets. 4
+# videos of one class per step, learning rate 1e-4, 150,000 steps. What the paper does not specify is as on Penn Action.
 _base_ = ['../_base_/datasets/finegym.py', '../_base_/methods/sal.py']

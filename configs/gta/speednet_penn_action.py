@@ -1,5 +1,5 @@
-# SpeedNet: is a clip sped up; frames at equal distances, embeddings of any length. On Penn Action, 13 actions in one
-# network: 4 videos of one per step, learning rate 1e-4, 150,000 steps.
+# SpeedNet (CVPR 2020): classifies whether a clip is sped up. Frames at equal distances; embeddings are not normalised.
+# On Penn Action, one network for 13 actions: 4 videos of one action per step, learning rate 1e-4, 150,000 steps.
 _base_ = ['../_base_/datasets/penn_action.py', '../_base_/methods/speednet.py']
 
 train_pipeline = [

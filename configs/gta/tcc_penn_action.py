@@ -1,3 +1,4 @@
-# TCC: soft nearest neighbours lead back, regression with variance; embeddings of any length. On Penn Action, 13
-# actions in one network: 4 videos of one per step, learning rate 1e-4, 150,000 steps.
+# TCC (CVPR 2019): cycle consistency of soft nearest neighbours, regression with variance. Embeddings are not
+# normalised. On Penn Action, one network for 13 actions: 4 videos of one action per step, learning rate 1e-4, 150,000
+# steps.
 _base_ = ['../_base_/datasets/penn_action.py', '../_base_/methods/tcc.py']

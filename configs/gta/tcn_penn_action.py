@@ -1,5 +1,5 @@
-# TCN: each frame and one up to 5 frames before it, n-pairs; embeddings of any length. On Penn Action, 13 actions in
-# one network: 4 videos of one per step, learning rate 1e-4, 150,000 steps.
+# TCN (ICRA 2018): each frame and one up to 5 frames before it, n-pairs loss. Embeddings are not normalised. On Penn
+# Action, one network for 13 actions: 4 videos of one action per step, learning rate 1e-4, 150,000 steps.
 _base_ = ['../_base_/datasets/penn_action.py', '../_base_/methods/tcn.py']
 
 train_pipeline = [

@@ -1,5 +1,5 @@
-# Nearest neighbours on Kinetics-400 in the features of a frozen ViT-B: the mean over all tokens of the centre view, the
-# training set as the bank, k of 10, 20, 100, 200. Nothing is trained: tools/test.py CONFIG PRETRAINED.pth
+# Nearest neighbours on Kinetics-400 with features of a frozen ViT-B: the mean over all tokens of the centre view, the
+# training set as the bank, k of 10, 20, 100 and 200. Nothing is trained: tools/test.py CONFIG PRETRAINED.pth
 _base_ = ['../_base_/datasets/k400.py', '../_base_/methods/knn.py']
 
 batch_size = 16

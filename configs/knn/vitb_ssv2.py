@@ -1,5 +1,5 @@
-# Nearest neighbours on Something-Something V2 in the features of a frozen ViT-B, of the middles of 16 segments; see
-# vitb_k400.py.
+# Nearest neighbours on Something-Something V2 with features of a frozen ViT-B, from the middle frames of 16 segments;
+# see vitb_k400.py.
 _base_ = ['../_base_/datasets/ssv2.py', '../_base_/methods/knn.py']
 
 batch_size = 16

@@ -1,5 +1,5 @@
-# Nearest neighbours on UCF101 (split 1) in the features of a frozen ViT-B; see vitb_k400.py. HMDB51:
-# --cfg-options data_root=data/hmdb51
+# Nearest neighbours on UCF101 (split 1) with features of a frozen ViT-B; see vitb_k400.py. HMDB51: --cfg-options
+# data_root=data/hmdb51
 _base_ = ['../_base_/datasets/ucf101.py', '../_base_/methods/knn.py']
 
 batch_size = 16

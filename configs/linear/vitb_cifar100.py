@@ -1,5 +1,5 @@
-# Linear probe on CIFAR-100, frozen ViT-B, the paper's table: images upscaled bicubically from 32 to 224 pixels as clips
-# of 16 equal frames, 100 epochs, 128 images per step (8 GPUs x 16), learning rate 5e-4.
+# Linear probe on CIFAR-100, frozen ViT-B, recipe of the SIGMA paper's table: images resized bicubically from 32 to 224
+# pixels, as clips of 16 identical frames, 100 epochs, 128 images per step (8 GPUs x 16), learning rate 5e-4.
 _base_ = ['vitb_in1k.py']
 
 data_root = 'data/cifar100'

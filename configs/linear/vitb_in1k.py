@@ -1,5 +1,6 @@
-# Linear probe on ImageNet-1K, frozen ViT-B, the paper's table: an image as a clip of 16 equal frames, 30 epochs, 128
-# images per step (8 GPUs x 16), learning rate 5e-4. num_frames=2 is the cheapest clip (the paper does not say).
+# Linear probe on ImageNet-1K, frozen ViT-B, recipe of the SIGMA paper's table: each image as a clip of 16 identical
+# frames, 30 epochs, 128 images per step (8 GPUs x 16), learning rate 5e-4. The paper does not give the number of
+# frames; num_frames=2 is the cheapest.
 _base_ = ['../_base_/datasets/k400.py', '../_base_/methods/linear.py']
 
 data_root = 'data/imagenet'

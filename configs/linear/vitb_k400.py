@@ -1,6 +1,6 @@
-# Linear probe on Kinetics-400, frozen ViT-B, the paper's table: 40 epochs, 128 clips per step (8 GPUs x 16), learning
-# rate 5e-4. As in the release the norm before the linear layer trains too, and the fine-tuning augmentation of frames,
-# erasing and mixing stay on; the backbone is in evaluation mode, which the release's is not.
+# Linear probe on Kinetics-400, frozen ViT-B, recipe of the SIGMA paper's table: 40 epochs, 128 clips per step (8 GPUs x
+# 16), learning rate 5e-4. As in the release, the norm before the linear layer is trained too, with the augmentation of
+# fine-tuning, erasing and mixing. Unlike in the release, the backbone is in evaluation mode.
 _base_ = ['../_base_/datasets/k400.py', '../_base_/methods/linear.py']
 
 batch_size = 16

@@ -1,6 +1,6 @@
-# Attentive probe (V-JEPA 2: 4 blocks, 16 heads) on Kinetics-400, frozen ViT-B: 20 epochs, 128 clips per step (8 GPUs x
-# 16), learning rate 1e-3, weight decay 0.1, no warm-up, no flip, 8 x 3 views. To try many rates at once, store tokens
-# and use tools/probe.py attentive. README.md says what V-JEPA 2 does otherwise.
+# Attentive probe of V-JEPA 2 (4 blocks, 16 heads) on Kinetics-400, frozen ViT-B: 20 epochs, 128 clips per step (8 GPUs
+# x 16), learning rate 1e-3, weight decay 0.1, no warm-up, no flip, 8 x 3 views. To try many learning rates at once,
+# store tokens and use tools/probe.py attentive. README.md lists the differences from V-JEPA 2.
 _base_ = ['../_base_/datasets/k400.py', '../_base_/methods/linear.py']
 
 num_classes = 400

@@ -1,5 +1,5 @@
-# Linear probe on Something-Something V2, frozen ViT-B, the paper's table: 30 epochs, 128 clips per step (8 GPUs x 16),
-# learning rate 5e-4, no flip, 2 x 3 views. Norm and linear layer train; see vitb_k400.py.
+# Linear probe on Something-Something V2, frozen ViT-B, recipe of the SIGMA paper's table: 30 epochs, 128 clips per step
+# (8 GPUs x 16), learning rate 5e-4, no flip, 2 x 3 views. Norm and linear layer are trained; see vitb_k400.py.
 _base_ = ['../_base_/datasets/ssv2.py', '../_base_/methods/linear.py']
 
 num_classes = 174

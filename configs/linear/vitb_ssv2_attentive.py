@@ -1,5 +1,5 @@
-# Attentive probe (V-JEPA 2: 4 blocks, 16 heads) on Something-Something V2, frozen ViT-B: 20 epochs, 128 clips per step
-# (8 GPUs x 16), learning rate 1e-3, weight decay 0.1, no warm-up, no flip, 2 x 3 views.
+# Attentive probe of V-JEPA 2 (4 blocks, 16 heads) on Something-Something V2, frozen ViT-B: 20 epochs, 128 clips per
+# step (8 GPUs x 16), learning rate 1e-3, weight decay 0.1, no warm-up, no flip, 2 x 3 views.
 _base_ = ['../_base_/datasets/ssv2.py', '../_base_/methods/linear.py']
 
 num_classes = 174

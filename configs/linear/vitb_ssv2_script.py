@@ -1,6 +1,6 @@
-# Linear probe on Something-Something V2 as the released script runs it: two augmented samples of every clip, stochastic
-# depth active in the frozen backbone, 8 GPUs x 24 clips = 192 clips per step, accumulated over 2 steps to 384, learning
-# rate 1.5e-3.
+# Linear probe on Something-Something V2, recipe of the SIGMA release's script: two augmented samples of every clip,
+# stochastic depth active in the frozen backbone, 8 GPUs x 24 clips = 192 clips per step, accumulated over 2 steps to
+# 384, learning rate 1.5e-3.
 _base_ = ['vitb_ssv2.py']
 
 batch_size = 24

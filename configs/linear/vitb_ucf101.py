@@ -1,6 +1,6 @@
-# Linear probe on UCF101 (split 1), frozen ViT-B, the paper's table: 100 epochs, 128 clips per step (8 GPUs x 16),
-# learning rate 5e-4, 5 x 3 views. Norm and linear layer train; see vitb_k400.py. HMDB51 by the same recipe:
-# --cfg-options data_root=data/hmdb51 num_classes=51
+# Linear probe on UCF101 (split 1), frozen ViT-B, recipe of the SIGMA paper's table: 100 epochs, 128 clips per step (8
+# GPUs x 16), learning rate 5e-4, 5 x 3 views. Norm and linear layer are trained; see vitb_k400.py. HMDB51 with the same
+# recipe: --cfg-options data_root=data/hmdb51 num_classes=51
 _base_ = ['../_base_/datasets/ucf101.py', '../_base_/methods/linear.py']
 
 num_classes = 101

@@ -1,5 +1,5 @@
-# CRW itself: Kinetics-400, 25 epochs, 20 clips per step, Adam at 1e-4, times 0.3 after 20. Test:
-# configs/vos/r18_crw.py.
+# CRW (NeurIPS 2020) alone, with its own recipe: Kinetics-400, 25 epochs, 20 clips per step, Adam with learning rate
+# 1e-4, multiplied by 0.3 after 20 epochs. Test with configs/vos/r18_crw.py.
 _base_ = ['crw_r18_k400.py']
 
 correspondence_epochs = 25

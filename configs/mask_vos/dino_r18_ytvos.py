@@ -1,7 +1,7 @@
-# Where training of Mask-VOS may begin: 300 epochs of DINO on single frames of its videos, 64 per step, learning rate
-# 7.5e-3. The paper says no more than that; these are DINO's own settings for ResNets, but for a number of prototypes
-# that suits 3,471 videos.
-#   tools/train.py configs/mask_vos/r18_ytvos.py --cfg-options load_from=work_dirs/dino_r18_ytvos/epoch_300.pth
+# Pre-training of the encoder of Mask-VOS: 300 epochs of DINO on single frames of YouTube-VOS, 64 per step, learning
+# rate 7.5e-3. The paper gives only the number of epochs. The settings are those of DINO for ResNets, except for the
+# number of prototypes, which is adapted to 3,471 videos. Then:
+#    tools/train.py configs/mask_vos/r18_ytvos.py --cfg-options load_from=work_dirs/dino_r18_ytvos/epoch_300.pth
 _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'data/youtube_vos_2018/train'
@@ -40,7 +40,7 @@ train_dataloader = dict(
 train_cfg = dict(type='ResumableEpochLoop', max_epochs=epochs)
 optim_wrapper = dict(
     type='OptimWrapper',
-    constructor='TransformerOptimWrapperConstructor',  # no decay of biases and norms
+    constructor='TransformerOptimWrapperConstructor',  # no weight decay of biases and norms
     optimizer=dict(type='SGD', lr=base_lr * batch_size / 256, momentum=0.9, weight_decay=1e-4),
 )
 param_scheduler = dict(

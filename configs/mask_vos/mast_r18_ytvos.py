@@ -1,6 +1,6 @@
-# Mask-VOS with the correspondence of MAST, its network and its learning rate of 1e-3, which halves as r18_ytvos's does;
-# then all losses at 1e-5. 300 + 100 epochs, 16 clips per step of three frames, each copied from the one before it, at
-# gaps of 2, 5 or 8.
+# Mask-VOS with the correspondence of MAST (table 4f of the paper): its network and its learning rate of 1e-3, which is
+# halved as in r18_ytvos.py; then all losses at 1e-5. 300 + 100 epochs, 16 clips per step. A clip has three frames, 2, 5
+# or 8 frames apart, each reconstructed from the one before it.
 _base_ = ['r18_ytvos.py']
 
 # absolute, for 16 clips per step

@@ -1,5 +1,6 @@
-# MAST itself: pairs of whole frames at 256 x 256, 12 per step, Adam at 1e-3, halved after 0.4, 0.6, 0.8 and 1 million
-# pairs. 545 epochs of a pair per video are 20 of the release, which count frames. Test: configs/vos/mast_r18.py.
+# MAST (CVPR 2020) alone, with its own recipe: pairs of whole frames at 256 x 256, 12 per step, Adam with learning rate
+# 1e-3, halved after 0.4, 0.6, 0.8 and 1 million pairs. 545 epochs with one pair per video equal 20 epochs of the
+# release, whose epochs cover every frame. Test with configs/vos/mast_r18.py.
 _base_ = ['../_base_/datasets/mask_vos.py', '../_base_/methods/mask_vos.py']
 
 epochs = 545

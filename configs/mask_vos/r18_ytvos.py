@@ -1,6 +1,7 @@
-# Mask-VOS, ResNet-18, YouTube-VOS: 300 epochs of correspondence alone, learning rate 1e-4 and half of it every 100
-# epochs, then 100 epochs of all losses at 1e-5, videos clustered anew every 10 epochs. 16 clips of 3 frames per step.
-# The paper's ablations by --cfg-options: num_clusters, update_every (joint_epochs for once), cluster_method=sinkhorn.
+# Mask-VOS (CVPR 2023), ResNet-18, YouTube-VOS: 300 epochs of correspondence alone, learning rate 1e-4, halved every 100
+# epochs; then 100 epochs of all losses at 1e-5, with clustering every 10 epochs. 16 clips of 3 frames per step.
+# Ablations with --cfg-options: num_clusters, update_every (set it to joint_epochs to cluster once),
+# cluster_method=sinkhorn.
 _base_ = ['../_base_/datasets/mask_vos.py', '../_base_/methods/mask_vos.py']
 
 custom_hooks = [

@@ -1,5 +1,5 @@
-# Segmentation alone (table 4a of the paper): 400 epochs, from the first on, of clusters that begin with random
-# features. 16 clips of 3 frames per step, learning rate as r18_ytvos.
+# Masks alone (table 4a of the paper): 400 epochs of segmentation from the first epoch on; the first clusters come from
+# random features. 16 clips of 3 frames per step, learning rate as in r18_ytvos.py.
 _base_ = ['../_base_/datasets/mask_vos.py', '../_base_/methods/mask_vos.py']
 
 model = dict(correspondence=None)

@@ -1,5 +1,6 @@
-# Mask-VOS of r18_ytvos tested on VIP, validation: parts are objects, up to 19 at once. Frames of 560 x 560 whatever
-# their shape and 4 previous ones, as CRW has them; all frames count, the first one as it is given.
+# Mask-VOS of r18_ytvos.py tested on the validation set of VIP: parts are objects, up to 19 at once. Frames are resized
+# to 560 x 560 regardless of their aspect ratio, with 4 previous frames, as in CRW. All frames count, the first one with
+# the given labels.
 _base_ = ['r18_ytvos.py']
 
 data_root_test = 'data/VIP'

@@ -1,5 +1,6 @@
-# ViT-B of SIGMA or VideoMAE as the visual encoder, each frame a clip in which nothing moves, its patches of 16 pixels
-# interpolated to cells of 8. Not in the paper. Start from pre-training: --cfg-options load_from=/path/to/sigma.pth
+# Mask-VOS with the ViT-B of SIGMA or VideoMAE as the visual encoder: each frame is a clip without motion, and the
+# patches of 16 pixels are interpolated to cells of 8. Not in the paper. Start from pre-trained weights: --cfg-options
+# load_from=/path/to/sigma.pth
 _base_ = ['r18_ytvos.py']
 
 model = dict(

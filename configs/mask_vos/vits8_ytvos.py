@@ -1,5 +1,5 @@
-# A vision transformer with patches of 8 pixels, DINO's ViT-S of timm, as the visual encoder. Not in the paper.
-# Without network: --cfg-options model.backbone.encoder.weights=/path/to/dino_deitsmall8_pretrain.pth
+# Mask-VOS with DINO's ViT-S/8 from timm as the visual encoder. Not in the paper. Without network access: --cfg-options
+# model.backbone.encoder.weights=/path/to/dino_deitsmall8_pretrain.pth
 _base_ = ['r18_ytvos.py']
 
 model = dict(

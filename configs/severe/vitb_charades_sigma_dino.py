@@ -1,10 +1,10 @@
-# SEVERE, multi-label classification on Charades, as the SIGMA paper has it: 16 frames at stride 8, 57 epochs, 16 clips
-# per step (8 GPUs x 2), learning rate 1e-4, sigmoid per class, largest score of 10 clips. The paper names no optimiser:
-# AdamW, cosine and layer decay are those of its other fine-tuning. Give the pre-trained weights by
+# SEVERE, multi-label classification on Charades, recipe of the SIGMA paper: 16 frames at stride 8, 57 epochs, 16 clips
+# per step (8 GPUs x 2), learning rate 1e-4, sigmoid per class, maximum over 10 clips. The paper names no optimiser:
+# AdamW, cosine schedule and layer decay are those of its other fine-tuning. Load the pre-trained weights with
 # --cfg-options load_from=...
 _base_ = ['../_base_/datasets/k400.py', '../_base_/methods/finetune.py']
 
-# <id>.mp4 below video_folder. For folders of frames:
+# <id>.mp4 in video_folder. For folders of frames:
 # --cfg-options decoder=frames frames=True fps=24 video_folder=Charades_v1_rgb
 data_root = 'data/charades'
 ann_file_train = 'Charades_v1_train.csv'

@@ -1,5 +1,5 @@
-# SEVERE, granularity: FX-S1, the 11 classes of floor exercise within one set (Gym99 labels 6 to 16), 1,882 training
-# videos, mean class accuracy. 100 epochs, 16 clips per step (8 GPUs x 2), learning rate 6.25e-5, 5 x 3 views.
+# SEVERE, granularity: FX-S1, 11 classes of one set of floor exercise (Gym99 labels 6 to 16), 1,882 training videos,
+# mean class accuracy. 100 epochs, 16 clips per step (8 GPUs x 2), learning rate 6.25e-5, 5 x 3 views.
 _base_ = ['vitb_gym99.py']
 
 num_classes = 11

@@ -1,5 +1,5 @@
-# SEVERE, granularity: UB-S1, the 15 classes of uneven bars within one set (Gym99 labels 74 to 88), 3,511 training
-# videos, mean class accuracy. 100 epochs, 16 clips per step (8 GPUs x 2), learning rate 6.25e-5, 5 x 3 views.
+# SEVERE, granularity: UB-S1, 15 classes of one set of uneven bars (Gym99 labels 74 to 88), 3,511 training videos, mean
+# class accuracy. 100 epochs, 16 clips per step (8 GPUs x 2), learning rate 6.25e-5, 5 x 3 views.
 _base_ = ['vitb_gym99.py']
 
 num_classes = 15

@@ -1,9 +1,9 @@
-# SEVERE, repetition counting on UCFRep, as the SIGMA paper has it: windows of 32 frames of 224 x 224, 100 epochs,
-# 32 videos per step (8 GPUs x 4), Adam, constant learning rate 5e-5. Give the pre-trained weights by
-# --cfg-options load_from=...
-# data_root holds the annotations as folders of .mat files, train/ and val/, and the videos of UCF101 anywhere below
-# videos/. Each batch is trained on for 11 updates, along walks that the predictions steer; num_steps=1 for one.
-# 421 videos x 10 parts x 11 updates x 100 epochs are 4.6 million windows; the paper speaks of about 2 million.
+# SEVERE, repetition counting on UCFRep, recipe of the SIGMA paper: windows of 32 frames of 224 x 224, 100 epochs, 32
+# videos per step (8 GPUs x 4), Adam, constant learning rate 5e-5. Load the pre-trained weights with --cfg-options
+# load_from=...
+# data_root contains the annotations as folders of .mat files, train/ and val/, and the videos of UCF101 anywhere in
+# videos/. Each batch is trained on for 11 updates, along walks that the predictions steer; num_steps=1 gives one
+# update. 421 videos x 10 parts x 11 updates x 100 epochs are 4.6 million windows; the paper mentions about 2 million.
 _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'data/ucfrep'
@@ -16,7 +16,7 @@ img_size = 224
 epochs = 100
 batch_size = 4
 num_workers = 4
-# absolute, whatever the batch
+# absolute, for any batch size
 base_lr = 5e-5
 
 model = dict(
@@ -62,7 +62,7 @@ train_dataloader = dict(
         pipeline=train_pipeline,
     ),
 )
-# SEVERE chooses the checkpoint by the error on these very videos; here the last one counts
+# SEVERE selects the checkpoint by the error on these videos; here the last one counts
 val_dataloader = dict(
     batch_size=1,
     num_workers=num_workers,

@@ -1,8 +1,8 @@
-# As vitb_ucfrep_sigma_dino with the values of SEVERE's code: frames of 112 x 112, weight decay 1e-3, frames outside the
-# video filled as there. 32 videos per step (8 GPUs x 4), learning rate 5e-5.
+# As vitb_ucfrep_sigma_dino.py, with the values of SEVERE's code: frames of 112 x 112, weight decay 1e-3, and its
+# padding outside the video. 32 videos per step (8 GPUs x 4), learning rate 5e-5.
 _base_ = ['vitb_ucfrep_sigma_dino.py']
 
-# the weights were trained on 14 x 14 tokens per time
+# the weights were trained on 14 x 14 tokens per time step
 model = dict(backbone=dict(img_size=112, position_grid=(16, 14, 14)), reference_padding=True)
 train_pipeline = [
     dict(

@@ -1,7 +1,7 @@
 # SIGMA-MLP, ViT-B, Something-Something V2, 800 epochs, 4000 prototypes. 16 GPUs x 32 clips = 512 clips per step,
-# learning rate 3.0e-4. No script of the release says which epsilon; 0.05 is a choice, its value for all but ViT-B with
-# DINO on this data. The paper's ablations ran on mini-SSv2: --cfg-options ann_file_train=..., num_prototypes=1000, 4000
-# or 6000, model.head.loss.hard_labels=False.
+# learning rate 3.0e-4. The release has no script for it, and so no epsilon; we use 0.05, the release's value for
+# everything but ViT-B with DINO on this dataset. The paper's ablations ran on mini-SSv2: --cfg-options
+# ann_file_train=..., num_prototypes=1000, 4000 or 6000, model.head.loss.hard_labels=False.
 _base_ = ['../_base_/datasets/ssv2_pretrain.py', '../_base_/methods/sigma.py']
 
 num_prototypes = 4000

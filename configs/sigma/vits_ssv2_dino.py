@@ -1,5 +1,5 @@
-# SIGMA-DINO, ViT-S (DINO ViT-B teacher), Something-Something V2, 2400 epochs, epsilon 0.05.
-# 8 GPUs x 16 clips = 128 clips per step, learning rate 7.5e-5.
+# SIGMA-DINO, ViT-S with the ViT-B target of DINO, Something-Something V2, 2400 epochs, epsilon 0.05. 8 GPUs x 16 clips
+# = 128 clips per step, learning rate 7.5e-5.
 _base_ = ['../_base_/datasets/ssv2_pretrain.py', '../_base_/methods/sigma.py']
 
 epochs = 2400

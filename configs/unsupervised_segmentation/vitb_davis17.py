@@ -1,7 +1,7 @@
-# Unsupervised video object segmentation on the validation videos of DAVIS-2017 by k-means of the dense features of a
+# Unsupervised video object segmentation of the DAVIS-2017 validation videos by k-means of the dense features of a
 # frozen ViT-B (arch=small for ViT-S): one clip of 16 evenly spaced frames per video, masks and features at 28 x 28.
-# Nothing is trained: tools/test.py CONFIG PRETRAINED.pth
-# The final norm is that of pre-training; for weights of fine-tuning, which have none: model.backbone.final_norm=False
+# Protocol of TimeTuning (ICCV 2023), as in the SIGMA paper. Nothing is trained: tools/test.py CONFIG PRETRAINED.pth
+# The final norm is that of pre-training. Fine-tuned weights do not have it: model.backbone.final_norm=False
 _base_ = ['../_base_/default_runtime.py']
 
 # base or small
@@ -14,12 +14,12 @@ img_size = 224
 mask_size = 28
 num_workers = 4
 
-# as many clusters as ids ('gt'), and over-clustering: the paper has 6 in one place and 10 in another
+# as many clusters as ids ('gt'), and over-clustering, for which the paper gives 6 in one place and 10 in another
 num_clusters = ('gt', 6, 10)
 seeds = (0, 1, 2, 3, 4)
-# what is clustered as one: frame, clip or dataset
+# the unit of clustering: frame, clip or dataset
 level = 'clip'
-# None for the features as they are
+# of PCA; None for raw features
 num_components = 50
 clustering = dict(
     num_clusters=num_clusters,
@@ -46,7 +46,7 @@ model = dict(
     ),
 )
 load_backbone_only = True
-# for encoders that bring their own weights
+# True for encoders that define their own weights
 weights_in_config = False
 
 test_dataloader = dict(

@@ -1,6 +1,6 @@
-# Unsupervised video object segmentation on a fixed fifth of the training videos of YouTube-VOS by the features of a
-# frozen ViT-B (arch=small for ViT-S), clips of 4 annotated frames; ids are those of categories. The paper does not list
-# its fifth. See vitb_davis17.py.
+# Unsupervised video object segmentation of a fixed fifth of the YouTube-VOS training videos with the features of a
+# frozen ViT-B (arch=small for ViT-S): clips of 4 annotated frames; ids are those of categories. The paper does not list
+# the fifth that it uses. See vitb_davis17.py.
 _base_ = ['vitb_davis17.py']
 
 data_root = 'data/youtube_vos'

@@ -1,4 +1,5 @@
-# Lab colours of 4 x 4 parts of each cell instead of a network, on DAVIS-2017. No checkpoint. Otherwise as r18.py.
+# Baseline without a network on DAVIS-2017: the Lab colours of 4 x 4 parts of each cell. No checkpoint. Otherwise as
+# r18.py.
 _base_ = ['r18.py']
 
 model = dict(

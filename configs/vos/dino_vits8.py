@@ -1,7 +1,8 @@
-# DINO ViT-S/8 on DAVIS-2017 as its release evaluates it: short side 480, long side a multiple of 64, first and last 7
-# frames, the 5 most similar cells within a square of 12, also on the first frame. Other data: dataset=davis2016,
-# davis2017_testdev, ytvos2018 or ytvos2019. Weights of timm's hub (model_name=vit_base_patch16_224.dino for ViT-B/16),
-# or a file: --cfg-options model.backbone.weights=dino_deitsmall8_pretrain.pth
+# DINO ViT-S/8 on DAVIS-2017, with the protocol of its release: short side 480, long side a multiple of 64, the first
+# and the last 7 frames, the 5 most similar cells within a square of radius 12, also in the first frame. Other datasets:
+# dataset=davis2016, davis2017_testdev, ytvos2018 or ytvos2019. The weights come from timm's hub
+# (model_name=vit_base_patch16_224.dino for ViT-B/16) or a file: --cfg-options
+# model.backbone.weights=dino_deitsmall8_pretrain.pth
 _base_ = ['../_base_/datasets/vos.py', '../_base_/default_runtime.py']
 
 model_name = 'vit_small_patch8_224.dino'

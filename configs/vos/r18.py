@@ -1,6 +1,6 @@
-# ResNet-18 with stride 8 on DAVIS-2017, labels propagated as by DUL and Mask-VOS: first and last 20 frames, the 10 most
-# similar cells within 12, temperature 0.05, frames at 480p. Other data: dataset=davis2016, davis2017_testdev, ytvos2018
-# or ytvos2019. The floor of every other row is what an untrained network reaches: weights_in_config=True, no
+# ResNet-18 with stride 8 on DAVIS-2017, label propagation as in DUL and Mask-VOS: the first and the last 20 frames, the
+# 10 most similar cells within radius 12, temperature 0.05, frames at 480p. Other datasets: dataset=davis2016,
+# davis2017_testdev, ytvos2018 or ytvos2019. To get the baseline of an untrained network: weights_in_config=True and no
 # checkpoint.
 _base_ = ['../_base_/datasets/vos.py', '../_base_/default_runtime.py']
 

@@ -1,5 +1,5 @@
-# The test of CRW on DAVIS-2017: stage 3 of a ResNet-18 with reflected borders, labels resized as OpenCV does. Otherwise
-# as r18.py.
+# The protocol of CRW (NeurIPS 2020) on DAVIS-2017: stage 3 of a ResNet-18 with reflection padding, labels resized as in
+# OpenCV. Otherwise as r18.py.
 _base_ = ['r18.py']
 
 model = dict(

@@ -1,6 +1,6 @@
-# Joints of JHMDB, split 1, test, by the protocol of CRW: frames of 320 x 320 whatever their shape, 7 previous frames,
-# bells of half a cell, a joint is the mean of its 3 best cells. Its users test with a radius of 5, its tool's default
-# is 12.
+# Joints of JHMDB, test part of split 1, with the protocol of CRW: frames are resized to 320 x 320 regardless of their
+# aspect ratio, 7 previous frames, Gaussian labels with a standard deviation of half a cell; a joint is the mean of its
+# 3 best cells. Work that builds on CRW tests with a radius of 5; the default of its tool is 12.
 _base_ = ['r18_crw.py']
 
 data_root = 'data/JHMDB'

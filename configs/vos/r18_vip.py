@@ -1,6 +1,7 @@
-# VIP, validation, by the protocol of CRW: frames of 560 x 560 whatever their shape, 4 previous frames (num_context=20
-# for those of VFS), the 10 most similar cells within 12. All frames count, the first one, which is given, as what the
-# cells have left of it; for masks that stay what they are in frames where they are given: model.keep_given=True.
+# Validation set of VIP with the protocol of CRW: frames are resized to 560 x 560 regardless of their aspect ratio, 4
+# previous frames (num_context=20 for those of VFS), the 10 most similar cells within radius 12. All frames count; the
+# first one, which is given, after its labels were reduced to the grid of cells. To score the given labels themselves:
+# model.keep_given=True.
 _base_ = ['r18_crw.py']
 
 data_root = 'data/VIP'

@@ -1,5 +1,5 @@
-# ViT-B of SIGMA or VideoMAE (arch=small for ViT-S) on DAVIS-2017, each frame a clip in which nothing moves, by the
-# protocol of DINO, dino_vits8.py. A reading of ours: the paper has no such evaluation.
+# ViT-B of SIGMA or VideoMAE (arch=small for ViT-S) on DAVIS-2017: each frame is a clip without motion, with the
+# protocol of DINO in dino_vits8.py. This combination is ours: the paper has no such evaluation.
 _base_ = ['dino_vits8.py']
 
 arch = 'base'

@@ -1,6 +1,6 @@
-# VIP, validation, by the protocol of DINO on DAVIS, with frames of 560 x 560 whatever their shape, as CRW has them. A
-# reading of ours: the release has no such evaluation. All frames count, the first one as what the cells have left of
-# it.
+# ViT-B of SIGMA or VideoMAE. Validation set of VIP with the protocol of DINO on DAVIS; frames are resized to 560 x 560
+# regardless of their aspect ratio, as in CRW. This combination is ours: the release has no such evaluation. All frames
+# count, the first one after its labels were reduced to the grid of cells.
 _base_ = ['vitb.py']
 
 data_root = 'data/VIP'

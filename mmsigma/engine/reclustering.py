@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mmsigma.datasets.transforms.clip_sampling import step_of_rate
 from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
 from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds, PseudoMasks
-from mmsigma.io.decoders import Decoder
+from mmsigma.io.decoders import VideoDecoder
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
 from mmsigma.ops.clustering import assign
 from mmsigma.ops.space_time_clustering import Method, cluster_videos, keep_clusters, space_time_code
@@ -68,7 +68,7 @@ class _Part:
 def recluster(
     encoder: nn.Module,
     videos: list[str],
-    decoder: Decoder,
+    decoder: VideoDecoder,
     rounds: PseudoMaskRounds,
     number: int,
     settings: ReclusterSettings,
@@ -122,7 +122,7 @@ def _cluster_video(
     encoder: nn.Module,
     geometry: FrameGeometry,
     video: str,
-    decoder: Decoder,
+    decoder: VideoDecoder,
     rounds: PseudoMaskRounds,
     number: int,
     settings: ReclusterSettings,
@@ -191,7 +191,7 @@ def cluster_frames(
 
 @torch.no_grad()
 def _read_and_encode(
-    encoder: nn.Module, geometry: FrameGeometry, video: str, decoder: Decoder, settings: ReclusterSettings
+    encoder: nn.Module, geometry: FrameGeometry, video: str, decoder: VideoDecoder, settings: ReclusterSettings
 ) -> tuple[Tensor, np.ndarray]:
     """Read and encode the frames of a video in chunks.
 

@@ -15,7 +15,7 @@ from mmsigma.io.decoder_process import GuardedVideoFile
 from mmsigma.io.pictures import list_pictures, read_picture
 from mmsigma.io.video_file import Frame, UnreadableVideoError
 
-Decoder = Literal['auto', 'pyav', 'decord', 'torchcodec', 'frames']
+VideoDecoder = Literal['auto', 'pyav', 'decord', 'torchcodec', 'frames']
 # codecs that the FFmpeg inside decord's wheel decodes
 _DECORD_CODECS = {'h264', 'hevc', 'mpeg4', 'vp8', 'vp9', 'mjpeg'}
 
@@ -184,7 +184,7 @@ def _auto(path: str | Path) -> VideoReader:
     return FolderReader(path) if Path(path).is_dir() else GuardedVideoFile(path)
 
 
-_READERS: dict[Decoder, Callable[[str | Path], VideoReader]] = {
+_READERS: dict[VideoDecoder, Callable[[str | Path], VideoReader]] = {
     'auto': _auto,
     'pyav': GuardedVideoFile,
     'decord': DecordReader,
@@ -194,7 +194,7 @@ _READERS: dict[Decoder, Callable[[str | Path], VideoReader]] = {
 DECODERS = tuple(_READERS)
 
 
-def open_video(path: str | Path, decoder: Decoder = 'auto') -> VideoReader:
+def open_video(path: str | Path, decoder: VideoDecoder = 'auto') -> VideoReader:
     """Open a video file or an image folder.
 
     Raises:

@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.decoder_process import GuardedVideoFile
-from mmsigma.io.decoders import Decoder, open_video
+from mmsigma.io.decoders import VideoDecoder, open_video
 from mmsigma.io.pictures import list_pictures, read_picture
 from mmsigma.io.video_file import ChangedIndexError, UnreadableVideoError
 
 
 def read_frames(
-    path: str | Path, indices: Sequence[int] | None = None, decoder: Decoder = 'auto'
+    path: str | Path, indices: Sequence[int] | None = None, decoder: VideoDecoder = 'auto'
 ) -> npt.NDArray[np.uint8]:
     """Read frames of a video file or an image folder, as a player shows them.
 

@@ -96,7 +96,10 @@ def smooth_dtw(
     forbidden = None
     if not cost.isfinite().all():
         if not (cost > -math.inf).all():
-            raise ValueError('costs must be numbers or infinite: some are NaN or negative infinity')
+            raise ValueError(
+                'costs must be finite or infinite: some are NaN or negative infinity. NaN usually means that the '
+                'embeddings are NaN because training diverged: lower the learning rate'
+            )
         forbidden = cost == math.inf
         cost = cost.masked_fill(forbidden, -_OUTSIDE * gamma)
     table = _SmoothDTW.apply(cost, gamma, kind)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
 from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds
-from mmsigma.io.decoders import Decoder
+from mmsigma.io.decoders import VideoDecoder
 from mmsigma.visualization.masked_video import mosaic, write_picture
 from mmsigma.visualization.overlay import draw_masks
 
@@ -29,7 +29,7 @@ def draw_round(
     rounds: PseudoMaskRounds,
     number: int,
     videos: Sequence[str],
-    decoder: Decoder,
+    decoder: VideoDecoder,
     columns: int = 5,
     height: int = 160,
 ) -> list[Path]:

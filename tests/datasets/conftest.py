@@ -18,7 +18,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='package', autouse=True)
 def _quick_garbage_collection() -> Iterator[None]:
-    """mmengine collects garbage for every data set that is made; what was imported need not be searched each time."""
+    """mmengine collects garbage for every dataset that is made; what was imported need not be searched each time."""
     gc.freeze()
     yield
     gc.unfreeze()

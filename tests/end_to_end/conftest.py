@@ -1,4 +1,4 @@
-"""A small demo data set and a config small enough to train in a second."""
+"""A small demo dataset and a config small enough to train in a second."""
 
 import uuid
 from pathlib import Path

@@ -34,7 +34,10 @@ def test_single_frames_are_named_and_counted(tmp_path: Path) -> None:
     rounds, statistics = cluster(videos, 'frames', tmp_path)
     assert (statistics['videos'], statistics['unreadable']) == (3, 2)
     failed = dict(json.loads((rounds.path(0) / 'manifest.json').read_text())['failed'])
-    assert failed == {videos[1]: 'it has 1 frames at a step of 1, 2 are required', videos[2]: '002.png cannot be read as an image'}
+    assert failed == {
+        videos[1]: 'it has 1 frames at a step of 1, 2 are required',
+        videos[2]: '002.png cannot be read as an image',
+    }
     assert len(rounds.load(0, videos[0]).labels) == 6
     assert [rounds.load(0, video).kept.tolist() for video in videos[1:]] == [[], []]  # no part in the second loss
 

@@ -12,7 +12,7 @@ def write(path: Path, content: str | bytes = b'') -> Path:
 
 
 def read(root: Path, name: str) -> list[tuple[str, int]]:
-    """Paths and labels as the data set sees them; every file has to be there."""
+    """Paths and labels as the dataset sees them; every file has to be there."""
     dataset = VideoDataset([], f'{name}.txt', data_root=str(root), data_prefix=dict(video=''))
     samples = [dataset[index] for index in range(len(dataset))]
     assert all(Path(sample['filename']).is_file() for sample in samples)

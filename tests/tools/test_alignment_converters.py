@@ -1,4 +1,4 @@
-"""Converters of the data sets for alignment, on small look-alikes."""
+"""Converters of the datasets for alignment, on small look-alikes."""
 
 import json
 import pickle

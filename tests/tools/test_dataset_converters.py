@@ -1,4 +1,4 @@
-"""Dataset converters on small look-alikes of what the data sets are distributed as."""
+"""Dataset converters on small look-alikes of what the datasets are distributed as."""
 
 import json
 from functools import partial

@@ -1,4 +1,4 @@
-"""Converters of data sets of images, on small look-alikes."""
+"""Converters of datasets of images, on small look-alikes."""
 
 import pickle
 from pathlib import Path

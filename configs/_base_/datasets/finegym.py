@@ -1,8 +1,8 @@
-# FineGym in groups of 4 videos of one class, 20 random frames of each with the one 15 frames before; tested by a
-# support vector machine of single frames, one of 25 to learn from.
+# FineGym in groups of 4 videos of one class, 20 random frames of each, together with the frames 15 earlier. Tested by a
+# support vector machine on single frames, which learns from every 25th frame.
 #
-# dataset: finegym101, finegym290: routines of one event whose sets have one order, with the stages of vault as two more
-# classes; finegym99, finegym288: single elements as they are, which test checkpoints of the former, too.
+# dataset: finegym101 and finegym290 are routines of one event in one order of sets, with two additional classes for the
+# stages of vault; finegym99 and finegym288 are single elements, on which checkpoints of the former can be tested too.
 dataset = 'finegym101'
 data_root = 'data/gym'
 ann_file_train = dict(
@@ -23,12 +23,12 @@ decoder = 'auto'
 fine_stride = 25
 # videos per step, all of one class
 batch_size = 4
-# per epoch and process
+# steps per epoch and process
 groups_per_epoch = 1000
 num_workers = 8
 num_steps = 20
 
-# the frame 15 frames before each, which the network expects
+# each frame together with the one 15 frames earlier, as the network expects
 sampling = dict(type='SampleAlignmentSteps', num_steps=num_steps, num_context=2, context_stride=15)
 train_pipeline = [
     dict(type='ReadClip', decoder=decoder, sampling=sampling),
@@ -71,7 +71,7 @@ test_dataloader = dict(
     ),
 )
 test_cfg = dict(type='TestLoop')
-# scores of each event as well; of 288 and 290, its classes are in the index that the converter writes
+# for scores by event; for 288 and 290, the index that the converter writes contains the classes of each event
 events = dict(VT=[*range(6), 99, 100], FX=list(range(6, 41)), BB=list(range(41, 74)), UB=list(range(74, 99)))
 test_evaluator = dict(
     type='AlignmentMetric',

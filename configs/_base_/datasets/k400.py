@@ -1,5 +1,5 @@
 # Kinetics-400 for classification: clips of 16 frames at stride 4, RandAugment and flip, tested on 7 clips x 3 crops.
-# Lists of "path label" lines or CSVs with header, paths relative to data_root.
+# Lists of "path label" lines or CSV files with a header, paths relative to data_root.
 data_root = 'data/kinetics400'
 ann_file_train = 'train.txt'
 ann_file_val = 'val.txt'

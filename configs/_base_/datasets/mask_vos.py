@@ -1,12 +1,12 @@
-# Training: three frames of a video of YouTube-VOS, each twice, with pseudo masks where there are any. Test:
-# dataset_test is davis2016, davis2017, or one of which a server has the masks, for which <work dir>/<out_dir>.zip is
+# Training: three frames of a YouTube-VOS video, in two views each, with pseudo masks where they exist. Test:
+# dataset_test is davis2016, davis2017, or one whose masks are on a test server, for which <work dir>/<out_dir>.zip is
 # written: davis2017_testdev, ytvos2018, ytvos2019.
 data_root = 'data/youtube_vos_2018/train'
 ann_file_train = ''
 video_folder = 'JPEGImages'
 # frames, decord, pyav or torchcodec
 decoder = 'frames'
-# frames from one to the next; the videos of YouTube-VOS have every fifth already
+# distance between frames; YouTube-VOS provides every fifth frame only
 step = 1
 batch_size = 16
 num_workers = 4

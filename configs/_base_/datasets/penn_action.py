@@ -1,5 +1,6 @@
-# Penn Action in groups of 4 videos of one action, 20 random frames of each with the one 15 frames before; tested on all
-# frames. action=golf_swing takes the videos of one action. Pouring: --cfg-options data_root=data/pouring batch_size=2
+# Penn Action in groups of 4 videos of one action, 20 random frames of each, together with the frames 15 earlier. Tested
+# on all frames. action=golf_swing selects the videos of one action. Pouring: --cfg-options data_root=data/pouring
+# batch_size=2
 data_root = 'data/penn_action'
 action = ''
 ann_file_train = f'train_{action}.txt' if action else 'train.txt'
@@ -10,12 +11,12 @@ phases = 'phases'
 decoder = 'frames'
 # videos per step, all of one class
 batch_size = 4
-# per epoch and process
+# steps per epoch and process
 groups_per_epoch = 1000
 num_workers = 8
 num_steps = 20
 
-# the frame 15 frames before each, which the network expects
+# each frame together with the one 15 frames earlier, as the network expects
 sampling = dict(type='SampleAlignmentSteps', num_steps=num_steps, num_context=2, context_stride=15)
 train_pipeline = [
     dict(type='ReadClip', decoder=decoder, sampling=sampling),

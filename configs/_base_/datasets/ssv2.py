@@ -1,5 +1,5 @@
-# Something-Something V2 for classification: one frame out of each of 16 segments, RandAugment, no flip, tested on 2
-# clips x 3 crops. Lists of "path label" lines or CSVs with header, paths relative to data_root.
+# Something-Something V2 for classification: one frame from each of 16 segments, RandAugment, no flip, tested on 2 clips
+# x 3 crops. Lists of "path label" lines or CSV files with a header, paths relative to data_root.
 data_root = 'data/sthv2'
 ann_file_train = 'train.txt'
 ann_file_val = 'val.txt'

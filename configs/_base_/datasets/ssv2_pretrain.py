@@ -1,6 +1,6 @@
 # Something-Something V2 for pre-training: 16 frames at stride 2, tube mask of 90 %. Lists of "path label" lines (labels
-# unused) or a CSV with header, paths relative to data_root. Without a list of this name, all videos in data_root are
-# used.
+# unused) or CSV files with a header, paths relative to data_root. If there is no list of this name, all videos in
+# data_root are used.
 data_root = 'data/sthv2'
 ann_file_train = 'train.txt'
 # auto, pyav, decord or torchcodec

@@ -1,12 +1,12 @@
-# Fine-tuning of ViT-B: mean over tokens, norm, linear layer; mixup and cutmix, erasing. AdamW, learning rate 1e-3 *
-# global batch / 256, 100 epochs of which 5 are warm-up from 0, cosine per iteration to 1e-6 (scaled alike), rate times
-# 0.75 per layer from the head downwards. Validation after every epoch; the best checkpoint is kept.
+# Fine-tuning of ViT-B: mean over tokens, norm, linear layer; mixup, cutmix and erasing. AdamW, learning rate 1e-3 *
+# global batch / 256, 100 epochs with 5 epochs of warm-up from 0, cosine per iteration to 1e-6 (scaled alike), learning
+# rate multiplied by 0.75 per layer from the head downwards. Validation after every epoch; the best checkpoint is kept.
 _base_ = ['../default_runtime.py']
 
 num_classes = 400
 epochs = 100
 warmup_epochs = 5
-# clips per update on all GPUs together, which the learning rate is computed for
+# clips per update on all GPUs, for which the learning rate is computed
 global_batch = 32
 # per 256 clips
 base_lr = 1e-3

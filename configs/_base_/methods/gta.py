@@ -1,12 +1,13 @@
-# GTA: ResNet50V2 up to conv4_block3, the frame 15 frames before each, two 3-D convolutions, embeddings of 128 numbers.
-# Adam as in Keras, a constant learning rate, 150,000 steps as 150 epochs of 1,000 groups, a checkpoint every 30,000.
+# GTA (CVPR 2021): ResNet50V2 up to conv4_block3, each frame with the one 15 frames earlier, two 3-D convolutions,
+# embeddings with 128 dimensions. Adam as in Keras, constant learning rate, 150,000 steps as 150 epochs of 1,000 groups,
+# a checkpoint every 30,000 steps.
 _base_ = ['../default_runtime.py']
 
-# only_bn, train_all, frozen, or scratch for a network that begins at random
+# only_bn, train_all, frozen, or scratch for random initialisation
 train_mode = 'only_bn'
 pretrained = 'checkpoints/resnet50v2_imagenet.pth'
 epochs = 150
-# absolute, whatever the batch
+# absolute, for any batch size
 base_lr = 1e-4
 
 model = dict(
@@ -38,7 +39,7 @@ train_cfg = dict(type='ResumableEpochLoop', max_epochs=epochs)
 default_hooks = dict(checkpoint=dict(interval=30, max_keep_ckpts=-1))
 custom_hooks = [
     dict(type='NonFiniteLossHook'),
-    # each process has its own statistics of norms: checkpoints hold their mean
+    # each process has its own statistics of norms; checkpoints contain their mean
     dict(type='mmengine.SyncBuffersHook'),
     dict(type='BadVideoHook', max_share=0.05),
     dict(type='ProgressHook', keys=('loss',)),

@@ -1,4 +1,4 @@
-# A frozen ViT-B without a head, for features; nothing is trained
+# A frozen ViT-B without a head, for features. Nothing is trained.
 _base_ = ['../default_runtime.py']
 
 model = dict(

@@ -1,12 +1,12 @@
-# Linear probe of a frozen ViT-B: mean over tokens, norm, linear layer, which alone are trained; mixup and cutmix,
-# erasing as in fine-tuning. AdamW, learning rate 1e-3 * global batch / 256, 5 epochs of warm-up from 0, cosine per
-# iteration to 1e-6 (scaled alike). Validation after every epoch; the best checkpoint is kept.
+# Linear probe of a frozen ViT-B: mean over tokens, norm, linear layer, of which norm and linear layer are trained;
+# mixup, cutmix and erasing as in fine-tuning. AdamW, learning rate 1e-3 * global batch / 256, 5 epochs of warm-up from
+# 0, cosine per iteration to 1e-6 (scaled alike). Validation after every epoch; the best checkpoint is kept.
 _base_ = ['../default_runtime.py']
 
 num_classes = 400
 epochs = 40
 warmup_epochs = 5
-# clips per update on all GPUs together, which the learning rate is computed for
+# clips per update on all GPUs, for which the learning rate is computed
 global_batch = 128
 # per 256 clips
 base_lr = 1e-3

@@ -1,5 +1,5 @@
-# Mask-VOS with ResNet-18: all parts and both losses of the paper. 300 epochs of correspondence alone, learning rate
-# 1e-4 and half of it every 100 epochs, then 100 epochs of all losses at 1e-5, 16 clips per step.
+# Mask-VOS (CVPR 2023) with ResNet-18: all parts and both losses of the paper. 300 epochs of correspondence alone,
+# learning rate 1e-4, halved every 100 epochs, then 100 epochs of all losses at 1e-5, 16 clips per step.
 _base_ = ['../default_runtime.py']
 
 correspondence_epochs = 300
@@ -7,9 +7,9 @@ joint_epochs = 100
 # absolute, for 16 clips per step
 base_lr = 1e-4
 joint_lr = 1e-5
-# epochs after which the rate is halved; none where there is no first stage
+# epochs after which the learning rate is halved; none without the first stage
 halvings = sorted({correspondence_epochs // 3, 2 * correspondence_epochs // 3} - {0})
-# pseudo masks: clusters per video, by kmeans or sinkhorn, and epochs from one clustering to the next
+# pseudo masks: clusters per video, kmeans or sinkhorn, and epochs between clusterings
 num_clusters = 5
 cluster_method = 'kmeans'
 update_every = 10
@@ -38,5 +38,5 @@ auto_scale_lr = dict(base_batch_size=16, enable=False)
 # configs that train masks add the hook that clusters the videos
 training_hooks = [*_base_.custom_hooks, dict(type='mmengine.SyncBuffersHook')]
 custom_hooks = training_hooks
-# before the first round of clustering, the segmentation has no part in the loss
+# before the first round of clustering, the loss does not include the segmentation
 find_unused_parameters = True

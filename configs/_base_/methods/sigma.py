@@ -1,11 +1,11 @@
-# SIGMA-DINO, ViT-B, with the decoder of VideoMAE. AdamW, learning rate 1.5e-4 * global batch / 256, 800 epochs of which
-# 40 are warm-up from 0, cosine per iteration to 1e-5 (scaled alike).
+# SIGMA-DINO (ECCV 2024), ViT-B, with the decoder of VideoMAE. AdamW, learning rate 1.5e-4 * global batch / 256, 800
+# epochs with 40 epochs of warm-up from 0, cosine per iteration to 1e-5 (scaled alike).
 _base_ = ['../default_runtime.py']
 
 num_prototypes = 3000
 epochs = 800
 warmup_epochs = 40
-# clips per step on all GPUs together, which the learning rate is computed for
+# clips per step on all GPUs, for which the learning rate is computed
 global_batch = 640
 # per 256 clips
 base_lr = 1.5e-4
@@ -17,7 +17,7 @@ model = dict(
         type='VideoVisionTransformer', arch='base', img_size=224, num_frames=16, patch_size=16, tubelet_size=2
     ),
     neck=dict(type='MaskedVideoDecoder', embed_dims=384, depth=4, num_heads=6),
-    # frozen DINO v1 ViT-B/16, whatever the student's size
+    # frozen DINO v1 ViT-B/16, for any size of the student
     target=dict(type='FrozenEncoderTarget', model_name='vit_base_patch16_224.dino', weights='hub'),
     head=dict(
         type='PrototypeHead',

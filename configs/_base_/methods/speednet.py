@@ -1,4 +1,5 @@
-# SpeedNet: is a clip sped up; frames at equal distances, embeddings of any length. Otherwise as GTA.
+# SpeedNet (CVPR 2020): classifies whether a clip is sped up. Frames at equal distances; embeddings are not normalised.
+# Otherwise as GTA.
 _base_ = ['gta.py']
 
 model = dict(neck=dict(normalize=False), head=dict(_delete_=True, type='SpeedHead'))

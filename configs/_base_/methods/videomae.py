@@ -1,10 +1,10 @@
-# VideoMAE, ViT-B: the pixels of the masked tubes, each normalised by itself. AdamW, learning rate 1.5e-4 * global batch
-# / 256, 800 epochs of which 40 are warm-up from 0, cosine per iteration to 1e-5 (scaled alike).
+# VideoMAE (NeurIPS 2022), ViT-B: the pixels of the masked tubes, normalised per tube. AdamW, learning rate 1.5e-4 *
+# global batch / 256, 800 epochs with 40 epochs of warm-up from 0, cosine per iteration to 1e-5 (scaled alike).
 _base_ = ['../default_runtime.py']
 
 epochs = 800
 warmup_epochs = 40
-# clips per step on all GPUs together, which the learning rate is computed for
+# clips per step on all GPUs, for which the learning rate is computed
 global_batch = 2048
 # per 256 clips
 base_lr = 1.5e-4

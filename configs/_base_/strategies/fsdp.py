@@ -1,7 +1,7 @@
-# Shards parameters, gradients and optimiser state over the processes; add to `_base_`. See docs/scaling.md.
+# Shards parameters, gradients and optimiser state over the processes (FSDP); add to `_base_`. See docs/scaling.md.
 strategy = dict(
     type='FSDPStrategy',
-    # whole checkpoints, as without sharding, instead of one file per process
+    # complete checkpoints, as without sharding, instead of one file per process
     state_dict_cfg='full',
     model_wrapper=dict(
         type='mmengine.MMFullyShardedDataParallel',

@@ -55,7 +55,7 @@ def unpack_videos(
     for number, example in enumerate(read_sequence_examples(path)):
         try:
             name, pictures, phases = _content(example)
-        except (KeyError, ValueError, IndexError) as error:
+        except (ValueError, IndexError) as error:
             raise ValueError(f'{path}, record {number} is not a video in the format of TCC: {error}') from error
         name = f'{prefix}{name or f"{nameless}{number}"}'
         place = f'{path}, record {number}'
@@ -74,7 +74,7 @@ def _content(example: SequenceExample) -> tuple[str, list[bytes], np.ndarray | N
     title = example.context.get('name') or [b'']
     name = re.sub(r'[^\w.-]+', '_', title[0].decode() if isinstance(title[0], bytes) else str(title[0])).strip('._')
     if 'video' not in example.lists:
-        raise KeyError(f'it has no list "video", only {sorted(example.lists)}')
+        raise ValueError(f'it has no list "video", only {sorted(example.lists)}')
     pictures = [bytes(step[0]) for step in example.lists['video']]  # type: ignore[arg-type]  # anything but bytes fails below
     if not pictures or any(not picture.startswith(tuple(start for start, _ in _KINDS)) for picture in pictures):
         raise ValueError('frames are not JPEG or PNG images')

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmsigma.io.decoders import DECODERS, Decoder, open_video
+from mmsigma.io.decoders import DECODERS, VideoDecoder, open_video
 from mmsigma.io.video_file import ChangedIndexError, UnreadableVideoError
 from mmsigma.registry import TRANSFORMS
 
@@ -33,10 +33,10 @@ class ReadClip(BaseTransform):
         ValueError: If ``decoder`` is unknown.
     """
 
-    def __init__(self, sampling: dict[str, Any], decoder: Decoder = 'auto') -> None:
+    def __init__(self, sampling: dict[str, Any], decoder: VideoDecoder = 'auto') -> None:
         if decoder not in DECODERS:
             raise ValueError(f'unknown decoder {decoder!r}: choose one of {sorted(DECODERS)}')
-        self.decoder: Decoder = decoder
+        self.decoder: VideoDecoder = decoder
         self.sampling = TRANSFORMS.build(sampling)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

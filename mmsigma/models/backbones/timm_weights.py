@@ -13,6 +13,7 @@ from mmsigma.checkpoints.io import CheckpointError, load_weights
 # file names of the official DINO releases, which errors name
 _RELEASED_FILES = {
     'vit_small_patch16_224.dino': 'dino_deitsmall16_pretrain.pth',
+    'vit_small_patch8_224.dino': 'dino_deitsmall8_pretrain.pth',
     'vit_base_patch16_224.dino': 'dino_vitbase16_pretrain.pth',
     'vit_small_patch14_reg4_dinov2.lvd142m': 'dinov2_vits14_reg4_pretrain.pth',
     'vit_base_patch14_reg4_dinov2.lvd142m': 'dinov2_vitb14_reg4_pretrain.pth',

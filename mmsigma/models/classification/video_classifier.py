@@ -73,7 +73,7 @@ class VideoClassifier(BaseModel):
         if classes and mixed not in (None, classes):
             raise ValueError(
                 f'model.data_preprocessor.mixing.num_classes is {mixed} and model.head.num_classes {classes}: set both '
-                'to the number of classes of the data set'
+                'to the number of classes of the dataset'
             )
         self.data_preprocessor.num_classes = classes
 

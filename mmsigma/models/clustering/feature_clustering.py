@@ -32,7 +32,7 @@ class FeatureClustering(BaseModel):
         backbone: Config of the encoder. A video transformer needs as many frames as the clips have, and
             ``final_norm=True`` if its weights come from pre-training.
         data_preprocessor: Config of the data preprocessor, ``VideoDataPreprocessor`` by default.
-        clustering: Arguments of :class:`mmsigma.ops.dense_clustering.ClipClusterer`. At the data-set level, the model
+        clustering: Arguments of :class:`mmsigma.ops.dense_clustering.ClipClusterer`. At the dataset level, the model
             only computes features, and the metric, which sees all clips, clusters them.
         frames_per_forward: Largest number of frames in one forward pass of a frame encoder; None for all.
         init_cfg: Config of MMEngine's weight initialisation.
@@ -73,7 +73,7 @@ class FeatureClustering(BaseModel):
         Returns:
             For ``'tensor'``, features ``(B, T', h, w, D)``. For ``'predict'``, ``data_samples`` with ``pred_masks``,
             which has the cluster maps of all seeds, ``(S, T, H, W)``, uint8, for each number of clusters; or, at the
-            data-set level, with ``dense_maps``, ``(T', h, w, D)``, in float16 unless they exceed its range.
+            dataset level, with ``dense_maps``, ``(T', h, w, D)``, in float16 unless they exceed its range.
 
         Raises:
             ValueError: If the mode is unknown, the maps of the backbone do not fit the clips, or ground truth is
@@ -116,7 +116,7 @@ class FeatureClustering(BaseModel):
         return frame_maps
 
     def predict(self, inputs: Tensor, data_samples: list[Any]) -> list[Any]:
-        """Set the cluster maps of the samples or, at the data-set level, their features; see :meth:`forward`."""
+        """Set the cluster maps of the samples or, at the dataset level, their features; see :meth:`forward`."""
         for sample, maps in zip(data_samples, self.dense_maps(inputs), strict=True):
             if self.clustering.level == 'dataset':
                 fits = bool(maps.abs().amax() < _HALF_MAX)  # NaN and inf fail the test, so that they stay as they are

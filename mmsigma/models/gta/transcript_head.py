@@ -109,7 +109,7 @@ class TranscriptHead(BaseModule):
             name = videos.name_of(number)
             if labels is None or not len(labels):
                 raise ValueError(
-                    f'{name} has no transcript, the order of its labels: give the training data set phases, and leave '
+                    f'{name} has no transcript, the order of its labels: give the training dataset phases, and leave '
                     'out videos that have none'
                 )
             if len(labels) > length:

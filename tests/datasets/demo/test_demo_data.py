@@ -1,4 +1,4 @@
-"""Tests of the demo data set: what it shows, what lies on disk, and that a seed settles both."""
+"""Tests of the demo dataset: what it shows, what lies on disk, and that a seed settles both."""
 
 import json
 import runpy

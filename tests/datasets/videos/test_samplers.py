@@ -49,7 +49,7 @@ def test_samples_are_skipped_once(num_samples: int) -> None:
 
 
 class Labels:
-    """A data set that is nothing but labels."""
+    """A dataset that is nothing but labels."""
 
     def __init__(self, labels: list[int]) -> None:
         self.labels = labels

@@ -1,4 +1,4 @@
-"""Files of video segmentation data sets: found where their authors put them, and named where they are missing."""
+"""Files of video segmentation datasets: found where their authors put them, and named where they are missing."""
 
 import shutil
 from pathlib import Path

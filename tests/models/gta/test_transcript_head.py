@@ -110,7 +110,7 @@ class TestLoss:
                 TranscriptHead(**wrong)
         head, embs = TranscriptHead(3, 5), embeddings(2, 4, 5).float()
         for labels, message in (
-            (None, 'b.mp4 has no transcript.*: give the training data set phases'),
+            (None, 'b.mp4 has no transcript.*: give the training dataset phases'),
             ([], 'b.mp4 has no transcript'),
             ([0, 1, 2, 1, 0], 'b.mp4 has 5 labels in its transcript and 4 frames: raise num_steps to 5 or more'),
             ([2, 3], 'b.mp4 has labels from 2 to 3 in its transcript: raise num_labels, which is 3'),
