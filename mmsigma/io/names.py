@@ -8,7 +8,7 @@ def path_below(folder: str | Path, *names: str) -> Path:
     """Return the path of a file below a folder, given names that may come from a list, an annotation or a record.
 
     Args:
-        folder: Folder that is written to.
+        folder: Folder that the file must be in.
         names: Names of folders and, last, of the file. A name may contain ``/`` for folders within.
 
     Raises:
@@ -20,7 +20,7 @@ def path_below(folder: str | Path, *names: str) -> Path:
         absolute = name.startswith(('/', '\\')) or re.match('[A-Za-z]:[/\\\\]', name)
         if absolute or '..' in parts or '\0' in name or name.strip('/. ') == '':
             raise ValueError(
-                f'the name {name!r} would be written outside of {folder}, or is no name of a file: rename it in the '
-                'list or annotation that it comes from'
+                f'the name {name!r} leads out of {folder}, or is no name of a file: rename it in the list or '
+                'annotation that it comes from'
             )
     return Path(folder, *(PurePath(name) for name in names))

@@ -30,5 +30,5 @@ def test_names_become_files_below(name: str) -> None:
     ],
 )
 def test_names_that_lead_outside_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match='would be written outside of out, or is no name of a file: rename'):
+    with pytest.raises(ValueError, match='leads out of out, or is no name of a file: rename'):
         path_below('out', name, '00000.png')

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmsigma.io.masks import VOID, mask_ids, read_mask
+from mmsigma.io.names import path_below
 from mmsigma.io.pictures import PICTURES, list_pictures, read_picture
 from mmsigma.io.text import read_json, read_lines
 
@@ -59,7 +60,8 @@ def find_sequences(layout: str, root: str | Path, **settings: Any) -> list[VOSSe
     Raises:
         FileNotFoundError: If the folder has another layout, or videos or first masks are missing; the message names
             them.
-        ValueError: If the layout is unknown, or a folder has two images of the same stem.
+        ValueError: If the layout is unknown, a list or annotation has another form or contains a name that leads out of
+            the folder, or a folder has two images of the same stem.
     """
     if layout not in _FINDERS:
         raise ValueError(f'layout must be one of {sorted(_FINDERS)}, got {layout!r}')
@@ -77,7 +79,8 @@ def davis(root: Path, year: int | str = 2017, split: str = 'val', resolution: st
     """
     names = dict.fromkeys(map(_listed_name, read_lines(_need(root / 'ImageSets' / str(year) / f'{split}.txt'))))
     places = {
-        name: (root / 'JPEGImages' / resolution / name, root / 'Annotations' / resolution / name) for name in names
+        name: (path_below(root / 'JPEGImages' / resolution, name), path_below(root / 'Annotations' / resolution, name))
+        for name in names
     }
     return _first_frame_given(places, root, binary=str(year) == '2016', dense=True)
 
@@ -107,7 +110,7 @@ def youtube_vos(root: Path, split: str = 'valid', all_frames: bool = True) -> li
     pictures = _need(root / (f'{split}_all_frames' if all_frames else split) / 'JPEGImages')
     sequences, missing = [], []
     for name, video in sorted(meta.items()):
-        frames = _list_pictures(pictures / name)
+        frames = _list_pictures(path_below(pictures, name))
         numbers = {path.stem: number for number, path in enumerate(frames)}
         annotated = _list_pictures(root / split / 'Annotations' / name)
         masks = {numbers[path.stem]: path for path in annotated if path.stem in numbers}
@@ -136,7 +139,7 @@ def vip(root: Path, split: str = 'val') -> list[VOSSequence]:
     names = read_lines(_need(root / 'lists' / f'{split}_videos.txt'))
     pictures = _need_one(root, 'videos', 'Images')
     labels = _need_one(root, 'Category_ids', 'Annotations/Category_ids')
-    return _first_frame_given({name: (pictures / name, labels / name) for name in names}, root)
+    return _first_frame_given({name: (path_below(pictures, name), path_below(labels, name)) for name in names}, root)
 
 
 _FINDERS: dict[str, Callable[..., list[VOSSequence]]] = {

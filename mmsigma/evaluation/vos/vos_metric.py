@@ -16,6 +16,7 @@ from rich.table import Table
 from mmsigma.evaluation.vos.davis import Statistics, score_sequence, summarize
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.masks import VOID, mask_ids, read_stored, write_mask
+from mmsigma.io.names import path_below
 from mmsigma.io.tables import write_csv
 from mmsigma.registry import METRICS
 from mmsigma.visualization.vos_report import write_report, write_strip
@@ -170,8 +171,12 @@ class VOSMetric(BaseMetric):
 
 
 def mask_path(out_dir: str | Path, sequence: Any, number: int) -> Path:
-    """Return the path to which the mask of a frame is written."""
-    return Path(out_dir, sequence.name, f'{sequence.frames[number].stem}.png')
+    """Return the path to which the mask of a frame is written.
+
+    Raises:
+        ValueError: If the name of the video leads out of ``out_dir``.
+    """
+    return path_below(out_dir, sequence.name, f'{sequence.frames[number].stem}.png')
 
 
 def by_video(rows: Sequence[ObjectScores]) -> dict[str, tuple[float, float, float]]:
@@ -227,7 +232,7 @@ def write_archive(out_dir: str | Path, masks: Sequence[WrittenMask], top_folder:
         ValueError: If a server would reject a mask: it must be a palette PNG of the frame's size with given ids only.
     """
     out_dir = Path(out_dir)
-    paths = [out_dir / mask.video / f'{mask.frame}.png' for mask in masks]
+    paths = [path_below(out_dir, mask.video, f'{mask.frame}.png') for mask in masks]
     if missing := [path for path in paths if not path.is_file()]:
         raise FileNotFoundError(
             f'{len(missing)} of {len(paths)} masks to archive are missing, for example {missing[0]}'
@@ -244,8 +249,8 @@ def write_archive(out_dir: str | Path, masks: Sequence[WrittenMask], top_folder:
 
 
 def _check_written(path: Path, mask: WrittenMask) -> None:
-    values, has_palette = read_stored(path)
-    if not has_palette:
+    values, palette = read_stored(path)
+    if palette is None:
         raise ValueError(f'{path} has no palette: it was not written by this evaluation')
     if values.shape != mask.size:
         raise ValueError(

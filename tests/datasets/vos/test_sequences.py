@@ -155,3 +155,16 @@ def test_annotations_of_another_form_are_named(tmp_path: Path, text: str, messag
     (root / 'valid/meta.json').write_text(text)
     with pytest.raises(ValueError, match=message):
         find_sequences('youtube_vos', root)
+
+
+def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path) -> None:
+    root = make_youtube_vos(tmp_path / 'a')
+    meta = root / 'valid/meta.json'
+    meta.write_text(meta.read_text().replace('ab12', '../x/evil'))
+    vip = make_vip(tmp_path / 'b', dict(one=3))
+    (vip / 'lists/val_videos.txt').write_text('../x/evil\n')
+    davis = make_davis(tmp_path / 'c', dict(one=3))
+    (davis / 'ImageSets/2017/val.txt').write_text('../x/evil\n')
+    for layout, folder in (('youtube_vos', root), ('vip', vip), ('davis', davis)):
+        with pytest.raises(ValueError, match="the name '../x/evil' leads out of .*: rename it in the list"):
+            find_sequences(layout, folder)

@@ -2,6 +2,7 @@
 
 import csv
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from PIL import Image
 from mmsigma.datasets.vos.sequences import VOSSequence, find_sequences
 from mmsigma.evaluation import VOSMetric
 from mmsigma.evaluation.vos.davis import score_sequence, summarize
+from mmsigma.evaluation.vos.vos_metric import WrittenMask, write_archive
 from mmsigma.io.masks import davis_palette, read_mask, write_mask
+from mmsigma.visualization.vos_report import write_strip
 from tests.vos_data import make_davis, make_youtube_vos
 
 
@@ -132,3 +135,16 @@ def test_a_failure_is_named_and_the_others_are_not_lost(tmp_path: Path) -> None:
     metric.process({}, [dict(sequence=videos[1], failure='its mask is no mask')])
     with pytest.raises(ValueError, match=r"no archive was written because 1 videos failed: \['bee'\]"):
         metric.evaluate(2)
+
+
+def test_names_do_not_lead_out_of_the_folder(tmp_path: Path) -> None:
+    (video,) = find_sequences('davis', make_davis(tmp_path / 'davis', dict(ant=6)))
+    metric = VOSMetric(str(tmp_path / 'a/b/out'), score=False, archive=True)
+    evil = replace(video, name='../../evil')
+    with pytest.raises(ValueError, match='no archive was written because 1 videos failed'):
+        evaluate(metric, [evil])
+    with pytest.raises(ValueError, match="the name '../../evil' leads out of"):
+        write_archive(tmp_path / 'a/b/out', [WrittenMask('../../evil', '00000', (36, 52), frozenset([1]))])
+    with pytest.raises(ValueError, match="the name '/tmp/evil.jpg' leads out of"):
+        write_strip(tmp_path / 'a/b/out', replace(video, name='/tmp/evil'), predictions(video))
+    assert not list(tmp_path.rglob('*evil*'))
