@@ -25,6 +25,7 @@ class VOSSequence:
         given: Numbers of the frames whose annotation a method may see; objects may appear in later ones.
         wanted: Numbers of the frames whose segmentation is to be kept.
         binary: Whether every non-zero value of a mask is object 1 (DAVIS-2016).
+        skip_gaps: Whether only the ids that occur are objects; otherwise, as in DAVIS, all up to the largest are.
     """
 
     name: str
@@ -33,6 +34,7 @@ class VOSSequence:
     given: tuple[int, ...]
     wanted: tuple[int, ...]
     binary: bool = False
+    skip_gaps: bool = True
 
     def read_frame(self, number: int) -> np.ndarray:
         """Read an RGB frame ``(H, W, 3)``, uint8; see :func:`mmsigma.io.pictures.read_picture`."""
@@ -85,16 +87,19 @@ def davis(root: Path, year: int | str = 2017, split: str = 'val', resolution: st
     return _first_frame_given(places, root, binary=str(year) == '2016', dense=True)
 
 
-def folders(root: Path, frames: str = 'JPEGImages', masks: str = 'Annotations') -> list[VOSSequence]:
+def folders(
+    root: Path, frames: str = 'JPEGImages', masks: str = 'Annotations', binary: bool = False
+) -> list[VOSSequence]:
     """Find a folder of frames for each video and a folder of the same name for its masks, which must have the first.
 
     Args:
         root: Folder with both.
         frames: Name of the folder that contains the folders of frames.
         masks: Name of the folder that contains the folders of masks.
+        binary: Whether masks are in black and white, with a single object per video.
     """
     videos = sorted(path for path in _need(root / frames).iterdir() if path.is_dir())
-    return _first_frame_given({path.name: (path, root / masks / path.name) for path in videos}, root)
+    return _first_frame_given({path.name: (path, root / masks / path.name) for path in videos}, root, binary=binary)
 
 
 def youtube_vos(root: Path, split: str = 'valid', all_frames: bool = True) -> list[VOSSequence]:
@@ -199,7 +204,7 @@ def _first_frame_given(
         masks = {numbers[path.stem]: path for path in annotated if path.stem in numbers}
         whole = not dense or len(annotated) in (1, len(frames)) and len(masks) == len(annotated)
         if 0 in masks and whole:
-            sequences.append(VOSSequence(name, frames, masks, (0,), tuple(range(len(frames))), binary))
+            sequences.append(VOSSequence(name, frames, masks, (0,), tuple(range(len(frames))), binary, not dense))
         else:
             missing.append(name)
     _complain(missing, len(places), root)

@@ -130,8 +130,28 @@ class VOSMetric(BaseMetric):
     @staticmethod
     def _score(sequence: Any, masks: np.ndarray) -> list[ObjectScores]:
         annotated = sorted(sequence.masks)
-        scores = score_sequence((masks[n] for n in annotated), (sequence.read_mask(n) for n in annotated))
-        return [ObjectScores(sequence.name, i, *pair) for i, pair in enumerate(scores.statistics(), start=1)]
+        scores = score_sequence(
+            (masks[n] for n in annotated),
+            (sequence.read_mask(n) for n in annotated),
+            skip_gaps=sequence.skip_gaps,
+        )
+        logger = MMLogger.get_current_instance()
+        if scores.absent:
+            logger.warning(
+                f'{sequence.name}: the first mask has no objects {list(scores.absent)}, but one with the id '
+                f'{scores.ids[-1]}. As in the official evaluation, all ids up to that count, and absent ones have '
+                "perfect scores: number the objects from 1 without gaps, or use layout='folders'"
+            )
+        if scores.late:
+            late = ', '.join(f'{i} (from frame {sequence.frames[annotated[n]].stem})' for i, n in scores.late.items())
+            logger.warning(
+                f'{sequence.name}: these objects appear later than the first mask, so they are not given, and count as '
+                f'background or, up to the largest id, as missed: {late}'
+            )
+        return [
+            ObjectScores(sequence.name, number, *pair)
+            for number, pair in zip(scores.ids, scores.statistics(), strict=True)
+        ]
 
     def compute_metrics(self, results: list[tuple[Any, ...]]) -> dict[str, float]:
         """Average over the objects of all videos, and count the videos that could not be scored.
