@@ -18,6 +18,7 @@ from torch import nn
 
 from mmsigma import compat
 from mmsigma.checkpoints.io import find_weights, load_checkpoint_file, load_into_model, load_state_strictly
+from mmsigma.datasets.run_checks import check_labels, check_masks
 from mmsigma.registry import RUNNERS
 
 
@@ -30,6 +31,7 @@ class VideoRunner(Runner):
       ``weights_only=True``. All other checkpoints are loaded in the same way, unless ``--trust-checkpoint`` or a
       program sets ``trust_checkpoints`` in the config; the saved config of the run does not contain it.
     * A checkpoint that does not match the model is an error, not a line in the log.
+    * Labels and first masks of the datasets are checked before training and testing.
     * The console shows warnings and the output of hooks; the log file contains everything. ``verbose=True`` in the
       config shows everything on the console as well.
     """
@@ -98,10 +100,32 @@ class VideoRunner(Runner):
         barrier()
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        if fn_name in ('before_train', 'before_test'):
+            self._check_data(training=fn_name == 'before_train')
         super().call_hook(fn_name, **kwargs)
         if fn_name == 'before_save_checkpoint':
             checkpoint = kwargs['checkpoint']
             checkpoint['message_hub'] = compat.pack_history(checkpoint['message_hub'])
+
+    def _check_data(self, *, training: bool) -> None:
+        """Check labels and masks of the datasets of a run before it starts.
+
+        Raises:
+            ValueError: See :mod:`mmsigma.datasets.run_checks`.
+        """
+        head = getattr(getattr(self.model, 'module', self.model), 'head', None)
+        num_classes = getattr(head, 'num_classes', None)
+        if training:
+            loops = dict(train_dataloader=self.train_loop, val_dataloader=self.val_loop)
+        else:
+            loops = dict(test_dataloader=self.test_loop)
+        for place, loop in loops.items():
+            bank = getattr(loop, 'bank_dataloader', None)
+            for name, loader in ((place, getattr(loop, 'dataloader', None)), ('bank_dataloader', bank)):
+                if loader is not None:
+                    check_masks(loader.dataset, name)
+                    if bank is not None or num_classes is not None:
+                        check_labels(loader.dataset, num_classes, name)
 
     def load_checkpoint(
         self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Sequence[Any] = ()
