@@ -51,8 +51,6 @@ def test_black_and_white_is_not_void(tmp_path: Path) -> None:
         check_masks(VOSDataset('davis', str(root)), 'test')
     plain = dict(frames='JPEGImages/480p', masks='Annotations/480p', binary=True)
     check_masks(VOSDataset('folders', str(root), **plain), 'test')
-        VOSDataset('folders', str(root), frames='JPEGImages/480p', masks='Annotations/480p', binary=True), 'test'
-    )
 
 
 def test_other_faults_of_masks_are_named(tmp_path: Path, warnings_logged: list[str]) -> None:
