@@ -170,7 +170,7 @@ def _stamp(path: str) -> str:
 
 
 def _some(total: int) -> list[int]:
-    return np.unique(np.linspace(0, total - 1, 5).round().astype(int)).tolist()
+    return sorted({round(place) for place in np.linspace(0, total - 1, 5).tolist()})
 
 
 def _file_facts(path: str, stamp: str, thorough: bool) -> VideoFacts:

@@ -150,7 +150,7 @@ def _one_channel(values: np.ndarray, name: str) -> np.ndarray:
     if (values != values[..., :1]).any():
         raise ValueError(
             f'{name}: its pixels are colours. Save it with a palette, so that every pixel is the id of its object (0 '
-            'is background)'
+            'is background), or convert it: tools/make_mask.py VIDEO --colours PICTURE --out MASK'
         )
     return values[..., 0]
 
