@@ -17,9 +17,10 @@ def parse_args() -> argparse.Namespace:
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('video', help='a video file, or a folder of frames')
-    shapes = dict(dest='outlines', action='append', type=float, default=[])
-    parser.add_argument('--box', nargs=4, metavar=('LEFT', 'TOP', 'RIGHT', 'BOTTOM'), **shapes)
-    parser.add_argument('--polygon', nargs='+', metavar='X Y', **shapes)
+    for option, nargs, names in (('--box', 4, ('LEFT', 'TOP', 'RIGHT', 'BOTTOM')), ('--polygon', '+', 'X Y')):
+        parser.add_argument(
+            option, dest='outlines', action='append', type=float, nargs=nargs, metavar=names, default=[]
+        )
     parser.add_argument('--colours', help='a picture of the size of the frame, one colour per object')
     parser.add_argument('--frame', type=int, default=0, help='number of the frame (default: %(default)s)')
     parser.add_argument('--out', required=True, help='mask to write, a palette PNG')

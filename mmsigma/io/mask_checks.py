@@ -38,8 +38,8 @@ def check_ids(mask: np.ndarray, name: str, palette: np.ndarray | None = None) ->
     if _is_dithered(mask):
         raise ValueError(
             f'{name} is dithered: its pixels alternate between ids, as if a picture with colours had been converted to '
-            'few colours or to black and white. Convert the original instead: tools/make_mask.py VIDEO --colours PICTURE '
-            '--out MASK'
+            'few colours or to black and white. Convert the original instead: tools/make_mask.py VIDEO --colours '
+            'PICTURE --out MASK'
         )
     if len(present) > 64 and 2 * len(_filled(mask)) < len(present):
         found = f'has {len(present)} different values, most of them nowhere all over an object'
