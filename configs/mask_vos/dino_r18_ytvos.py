@@ -1,7 +1,8 @@
 # Pre-training of the encoder of Mask-VOS: 300 epochs of DINO on single frames of YouTube-VOS, 64 per step, learning
 # rate 7.5e-3. The paper gives only the number of epochs. The settings are those of DINO for ResNets, except for the
 # number of prototypes, which is adapted to 3,471 videos. Then:
-#    tools/train.py configs/mask_vos/r18_ytvos.py --cfg-options load_from=work_dirs/mask_vos/dino_r18_ytvos/epoch_300.pth
+#    tools/train.py configs/mask_vos/r18_ytvos.py \
+#        --cfg-options load_from=work_dirs/mask_vos/dino_r18_ytvos/epoch_300.pth
 _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'data/youtube_vos_2018/train'

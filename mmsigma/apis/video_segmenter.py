@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from mmengine.logging import MMLogger
 
 from mmsigma.apis.models import build_inference_model
 from mmsigma.io.masks import VOID, ids_of, mask_ids, read_stored, write_mask
+from mmsigma.io.names import path_below
 from mmsigma.io.video import FrameReader, write_mp4
 from mmsigma.utils.config import load_config
 from mmsigma.visualization.overlay import draw_masks
@@ -118,7 +120,7 @@ class VideoSegmenter:
 
         def drawn() -> Iterator[np.ndarray]:
             for number, (frame, mask) in enumerate(self(frames, masks)):
-                write_mask(out_dir / 'masks' / f'{frames.names[number]}.png', mask)
+                write_mask(path_below(out_dir / 'masks', f'{frames.names[number]}.png'), mask)
                 ids.update(mask_ids(mask))
                 progress(number + 1, len(frames))
                 yield draw_masks(frame, mask, opacity)
@@ -182,10 +184,15 @@ def load_mask(mask: Mask) -> tuple[np.ndarray, bool]:
         ValueError: If it is not a mask, or has no object.
     """
     name = 'the mask' if isinstance(mask, np.ndarray) else str(mask)
-    values, has_palette = (mask, False) if isinstance(mask, np.ndarray) else read_stored(mask)
-    ids = ids_of(values, name, has_palette=has_palette)
+    values, palette = (mask, None) if isinstance(mask, np.ndarray) else read_stored(mask)
+    ids = ids_of(values, name, palette)
     present = set(mask_ids(ids)) - {0}
     if not present:
         raise ValueError(f'{name} has no object: all pixels are background')
     binary = values.dtype == bool or present == {VOID}
+    if VOID in present and not binary:
+        MMLogger.get_current_instance().warning(
+            f'{name}: {np.count_nonzero(ids == VOID):,} pixels have the value 255, which is void and no object; if '
+            'they are one, give them another id'
+        )
     return (ids > 0).astype(np.uint8) if binary else ids, binary

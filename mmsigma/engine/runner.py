@@ -22,6 +22,7 @@ from mmsigma import compat
 from mmsigma.checkpoints.files import CheckpointError, check_file, load_checkpoint_file
 from mmsigma.checkpoints.io import find_weights, load_into_model, load_state_strictly
 from mmsigma.checkpoints.runs import check_full_run, check_progress, run_checkpoints
+from mmsigma.datasets.run_checks import check_labels, check_masks
 from mmsigma.engine.hooks.interruption import init_worker
 from mmsigma.engine.hooks.progress import ProgressHook
 from mmsigma.io.atomic import replace_durably
@@ -39,6 +40,7 @@ class VideoRunner(Runner):
     * A checkpoint that does not match the model is an error, not a line in the log.
     * ``resume=True`` continues from the newest checkpoint in the work dir that can be read, and is an error if there is
       none; ``resume='auto'``, for jobs that a scheduler restarts, then starts a new run.
+    * Labels and first masks of the datasets are checked before training and testing.
     * The console shows warnings and the output of hooks; the log file contains everything. ``verbose=True`` in the
       config shows everything on the console as well.
     """
@@ -140,6 +142,8 @@ class VideoRunner(Runner):
             raise OSError(f'checkpoint {final} could not be written ({error}); {last}') from error
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        if fn_name in ('before_train', 'before_test'):
+            self._check_data(training=fn_name == 'before_train')
         super().call_hook(fn_name, **kwargs)
         if fn_name == 'before_save_checkpoint':
             checkpoint = kwargs['checkpoint']
@@ -189,6 +193,26 @@ class VideoRunner(Runner):
                 out_dir = Path(hook.out_dir)
                 return out_dir if out_dir == work_dir or out_dir.name == work_dir.name else out_dir / work_dir.name
         return work_dir
+
+    def _check_data(self, *, training: bool) -> None:
+        """Check labels and masks of the datasets of a run before it starts.
+
+        Raises:
+            ValueError: See :mod:`mmsigma.datasets.run_checks`.
+        """
+        head = getattr(getattr(self.model, 'module', self.model), 'head', None)
+        num_classes = getattr(head, 'num_classes', None)
+        if training:
+            loops = dict(train_dataloader=self.train_loop, val_dataloader=self.val_loop)
+        else:
+            loops = dict(test_dataloader=self.test_loop)
+        for place, loop in loops.items():
+            bank = getattr(loop, 'bank_dataloader', None)
+            for name, loader in ((place, getattr(loop, 'dataloader', None)), ('bank_dataloader', bank)):
+                if loader is not None:
+                    check_masks(loader.dataset, name)
+                    if bank is not None or num_classes is not None:
+                        check_labels(loader.dataset, num_classes, name)
 
     def load_checkpoint(
         self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Sequence[Any] = ()

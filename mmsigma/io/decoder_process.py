@@ -72,6 +72,10 @@ class _Server:
         """Return the times of all frames."""
         return self.files[handle].times()
 
+    def rotation(self, handle: int) -> int:
+        """Return the rotation of the first frame."""
+        return self.files[handle].rotation()
+
     def read(self, handle: int, numbers: list[int]) -> tuple[tuple[int, ...], int]:
         """Put frames into the shared memory; returns the shape of one and how many there are."""
         return self._share(self.files[handle].read(numbers))
@@ -277,6 +281,11 @@ class GuardedVideoFile:
         self._reopened()
         times: npt.NDArray[np.float64] = self._answer('times')
         return times
+
+    def rotation(self) -> int:
+        """Return the rotation of the first frame in degrees; see :meth:`VideoFile.rotation`."""
+        self._reopened()
+        return int(self._answer('rotation'))
 
     def read(self, numbers: Sequence[int]) -> list[Frame]:
         """Read frames by number; see :meth:`VideoFile.read`."""

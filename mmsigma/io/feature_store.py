@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mmsigma.io.atomic import write_atomically
+from mmsigma.io.names import path_below
+from mmsigma.io.text import read_json
 
 _DESCRIPTION = 'features.json'
 
@@ -51,7 +53,7 @@ class FeatureStore:
         self.num_shards = math.ceil(description['num_videos'] / description['shard_size'])
         path = self.folder / _DESCRIPTION
         if path.is_file():
-            present = json.loads(path.read_text())
+            present = read_json(path)
             different = [key for key in {**present, **description} if present.get(key) != description.get(key)]
             if different:
                 changes = ', '.join(f'{key}: {present.get(key)} there, {description.get(key)} now' for key in different)
@@ -71,11 +73,11 @@ class FeatureStore:
         path = Path(folder) / _DESCRIPTION
         if not path.is_file():
             raise FileNotFoundError(f'no features in {folder} (no {_DESCRIPTION}): run tools/extract_features.py first')
-        return cls(folder, json.loads(path.read_text()))
+        return cls(folder, read_json(path))
 
     def shard_path(self, number: int) -> Path:
         """Return the path of a shard's file."""
-        return self.folder / f'shard_{number:05d}.{self.description["format"]}'
+        return path_below(self.folder, f'shard_{number:05d}.{self.description["format"]}')
 
     def rows(self, number: int) -> range:
         """Return the positions in the list of the videos of a shard."""

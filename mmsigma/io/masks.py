@@ -2,14 +2,25 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mmsigma.io.atomic import write_atomically
+from mmsigma.io.mask_checks import VOID, check_ids, mask_ids
 
-VOID = 255  # id of pixels that are not evaluated
+__all__ = [
+    'VOID',
+    'StoredMask',
+    'category_ids',
+    'davis_palette',
+    'ids_of',
+    'mask_ids',
+    'read_mask',
+    'read_stored',
+    'write_mask',
+]
 
 
 def davis_palette() -> np.ndarray:
@@ -22,20 +33,11 @@ def davis_palette() -> np.ndarray:
     return np.packbits(bits.transpose(0, 2, 1), axis=-1)[..., 0]
 
 
-def mask_ids(mask: np.ndarray) -> list[int]:
-    """Return the ids in a mask ``(H, W)`` in increasing order; for uint8, much faster than the sort of numpy.unique."""
-    if mask.dtype != np.uint8:
-        ids: list[int] = np.unique(mask).tolist()
-        return ids
-    counts = cv2.calcHist([np.ascontiguousarray(mask)], [0], None, [256], [0, 256])
-    present: list[int] = np.flatnonzero(counts).tolist()
-    return present
-
-
 def read_mask(path: str | Path, *, binary: bool = False) -> np.ndarray:
     """Read the object ids of a frame.
 
-    Palette and single-channel PNGs and ``.npy`` files store the ids themselves.
+    Palette and single-channel PNGs of 8 or 16 bits and ``.npy`` files store the ids themselves, as do RGB PNGs whose
+    channels are equal.
 
     Args:
         path: Mask file.
@@ -46,87 +48,61 @@ def read_mask(path: str | Path, *, binary: bool = False) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not a mask: another format or mode, colours instead of ids, or anti-aliased edges.
+        ValueError: If it is not a mask: another format or mode, colours or levels of grey instead of ids, anti-aliased
+            edges, or dithering.
     """
-    values, has_palette = read_stored(path)
+    stored = read_stored(path)
     if binary:
-        return (values > 0).astype(np.uint8)
-    return ids_of(values, str(path), has_palette=has_palette)
+        return (stored.values > 0).astype(np.uint8)
+    return ids_of(stored.values, str(path), stored.palette)
 
 
-def read_stored(path: str | Path) -> tuple[np.ndarray, bool]:
-    """Read the values of a mask file as they are stored.
+class StoredMask(NamedTuple):
+    """Content of a mask file.
 
-    Args:
-        path: Mask file.
+    Attributes:
+        values: Values ``(H, W)`` as stored, bool if the file stores single bits.
+        palette: Colours of the values, ``(N, 3)``, uint8; None if the file has no palette.
+    """
 
-    Returns:
-        Values ``(H, W)``, bool if the file stores single bits, and whether the file has a palette.
+    values: np.ndarray
+    palette: np.ndarray | None
+
+
+def read_stored(path: str | Path) -> StoredMask:
+    """Read the values of a mask file as they are stored; black and white in 16 bits or RGB becomes 0 and 255.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it has another format or mode.
+        ValueError: If it has another format or mode, or values that are no ids.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'no mask at {path}')
-    values, has_palette = (np.load(path, allow_pickle=False), False) if path.suffix == '.npy' else _read_png(path)
-    _check_values(values, str(path))
-    return values, has_palette
+    stored = StoredMask(_load_array(path), None) if path.suffix == '.npy' else _read_png(path)
+    _check_values(stored.values, str(path))
+    return stored
 
 
-def ids_of(values: np.ndarray, name: str, *, has_palette: bool = False) -> np.ndarray:
+def ids_of(values: np.ndarray, name: str, palette: np.ndarray | None = None) -> np.ndarray:
     """Convert the values of a mask to ids after checking that they are ids.
 
     Args:
         values: Integer or bool values ``(H, W)``.
         name: Name of the mask for messages.
-        has_palette: Whether the file has a palette, which proves that the values are ids; then only their number is
-            checked.
+        palette: Colours of the values, if the file has a palette.
 
     Returns:
         Ids ``(H, W)``, uint8.
 
     Raises:
-        ValueError: If the values are not ids: another type, shape or range, or anti-aliased.
+        ValueError: If the values are not ids: another type, shape or range, or see
+            :func:`mmsigma.io.mask_checks.check_ids`.
     """
     _check_values(values, name)
     mask = values.astype(np.uint8)
-    present = mask_ids(mask)
-    if len(present) > 64:
-        found = f'has {len(present)} different values'
-    elif not has_palette and is_antialiased(mask, present):
-        found = f'has {present[-1]} all over an object and other values, such as {present[-2]}, only along its edge'
-    else:
-        return mask
-    raise ValueError(
-        f'{name} {found}: it looks anti-aliased or resized with interpolation, and every shade would be an object. '
-        'Save ids as a palette PNG, draw without anti-aliasing, and resize masks by nearest neighbour; to repair a '
-        'mask of one object: mask = mask > mask.max() // 2'
-    )
-
-
-def is_antialiased(mask: np.ndarray, present: list[int] | None = None) -> bool:
-    """Return whether a mask consists of shades instead of ids: one value fills regions, all others only outline them.
-
-    This is the case if only the largest value fills a block of 3 x 3 pixels, and if the other values cover at least a
-    quarter of the edge of its regions.
-
-    Args:
-        mask: Mask ``(H, W)``, uint8.
-        present: Result of :func:`mask_ids` for the mask, if known.
-    """
-    shades = [number for number in present or mask_ids(mask) if number]
-    if len(shades) < 2:
-        return False
-    block = np.ones((3, 3), np.uint8)
-    mask = np.ascontiguousarray(mask)
-    constant = cv2.erode(mask, block) == cv2.dilate(mask, block)
-    if set(mask_ids(mask * constant)) - {0} != {shades[-1]}:
-        return False
-    filled = (mask == shades[-1]).astype(np.uint8)
-    edge: np.ndarray = mask[cv2.dilate(filled, block) > filled]
-    return bool(4 * np.count_nonzero(edge) >= edge.size)
+    check_ids(mask, name, palette)
+    return mask
 
 
 def _check_values(values: np.ndarray, name: str) -> None:
@@ -136,19 +112,60 @@ def _check_values(values: np.ndarray, name: str) -> None:
         )
 
 
-def _read_png(path: Path) -> tuple[np.ndarray, bool]:
+def _load_array(path: Path) -> np.ndarray:
+    try:
+        values: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f'{path} cannot be read as a mask: {error}') from error
+    return values
+
+
+def _read_png(path: Path) -> StoredMask:
     try:
         with Image.open(path) as image:
             if image.format != 'PNG':
                 raise ValueError(f'{path} is a {image.format} file, which may not preserve ids exactly: use PNG')
-            if image.mode not in ('P', 'L', '1'):
-                raise ValueError(
-                    f'{path} has the mode {image.mode}: its pixels are colours. Save it with a palette, so that every '
-                    'pixel is the id of its object (0 is background)'
-                )
-            return np.asarray(image), image.mode == 'P'
+            if image.mode == 'P':
+                colours = np.array(image.getpalette('RGB'), np.uint8).reshape(-1, 3)
+                return StoredMask(np.asarray(image), colours)
+            values = np.asarray(image)
     except (UnidentifiedImageError, OSError) as error:
         raise ValueError(f'{path} cannot be read as a mask: {error}') from error
+    if values.ndim == 3:
+        values = _one_channel(values, f'{path} has the mode {image.mode}')
+    if values.dtype.itemsize > 1 and values.dtype.kind in 'iu':
+        values = _from_16_bits(values, path)
+    return StoredMask(values, None)
+
+
+def _one_channel(values: np.ndarray, name: str) -> np.ndarray:
+    """Return the grey values of a picture ``(H, W, C)``, with or without opacity as its last channel."""
+    if values.shape[2] in (2, 4):
+        if np.ptp(values[..., -1]):
+            raise ValueError(
+                f'{name}: parts of it are transparent, and what is below them is undefined. Save the ids without '
+                'transparency, as a palette PNG'
+            )
+        values = values[..., :-1]
+    if (values != values[..., :1]).any():
+        raise ValueError(
+            f'{name}: its pixels are colours. Save it with a palette, so that every pixel is the id of its object (0 '
+            'is background), or convert it: tools/make_mask.py VIDEO --colours PICTURE --out MASK'
+        )
+    return values[..., 0]
+
+
+def _from_16_bits(values: np.ndarray, path: Path) -> np.ndarray:
+    """Return values of more than 8 bits, with white as 255 if the mask is in black and white."""
+    largest = int(values.max(initial=0))
+    if largest == 65535 and set(np.unique(values).tolist()) <= {0, 65535}:
+        return np.where(values > 0, np.uint8(255), np.uint8(0))
+    if largest > 255:
+        raise ValueError(
+            f'{path} has {8 * values.dtype.itemsize} bits per pixel and values up to {largest}: ids are at most 254, '
+            'and 255 is void. Number the objects 1, 2, 3, ...'
+        )
+    return values.astype(np.uint8)
 
 
 def write_mask(path: str | Path, mask: np.ndarray, palette: np.ndarray | None = None) -> None:

@@ -192,6 +192,14 @@ class VideoFile:
             raise UnreadableVideoError(self.path, f'frame {missing[0]} of {len(self)} cannot be decoded')
         return [found[int(number)] for number in numbers]
 
+    def rotation(self) -> int:
+        """Return by how many degrees, counter-clockwise, the first stored frame is turned to be upright.
+
+        Raises:
+            UnreadableVideoError: If it cannot be decoded.
+        """
+        return next((90 * _orientation(frame)[0] for frame in self._decoded()), 0)
+
     def __iter__(self) -> Iterator[Frame]:
         """Iterate over the frames from start to end."""
         for frame in self._decoded():

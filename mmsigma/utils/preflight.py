@@ -97,10 +97,8 @@ def check_config(cfg: Any) -> None:
     Raises:
         ConfigError: If there are errors; the message lists each with the path of its key and the nearest valid name.
     """
-    faults, scope = (
-        [*_top_level_faults(cfg), *_missing_parts(cfg), *_undefined_numbers(dict(cfg.items()))],
-        cfg.get('default_scope'),
-    )
+    faults = [*_top_level_faults(cfg), *_missing_parts(cfg), *_undefined_numbers(dict(cfg.items()))]
+    scope = cfg.get('default_scope')
     for key, value in cfg.items():
         if key in _PLACES or key in _UNTYPED or key.endswith('_dataloader'):
             faults += _faults(value, key, _PLACES.get(key), None if scope == 'mmsigma' else scope)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from mmsigma.io.atomic import write_atomically
+from mmsigma.io.names import path_below
 from mmsigma.visualization.masked_video import mosaic, write_picture
 from mmsigma.visualization.overlay import draw_masks
 
@@ -47,8 +48,12 @@ def draw_strip(sequence: Any, masks: np.ndarray, num_frames: int = 5, height: in
 
 
 def write_strip(out_dir: str | Path, sequence: Any, masks: np.ndarray) -> Path:
-    """Write the strip of a video below ``out_dir`` and return its path."""
-    path = Path(out_dir, 'report', f'{sequence.name}.jpg')
+    """Write the strip of a video below ``out_dir`` and return its path.
+
+    Raises:
+        ValueError: If the name of the video leads out of the folder.
+    """
+    path = path_below(Path(out_dir, 'report'), f'{sequence.name}.jpg')
     write_picture(path, draw_strip(sequence, masks))
     return path
 

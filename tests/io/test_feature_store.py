@@ -100,3 +100,9 @@ def test_digests_tell_settings_and_files_apart(tmp_path) -> None:
     for name, content in (('a', b'1'), ('b', b'1'), ('c', b'2')):
         (tmp_path / name).write_bytes(content)
     assert file_digest(tmp_path / 'a') == file_digest(tmp_path / 'b') != file_digest(tmp_path / 'c')
+
+
+def test_descriptions_do_not_lead_out_of_the_folder(tmp_path) -> None:
+    store = FeatureStore(tmp_path / 'f', describe(format='/../../evil.npz'))
+    with pytest.raises(ValueError, match='leads out of'):
+        fill(store, [0])

@@ -19,9 +19,9 @@ from mmsigma.datasets.videos.lists import (
     index_videos,
     match_files,
     one_file,
-    read_lines,
     run_converter,
 )
+from mmsigma.io.text import read_lines
 
 NUM_CLASSES = 157
 SIZES = {'train': 7_985, 'test': 1_863}

@@ -53,11 +53,12 @@ from mmsigma.datasets.videos.lists import (
     index_videos,
     match_files,
     one_file,
-    read_lines,
     run_converter,
 )
-from mmsigma.datasets.videos.video_dataset import VIDEO_SUFFIXES
+from mmsigma.datasets.videos.video_list import VIDEO_SUFFIXES
 from mmsigma.io.cutting import cut_video
+from mmsigma.io.names import path_below
+from mmsigma.io.text import read_lines
 from mmsigma.io.video import FrameReader
 
 SIZES = {'gym99': {'train': 20_484, 'val': 8_521}, 'gym288': {'train': 22_671, 'val': 9_646}}
@@ -254,7 +255,7 @@ def cut_elements(args: Namespace, elements: dict[str, Element], **form: Any) -> 
             continue
         source = args.full_videos / whole[element.video]
         try:
-            cut_video(source, folder / f'{name}.mp4', element.start, element.end, **form)
+            cut_video(source, path_below(folder, f'{name}.mp4'), element.start, element.end, **form)
         except (OSError, ValueError) as error:  # a video that is damaged or shorter than annotated
             failed.append(str(error))
     lost = {element.video for element in elements.values()} - whole.keys()

@@ -12,7 +12,8 @@ import re
 from argparse import Namespace
 from pathlib import Path
 
-from mmsigma.datasets.videos.lists import Split, converter_parser, index_videos, match_files, read_lines, run_converter
+from mmsigma.datasets.videos.lists import Split, converter_parser, index_videos, match_files, run_converter
+from mmsigma.io.text import read_lines
 
 FLAGS = {'train': 1, 'test': 2}
 SIZES = {'train': 3570, 'test': 1530}

@@ -17,7 +17,8 @@ import re
 from argparse import Namespace
 from pathlib import Path
 
-from mmsigma.datasets.videos.lists import Split, converter_parser, match_files, read_lines, run_converter
+from mmsigma.datasets.videos.lists import Split, converter_parser, match_files, run_converter
+from mmsigma.io.text import read_lines
 
 SUFFIXES = ('.jpeg', '.jpg', '.png')
 NUM_TRAIN, NUM_VAL = 1_281_167, 50_000

@@ -11,7 +11,6 @@ Examples::
     python tools/dataset_converters/kinetics.py data/kinetics400 --classes mini.txt --out data/mini_kinetics
 """
 
-import csv
 from argparse import Namespace
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from mmsigma.datasets.videos.lists import (
     one_file,
     run_converter,
 )
+from mmsigma.io.tables import read_csv
 
 COLUMNS = ('label', 'youtube_id', 'time_start', 'time_end')
 _TIMES = len('_000000_000010')
@@ -49,17 +49,16 @@ def read_videos(path: Path) -> list[tuple[str, str]]:
     Raises:
         ValueError: If a column is missing or a time is not a number; the message names the line.
     """
-    with path.open(encoding='utf-8-sig', newline='') as file:
-        reader = csv.DictReader(file)
-        if lacking := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
-            raise ValueError(f'{path} lacks the columns {lacking}; test sets without labels cannot be listed')
-        entries = []
-        for row in reader:
-            try:
-                start, end = (int(float(row[name])) for name in COLUMNS[2:])
-            except (TypeError, ValueError):
-                raise ValueError(f'{path}, line {reader.line_num}: a time is not a number of seconds') from None
-            entries.append((f'{row["youtube_id"]}_{start:06d}_{end:06d}', row['label']))
+    titles, rows = read_csv(path)
+    if lacking := [name for name in COLUMNS if name not in titles]:
+        raise ValueError(f'{path} lacks the columns {lacking}; test sets without labels cannot be listed')
+    entries = []
+    for place, row in rows:
+        try:
+            start, end = (int(float(row[name])) for name in COLUMNS[2:])
+        except ValueError:
+            raise ValueError(f'{place}: a time is not a number of seconds') from None
+        entries.append((f'{row["youtube_id"]}_{start:06d}_{end:06d}', row['label']))
     return entries
 
 

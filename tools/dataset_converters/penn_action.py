@@ -41,6 +41,7 @@ from mmsigma.datasets.alignment.phase_dataset import read_phases
 from mmsigma.datasets.alignment.sequence_examples import unpack_videos, write_phases
 from mmsigma.datasets.transforms.alignment import resample_phases
 from mmsigma.datasets.videos.lists import Split, converter_parser, match_files, run_converter
+from mmsigma.io.names import path_below
 from mmsigma.io.pictures import list_pictures
 
 PARTS = ('train', 'val')
@@ -139,7 +140,7 @@ def from_annotations(args: Namespace) -> Iterator[Entry]:
             if labels[0] != video.part:
                 print(f'{labels[2]} is in the folder of {labels[0]}, but {video.name} is in the list of {video.part}')
             phases = check_phases(read_phases(labels[2]), video.action, labels[2])
-            write_phases(phase_folder(args) / f'{video.name}.npy', resample_phases(phases, video.num_frames))
+            write_phases(path_below(phase_folder(args), f'{video.name}.npy'), resample_phases(phases, video.num_frames))
         place = f'{args.videos or "frames"}/{video.name}'
         folder = args.root / place
         complete = folder.is_dir() and len(list_pictures(folder)) == video.num_frames
@@ -169,7 +170,7 @@ def from_tfrecords(args: Namespace) -> Iterator[Entry]:
         for video in unpack_videos(path, args.root / 'frames', seen, f'{action}_', nameless):
             if video.phases is not None:
                 check_phases(video.phases, action, f'{path}, video {video.name}')
-                write_phases(phase_folder(args) / f'{video.name}.npy', video.phases)
+                write_phases(path_below(phase_folder(args), f'{video.name}.npy'), video.phases)
             yield Entry(video.name, action, part[1], f'frames/{video.name}', video.phases is not None)
 
 
@@ -199,7 +200,8 @@ def _carl_entries(args: Namespace, part: str, videos: list[dict[str, Any]], acti
         file = args.carl / video['video_file']
         if video.get('frame_label') is not None:
             phases = check_phases(np.asarray(video['frame_label']), of_action[index], f'video {file.stem}')
-            write_phases(phase_folder(args) / f'{file.stem}.npy', resample_phases(phases, int(video['seq_len'])))
+            phases = resample_phases(phases, int(video['seq_len']))
+            write_phases(path_below(phase_folder(args), f'{file.stem}.npy'), phases)
         place = Path(os.path.relpath(file, args.root)).as_posix() if file.is_file() else None
         yield Entry(file.stem, of_action[index], part, place, video.get('frame_label') is not None)
 

@@ -14,6 +14,7 @@ from rich.progress import track
 
 from mmsigma.datasets.alignment.sequence_examples import unpack_videos, write_phases
 from mmsigma.datasets.videos.lists import Split, converter_parser, run_converter
+from mmsigma.io.names import path_below
 
 SIZES = {'train': 70, 'val': 14, 'test': 32}
 NUM_PHASES = 5
@@ -35,7 +36,7 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
                 if video.phases is not None:
                     if not 0 <= video.phases.min() <= video.phases.max() < NUM_PHASES:
                         raise ValueError(f'{path}: {video.name} has phases other than 0 to {NUM_PHASES - 1}')
-                    write_phases((args.out or args.root) / 'phases' / f'{video.name}.npy', video.phases)
+                    write_phases(path_below((args.out or args.root) / 'phases', f'{video.name}.npy'), video.phases)
                 entries.append((f'frames/{video.name}', 0))
         splits.append(Split(part, entries, expected=size, every=entries))
     return splits, ['pouring']

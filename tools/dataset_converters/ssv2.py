@@ -10,7 +10,6 @@ Examples::
     python tools/dataset_converters/ssv2.py data/sthv2 --classes mini_classes.txt --out data/mini_sthv2
 """
 
-import json
 from argparse import Namespace
 from pathlib import Path
 
@@ -23,13 +22,14 @@ from mmsigma.datasets.videos.lists import (
     one_file,
     run_converter,
 )
+from mmsigma.io.text import read_json
 
 PARTS = {'train': ('*train.json', 168_913), 'val': ('*validation.json', 24_777)}
 
 
 def convert(args: Namespace) -> tuple[list[Split], list[str]]:
     path = one_file(args.annotations, '*labels.json')
-    numbers = {name: int(number) for name, number in json.loads(path.read_text(encoding='utf-8')).items()}
+    numbers = {name: int(number) for name, number in read_json(path).items()}
     classes = sorted(numbers, key=numbers.__getitem__)
     if sorted(numbers.values()) != list(range(len(numbers))):
         raise ValueError(f'{path}: expected a number from 0 to {len(numbers) - 1} for each class')
@@ -47,7 +47,7 @@ def read_videos(path: Path) -> list[tuple[str, str]]:
     Raises:
         ValueError: If an entry lacks either.
     """
-    entries = json.loads(path.read_text(encoding='utf-8'))
+    entries = read_json(path)
     try:
         return [(str(entry['id']), entry['template'].replace('[', '').replace(']', '')) for entry in entries]
     except (KeyError, TypeError) as error:

@@ -11,7 +11,8 @@ Example::
 from argparse import Namespace
 from pathlib import Path
 
-from mmsigma.datasets.videos.lists import Split, converter_parser, index_videos, match_files, read_lines, run_converter
+from mmsigma.datasets.videos.lists import Split, converter_parser, index_videos, match_files, run_converter
+from mmsigma.io.text import read_lines
 
 SIZES = {'train': (9537, 9586, 9624), 'test': (3783, 3734, 3696)}
 

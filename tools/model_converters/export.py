@@ -51,8 +51,8 @@ def export(checkpoint: Path, out_dir: Path, cfg: Config, *, classes: Path | None
     from safetensors.torch import save_file
 
     from mmsigma.checkpoints.io import load_into_model, load_weights
-    from mmsigma.datasets.videos.lists import read_lines
     from mmsigma.io.atomic import write_atomically
+    from mmsigma.io.text import read_lines
     from mmsigma.registry import MODELS
 
     model = MODELS.build(cfg.model)

@@ -2,12 +2,12 @@
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mmsigma.io.atomic import write_atomically
+from mmsigma.io.text import read_json
 
 
 class Element(NamedTuple):
@@ -56,7 +56,7 @@ def read_events(path: str | Path) -> dict[str, GymEvent]:
     """
     events, name = {}, str(path)
     try:
-        for video, own in json.loads(Path(path).read_text(encoding='utf-8')).items():
+        for video, own in read_json(path).items():
             for event, content in own.items():
                 name = event_name = f'{video}_{event}'
                 (interval,) = _stages(content['timestamps'][:1])

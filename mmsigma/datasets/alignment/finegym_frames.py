@@ -10,7 +10,6 @@ layouts:
   have the same order (GTA's supplement, section 3).
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 
 from mmsigma.datasets.alignment.finegym import GymEvent
 from mmsigma.datasets.alignment.segment_index import SegmentedVideo
+from mmsigma.io.text import read_json, read_text
 
 FRAME_LAYOUTS = ('clips', 'events', 'organised')
 EVENTS = ('VT', 'FX', 'BB', 'UB')  # events 1 to 4 of the annotation
@@ -95,17 +95,16 @@ def read_order(path: Path) -> Order:
     Raises:
         ValueError: If it is neither, or a label belongs to two sets.
     """
-    text = path.read_text(encoding='utf-8')
     try:
         if path.suffix == '.json':
             order: Order = {
                 event: {str(name): [int(label) for label in labels] for name, labels in sets.items()}
-                for event, sets in json.loads(text).items()
+                for event, sets in read_json(path).items()
             }
         else:
             order = {'': {}}
             for label, number in sorted(
-                re.findall(r'Clabel:\s*(\d+)\s*;\s*set:\s*(\d+)', text), key=lambda m: int(m[1])
+                re.findall(r'Clabel:\s*(\d+)\s*;\s*set:\s*(\d+)', read_text(path)), key=lambda m: int(m[1])
             ):
                 order[''].setdefault(number, []).append(int(label))
     except (ValueError, TypeError, AttributeError) as error:

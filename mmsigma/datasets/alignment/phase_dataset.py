@@ -1,6 +1,5 @@
 """Dataset of action videos with the phase of every frame, for temporal alignment."""
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,7 +7,9 @@ import numpy as np
 from mmengine.logging import MMLogger
 
 from mmsigma.datasets.alignment.segment_index import read_segment_index
-from mmsigma.datasets.videos.video_dataset import VIDEO_SUFFIXES, VideoDataset, check_some_exist
+from mmsigma.datasets.videos.video_dataset import VideoDataset, check_some_exist
+from mmsigma.datasets.videos.video_list import VIDEO_SUFFIXES
+from mmsigma.io.text import read_json, read_text
 from mmsigma.registry import DATASETS
 
 Missing = Literal['error', 'keep', 'drop']
@@ -124,7 +125,7 @@ def read_class_names(path: Path) -> list[str]:
     Raises:
         ValueError: If two classes have the same name and could not be told apart.
     """
-    names = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines()]
+    names = [line.strip() for line in read_text(path).split('\n')]
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
         raise ValueError(f'{path} contains {twice[0]!r} twice: give each class a unique name')
     return names
@@ -152,7 +153,7 @@ def read_phases(path: Path) -> np.ndarray:
         if path.suffix == '.npy':
             phases: np.ndarray = np.load(path, allow_pickle=False)
         else:
-            phases = np.array(json.loads(path.read_text())['phases'])
+            phases = np.array(read_json(path)['phases'])
         if phases.ndim != 1 or not len(phases) or not np.array_equal(phases, phases.astype(np.int64)):
             raise ValueError(f'found {phases.dtype} of the shape {phases.shape}')
     except (ValueError, KeyError, TypeError) as error:

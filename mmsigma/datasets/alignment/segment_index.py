@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmsigma.io.atomic import write_atomically
+from mmsigma.io.text import read_json
 
 
 class SegmentedVideo(NamedTuple):
@@ -61,7 +62,7 @@ def read_segment_index(path: str | Path) -> list[SegmentedVideo]:
     name = ''
     try:
         videos = []
-        for entry in json.loads(Path(path).read_text(encoding='utf-8'))['videos']:
+        for entry in read_json(path)['videos']:
             name = f', video {entry["name"]}'
             segments = tuple((int(start), int(stop), int(label)) for start, stop, label in entry['segments'])
             if not segments or any(not 0 <= start < stop for start, stop, _ in segments):

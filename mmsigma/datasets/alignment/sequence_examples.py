@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmsigma.io.atomic import write_atomically
+from mmsigma.io.names import path_below
 from mmsigma.io.tensorflow.tfrecord import SequenceExample, read_sequence_examples
 
 _KINDS = ((b'\xff\xd8', '.jpg'), (b'\x89PNG', '.png'))  # first bytes of a file and its suffix
@@ -63,7 +64,7 @@ def unpack_videos(
             raise ValueError(
                 f'{place}: the name {name} is already that of {seen[name]}: leave out one of the two videos'
             )
-        target = folder / name
+        target = path_below(folder, name)
         if not target.is_dir() or sum(1 for _ in target.iterdir()) != len(pictures):
             _write_pictures(target, pictures)
         yield UnpackedVideo(name, len(pictures), phases)

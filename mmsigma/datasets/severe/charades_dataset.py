@@ -1,13 +1,14 @@
 """Charades: everyday videos in which several of 157 actions may occur at a time."""
 
-import csv
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmsigma.datasets.videos.missing_videos import report_missing
-from mmsigma.datasets.videos.video_dataset import VIDEO_SUFFIXES, VideoDataset
+from mmsigma.datasets.videos.video_dataset import VideoDataset
+from mmsigma.datasets.videos.video_list import VIDEO_SUFFIXES
+from mmsigma.io.tables import read_csv
 from mmsigma.registry import DATASETS
 
 _ACTION = re.compile(r'c(\d+) ([\d.]+) ([\d.]+)')
@@ -77,21 +78,26 @@ def read_charades(path: str | Path) -> dict[str, list[tuple[int, float, float]]]
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it lacks a column, or an action cannot be parsed; the message names the line.
+        ValueError: If it lacks a column, an action cannot be parsed, or a video has two rows that differ; the message
+            names the line.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'no annotation at {path}: set ann_file to Charades_v1_train.csv or _test.csv')
-    with path.open(encoding='utf-8-sig', newline='') as file:
-        reader = csv.DictReader(file)
-        if lacking := {'id', 'actions'} - set(reader.fieldnames or ()):
-            raise ValueError(f'{path} is not an annotation of Charades: it lacks the columns {sorted(lacking)}')
-        return {row['id']: _parse_actions(row['actions'], f'{path}, line {reader.line_num}') for row in reader}
+    titles, rows = read_csv(path)
+    if lacking := {'id', 'actions'}.difference(titles):
+        raise ValueError(f'{path} is not an annotation of Charades: it lacks the columns {sorted(lacking)}')
+    annotations: dict[str, list[tuple[int, float, float]]] = {}
+    for place, row in rows:
+        actions = _parse_actions(row['actions'], place)
+        if annotations.setdefault(row['id'], actions) != actions:
+            raise ValueError(f'{place}: {row["id"]} has other actions in an earlier line: keep one of them')
+    return annotations
 
 
-def _parse_actions(text: str | None, place: str) -> list[tuple[int, float, float]]:
+def _parse_actions(text: str, place: str) -> list[tuple[int, float, float]]:
     actions = []
-    for part in (text or '').split(';'):
+    for part in text.split(';'):
         if not part.strip():
             continue
         if not (match := _ACTION.fullmatch(part.strip())):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmsigma.datasets.videos.video_dataset import find_videos
 from mmsigma.io.atomic import write_atomically
+from mmsigma.io.text import read_lines
 
 
 @dataclass(frozen=True)
@@ -157,19 +158,6 @@ def _with_ids(
     if not chosen['train']:
         raise ValueError(f'no training video has an id of {id_file}')
     return chosen
-
-
-def read_lines(path: Path) -> list[str]:
-    """Read the non-empty lines of a text file.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is empty.
-    """
-    lines = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
-    if not lines:
-        raise ValueError(f'{path} is empty')
-    return lines
 
 
 def write_lists(

@@ -1,8 +1,6 @@
 """Dataset of videos from a list or a folder; unreadable videos are replaced, counted and named."""
 
-import csv
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,25 +11,20 @@ from mmengine.logging import MMLogger
 
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.datasets.videos.subset import fixed_subset
-from mmsigma.io.pictures import PICTURES
+from mmsigma.datasets.videos.video_list import VIDEO_SUFFIXES, ListedVideo, read_entries
+from mmsigma.io.pictures import PICTURES, list_pictures
 from mmsigma.registry import DATASETS, TRANSFORMS
 from mmsigma.utils.seeding import seeded_numpy
 
-VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.webm', '.mov', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.ts', '.3gp')
 _Video = TypeVar('_Video')  # a path, or a video of an index
-_PATH_COLUMNS = ('path', 'filename', 'file', 'video', 'video_path')
-_LABEL_COLUMNS = ('label', 'class', 'class_id', 'target')
-_ENDING = '|'.join(re.escape(suffix) for suffix in VIDEO_SUFFIXES)
-# The path may contain spaces, so it ends at the last video suffix followed by a label; further columns are ignored.
-_LINE = re.compile(rf'^(?P<path>.+(?:{_ENDING}))(?:[\s,]+(?P<label>-?\d+)(?:[\s,].*)?)?$', re.IGNORECASE)
 
 
 @DATASETS.register_module()
 class VideoDataset(MMActionVideoDataset):
     """Videos with optional labels, like mmaction's class of this name, but tolerant of imperfect data.
 
-    * Lists consist of lines ``path label``, with or without the label, or are CSV files with a header. Paths may
-      contain spaces.
+    * Lists are those of :func:`mmsigma.datasets.videos.video_list.read_entries`: lines ``path label``, with or without
+      the label, ``folder frames label`` for folders of frames, or CSV files with a header. Paths may contain spaces.
     * Without a list, all videos below ``data_prefix`` are used.
     * A video that cannot be read is replaced by another one, chosen by the sample's seed. The sample's metadata then
       lists the failed paths and reasons (key ``failures``), which :class:`mmsigma.engine.hooks.BadVideoHook` counts.
@@ -47,7 +40,13 @@ class VideoDataset(MMActionVideoDataset):
         subset: Arguments of :func:`mmsigma.datasets.videos.subset.fixed_subset`, which keeps about ``num_examples``
             videos of the list, readable or not; None keeps all.
         max_refetch: Number of replacements to try before giving up.
+        multi_class: Whether a video may have several labels; they become multi-hot over ``num_classes``.
+        num_classes: Number of classes C with ``multi_class``.
         **kwargs: Further arguments of mmaction's ``VideoDataset``.
+
+    Raises:
+        ValueError: If ``multi_class`` is set without ``num_classes``, or with ``label_range`` or ``subset``, which
+            require one label per video.
     """
 
     def __init__(
@@ -61,27 +60,37 @@ class VideoDataset(MMActionVideoDataset):
         label_range: tuple[int, int] | None = None,
         subset: dict[str, Any] | None = None,
         max_refetch: int = 20,
+        multi_class: bool = False,
+        num_classes: int | None = None,
         **kwargs: Any,
     ) -> None:
+        if multi_class and (not num_classes or label_range or subset):
+            raise ValueError('multi_class=True requires num_classes, and excludes label_range and subset')
         self.label_range, self.subset, self.folders = label_range, subset, folders
         self.list_is_optional = ann_file == optional_list
         transforms = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         prefix = dict(data_prefix or dict(video=''))
-        super().__init__(ann_file or '', pipeline=transforms, data_prefix=prefix, max_refetch=max_refetch, **kwargs)
+        kwargs |= dict(max_refetch=max_refetch, multi_class=multi_class, num_classes=num_classes)
+        super().__init__(ann_file or '', pipeline=transforms, data_prefix=prefix, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the list or scan the folder.
 
         Raises:
             FileNotFoundError: If there is neither list nor folder, or none of the list's videos exists.
-            ValueError: If there is no video, or a line cannot be parsed; the message names it.
+            ValueError: If there is no video, a line is not understood, a label is out of range, or folders have other
+                numbers of frames than listed; the message names file and line.
         """
         folder = Path(self.data_prefix.get('video') or '.')
         ann_file = Path(self.ann_file) if self.ann_file else None
         if ann_file and ann_file.is_file():
-            entries = self._choose(read_video_list(ann_file))
-            check_some_exist(ann_file, folder, [path for path, _ in entries])
-            return [{'filename': str(folder / path), 'label': label} for path, label in entries]
+            entries = read_entries(ann_file, folder, multi_class=self.multi_class)
+            chosen = self._choose([(entry, entry.label) for entry in entries])
+            check_some_exist(ann_file, folder, [entry.path for entry, _ in chosen])
+            check_frame_counts(folder, [entry for entry, _ in chosen])
+            if self.multi_class:
+                return [{'filename': str(folder / entry.path), 'label': self._classes(entry)} for entry in entries]
+            return [{'filename': str(folder / entry.path), 'label': label} for entry, label in chosen]
         if ann_file and not self.list_is_optional:
             raise FileNotFoundError(
                 f'no video list at {ann_file}. Write one with "path label" lines relative to {folder}, '
@@ -93,6 +102,13 @@ class VideoDataset(MMActionVideoDataset):
                 f'no video list at {ann_file}: using all {len(videos)} videos in {folder}'
             )
         return [{'filename': str(path), 'label': -1} for path in videos]
+
+    def _classes(self, entry: ListedVideo) -> list[int]:
+        """Return the classes of a video with several labels; -1 means none."""
+        classes = [label for label in entry.labels if label >= 0]
+        if max(classes, default=0) >= (self.num_classes or 0):
+            raise ValueError(f'{entry.place}: there is a label {max(classes)}, but num_classes is {self.num_classes}')
+        return classes
 
     def _choose(self, entries: list[tuple[_Video, int]]) -> list[tuple[_Video, int]]:
         """Restrict entries, pairs of a video and its label, to ``label_range`` and ``subset``."""
@@ -147,6 +163,24 @@ def check_some_exist(ann_file: Path, folder: Path, paths: Sequence[str]) -> None
         )
 
 
+def check_frame_counts(folder: Path, entries: Sequence[ListedVideo]) -> None:
+    """Check that folders have as many images as their list states, give or take one, on a sample of about twenty.
+
+    Raises:
+        ValueError: If one has not, or is no folder: its columns have another meaning, or the images are of several
+            kinds.
+    """
+    counted = [entry for entry in entries if entry.num_frames is not None]
+    for entry in counted[:: max(1, len(counted) // 20)]:
+        if (path := folder / entry.path).is_file():
+            raise ValueError(f'{entry.place}: "folder frames label" is for folders of frames, but {path} is a file')
+        if path.is_dir() and abs((found := len(list_pictures(path))) - (entry.num_frames or 0)) > 1:
+            raise ValueError(
+                f'{entry.place} states {entry.num_frames} frames, but {path} has {found} images: the columns must be '
+                '"folder frames label", and the folder must contain nothing but the frames of one video'
+            )
+
+
 def find_frame_folders(folder: str | Path) -> list[Path]:
     """Find all folders below a folder that contain images, sorted.
 
@@ -189,58 +223,3 @@ def _files(folder: Path) -> Iterator[Path]:
         seen.add(real)
         folders.sort()
         yield from (Path(parent, name) for name in names)
-
-
-def read_video_list(path: str | Path) -> list[tuple[str, int]]:
-    """Read pairs of path and label from a list; the label is -1 where there is none.
-
-    Raises:
-        ValueError: If the list is empty or a line cannot be parsed; the message names file and line.
-    """
-    path = Path(path)
-    lines = path.read_text(encoding='utf-8-sig').splitlines()
-    numbered = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
-    if not numbered:
-        raise ValueError(f'the video list {path} is empty')
-    delimiter = _csv_delimiter(numbered[0][1])
-    entries = _parse_csv(path, lines, delimiter) if delimiter else [_parse_line(path, *item) for item in numbered]
-    if not entries:
-        raise ValueError(f'the video list {path} has a header but no video')
-    return entries
-
-
-def _csv_delimiter(first_line: str) -> str | None:
-    for delimiter in ',;\t':
-        names = {name.strip().strip('"').lower() for name in first_line.split(delimiter)}
-        if names & set(_PATH_COLUMNS):
-            return delimiter
-    return None
-
-
-def _parse_csv(path: Path, lines: list[str], delimiter: str) -> list[tuple[str, int]]:
-    start = next(number for number, line in enumerate(lines) if line.strip())
-    reader = csv.DictReader(lines[start:], delimiter=delimiter, skipinitialspace=True)
-    columns = {name.strip().lower(): name for name in reader.fieldnames or ()}
-    path_column = next(columns[name] for name in _PATH_COLUMNS if name in columns)
-    label_column = next((columns[name] for name in _LABEL_COLUMNS if name in columns), None)
-    entries = []
-    for row in reader:
-        place = f'{path}, line {start + reader.line_num}'
-        video, label = row[path_column], row[label_column] if label_column else '-1'
-        if not video:
-            raise ValueError(f'{place}: the column {path_column.strip()!r} is empty')
-        try:
-            entries.append((video, int(label)))
-        except (TypeError, ValueError):
-            raise ValueError(f'{place}: the label {label!r} is not an integer') from None
-    return entries
-
-
-def _parse_line(path: Path, number: int, line: str) -> tuple[str, int]:
-    match = _LINE.match(line)
-    if match:
-        return match['path'], int(match['label'] or -1)
-    name, _, label = line.rpartition(' ')  # a folder of frames or an unusual suffix
-    if name and re.fullmatch(r'-?\d+', label):
-        return name.strip(), int(label)
-    raise ValueError(f'{path}, line {number}: expected "path label", got {line!r}')

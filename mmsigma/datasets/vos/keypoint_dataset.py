@@ -10,6 +10,7 @@ from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
 from mmsigma.io.pictures import list_pictures, read_picture
+from mmsigma.io.text import numbered_lines
 from mmsigma.registry import DATASETS
 
 # in the order of the annotation; right and left are from the person's point of view
@@ -166,10 +167,12 @@ def _listed(folder: Path, split: int, subset: str) -> list[tuple[str, str]]:
         raise FileNotFoundError(f'{folder} has no <class>{suffix}: set data_root to the folder of JHMDB')
     names = []
     for path in lists:
-        for line in filter(None, map(str.strip, path.read_text().splitlines())):
+        for number, line in numbered_lines(path):
             video, _, chosen = line.rpartition(' ')
             if not video or chosen not in _SUBSETS.values():
-                raise ValueError(f'{path}: {line!r} is not of the kind "<video>.avi 1" or "<video>.avi 2"')
+                raise ValueError(
+                    f'{path}, line {number}: {line!r} is not of the kind "<video>.avi 1" or "<video>.avi 2"'
+                )
             if chosen == subset:
                 names.append((path.name.removesuffix(suffix), video.strip().removesuffix('.avi')))
     return names

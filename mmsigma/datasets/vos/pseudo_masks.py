@@ -11,6 +11,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmsigma.io.atomic import write_atomically
+from mmsigma.io.names import path_below
 from mmsigma.registry import TRANSFORMS
 
 _MANIFEST, _CURRENT = 'manifest.json', 'current.json'
@@ -48,7 +49,7 @@ class PseudoMaskRounds:
     def video_path(self, number: int, video: str) -> Path:
         """Return the file of a video's clusters, whose name includes a hash of the video's path."""
         digest = hashlib.sha256(video.encode()).hexdigest()[:16]
-        return self.path(number) / f'{Path(video).stem}_{digest}.npz'
+        return path_below(self.path(number), f'{Path(video).stem}_{digest}.npz')
 
     def write_video(self, number: int, video: str, masks: PseudoMasks) -> None:
         """Write the clusters of a video, atomically."""

@@ -1,7 +1,6 @@
 """Clips of segmented videos, for the evaluation of unsupervised segmentation (TimeTuning; SIGMA)."""
 
 import hashlib
-import json
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch.utils.data import Dataset
 
 from mmsigma.datasets.vos.sequences import VOSSequence, find_sequences
 from mmsigma.io.masks import category_ids
+from mmsigma.io.text import read_json
 from mmsigma.registry import DATASETS
 
 FrameChoice = Literal['even', 'random', 'consecutive']
@@ -195,7 +195,7 @@ def read_categories(path: str | Path) -> dict[str, dict[int, int]]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'no annotation at {path}: set data_root to the folder of YouTube-VOS')
-    videos = json.loads(path.read_text())['videos']
+    videos = read_json(path)['videos']
     lacking = [name for name, video in videos.items() if any('category' not in o for o in video['objects'].values())]
     if lacking:
         raise ValueError(

@@ -1,6 +1,6 @@
 """Locating frames and masks of video segmentation datasets: DAVIS, YouTube-VOS, VIP, or plain folders."""
 
-import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mmsigma.io.masks import mask_ids, read_mask
-from mmsigma.io.pictures import list_pictures, read_picture
+from mmsigma.io.masks import VOID, mask_ids, read_mask
+from mmsigma.io.names import path_below
+from mmsigma.io.pictures import PICTURES, list_pictures, read_picture
+from mmsigma.io.text import read_json, read_lines
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class VOSSequence:
         given: Numbers of the frames whose annotation a method may see; objects may appear in later ones.
         wanted: Numbers of the frames whose segmentation is to be kept.
         binary: Whether every non-zero value of a mask is object 1 (DAVIS-2016).
+        skip_gaps: Whether only the ids that occur are objects; otherwise, as in DAVIS, all up to the largest are.
     """
 
     name: str
@@ -31,6 +34,7 @@ class VOSSequence:
     given: tuple[int, ...]
     wanted: tuple[int, ...]
     binary: bool = False
+    skip_gaps: bool = True
 
     def read_frame(self, number: int) -> np.ndarray:
         """Read an RGB frame ``(H, W, 3)``, uint8; see :func:`mmsigma.io.pictures.read_picture`."""
@@ -58,7 +62,8 @@ def find_sequences(layout: str, root: str | Path, **settings: Any) -> list[VOSSe
     Raises:
         FileNotFoundError: If the folder has another layout, or videos or first masks are missing; the message names
             them.
-        ValueError: If the layout is unknown, or a folder has two images of the same stem.
+        ValueError: If the layout is unknown, a list or annotation has another form or contains a name that leads out of
+            the folder, or a folder has two images of the same stem.
     """
     if layout not in _FINDERS:
         raise ValueError(f'layout must be one of {sorted(_FINDERS)}, got {layout!r}')
@@ -74,26 +79,27 @@ def davis(root: Path, year: int | str = 2017, split: str = 'val', resolution: st
         split: Name of the list: ``train``, ``val`` or ``test-dev``.
         resolution: ``480p`` or ``Full-Resolution``.
     """
-    lines = _need(root / 'ImageSets' / str(year) / f'{split}.txt').read_text().split('\n')
-    # the lists of 2016 contain the files of every frame, those of 2017 the sequences
-    paths = dict.fromkeys(Path(line.split()[0]) for line in lines if line.strip())
-    names = dict.fromkeys(path.parent.name if path.suffix else path.name for path in paths)
+    names = dict.fromkeys(map(_listed_name, read_lines(_need(root / 'ImageSets' / str(year) / f'{split}.txt'))))
     places = {
-        name: (root / 'JPEGImages' / resolution / name, root / 'Annotations' / resolution / name) for name in names
+        name: (path_below(root / 'JPEGImages' / resolution, name), path_below(root / 'Annotations' / resolution, name))
+        for name in names
     }
     return _first_frame_given(places, root, binary=str(year) == '2016', dense=True)
 
 
-def folders(root: Path, frames: str = 'JPEGImages', masks: str = 'Annotations') -> list[VOSSequence]:
+def folders(
+    root: Path, frames: str = 'JPEGImages', masks: str = 'Annotations', binary: bool = False
+) -> list[VOSSequence]:
     """Find a folder of frames for each video and a folder of the same name for its masks, which must have the first.
 
     Args:
         root: Folder with both.
         frames: Name of the folder that contains the folders of frames.
         masks: Name of the folder that contains the folders of masks.
+        binary: Whether masks are in black and white, with a single object per video.
     """
     videos = sorted(path for path in _need(root / frames).iterdir() if path.is_dir())
-    return _first_frame_given({path.name: (path, root / masks / path.name) for path in videos}, root)
+    return _first_frame_given({path.name: (path, root / masks / path.name) for path in videos}, root, binary=binary)
 
 
 def youtube_vos(root: Path, split: str = 'valid', all_frames: bool = True) -> list[VOSSequence]:
@@ -105,11 +111,11 @@ def youtube_vos(root: Path, split: str = 'valid', all_frames: bool = True) -> li
         all_frames: Whether to use all frames, 30 per second, instead of every fifth. Segmentations of the frames that
             ``meta.json`` lists are kept in either case.
     """
-    meta = json.loads(_need(root / split / 'meta.json').read_text())['videos']
+    meta = _read_meta(_need(root / split / 'meta.json'))
     pictures = _need(root / (f'{split}_all_frames' if all_frames else split) / 'JPEGImages')
     sequences, missing = [], []
     for name, video in sorted(meta.items()):
-        frames = _list_pictures(pictures / name)
+        frames = _list_pictures(path_below(pictures, name))
         numbers = {path.stem: number for number, path in enumerate(frames)}
         annotated = _list_pictures(root / split / 'Annotations' / name)
         masks = {numbers[path.stem]: path for path in annotated if path.stem in numbers}
@@ -135,10 +141,10 @@ def vip(root: Path, split: str = 'val') -> list[VOSSequence]:
             ``Category_ids/<video>`` or ``Annotations/Category_ids/<video>``.
         split: Name of the list: ``train`` or ``val``.
     """
-    names = _need(root / 'lists' / f'{split}_videos.txt').read_text().split()
+    names = read_lines(_need(root / 'lists' / f'{split}_videos.txt'))
     pictures = _need_one(root, 'videos', 'Images')
     labels = _need_one(root, 'Category_ids', 'Annotations/Category_ids')
-    return _first_frame_given({name: (pictures / name, labels / name) for name in names}, root)
+    return _first_frame_given({name: (path_below(pictures, name), path_below(labels, name)) for name in names}, root)
 
 
 _FINDERS: dict[str, Callable[..., list[VOSSequence]]] = {
@@ -147,6 +153,37 @@ _FINDERS: dict[str, Callable[..., list[VOSSequence]]] = {
     'vip': vip,
     'youtube_vos': youtube_vos,
 }
+
+
+# the lists of DAVIS-2016 contain the files of every frame, those of 2017 the sequences
+_ENDING = '|'.join(map(re.escape, sorted(PICTURES)))
+_LISTED_FRAME = re.compile(rf'/?\S.*?/(?P<name>[^/]+)/[^/]+?(?:{_ENDING})(?:\s.*)?', re.IGNORECASE)
+
+
+def _listed_name(line: str) -> str:
+    """Return the name of the sequence in a line of a list of DAVIS: the whole line, or the folder of its first file."""
+    match = _LISTED_FRAME.fullmatch(line)
+    return match['name'] if match else line.strip('/').removeprefix('JPEGImages/480p/')
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    """Read the videos of ``meta.json`` of YouTube-VOS.
+
+    Raises:
+        ValueError: If it has another form; the message names the video.
+    """
+    meta = read_json(path)
+    videos: dict[str, Any] | None = meta.get('videos') if isinstance(meta, dict) else None
+    if not isinstance(videos, dict):
+        raise ValueError(f'{path} is not the meta.json of YouTube-VOS: it has no object "videos"')
+    for name, video in videos.items():
+        objects = video.get('objects') if isinstance(video, dict) else None
+        if not isinstance(objects, dict) or not all(
+            re.fullmatch('[0-9]+', number) and 0 < int(number) < VOID and isinstance(item, dict)
+            for number, item in objects.items()
+        ):
+            raise ValueError(f'{path}: the video {name!r} has no "objects" with ids from 1 to {VOID - 1}')
+    return videos
 
 
 def _all_objects(video: dict[str, Any], masks: dict[int, Path]) -> bool:
@@ -167,7 +204,7 @@ def _first_frame_given(
         masks = {numbers[path.stem]: path for path in annotated if path.stem in numbers}
         whole = not dense or len(annotated) in (1, len(frames)) and len(masks) == len(annotated)
         if 0 in masks and whole:
-            sequences.append(VOSSequence(name, frames, masks, (0,), tuple(range(len(frames))), binary))
+            sequences.append(VOSSequence(name, frames, masks, (0,), tuple(range(len(frames))), binary, not dense))
         else:
             missing.append(name)
     _complain(missing, len(places), root)

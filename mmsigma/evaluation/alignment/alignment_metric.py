@@ -24,6 +24,7 @@ from mmsigma.evaluation.alignment.phases import (
     phase_classification,
     phase_progression,
 )
+from mmsigma.io.names import path_below
 from mmsigma.io.tables import write_csv
 from mmsigma.ops.soft_dtw import dtw_path
 from mmsigma.registry import METRICS
@@ -190,7 +191,7 @@ class AlignmentMetric(BaseMetric):
             for (one, x), (other, y) in itertools.islice(itertools.combinations(named, 2), self.num_pictures):
                 cost = frame_distances(x, y, self.metric).clamp(min=0)
                 path = dtw_path(cost)
-                picture = folder / action.replace('/', '_') / f'{one}_{other}.png'
+                picture = path_below(folder, action.replace('/', '_'), f'{one}_{other}.png')
                 draw_alignment(cost, (path.first, path.second), picture, names=(one, other))
 
     def _kendall(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from mmsigma.io.mask_checks import VOID, mask_ids
+
 Array = np.ndarray
 
 
@@ -160,10 +162,16 @@ class SequenceScores(NamedTuple):
     Attributes:
         region: Region similarity J, ``(O, T - 2)``.
         contour: Contour accuracy F, ``(O, T - 2)``.
+        ids: Id of each object.
+        absent: Ids among these that are not in the first true frame.
+        late: First frame of each id that is in a later true frame only, by id.
     """
 
     region: Array
     contour: Array
+    ids: tuple[int, ...]
+    absent: tuple[int, ...]
+    late: dict[int, int]
 
     def statistics(self) -> list[tuple[Statistics, Statistics]]:
         """Return the statistics of J and F of every object."""
@@ -173,36 +181,48 @@ class SequenceScores(NamedTuple):
         ]
 
 
-def score_sequence(pred: Iterable[Array], gt: Iterable[Array]) -> SequenceScores:
+def score_sequence(pred: Iterable[Array], gt: Iterable[Array], *, skip_gaps: bool = False) -> SequenceScores:
     """Score a sequence frame by frame, so that it need not be in memory as a whole.
 
-    The number of objects is the largest id in the first true frame. As in the official evaluation, the first frame is
-    given and the last frame is not scored.
+    The objects are those of the first true frame. As in the official evaluation, the first frame is given and the last
+    frame is not scored.
 
     Args:
         pred: Predicted ids of every frame, ``(H, W)`` each.
         gt: True ids of every frame, ``(H, W)`` each; 255 is void.
+        skip_gaps: Whether the objects are exactly the ids of the first true frame. Otherwise, as in the official
+            evaluation, they are all ids up to the largest, and one that is in neither mask has perfect scores.
 
     Raises:
         ValueError: If there are fewer than three frames, the numbers of frames differ, no object is in the first frame,
-            or a prediction has more objects.
+            or a prediction has another object.
     """
-    region, contour, before, num_objects = [], [], None, 0
+    region, contour, before, ids = [], [], None, tuple[int, ...]()
+    first, late = set[int](), dict[int, int]()
+    table = np.zeros(256, np.uint8)  # place of each id among the objects, from 1
     for number, (ours, theirs) in enumerate(zip(pred, gt, strict=True)):
+        present = set(mask_ids(theirs)) - {0, VOID}
         if number == 0:
-            num_objects = int(np.max(theirs, initial=0, where=theirs != 255))
-            if not num_objects:
+            first = present
+            if not first:
                 raise ValueError('there is no object in the first frame of the ground truth')
-        extra = int(ours.max(initial=0))
-        if extra > num_objects:
-            raise ValueError(f'frame {number} has an object {extra}, but the sequence has {num_objects}')
+            ids = tuple(sorted(first)) if skip_gaps else tuple(range(1, max(first) + 1))
+            table[list(ids)] = np.arange(1, len(ids) + 1)
+        late |= dict.fromkeys(present - first - late.keys(), number)
+        if extra := set(mask_ids(ours)) - {0, *ids}:
+            raise ValueError(f'frame {number} has an object {max(extra)}, but the sequence has {_list_ids(ids)}')
         if before is not None:
-            region.append(region_similarity(*before, num_objects))
-            contour.append(contour_accuracy(*before, num_objects))
-        before = (ours, theirs) if number else None
+            region.append(region_similarity(*before, len(ids)))
+            contour.append(contour_accuracy(*before, len(ids)))
+        before = (table[ours], table[theirs]) if number else None
     if len(region) < 1:
         raise ValueError('a sequence needs at least three frames, as the first and the last one are not scored')
-    return SequenceScores(np.stack(region, axis=1), np.stack(contour, axis=1))
+    absent = tuple(number for number in ids if number not in first)
+    return SequenceScores(np.stack(region, axis=1), np.stack(contour, axis=1), ids, absent, late)
+
+
+def _list_ids(ids: Sequence[int]) -> str:
+    return str(len(ids)) if ids[-1] == len(ids) else f'only {list(ids)}'
 
 
 def summarize(statistics: Sequence[tuple[Statistics, Statistics]]) -> dict[str, float]:

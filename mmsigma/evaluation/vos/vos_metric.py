@@ -16,6 +16,7 @@ from rich.table import Table
 from mmsigma.evaluation.vos.davis import Statistics, score_sequence, summarize
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.masks import VOID, mask_ids, read_stored, write_mask
+from mmsigma.io.names import path_below
 from mmsigma.io.tables import write_csv
 from mmsigma.registry import METRICS
 from mmsigma.visualization.vos_report import write_report, write_strip
@@ -129,8 +130,28 @@ class VOSMetric(BaseMetric):
     @staticmethod
     def _score(sequence: Any, masks: np.ndarray) -> list[ObjectScores]:
         annotated = sorted(sequence.masks)
-        scores = score_sequence((masks[n] for n in annotated), (sequence.read_mask(n) for n in annotated))
-        return [ObjectScores(sequence.name, i, *pair) for i, pair in enumerate(scores.statistics(), start=1)]
+        scores = score_sequence(
+            (masks[n] for n in annotated),
+            (sequence.read_mask(n) for n in annotated),
+            skip_gaps=sequence.skip_gaps,
+        )
+        logger = MMLogger.get_current_instance()
+        if scores.absent:
+            logger.warning(
+                f'{sequence.name}: the first mask has no objects {list(scores.absent)}, but one with the id '
+                f'{scores.ids[-1]}. As in the official evaluation, all ids up to that count, and absent ones have '
+                "perfect scores: number the objects from 1 without gaps, or use layout='folders'"
+            )
+        if scores.late:
+            late = ', '.join(f'{i} (from frame {sequence.frames[annotated[n]].stem})' for i, n in scores.late.items())
+            logger.warning(
+                f'{sequence.name}: these objects appear later than the first mask, so they are not given, and count as '
+                f'background or, up to the largest id, as missed: {late}'
+            )
+        return [
+            ObjectScores(sequence.name, number, *pair)
+            for number, pair in zip(scores.ids, scores.statistics(), strict=True)
+        ]
 
     def compute_metrics(self, results: list[tuple[Any, ...]]) -> dict[str, float]:
         """Average over the objects of all videos, and count the videos that could not be scored.
@@ -170,8 +191,12 @@ class VOSMetric(BaseMetric):
 
 
 def mask_path(out_dir: str | Path, sequence: Any, number: int) -> Path:
-    """Return the path to which the mask of a frame is written."""
-    return Path(out_dir, sequence.name, f'{sequence.frames[number].stem}.png')
+    """Return the path to which the mask of a frame is written.
+
+    Raises:
+        ValueError: If the name of the video leads out of ``out_dir``.
+    """
+    return path_below(out_dir, sequence.name, f'{sequence.frames[number].stem}.png')
 
 
 def by_video(rows: Sequence[ObjectScores]) -> dict[str, tuple[float, float, float]]:
@@ -227,7 +252,7 @@ def write_archive(out_dir: str | Path, masks: Sequence[WrittenMask], top_folder:
         ValueError: If a server would reject a mask: it must be a palette PNG of the frame's size with given ids only.
     """
     out_dir = Path(out_dir)
-    paths = [out_dir / mask.video / f'{mask.frame}.png' for mask in masks]
+    paths = [path_below(out_dir, mask.video, f'{mask.frame}.png') for mask in masks]
     if missing := [path for path in paths if not path.is_file()]:
         raise FileNotFoundError(
             f'{len(missing)} of {len(paths)} masks to archive are missing, for example {missing[0]}'
@@ -244,8 +269,8 @@ def write_archive(out_dir: str | Path, masks: Sequence[WrittenMask], top_folder:
 
 
 def _check_written(path: Path, mask: WrittenMask) -> None:
-    values, has_palette = read_stored(path)
-    if not has_palette:
+    values, palette = read_stored(path)
+    if palette is None:
         raise ValueError(f'{path} has no palette: it was not written by this evaluation')
     if values.shape != mask.size:
         raise ValueError(

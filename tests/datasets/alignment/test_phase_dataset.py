@@ -57,7 +57,7 @@ def test_names_of_actions(tmp_path: Path) -> None:
         dataset = PhaseVideoDataset([], 'list.txt', data_root=str(tmp_path), **options)
         return [dataset.get_data_info(index)['action'] for index in range(len(dataset))]
 
-    (tmp_path / 'list.txt').write_text('a.mp4 2\na.mp4 0\na.mp4 3\na.mp4 1\na.mp4\n')
+    (tmp_path / 'list.txt').write_text('a.mp4 2\nb.mp4 0\nc.mp4 3\nd.mp4 1\ne.mp4\n')
     (tmp_path / 'a.mp4').write_text('')
     assert actions() == ['2', '0', '3', '1', '-1']
     (tmp_path / 'classes.txt').write_text('bowl\n\ntennis serve\n')

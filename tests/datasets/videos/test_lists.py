@@ -13,7 +13,6 @@ from mmsigma.datasets.videos.lists import (
     keep_part,
     match_files,
     one_file,
-    read_lines,
     run_converter,
     write_lists,
 )
@@ -111,14 +110,6 @@ def test_summary_tells_what_differs_from_the_published_list() -> None:
     assert str(split(expected=3)) == str(split())
     assert str(split(expected=1200)).endswith('; the annotation lists 3, published are 1,200')
     assert str(Split('val', [('a.mp4', 4)] * 1500)) == 'val: 1,500 files'
-
-
-def test_lines_without_blanks_and_byte_order_mark(tmp_path: Path) -> None:
-    (tmp_path / 'a.txt').write_text(' one \r\n\n two three\n', encoding='utf-8-sig')
-    assert read_lines(tmp_path / 'a.txt') == ['one', 'two three']
-    (tmp_path / 'a.txt').write_text(' \n')
-    with pytest.raises(ValueError, match=r'a\.txt is empty'):
-        read_lines(tmp_path / 'a.txt')
 
 
 class TestWriting:

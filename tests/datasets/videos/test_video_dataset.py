@@ -1,4 +1,4 @@
-"""Lists of videos in all their shapes, replacement of bad videos, and reproducible randomness."""
+"""Videos from lists and folders, replacement of bad videos, and reproducible randomness."""
 
 import random
 from pathlib import Path
@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from mmsigma.datasets import SeededIndex, SeededSampler, VideoDataset
 from mmsigma.datasets.transforms import UnreadableVideoError
-from mmsigma.datasets.videos.video_dataset import find_videos, read_video_list
+from mmsigma.datasets.videos.video_dataset import find_videos
 from tests.datasets.clips import index_of
 
 PIPELINE = [
@@ -26,71 +26,6 @@ def write_list(folder: Path, *lines: str, name: str = 'list.txt', encoding: str 
     path = folder / name
     path.write_text('\n'.join(lines) + '\n', encoding=encoding)
     return path
-
-
-class TestLists:
-    @pytest.mark.parametrize(
-        ('line', 'entry'),
-        [
-            ('a.mp4 3', ('a.mp4', 3)),
-            ('a.mp4 0', ('a.mp4', 0)),
-            ('a.mp4 -1', ('a.mp4', -1)),
-            ('a.mp4', ('a.mp4', -1)),
-            ('  a.mp4\t3  ', ('a.mp4', 3)),
-            ('a.mp4,3', ('a.mp4', 3)),
-            ('a.mp4, 3', ('a.mp4', 3)),
-            ('a.mp4 3 120 1.5', ('a.mp4', 3)),
-            ('a.mp4,3,120', ('a.mp4', 3)),
-            ('some class/a video 2.MP4 17', ('some class/a video 2.MP4', 17)),
-            ('some class/a video 2.webm', ('some class/a video 2.webm', -1)),
-            ('a.mp4.mkv 5', ('a.mp4.mkv', 5)),
-            ('a, b.avi 5', ('a, b.avi', 5)),
-            ('/data/v_éü.mp4 5', ('/data/v_éü.mp4', 5)),
-            ('folder/of frames 5', ('folder/of frames', 5)),
-            ('clip.ogv 12', ('clip.ogv', 12)),
-        ],
-    )
-    def test_lines(self, tmp_path: Path, line: str, entry: tuple[str, int]) -> None:
-        assert read_video_list(write_list(tmp_path, line, '', 'z.mp4 1')) == [entry, ('z.mp4', 1)]
-
-    @pytest.mark.parametrize('delimiter', [',', ';', '\t', ', '])
-    @pytest.mark.parametrize('columns', ['path label', 'filename class_id', 'Video Target', '"file" "class"'])
-    def test_csv_with_header(self, tmp_path: Path, delimiter: str, columns: str) -> None:
-        lines = [columns.split(), ['a.mp4', '3'], ['"with; , delimiters.mp4"', '4']]
-        path = write_list(tmp_path, *(delimiter.join(line) for line in lines))
-        assert read_video_list(path) == [('a.mp4', 3), ('with; , delimiters.mp4', 4)]
-
-    def test_csv_with_columns_in_any_order(self, tmp_path: Path) -> None:
-        path = write_list(tmp_path, 'label,split,path,duration', '3,train,a b.mp4,1.5', '4,val,c.mp4,2')
-        assert read_video_list(path) == [('a b.mp4', 3), ('c.mp4', 4)]
-
-    def test_csv_without_labels(self, tmp_path: Path) -> None:
-        assert read_video_list(write_list(tmp_path, 'path,duration', 'a.mp4,1.5')) == [('a.mp4', -1)]
-
-    @pytest.mark.parametrize('first', ['a.mp4 3', 'path,label'])
-    def test_byte_order_mark_and_windows_line_ends(self, tmp_path: Path, first: str) -> None:
-        path = write_list(tmp_path, first + '\r', 'b.mp4,4\r', encoding='utf-8-sig')
-        expected = [('a.mp4', 3), ('b.mp4', 4)] if first.startswith('a') else [('b.mp4', 4)]
-        assert read_video_list(path) == expected
-
-    @pytest.mark.parametrize(
-        ('lines', 'message'),
-        [
-            (['a.mp4 1', '', 'b.ogv'], r"list.txt, line 3: expected \"path label\", got 'b.ogv'"),
-            (['a.mp4 1', 'b.ogv one'], "line 2: .* got 'b.ogv one'"),
-            (['a.mp4 one'], "line 1: .* got 'a.mp4 one'"),
-            (['path,label', 'a.mp4,1', 'b.mp4,x'], "list.txt, line 3: the label 'x' is not an integer"),
-            (['path,label', 'a.mp4'], 'line 2: the label None is not an integer'),
-            (['label,path', '1,a.mp4', '2'], "list.txt, line 3: the column 'path' is empty"),
-            (['label,path', '1,a.mp4', '2,'], "list.txt, line 3: the column 'path' is empty"),
-            (['', 'path,label', 'a.mp4,x'], "line 3: the label 'x'"),
-            (['', '  '], 'list.txt is empty'),
-            (['path,label'], 'list.txt has a header but no video'),
-        ],
-    )
-    def test_faults_are_located(self, tmp_path: Path, lines: list[str], message: str) -> None:
-        with pytest.raises(ValueError, match=message):
-            read_video_list(write_list(tmp_path, *lines))
 
 
 class TestFolders:
@@ -142,6 +77,46 @@ class TestFolders:
             VideoDataset(PIPELINE, 'list.txt', data_root=str(tmp_path))
         (tmp_path / '500.mp4').touch()
         assert len(VideoDataset(PIPELINE, 'list.txt', data_root=str(tmp_path))) == 1000
+
+
+class TestFormats:
+    def folders(self, root: Path, num_frames: int) -> None:
+        for name in ('v_1', 'v_2'):
+            (root / name).mkdir()
+            for number in range(num_frames):
+                (root / name / f'img_{number:05d}.jpg').touch()
+
+    def test_folders_with_their_numbers_of_frames(self, tmp_path: Path) -> None:
+        self.folders(tmp_path, 12)
+        write_list(tmp_path, 'v_1 12 3', 'v_2 12 0')
+        dataset = VideoDataset(PIPELINE, 'list.txt', data_root=str(tmp_path))
+        entries = [dataset.get_data_info(index) for index in range(2)]
+        assert [(entry['filename'], entry['label']) for entry in entries] == [
+            (str(tmp_path / 'v_1'), 3),
+            (str(tmp_path / 'v_2'), 0),
+        ]
+
+    def test_other_numbers_of_frames_are_refused(self, tmp_path: Path) -> None:
+        self.folders(tmp_path, 3)
+        write_list(tmp_path, 'v_1 3 12', 'v_2 12 3')
+        with pytest.raises(ValueError, match=r'list.txt, line 2 states 12 frames, but .*v_2 has 3 images: the columns'):
+            VideoDataset(PIPELINE, 'list.txt', data_root=str(tmp_path))
+        write_list(tmp_path, 'clip 12 3')
+        (tmp_path / 'clip').touch()
+        with pytest.raises(ValueError, match=r'list.txt, line 1: .*is for folders of frames, but .*clip is a file'):
+            VideoDataset(PIPELINE, 'list.txt', data_root=str(tmp_path))
+
+    def test_several_labels_become_multi_hot(self, videos: Path, tmp_path: Path) -> None:
+        path = write_list(tmp_path, f'{videos}/1.mp4 1,4', f'{videos}/2.mp4')
+        dataset = VideoDataset(PIPELINE, str(path), multi_class=True, num_classes=5)
+        assert dataset[0]['data_samples'].gt_label.tolist() == [0, 1, 0, 0, 1]
+        assert dataset[1]['data_samples'].gt_label.tolist() == [0, 0, 0, 0, 0]
+        with pytest.raises(ValueError, match=r'list.txt, line 1: there is a label 4, but num_classes is 4'):
+            VideoDataset(PIPELINE, str(path), multi_class=True, num_classes=4)
+        with pytest.raises(ValueError, match='multi_class=True requires num_classes'):
+            VideoDataset(PIPELINE, str(path), multi_class=True)
+        with pytest.raises(ValueError, match='list.txt, line 1: .*multi_class=True'):
+            VideoDataset(PIPELINE, str(path))
 
 
 @pytest.fixture

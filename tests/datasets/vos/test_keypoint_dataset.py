@@ -47,7 +47,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"subset must be one of \['test', 'train'\], got 'val'"):
         JHMDBDataset(str(root), subset='val')
     (root / 'splits/walk_test_split1.txt').write_text('ant.avi\n')
-    with pytest.raises(ValueError, match="walk_test_split1.txt: 'ant.avi' is not of the kind"):
+    with pytest.raises(ValueError, match="walk_test_split1.txt, line 1: 'ant.avi' is not of the kind"):
         JHMDBDataset(str(root))
 
 

@@ -114,3 +114,57 @@ def test_parts_that_are_missing_are_not_overlooked(tmp_path: Path) -> None:
     (root / 'valid/Annotations/ab12/00005.png').unlink()  # the only mask of object 4
     with pytest.raises(FileNotFoundError, match='1 of 1 videos .*: ab12'):
         find_sequences('youtube_vos', root)
+
+
+NAMES = ('clip.v2', 'my clip', 'a.b c.d', 'ends.jpg', 'v_éü', '5')
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+def test_names_with_dots_and_spaces(tmp_path: Path, encoding: str) -> None:
+    lengths = dict.fromkeys(NAMES, 3)
+    for layout, root in (('davis', make_davis(tmp_path / 'a', lengths)), ('vip', make_vip(tmp_path / 'b', lengths))):
+        for path in root.rglob('val*.txt'):
+            path.write_bytes('\r\n'.join(path.read_text().splitlines()).encode(encoding))
+        assert tuple(video.name for video in find_sequences(layout, root)) == NAMES
+    old = make_davis(tmp_path / 'c', lengths, year=2016)
+    files = '/JPEGImages/480p/{0}/{1:05d}.jpg /Annotations/480p/{0}/{1:05d}.png'
+    lines = (files.format(name, number) for name in NAMES for number in (0, 1))
+    (old / 'ImageSets/2016/val.txt').write_bytes('\r'.join(lines).encode(encoding))
+    assert tuple(video.name for video in find_sequences('davis', old, year=2016)) == NAMES
+    root = make_youtube_vos(tmp_path / 'd')
+    for path in list(root.rglob('ab12')):
+        path.rename(path.with_name('clip.v2 b'))
+    text = (root / 'valid/meta.json').read_text().replace('ab12', 'clip.v2 b')
+    (root / 'valid/meta.json').write_bytes(text.encode(encoding))
+    assert [video.name for video in find_sequences('youtube_vos', root)] == ['clip.v2 b']
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('[]', 'meta.json is not the meta.json of YouTube-VOS: it has no object "videos"'),
+        ('{"videos": {"a": {}}}', 'meta.json: the video \'a\' has no "objects" with ids from 1 to 254'),
+        ('{"videos": {"a": {"objects": {"x": {}}}}}', "the video 'a' has no"),
+        ('{"videos": {"a": {"objects": {"300": {}}}}}', "the video 'a' has no"),
+        ('{"videos": {"a": {}, "a": {}}}', "has the key 'a' twice"),
+        ('{"videos": ', 'meta.json, line 1 is not JSON'),
+    ],
+)
+def test_annotations_of_another_form_are_named(tmp_path: Path, text: str, message: str) -> None:
+    root = make_youtube_vos(tmp_path)
+    (root / 'valid/meta.json').write_text(text)
+    with pytest.raises(ValueError, match=message):
+        find_sequences('youtube_vos', root)
+
+
+def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path) -> None:
+    root = make_youtube_vos(tmp_path / 'a')
+    meta = root / 'valid/meta.json'
+    meta.write_text(meta.read_text().replace('ab12', '../x/evil'))
+    vip = make_vip(tmp_path / 'b', dict(one=3))
+    (vip / 'lists/val_videos.txt').write_text('../x/evil\n')
+    davis = make_davis(tmp_path / 'c', dict(one=3))
+    (davis / 'ImageSets/2017/val.txt').write_text('../x/evil\n')
+    for layout, folder in (('youtube_vos', root), ('vip', vip), ('davis', davis)):
+        with pytest.raises(ValueError, match="the name '../x/evil' leads out of .*: rename it in the list"):
+            find_sequences(layout, folder)

@@ -30,7 +30,7 @@ class TestDataset:
 
         root = make_davis(tmp_path, dict(ant=3))
         path = root / 'Annotations/480p/ant/00000.png'
-        cv2.imwrite(str(path), np.zeros((*SIZE, 3), np.uint8))
+        cv2.imwrite(str(path), np.full((*SIZE, 3), (0, 0, 128), np.uint8))
         with pytest.raises(ValueError, match='00000.png has the mode RGB: its pixels are colours'):
             VOSDataset('davis', str(root))[0]['inputs'].read_mask(0)
         write_mask(path, np.ones(SIZE, np.uint8))

@@ -103,3 +103,31 @@ def test_bad_sequences() -> None:
         score_sequence(frames[:2], frames[:2])
     with pytest.raises(ValueError, match=r'the prediction has the shape \(6, 5\), the ground truth \(6, 6\)'):
         region_similarity(frames[0, :, :5], frames[0], 1)
+
+
+def test_gaps_between_ids() -> None:
+    rng = np.random.default_rng(0)
+    gt = [np.pad(rng.integers(0, 3, (4, 5), dtype=np.uint8), 3).repeat(3, axis=0) for _ in range(5)]
+    pred = [gt[0]] * 5
+    gaps = np.array([0, 1, 5], np.uint8)
+    dense, sparse, official = (
+        score_sequence(pred, gt),
+        score_sequence([gaps[mask] for mask in pred], [gaps[mask] for mask in gt], skip_gaps=True),
+        score_sequence([gaps[mask] for mask in pred], [gaps[mask] for mask in gt]),
+    )
+    np.testing.assert_array_equal(sparse.region, dense.region)
+    np.testing.assert_array_equal(sparse.contour, dense.contour)
+    assert (dense.ids, sparse.ids, official.ids) == ((1, 2), (1, 5), (1, 2, 3, 4, 5))
+    assert (dense.absent, sparse.absent, official.absent) == ((), (), (2, 3, 4))
+    assert (official.region[1:4] == 1).all() and (official.region[[0, 4]] == dense.region).all()
+    with pytest.raises(ValueError, match=r'frame 1 has an object 2, but the sequence has only \[1, 5\]'):
+        score_sequence([gaps[gt[0]], gt[0], gt[0]], [gaps[mask] for mask in gt[:3]], skip_gaps=True)
+
+
+def test_objects_that_appear_later_are_named() -> None:
+    first, later = np.zeros((9, 9), np.uint8), np.zeros((9, 9), np.uint8)
+    first[1:4, 1:4] = later[1:4, 1:4] = 2
+    later[5:8, 5:8] = 3
+    scores = score_sequence([first] * 4, [first, first, later, later])
+    assert scores.late == {3: 2} and scores.absent == (1,)
+    assert (scores.region == 1).all()

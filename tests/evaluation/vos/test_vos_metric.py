@@ -2,6 +2,7 @@
 
 import csv
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from PIL import Image
 from mmsigma.datasets.vos.sequences import VOSSequence, find_sequences
 from mmsigma.evaluation import VOSMetric
 from mmsigma.evaluation.vos.davis import score_sequence, summarize
+from mmsigma.evaluation.vos.vos_metric import WrittenMask, write_archive
 from mmsigma.io.masks import davis_palette, read_mask, write_mask
+from mmsigma.visualization.vos_report import write_strip
 from tests.vos_data import make_davis, make_youtube_vos
 
 
@@ -132,3 +135,42 @@ def test_a_failure_is_named_and_the_others_are_not_lost(tmp_path: Path) -> None:
     metric.process({}, [dict(sequence=videos[1], failure='its mask is no mask')])
     with pytest.raises(ValueError, match=r"no archive was written because 1 videos failed: \['bee'\]"):
         metric.evaluate(2)
+
+
+def test_names_do_not_lead_out_of_the_folder(tmp_path: Path) -> None:
+    (video,) = find_sequences('davis', make_davis(tmp_path / 'davis', dict(ant=6)))
+    metric = VOSMetric(str(tmp_path / 'a/b/out'), score=False, archive=True)
+    evil = replace(video, name='../../evil')
+    with pytest.raises(ValueError, match='no archive was written because 1 videos failed'):
+        evaluate(metric, [evil])
+    with pytest.raises(ValueError, match="the name '../../evil' leads out of"):
+        write_archive(tmp_path / 'a/b/out', [WrittenMask('../../evil', '00000', (36, 52), frozenset([1]))])
+    with pytest.raises(ValueError, match="the name '/tmp/evil.jpg' leads out of"):
+        write_strip(tmp_path / 'a/b/out', replace(video, name='/tmp/evil'), predictions(video))
+    assert not list(tmp_path.rglob('*evil*'))
+
+
+def test_gaps_count_in_davis_alone_and_with_a_warning(tmp_path: Path, warnings_logged: list[str]) -> None:
+    root = make_davis(tmp_path / 'davis', dict(ant=6))
+    (dense,) = find_sequences('davis', root)
+    expected = evaluate(VOSMetric(show_table=False), [dense])['vos/J&F']
+    for path in dense.masks.values():
+        write_mask(path, np.array([0, 1, 5], np.uint8)[read_mask(path)])
+    (plain,) = find_sequences('folders', root, frames='JPEGImages/480p', masks='Annotations/480p')
+    metric = VOSMetric(str(tmp_path / 'out'), show_table=False)
+    assert evaluate(metric, [plain])['vos/J&F'] == pytest.approx(expected)
+    assert [line[1] for line in read_csv(tmp_path / 'out/per_object.csv')[1:]] in (['1', '5'], ['5', '1'])
+    assert not warnings_logged
+    (official,) = find_sequences('davis', root)
+    assert evaluate(VOSMetric(show_table=False), [official])['vos/J&F'] == pytest.approx((2 * expected + 300) / 5)
+    assert 'ant: the first mask has no objects [2, 3, 4], but one with the id 5' in warnings_logged[0]
+
+
+def test_objects_that_appear_later_are_named(tmp_path: Path, warnings_logged: list[str]) -> None:
+    (video,) = find_sequences('davis', make_davis(tmp_path / 'davis', dict(ant=6)))
+    mask = read_mask(video.masks[3])
+    mask[-5:, -5:] = 7
+    write_mask(video.masks[3], mask)
+    evaluate(VOSMetric(show_table=False), [video])
+    assert 'ant: these objects appear later than the first mask, so they are not given' in warnings_logged[0]
+    assert '7 (from frame 00003)' in warnings_logged[0]
