@@ -7,6 +7,8 @@ import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -63,11 +65,13 @@ def prepare_training(cfg: Config, name: str, *, overwrite: bool = False) -> None
         overwrite: Whether to remove the checkpoints of an earlier run.
 
     Raises:
+        FileNotFoundError: If there is no folder of the data.
         mmsigma.utils.preflight.ConfigError: If the config has errors, or the work dir contains another run.
     """
     if not cfg.get('train_dataloader'):
         raise ConfigError('it has no train_dataloader: it only describes a test, for tools/test.py')
     check_config(cfg)
+    _require_data(cfg.train_dataloader)
     if rank_of(cfg.launcher) == 0:
         claim(cfg.work_dir, name, cfg, resume=bool(cfg.get('resume')), overwrite=overwrite)
 
@@ -80,16 +84,28 @@ def prepare_test(cfg: Config, checkpoint: str | None) -> None:
         checkpoint: Checkpoint file.
 
     Raises:
+        FileNotFoundError: If there is no folder of the data.
         ValueError: If the config tests nothing, or needs a checkpoint.
     """
     if not cfg.get('test_dataloader'):
         raise ValueError('it has no test_dataloader: it only describes pre-training')
+    _require_data(cfg.test_dataloader)
     cfg.load_from = checkpoint
     if checkpoint and cfg.model.get('backbone', {}).get('type') == 'TimmViTEncoder':
         # their names are timm's or DINO's, which the encoder itself reads
         cfg.model.backbone.weights, cfg.load_from = checkpoint, None
     if not checkpoint and not cfg.get('weights_in_config', False):
         raise ValueError('it needs a checkpoint')
+
+
+def _require_data(loader: dict[str, Any]) -> None:
+    """Check that the folders of datasets exist, before a model is built, whose weights may have to be fetched."""
+    dataset = loader.get('dataset')
+    while isinstance(dataset, dict):
+        root = dataset.get('data_root')
+        if isinstance(root, str) and root and not Path(root).expanduser().is_dir():
+            raise FileNotFoundError(f'no folder of videos at {root}: set data_root')
+        dataset = dataset.get('dataset')
 
 
 def enable_mixed_precision(cfg: Config) -> None:
