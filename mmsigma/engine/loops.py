@@ -1,5 +1,6 @@
 """Training loop that can be resumed in the middle of an epoch, and test loop for nearest-neighbour classification."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -150,12 +151,29 @@ class KNNTestLoop(BaseLoop):
         runner.call_hook('before_test')
         runner.call_hook('before_test_epoch')
         runner.model.eval()
+        self._check_overlap()
         bank, bank_labels = self._features(self.bank_dataloader, is_bank=True)
         queries, labels = self._features(self.dataloader)
         metrics = knn_accuracy(bank, bank_labels, queries, labels, self.k, temperature=self.temperature)
         runner.call_hook('after_test_epoch', metrics=metrics)
         runner.call_hook('after_test')
         return metrics
+
+    def _check_overlap(self) -> None:
+        """Check that no video is both in the bank and to be classified, where it would find itself.
+
+        Raises:
+            ValueError: If there are such videos.
+        """
+        bank, asked = (
+            {os.path.realpath(dataset.get_data_info(index)['filename']): None for index in range(len(dataset))}
+            for dataset in (self.bank_dataloader.dataset.dataset, self.dataloader.dataset)
+        )
+        if shared := [path for path in asked if path in bank]:
+            raise ValueError(
+                f'{len(shared)} of the {len(asked)} videos to classify are also in the bank, where each finds itself: '
+                f'remove them from one of the lists, for example {shared[0]}'
+            )
 
     @torch.no_grad()
     def _features(self, loader: Any, is_bank: bool = False) -> tuple[Tensor, Tensor]:

@@ -102,7 +102,7 @@ def _prototype_potential(scores: Tensor, epsilon: float, num_iters: int, reduce:
 
     ``reduce(tensor, op)`` combines a tensor over all processes.
     """
-    if scores.ndim != 2:
+    if scores.ndim != 2 or not scores.shape[1]:
         raise ValueError(f'scores must have the shape (samples, prototypes), got {tuple(scores.shape)}')
     if epsilon <= 0:
         raise ValueError(f'epsilon must be positive, got {epsilon}')

@@ -141,20 +141,20 @@ class Ends(Hook):
 class Directions(torch.utils.data.Dataset):
     """Videos whose features are directions in the plane, in degrees, with their labels; None cannot be read."""
 
-    def __init__(self, angles: list[float | None], labels: list[int | None]) -> None:
-        self.angles, self.labels = angles, labels
+    def __init__(self, angles: list[float | None], labels: list[int | None], folder: str = '') -> None:
+        self.angles, self.labels, self.folder = angles, labels, folder
 
     def __len__(self) -> int:
         return len(self.angles)
 
     def get_data_info(self, index: int) -> dict[str, str]:
-        return dict(filename=f'{index}.mp4')
+        return dict(filename=f'{self.folder}{index}.mp4')
 
     def __getitem__(self, index: int) -> dict:
         angle, label = self.angles[index], self.labels[index]
         if angle is None:
-            raise UnreadableVideoError(f'{index}.mp4', 'broken')
-        sample = ActionDataSample(metainfo=dict(filename=f'{index}.mp4'))
+            raise UnreadableVideoError(f'{self.folder}{index}.mp4', 'broken')
+        sample = ActionDataSample(metainfo=dict(filename=f'{self.folder}{index}.mp4'))
         if label is not None:
             sample.set_gt_label(label)
         place = torch.deg2rad(torch.tensor(float(angle)))
@@ -175,12 +175,14 @@ class Same(nn.Module):
 def classify() -> Callable[..., tuple[dict[str, float], FakeRunner]]:
     """Classifies directions by those of a bank."""
 
-    def classify(bank: tuple, queries: tuple, **settings) -> tuple[dict[str, float], FakeRunner]:
+    def classify(
+        bank: tuple, queries: tuple, folder: str = 'asked/', **settings
+    ) -> tuple[dict[str, float], FakeRunner]:
         hooks: list[str] = []
         runner = FakeRunner(model=Same().train(), seed=0, hooks=hooks, call_hook=lambda name, **_: hooks.append(name))
         sampler = dict(type='DefaultSampler', shuffle=False)
         bank_loader = dict(dataset=dict(type=Directions, angles=bank[0], labels=bank[1]), batch_size=2, sampler=sampler)
-        loader = DataLoader(Directions(*queries), 2, collate_fn=_collate)
+        loader = DataLoader(Directions(*queries, folder), 2, collate_fn=_collate)
         return KNNTestLoop(runner, loader, [], {**bank_loader, 'num_workers': 0}, **settings).run(), runner
 
     return classify
@@ -221,3 +223,11 @@ class TestNeighbours:
         parts = dict(bank=self.BANK, queries=([0], [0])) | {part: ([0, 1], [0, None])}
         with pytest.raises(ValueError, match=r'1\.mp4 has no label: nearest-neighbour classification requires lists'):
             classify(parts['bank'], parts['queries'])
+
+    def test_videos_that_would_find_themselves(self, classify: Callable) -> None:
+        with pytest.raises(ValueError, match=r'3 of the 3 videos to classify are also in the bank.*0\.mp4'):
+            classify(self.BANK, ([1, 8, 95], [0, 1, 2]), folder='./')
+
+    def test_bank_of_one_class(self, classify: Callable) -> None:
+        with pytest.raises(ValueError, match='all 2 videos of the bank are of class 1: nothing to choose from'):
+            classify(([0, 10], [1, 1]), ([1], [1]))

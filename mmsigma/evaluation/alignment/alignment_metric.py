@@ -179,6 +179,13 @@ class AlignmentMetric(BaseMetric):
         for measure in self.measures:
             if measure in functions:
                 scores |= functions[measure](subsets['train'], subsets['val'])
+        if _is_constant(subsets['val']):
+            # what a collapsed network gets is drawn by rounding and by the order of equal distances
+            MMLogger.get_current_instance().warning(
+                f'{subsets["val"][0].action}: all embeddings are equal, as of a network that has collapsed; '
+                'its scores are undefined'
+            )
+            scores = {name: value if name.startswith('diagonal') else float('nan') for name, value in scores.items()}
         return scores
 
     def _write(self, folder: Path, scores: dict[str, dict[str, float]], actions: dict[str, list[_Video]]) -> None:
@@ -198,18 +205,24 @@ class AlignmentMetric(BaseMetric):
         if len(val) < 2:
             return {}
         taus = tau_matrix([torch.from_numpy(video.frames) for video in val], self.stride, self.metric)
+        undefined = int(taus.isnan().sum()) - len(val)
+        if undefined:
+            MMLogger.get_current_instance().warning(
+                f'kendall: {undefined} of {len(val) * (len(val) - 1)} pairs of {val[0].action} have no tau, since all '
+                'frames of one video are nearest to the same frame of the other; they are left out of the mean'
+            )
         return {'kendall_tau': float(taus.nanmean())}
 
     def _retrieval(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
         videos = _tensors(val)
-        if len(videos) < 2:
+        if len(videos) < 2 or _has_one_class(val):
             return {}
         found = retrieval_precision(videos, self.ks, stride=self.retrieval_stride, metric=self.metric)
         return {f'AP@{k}': value for k, value in found.items()}
 
     def _classification(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
         known, asked = _labelled(train), _labelled(val)
-        if not known or not asked:
+        if not known or not asked or _has_one_class(train + val):
             return {}
         return {
             f'{self.classifier}@{fraction:g}': phase_classification(
@@ -226,7 +239,7 @@ class AlignmentMetric(BaseMetric):
 
     def _few_shot(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
         known, asked = _labelled(train), _labelled(val)
-        if not known or not asked:
+        if not known or not asked or _has_one_class(train + val):
             return {}
         action, rng, found = train[0].action, np.random.RandomState(42), {}
         possible = [shots for shots in self.shots if shots <= len(known)]
@@ -281,7 +294,7 @@ class AlignmentMetric(BaseMetric):
         if parts:
             MMLogger.get_current_instance().warning(
                 '; '.join(parts) + ': this requires two validation videos of an action with differing frames, frame '
-                "labels except for kendall, and labelled videos of the subset 'train' for classifiers"
+                "labels of two phases except for kendall, and labelled videos of the subset 'train' for classifiers"
             )
 
 
@@ -301,6 +314,20 @@ def _names(scores: Mapping[str, Mapping[str, float]]) -> list[str]:
 def _has(scores: dict[str, float], start: str) -> bool:
     """Return whether there is a score whose name begins with ``start`` and which is not NaN."""
     return any(name.startswith(start) and value == value for name, value in scores.items())
+
+
+def _is_constant(videos: list[_Video]) -> bool:
+    """Return whether the embeddings of all frames are equal, up to rounding in float32."""
+    if not videos:
+        return False
+    first = videos[0].frames[:1]
+    largest = max(float(np.abs(video.frames).max()) for video in videos)
+    return all(float(np.abs(video.frames - first).max()) <= 1e-5 * largest for video in videos)
+
+
+def _has_one_class(videos: list[_Video]) -> bool:
+    """Return whether all labelled frames are of the same phase, so that every prediction would be right."""
+    return len({int(label) for _, labels in _labelled(videos) for label in np.unique(labels)}) < 2
 
 
 def _labelled(videos: list[_Video]) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -10,7 +10,9 @@ from torch import Tensor
 Distance = Literal['sqeuclidean', 'cosine']
 DISTANCES: tuple[Distance, ...] = ('sqeuclidean', 'cosine')
 _BLOCK_ELEMENTS = 1 << 23  # elements of a block of distances
-# Distances that differ by less than this, relative to the largest, count as equal, since matrix products round.
+# Distances that differ by less than this, relative to the squared lengths that they are computed from, count as equal,
+# since matrix products round. Without it, the nearest of equal frames is drawn by rounding: embeddings that are all the
+# same, of a collapsed network, would get a tau.
 _TIE = 1e-13
 
 
@@ -50,15 +52,20 @@ def nearest_frames(queries: Tensor, videos: Sequence[Tensor], metric: Distance =
     """
     sizes = [len(video) for video in videos]
     frames = torch.cat(list(videos))
+    scale = 1.0 if metric == 'cosine' else _squared_length(queries) + _squared_length(frames)
     nearest = torch.empty(len(videos), len(queries), dtype=torch.int64, device=queries.device)
     rows = max(1, _BLOCK_ELEMENTS // len(frames))
     for start in range(0, len(queries), rows):
         distances = frame_distances(queries[start : start + rows], frames, metric)
-        slack = _TIE * float(distances.abs().max())
         for number, part in enumerate(distances.split(sizes, dim=1)):
-            near = part <= part.amin(dim=1, keepdim=True) + slack
+            near = part <= part.amin(dim=1, keepdim=True) + _TIE * scale
             nearest[number, start : start + rows] = near.to(torch.uint8).argmax(dim=1)
     return nearest
+
+
+def _squared_length(frames: Tensor) -> float:
+    """Return the largest squared length of embeddings ``(N, D)``."""
+    return float(frames.double().square().sum(dim=1).max()) if len(frames) else 0.0
 
 
 def kendall_tau(order: Tensor) -> Tensor:

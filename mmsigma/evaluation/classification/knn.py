@@ -83,7 +83,16 @@ def knn_accuracy(
 
     Returns:
         Accuracies by name, such as ``knn20_top1``.
+
+    Raises:
+        ValueError: If there is nothing to classify, the bank has a single class, or :func:`knn_votes` fails.
     """
+    if not len(queries) or len(queries) != len(labels):
+        raise ValueError(f'there are {len(queries)} features and {len(labels)} labels to classify')
+    if len(bank_labels) and bool((bank_labels == bank_labels[0]).all()):
+        raise ValueError(
+            f'all {len(bank_labels)} videos of the bank are of class {int(bank_labels[0])}: nothing to choose from'
+        )
     settings.setdefault('num_classes', int(max(bank_labels.max(), labels.max())) + 1)
     metrics = {}
     for number, votes in knn_votes(bank, bank_labels, queries, k, **settings).items():

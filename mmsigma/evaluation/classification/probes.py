@@ -93,7 +93,7 @@ def train_probes(
         One result per setting, in the order of ``itertools.product(lrs, weight_decays)``.
 
     Raises:
-        ValueError: If there are no features, or some are not finite.
+        ValueError: If there are no features, some are not finite, or all training videos are of one class.
     """
     features, labels = train
     if not len(features) or not len(val[0]):
@@ -103,6 +103,8 @@ def train_probes(
     for name, part in (('training', features), ('validation', val[0])):
         if not part.isfinite().all():
             raise ValueError(f'some {name} features are not finite')
+    if bool((labels == labels[0]).all()):
+        raise ValueError(f'all {len(labels)} training videos are of class {int(labels[0])}: there is nothing to learn')
     settings = list(itertools.product(lrs, weight_decays))
     probes = []
     for _ in settings:

@@ -169,16 +169,45 @@ class TestMetric:
     def test_actions_that_are_left_out(self, warnings_logged: list[str]) -> None:
         videos = samples()
         actions = sorted({video['action'] for video in videos})
-        flat = [
-            {**video, 'embeddings': torch.ones_like(video['embeddings'])} if video['action'] == actions[0] else video
-            for video in videos
-        ]
+        short = [video for video in videos if video['action'] != actions[0]]
+        short.append(next(video for video in videos if video['action'] == actions[0]))
         metric = AlignmentMetric(('kendall', 'retrieval'))
-        metric.process({}, flat)
-        metric.evaluate(len(flat))
+        metric.process({}, short)
+        metric.evaluate(len(short))
         (said,) = warnings_logged
         assert said.startswith(f'kendall is the mean of {len(actions) - 1} of {len(actions)} actions, ')
-        assert f'without {actions[0]}: ' in said
+        assert f'without {actions[0]}; retrieval is the mean of ' in said
+
+    def test_collapsed_networks_get_no_score(self, warnings_logged: list[str]) -> None:
+        """Nearest of equal frames are drawn by rounding, and the order of equal distances by that of the frames."""
+        measures = ('kendall', 'retrieval', 'classification', 'progression', 'path', 'few_shot')
+        generator = torch.Generator().manual_seed(0)
+        collapsed = []
+        for video in samples():
+            length, width = video['embeddings'].shape
+            direction = torch.nn.functional.normalize(torch.ones(width), dim=0)
+            noise = 1e-7 * torch.rand(length, width, generator=generator)
+            collapsed.append({**video, 'embeddings': direction + noise})
+        metric = AlignmentMetric(measures, shots=(1,))
+        metric.process({}, collapsed)
+        found = metric.evaluate(len(collapsed))
+        defined = [name for name, value in found.items() if value == value]
+        assert defined == ['alignment/diagonal_progress', 'alignment/diagonal_phase'] and len(found) > 10
+        assert any('all embeddings are equal, as of a network that has collapsed' in said for said in warnings_logged)
+
+    def test_one_phase_alone_is_no_classification(self) -> None:
+        videos = [{**video, 'frame_labels': torch.zeros(len(video['embeddings']), dtype=int)} for video in samples()]
+        metric = AlignmentMetric(('kendall', 'retrieval', 'classification', 'few_shot'), shots=(1,))
+        metric.process({}, videos)
+        assert metric.evaluate(len(videos)).keys() == {'alignment/kendall_tau'}
+
+    def test_pairs_without_a_tau_are_counted(self, warnings_logged: list[str]) -> None:
+        frames = torch.arange(20.0)[:, None]
+        still = torch.zeros(20, 1)
+        metric = AlignmentMetric(('kendall',), stride=1)
+        metric.process({}, [dict(embeddings=x, filename=str(n)) for n, x in enumerate([frames, frames + 0.1, still])])
+        assert metric.evaluate(3)['alignment/kendall_tau'] == pytest.approx(100)
+        assert any('kendall: 4 of 6 pairs of all have no tau' in said for said in warnings_logged)
 
     def test_frames_without_a_phase(self) -> None:
         videos, background = samples(), []
