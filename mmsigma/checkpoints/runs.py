@@ -78,14 +78,14 @@ def check_full_run(content: Any, path: str | Path) -> None:
     )
 
 
-def check_progress(content: dict[str, Any], path: str | Path, *, max_epochs: int, num_videos: int) -> None:
+def check_progress(content: dict[str, Any], path: str | Path, *, max_epochs: int, num_samples: int) -> None:
     """Check that a run of a config can have reached the epoch and the iteration of a checkpoint.
 
     Args:
         content: Content of the checkpoint of a whole run.
         path: Checkpoint file, for messages.
         max_epochs: Number of epochs of the config.
-        num_videos: Number of videos in an epoch, which bounds its iterations.
+        num_samples: Number of samples in an epoch, which bounds its iterations for any batch size.
 
     Raises:
         CheckpointError: If it cannot.
@@ -93,10 +93,10 @@ def check_progress(content: dict[str, Any], path: str | Path, *, max_epochs: int
     epoch, iteration = content['meta']['epoch'], content['meta']['iter']
     if epoch > max_epochs:
         raise CheckpointError(f'{path} is from epoch {epoch}, but the config ends after {max_epochs}: raise its epochs')
-    if iteration > (epoch + 1) * num_videos:
+    if iteration > (epoch + 1) * num_samples:
         raise CheckpointError(
-            f'{path} is from iteration {iteration} in epoch {epoch}, but an epoch has only {num_videos} videos: '
-            'it belongs to another run'
+            f'{path} is from iteration {iteration} in epoch {epoch}, but an epoch has only {num_samples} '
+            'samples: it belongs to another run'
         )
 
 

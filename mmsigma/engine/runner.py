@@ -249,8 +249,9 @@ class VideoRunner(Runner):
         if self._resume:
             check_full_run(checkpoint, filename)
             if isinstance(self.train_loop, EpochBasedTrainLoop):
-                num_videos = len(self.train_loop.dataloader.dataset)
-                check_progress(checkpoint, filename, max_epochs=self.train_loop.max_epochs, num_videos=num_videos)
+                loader = self.train_loop.dataloader
+                num_samples = max(len(loader.dataset), len(loader.sampler) * self.world_size)
+                check_progress(checkpoint, filename, max_epochs=self.train_loop.max_epochs, num_samples=num_samples)
         if self._resume or strict:
             self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
             load_state_strictly(model, checkpoint['state_dict'], origin=filename)

@@ -62,8 +62,8 @@ def test_what_is_not_a_whole_run(content: Any, message: str) -> None:
 
 def test_progress_must_be_possible() -> None:
     check_full_run(whole(), 'x.pth')
-    check_progress(whole(iteration=8, epoch=2), 'x.pth', max_epochs=2, num_videos=4)
+    check_progress(whole(iteration=8, epoch=2), 'x.pth', max_epochs=2, num_samples=4)
     with pytest.raises(CheckpointError, match='from epoch 3, but the config ends after 2'):
-        check_progress(whole(epoch=3), 'x.pth', max_epochs=2, num_videos=4)
-    with pytest.raises(CheckpointError, match=r'from iteration 1000000000 in epoch 1, .* only 4 videos'):
-        check_progress(whole(iteration=10**9), 'x.pth', max_epochs=2, num_videos=4)
+        check_progress(whole(epoch=3), 'x.pth', max_epochs=2, num_samples=4)
+    with pytest.raises(CheckpointError, match=r'from iteration 1000000000 in epoch 1, .* only 4 samples'):
+        check_progress(whole(iteration=10**9), 'x.pth', max_epochs=2, num_samples=4)

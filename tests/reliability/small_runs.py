@@ -1,0 +1,52 @@
+"""Training runs of all methods that take seconds, on a generated dataset."""
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmsigma.datasets.demo.demo_data import make_demo_dataset
+from mmsigma.utils.config import load_config
+from tests.scripts import ROOT
+
+METHODS = ('sigma', 'mask_vos', 'gta')
+_CONFIGS = {'sigma': 'sigma_tiny_demo_mlp', 'mask_vos': 'mask_vos_tiny_demo', 'gta': 'gta_tiny_demo'}
+_OPTIONS: dict[str, dict[str, Any]] = {
+    'sigma': {
+        'epochs': 6,
+        'batch_size': 4,
+        'model.backbone.arch': dict(embed_dims=32, depth=2, num_heads=2),
+        'model.backbone.drop_path_rate': 0.1,
+        'model.neck.depth': 1,
+        'model.target.hidden_channels': [32],
+        'model.head.num_prototypes': 16,
+    },
+    'mask_vos': {'batch_size': 4, 'correspondence_epochs': 2, 'joint_epochs': 3},
+    'gta': {'epochs': 3, 'num_steps': 6, 'batch_size': 2, 'groups_per_epoch': 8},
+}
+
+
+def make_data(folder: Path) -> Path:
+    """Generate 24 videos, half of them for validation."""
+    return make_demo_dataset(folder, num_videos=24, val_share=0.5, num_masked=0)
+
+
+def small_run(method: str, data: Path, work_dir: Path, *, num_workers: int = 1, **options: Any) -> Config:
+    """Return the config of a run that saves a checkpoint after every iteration and can be resumed."""
+    root = data / 'videos' if method == 'mask_vos' else data
+    given = {'data_root': str(root), 'num_workers': num_workers, **_OPTIONS[method], **options}
+    cfg = load_config(ROOT / 'configs' / 'demo' / f'{_CONFIGS[method]}.py', given)
+    if method == 'gta':
+        cfg.model.data_preprocessor.size = 16
+        cfg.model.neck.update(conv_channels=(16,), fc_channels=(16,), out_channels=8, map_size=(4, 4))
+    if method == 'mask_vos':
+        crop = cfg.train_dataloader.dataset.pipeline[2]
+        crop.update(size=32, short_side=(32, 40))
+        cfg.train_dataloader.dataset.indices = 8
+        cfg.custom_hooks[-1].settings.update(size=32, fit_frames=6, num_iters=5, num_restarts=1)
+    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=1, max_keep_ckpts=3)
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type not in ('PicturesHook',)]
+    cfg.work_dir, cfg.experiment_name, cfg.resume = str(work_dir), uuid.uuid4().hex, 'auto'
+    return cfg
