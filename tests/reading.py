@@ -24,7 +24,7 @@ PACKAGE = ROOT / 'mmsigma'
 HOMES = {'SIGMA': 'models/sigma', 'Mask-VOS': 'models/mask_vos', 'GTA': 'models/gta'}
 SHARED = ('ops', 'models/backbones', 'models/clip_views.py', 'models/interfaces.py')
 # Mask-VOS segments by the means of label propagation: geometry, inference core
-NEIGHBOURS = {('Mask-VOS', 'inference'): ('models/propagation', 'io/masks.py')}
+NEIGHBOURS = {('Mask-VOS', 'inference'): ('models/propagation', 'io/mask_checks.py')}
 
 
 def executed(function: Callable[[], Any]) -> list[str]:

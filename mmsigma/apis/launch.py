@@ -178,6 +178,8 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
         mmsigma.utils.preflight.ConfigError: If the config has errors.
     """
     check_config(cfg)
+    if 'model' not in cfg:
+        raise ConfigError('it has no model')
     if 'strategy' not in cfg:
         return VideoRunner.from_cfg(cfg)
     if cfg.launcher != 'none' and not torch.cuda.is_available():

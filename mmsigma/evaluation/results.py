@@ -1,9 +1,10 @@
 """Results that tests have left in the folders of runs."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from mmsigma.io.text import read_json
 
 _NO_SCORES = ('data_time', 'time')
 RECORD = 'test.json'
@@ -60,25 +61,17 @@ def newest_test(run: str | Path, *names: str) -> TestResult:
     return results[-1]
 
 
-def read_json(path: str | Path) -> dict[str, Any]:
-    """Read a JSON file that contains a dict.
-
-    Raises:
-        ValueError: If it cannot be parsed or contains anything else.
-    """
-    try:
-        content = json.loads(Path(path).read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise ValueError(f'{path} cannot be read: {error}') from error
+def _read_mapping(path: Path) -> dict[str, Any]:
+    content = read_json(path)
     if not isinstance(content, dict):
-        raise ValueError(f'{path} is not a mapping')
+        raise ValueError(f'{path} is not a mapping of names to values')
     return content
 
 
 def _read(path: Path) -> TestResult:
-    scores = {name: value for name, value in read_json(path).items() if name not in _NO_SCORES}
+    scores = {name: value for name, value in _read_mapping(path).items() if name not in _NO_SCORES}
     record = path.with_name(RECORD)
-    made = read_json(record) if record.is_file() else {}
+    made = _read_mapping(record) if record.is_file() else {}
     return TestResult(
         scores,
         path,

@@ -144,9 +144,9 @@ def _top_level_faults(cfg: Any) -> Iterator[str]:
 
 
 def _missing_parts(cfg: Any) -> Iterator[str]:
-    """Find what every run needs and the config lacks."""
-    if not isinstance(cfg.get('model'), (dict, nn.Module)):
-        yield f'model: a dict with a type is needed, got {cfg.get("model")!r}'
+    """Find what is given and empty, though a run needs it."""
+    if 'model' in cfg and not isinstance(cfg['model'], (dict, nn.Module)):
+        yield f'model: a dict with a type is needed, got {cfg["model"]!r}'
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         dataset = (cfg.get(key) or {}).get('dataset')
         while isinstance(dataset, dict):

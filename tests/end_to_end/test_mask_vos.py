@@ -71,7 +71,6 @@ def test_resumed_is_as_uninterrupted(demo_set, trained: Path, tmp_path: Path, at
     for name in ('rounds', f'iter_{at}.pth'):
         source = trained / name
         (tmp_path / name).symlink_to(source) if source.is_file() else _copy(source, tmp_path / name)
-    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / f'iter_{at}.pth'))
     cfg = small(demo_set, tmp_path)
     cfg.resume = True
     build_runner(cfg).train()
@@ -87,7 +86,6 @@ def _copy(source: Path, target: Path) -> None:
 
 def test_a_round_that_is_gone_is_not_made_up(demo_set, trained: Path, tmp_path: Path) -> None:
     (tmp_path / 'iter_3.pth').symlink_to(trained / 'iter_3.pth')
-    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'iter_3.pth'))
     cfg = small(demo_set, tmp_path)
     cfg.resume = True
     with pytest.raises(
@@ -110,8 +108,8 @@ def test_a_new_run_makes_its_rounds_anew(demo_set, trained: Path, tmp_path: Path
 
 def test_settings_do_not_change_within_a_round(demo_set, trained: Path, tmp_path: Path) -> None:
     _copy(trained / 'rounds', tmp_path / 'rounds')
-    (tmp_path / 'last_checkpoint').write_text(str(trained / 'iter_3.pth'))
     cfg = small(demo_set, tmp_path)
+    cfg.load_from = str(trained / 'iter_3.pth')
     cfg.resume, cfg.custom_hooks[-1].settings.num_clusters = True, 3
     with pytest.raises(ValueError, match='round_000 was made with .*undo the change, or resume .* epoch 1 or earlier'):
         build_runner(cfg).train()

@@ -97,7 +97,6 @@ def test_resume_after_a_kill_equals_the_uninterrupted_run(
     shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
     if last == 4:
         (tmp_path / 'iter_6.pth').unlink()
-    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / f'iter_{last}.pth'))
     resumed = saving_often(demo_set, tmp_path, workers)
     resumed.resume = True
     processes = set(multiprocessing.active_children())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmsigma.evaluation.results import newest_test, read_json
+from mmsigma.evaluation.results import newest_test
 
 
 def write_test(run: Path, number: int, scores: dict[str, float], **record: object) -> Path:
@@ -43,9 +43,10 @@ def test_tests_of_several_configs_or_datasets_are_not_chosen_from(tmp_path: Path
 def test_folders_without_tests_and_broken_files(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='no score in .* tested with tools/test.py --work-dir'):
         newest_test(tmp_path)
-    (tmp_path / 'a.json').write_text('[1]')
-    with pytest.raises(ValueError, match=r'a\.json is not a mapping'):
-        read_json(tmp_path / 'a.json')
-    (tmp_path / 'a.json').write_text('{')
-    with pytest.raises(ValueError, match=r'a\.json cannot be read'):
-        read_json(tmp_path / 'a.json')
+    for text, message in (('[1]', 'is not a mapping'), ('{', 'line 1 is not JSON')):
+        path = write_test(tmp_path / 'run', 1, {})
+        path.write_text(text)
+        with pytest.raises(ValueError, match=rf'1\.json.* {message}'):
+            newest_test(tmp_path / 'run')
+        path.unlink()
+        path.parent.rmdir()

@@ -107,5 +107,6 @@ def test_errors_come_before_any_test(
 
 
 def test_a_failing_test_is_named(sweep: Callable, tmp_path: Path) -> None:
-    failed = sweep(OPTION, 1, 2, options=(f'data_root={tmp_path / "nowhere"}',))
+    (tmp_path / 'empty').mkdir()
+    failed = sweep(OPTION, 1, 2, options=(f'data_root={tmp_path / "empty"}',))
     assert failed.status == 1 and f'colour.py, {OPTION}=1: ' in failed.errors and not results(tmp_path)
