@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from mmengine.hooks import Hook
 
 from mmsigma.apis.launch import build_runner
 from mmsigma.apis.video_segmenter import VideoSegmenter
+from mmsigma.io.video import write_mp4
 from tests.reliability.small_runs import make_data, small_run
+from tests.scripts import ROOT
 
 GROWTH = 0.05  # of memory, from the end of the first fifth to the end, that counts as flat
 
@@ -56,25 +59,26 @@ def soak_training(data: Path, folder: Path, iterations: int) -> list[dict[str, i
     return watch.seen
 
 
-def soak_segmentation(num_frames: int) -> list[dict[str, int]]:
+def soak_segmentation(folder: Path, num_frames: int) -> list[dict[str, int]]:
     """Segment a long video of a moving square by label propagation, and note the resources at twenty moments."""
-    segmenter = VideoSegmenter('configs/vos/colour.py', device='cpu')
-    seen: list[dict[str, int]] = []
-    mask = np.zeros((96, 128), np.uint8)
-    mask[20:50, 20:50] = 1
+    ground = np.random.default_rng(0).integers(0, 90, (96, 128, 3), dtype=np.uint8)
 
-    def frames() -> Any:
-        generator = np.random.default_rng(0)
-        ground = generator.integers(0, 90, (96, 128, 3), dtype=np.uint8)
+    def frames() -> Iterator[np.ndarray]:
         for number in range(num_frames):
             image = ground.copy()
             left = 20 + int(40 * abs(np.sin(number / 50)))
             image[20:50, left : left + 30] = (220, 60, 40)
-            if number % max(num_frames // 20, 1) == 0:
-                seen.append(resources())
             yield image
 
-    count = sum(1 for _ in segmenter.stream(frames(), {0: mask}))
+    write_mp4(folder / 'long.mp4', frames(), fps=25)
+    mask = np.zeros((96, 128), np.uint8)
+    mask[20:50, 20:50] = 1
+    seen: list[dict[str, int]] = []
+    count = 0
+    for _ in VideoSegmenter(ROOT / 'configs' / 'vos' / 'colour.py', device='cpu')(folder / 'long.mp4', mask):
+        count += 1
+        if count % max(num_frames // 20, 1) == 0:
+            seen.append(resources())
     assert count == num_frames
     return seen
 
@@ -105,7 +109,7 @@ def main() -> None:
         started = time.monotonic()
         for name, run in (
             ('training', lambda: soak_training(data, Path(folder, 'run'), args.iterations)),
-            ('segmentation', lambda: soak_segmentation(args.frames)),
+            ('segmentation', lambda: soak_segmentation(Path(folder), args.frames)),
         ):
             seen = run()
             figures[name] = dict(flat=flat(seen), growth=growth(seen), first=seen[0], last=seen[-1])
