@@ -47,7 +47,7 @@ class RepetitionDataset(VideoDataset):
             FileNotFoundError: If there is no annotation, or videos are missing and ``strict`` is set.
             ValueError: If an annotation cannot be parsed; the message names it.
         """
-        annotations = sorted(Path(self.ann_file).glob('*.mat'))
+        annotations = sorted(path for path in Path(self.ann_file).glob('*.mat') if not path.name.startswith('.'))
         if not annotations:
             raise FileNotFoundError(f'no annotation in {self.ann_file}: set ann_file to a folder of UCFRep .mat files')
         folder = self.data_prefix.get('video') or '.'

@@ -98,7 +98,7 @@ def one_file(folder: Path, *patterns: str) -> Path:
         FileNotFoundError: If no pattern matches, or several files match the same pattern; the message names them.
     """
     for pattern in patterns:
-        found = sorted(folder.glob(pattern))
+        found = sorted(path for path in folder.glob(pattern) if not path.name.startswith('.'))
         if len(found) > 1:
             names = ', '.join(path.name for path in found)
             raise FileNotFoundError(f'several files in {folder} match {pattern}: {names}; keep one of them')

@@ -198,7 +198,10 @@ def find_frame_folders(folder: str | Path) -> list[Path]:
 
 
 def find_videos(folder: str | Path) -> list[Path]:
-    """Find all videos below a folder, sorted; links to folders are followed, but each folder is visited once.
+    """Find all videos below a folder, sorted.
+
+    Links to folders are followed, but each folder is visited once. Hidden files and folders are left out, such as the
+    ``._clip.mp4`` that macOS writes beside ``clip.mp4`` on other file systems.
 
     Raises:
         FileNotFoundError: If the folder does not exist.
@@ -221,5 +224,5 @@ def _files(folder: Path) -> Iterator[Path]:
             folders.clear()  # already visited, through a link
             continue
         seen.add(real)
-        folders.sort()
-        yield from (Path(parent, name) for name in names)
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        yield from (Path(parent, name) for name in names if not name.startswith('.'))

@@ -162,7 +162,7 @@ def read_joint_positions(path: str | Path) -> np.ndarray:
 def _listed(folder: Path, split: int, subset: str) -> list[tuple[str, str]]:
     """Read class and name of the videos of a subset, ``'1'`` or ``'2'``, from the lists of a split."""
     suffix = f'_test_split{split}.txt'
-    lists = sorted(folder.glob(f'*{suffix}'))
+    lists = sorted(path for path in folder.glob(f'*{suffix}') if not path.name.startswith('.'))
     if not lists:
         raise FileNotFoundError(f'{folder} has no <class>{suffix}: set data_root to the folder of JHMDB')
     names = []

@@ -98,7 +98,8 @@ def folders(
         masks: Name of the folder that contains the folders of masks.
         binary: Whether masks are in black and white, with a single object per video.
     """
-    videos = sorted(path for path in _need(root / frames).iterdir() if path.is_dir())
+    folders = (path for path in _need(root / frames).iterdir() if path.is_dir())
+    videos = sorted(path for path in folders if not path.name.startswith('.'))
     return _first_frame_given({path.name: (path, root / masks / path.name) for path in videos}, root, binary=binary)
 
 

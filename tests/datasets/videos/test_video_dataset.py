@@ -47,6 +47,12 @@ class TestFolders:
         with pytest.raises(ValueError, match='no video below .*looked for .mp4'):
             find_videos(tmp_path)
 
+    def test_hidden_files_are_no_videos(self, tmp_path: Path) -> None:
+        for name in ('a.mp4', '._a.mp4', '.hidden/b.mp4', '__MACOSX/._c.mp4', '.DS_Store', 'Thumbs.db'):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(b'')
+        assert [path.name for path in find_videos(tmp_path)] == ['a.mp4']
+
     def test_dataset_without_list_uses_the_folder(self, videos: Path) -> None:
         dataset = VideoDataset(PIPELINE, data_prefix=dict(video=str(videos)))
         assert [Path(dataset.get_data_info(index)['filename']).name for index in range(len(dataset))] == [
