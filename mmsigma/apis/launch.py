@@ -62,7 +62,7 @@ def prepare_training(cfg: Config, name: str, *, overwrite: bool = False) -> None
     Args:
         cfg: Finished config.
         name: Name of the config, see :func:`mmsigma.apis.work_dir.config_name`.
-        overwrite: Whether to remove the checkpoints of an earlier run.
+        overwrite: Whether to put the checkpoints of an earlier run aside.
 
     Raises:
         FileNotFoundError: If there is no folder of the data.

@@ -1,6 +1,7 @@
 """Folders of runs: where they are by default, and whose run they hold."""
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -69,7 +70,7 @@ def claim(work_dir: str | Path, name: str, cfg: Config, *, resume: bool = False,
         name: Name of the config, see :func:`config_name`.
         cfg: Finished config.
         resume: Whether the run in the folder is continued, with whatever has changed since.
-        overwrite: Whether to remove the checkpoints of another run.
+        overwrite: Whether to put the checkpoints of another run aside, into a folder ``earlier_<number>``.
 
     Returns:
         What differs between the config and that of the run which is continued.
@@ -86,11 +87,13 @@ def claim(work_dir: str | Path, name: str, cfg: Config, *, resume: bool = False,
     if checkpoints and not resume and not overwrite:
         raise ConfigError(
             f'{work_dir} contains {len(checkpoints)} checkpoints of {_owner(before, name, differences)}. Continue it '
-            'with --resume, choose another --work-dir, or remove its checkpoints with --overwrite'
+            'with --resume, choose another --work-dir, or put its checkpoints aside with --overwrite'
         )
-    if overwrite and not resume:
+    if checkpoints and overwrite and not resume:
+        aside = next(folder for number in itertools.count(1) if not (folder := work_dir / f'earlier_{number}').exists())
+        aside.mkdir()
         for path in checkpoints:
-            path.unlink()
+            path.rename(aside / path.name)
     text = json.dumps(dict(config=name, settings=content), indent=1)
     write_atomically(record, lambda temporary: Path(temporary).write_text(text + '\n', encoding='utf-8'))
     return differences

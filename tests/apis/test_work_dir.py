@@ -57,7 +57,7 @@ def test_a_folder_with_checkpoints_is_taken_on_request_alone(tmp_path: Path) -> 
     ]  # fmt: skip
     assert (tmp_path / 'epoch_1.pth').is_file() and json.loads((tmp_path / 'run.json').read_text())['config'] == 'e/f'
     claim(tmp_path, 'e/f', other, overwrite=True)
-    assert not (tmp_path / 'epoch_1.pth').exists()
+    assert not (tmp_path / 'epoch_1.pth').exists() and (tmp_path / 'earlier_1' / 'epoch_1.pth').read_bytes() == b'1'
 
 
 def test_checkpoints_of_unknown_origin_are_kept(tmp_path: Path) -> None:
