@@ -38,7 +38,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     with compat.bases_from_installed_packages(), compat.overridden_variables(variables) as found:
         cfg = _read(path, variables)
     for key in options:
-        if '.' not in key and key not in found:
+        if key not in found:
             check_option(key, cfg, is_variable=key in variables)
     for key, value in options.items():
         if key not in found:

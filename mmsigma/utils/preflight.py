@@ -107,27 +107,50 @@ def check_config(cfg: Any) -> None:
 
 
 def check_option(key: str, cfg: Any, *, is_variable: bool) -> None:
-    """Check that a top-level key that a user sets, and that no file of the config assigns, has an effect.
+    """Check that a key that a user sets in the finished config has an effect.
 
     Args:
-        key: Key without dots.
+        key: Key, with or without dots.
         cfg: Config without the key.
         is_variable: Whether the key replaces a value instead of being merged into a dict.
 
     Raises:
         ConfigError: If neither the config nor the Runner knows the key; the message suggests similar ones. Also if the
-            key replaces a variable too late, after all that depends on it has been computed.
+            key changes a variable too late, after all that depends on it has been computed.
     """
+    root, dot, rest = key.partition('.')
+    if root in cfg and root not in _known_top_level() and not is_variable:
+        places = [f'{place}{dot}{rest}' for place in _places_of(cfg[root], cfg)]
+        remedy = f'set {" or ".join(places[:3])}' if places else 'set the keys of what depends on it'
+        raise ConfigError(
+            f'{key!r} would have no effect: what depends on {root} has already been computed from it; {remedy} instead'
+        )
     if is_variable and key in cfg and key not in _known_top_level():
         raise ConfigError(
             f'{key!r} would have no effect: neither the config nor its bases contain "{key} = ..." to replace, and '
             'what depends on it has already been computed. Set the dotted keys of what depends on it instead'
         )
     known = cfg.keys() | _known_top_level()
-    if key not in known:
-        near = difflib.get_close_matches(key, sorted(known), cutoff=0.5)
+    if root not in known:
+        near = difflib.get_close_matches(root, sorted(known), cutoff=0.5)
         hint = f'did you mean {" or ".join(map(repr, near))}?' if near else 'use dotted keys for entries of dicts'
-        raise ConfigError(f'{key!r} is neither a variable of the config nor a setting of the Runner ({hint})')
+        raise ConfigError(f'{root!r} is neither a variable of the config nor a setting of the Runner ({hint})')
+
+
+def _places_of(value: Any, cfg: Any) -> list[str]:
+    """Return the dotted keys of the settings of the Runner that have a value, for instance a pipeline."""
+    found: list[str] = []
+
+    def look(node: Any, path: str) -> None:
+        if node == value:
+            found.append(path)
+        elif isinstance(node, (dict, list, tuple)):
+            for name, item in node.items() if isinstance(node, dict) else enumerate(node):
+                look(item, f'{path}.{name}')
+
+    for key in _known_top_level() & cfg.keys():
+        look(cfg[key], key)
+    return sorted(found)
 
 
 def _known_top_level() -> set[str]:

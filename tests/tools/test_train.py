@@ -61,7 +61,12 @@ def test_a_folder_of_videos_is_enough(run_tool, videos, tmp_path):
         ('model.head.temprature=0.1', "model.head: 'temprature' is not an argument of PrototypeHead"),
         ('model.backbone.type=VideoVisionTransfomer', "did you mean 'VideoVisionTransformer'?"),
         ('default_hooks.checkpoint.intervall=1', "did you mean 'interval'?"),
-        ('trian_cfg.max_epochs=1', "did you mean 'train_cfg'?"),
+        ('trian_cfg.max_epochs=1', "did you mean 'train_cfg'"),
+        (
+            'train_pipeline.0.sampling.frame_interval=2',
+            'would have no effect: what depends on train_pipeline has already been computed from it; '
+            'set train_dataloader.dataset.pipeline.0.sampling.frame_interval instead',
+        ),
     ],
 )
 def test_a_misspelt_key_stops_before_anything_starts(run_tool, option, message, tmp_path):

@@ -12,13 +12,13 @@ root = 'data'
 epochs = 10
 mode = 'slow'
 dataset = dict(root=root, list=root + '/train.txt')
-loop = dict(max_epochs=epochs, warmup=max(1, epochs // 5))
+train_cfg = dict(max_epochs=epochs, warmup=max(1, epochs // 5))
 """
 CHILD = """
 _base_ = ['base.py']
 size = 64
 model = dict(size=size, tokens=(size // 8) ** 2, epochs=_base_.epochs)
-loop = dict(interval=size)
+train_cfg = dict(interval=size)
 """
 
 
@@ -31,19 +31,19 @@ def config(tmp_path: Path) -> Path:
 
 def test_without_options(config: Path) -> None:
     cfg = load_config(config)
-    assert cfg.loop == dict(max_epochs=10, warmup=2, interval=64)
+    assert cfg.train_cfg == dict(max_epochs=10, warmup=2, interval=64)
     assert cfg.model == dict(size=64, tokens=64, epochs=10)
 
 
 def test_variable_of_the_file(config: Path) -> None:
     cfg = load_config(str(config), {'size': 32})
-    assert cfg.size == 32 and cfg.model.tokens == 16 and cfg.loop.interval == 32
+    assert cfg.size == 32 and cfg.model.tokens == 16 and cfg.train_cfg.interval == 32
 
 
 def test_variable_of_a_base(config: Path) -> None:
     cfg = load_config(config, {'root': 'my data/"x"', 'epochs': 3})
     assert cfg.dataset == dict(root='my data/"x"', list='my data/"x"/train.txt')
-    assert cfg.loop.max_epochs == 3 and cfg.loop.warmup == 1 and cfg.model.epochs == 3
+    assert cfg.train_cfg.max_epochs == 3 and cfg.train_cfg.warmup == 1 and cfg.model.epochs == 3
 
 
 def test_variable_assigned_in_base_and_child(config: Path) -> None:
@@ -93,8 +93,8 @@ def test_variable_that_a_file_chooses_by(config: Path) -> None:
 
 
 def test_dotted_options_are_merged_at_the_end(config: Path) -> None:
-    cfg = load_config(config, {'loop.max_epochs': 7, 'loop.new': 1, 'size': 8})
-    assert cfg.loop == dict(max_epochs=7, warmup=2, interval=8, new=1)
+    cfg = load_config(config, {'train_cfg.max_epochs': 7, 'train_cfg.new': 1, 'size': 8})
+    assert cfg.train_cfg == dict(max_epochs=7, warmup=2, interval=8, new=1)
 
 
 @pytest.mark.parametrize('key', ['resume', 'load_from', 'work_dir', 'compile', 'verbose', 'load_backbone_only'])
@@ -125,8 +125,8 @@ def test_name_that_means_nothing_is_refused(config: Path, key: str, hint: str, v
 
 
 def test_dict_is_merged_not_replaced(config: Path) -> None:
-    cfg = load_config(config, {'loop': dict(interval=1)})
-    assert cfg.loop == dict(max_epochs=10, warmup=2, interval=1)
+    cfg = load_config(config, {'train_cfg': dict(interval=1)})
+    assert cfg.train_cfg == dict(max_epochs=10, warmup=2, interval=1)
 
 
 def test_later_loads_are_not_affected(config: Path) -> None:
@@ -135,9 +135,9 @@ def test_later_loads_are_not_affected(config: Path) -> None:
 
 
 def test_option_dict_is_left_as_it_was(config: Path) -> None:
-    options = {'epochs': 3, 'loop.interval': 2}
+    options = {'epochs': 3, 'train_cfg.interval': 2}
     load_config(config, options)
-    assert options == {'epochs': 3, 'loop.interval': 2}
+    assert options == {'epochs': 3, 'train_cfg.interval': 2}
 
 
 @pytest.mark.parametrize('name', ['nothing.py', 'mmsigma::sigma/nothing.py'])
