@@ -10,8 +10,9 @@ Writes to the folder --out: videos.jsonl, one line for each video, with which a 
 import argparse
 from pathlib import Path
 
-from mmengine.config import DictAction
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mmsigma.utils.options import OptionAction
 
 
 def parse_args() -> argparse.Namespace:
@@ -25,7 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--num-workers', type=int, default=2, help='processes; 0 for none (default: %(default)s)')
     parser.add_argument('--thorough', action='store_true', help='decode all frames instead of five of each video')
     parser.add_argument('--verbose', action='store_true', help='show tracebacks')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, help='key=value pairs')
     return parser.parse_args()
 
 

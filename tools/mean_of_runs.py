@@ -33,14 +33,22 @@ def read_runs(runs: list[Path]) -> dict[str, TestResult]:
     """Read the newest test of each run.
 
     Raises:
-        ValueError: If a run has none, or runs are of different configs.
+        ValueError: If a run has none or is given twice, or runs are of different configs.
     """
+    if len({run.resolve() for run in runs}) < len(runs):
+        raise ValueError('a run is given twice')
     results = {str(run): newest_test(run) for run in runs}
     configs = {result.config: run for run, result in results.items()}
     if len(configs) > 1:
         listed = ', '.join(f'{config or "unknown"} ({run})' for config, run in configs.items())
         raise ValueError(f'the runs are of different configs: {listed}')
     return results
+
+
+def _datasets(results: dict[str, TestResult]) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """Return the settings that all datasets have and those that any has."""
+    sets = [set(result.dataset) for result in results.values()]
+    return set.intersection(*sets), set.union(*sets)
 
 
 def common_scores(runs: dict[str, dict[str, float]], wanted: list[str] | None) -> list[str]:
@@ -68,6 +76,9 @@ def main() -> None:
         names = common_scores(runs, args.scores)
     except (ValueError, OSError) as error:
         raise SystemExit(str(error)) from error
+    for run, scores in runs.items():
+        if undefined := [name for name in names if scores[name] is None or scores[name] != scores[name]]:
+            raise SystemExit(f'{run} has no value of {", ".join(undefined)}: its score is undefined')
     values = np.array([[scores[name] for name in names] for scores in runs.values()], dtype=float)
     rows = [*zip(runs, values.tolist(), strict=True), ('mean', values.mean(axis=0).tolist())]
     if len(runs) > 1:
@@ -78,6 +89,8 @@ def main() -> None:
     Console().print(table)
     for result in results.values():
         print(result.source)
+    if differing := sorted({key for key, _ in set.symmetric_difference(*_datasets(results))}):
+        print(f'note: the datasets of the runs differ in {", ".join(differing)}')
     if args.csv:
         write_csv(args.csv, [('run', *names), *((title, *row) for title, row in rows)])
 

@@ -64,9 +64,10 @@ def gather(runs: list[str], results: Path | None) -> Row:
         key, separator, place = run.partition('=')
         if not separator:
             raise ValueError(f'expected SETTING=PLACE, got {run!r}')
-        if key in given or (place in given and Path(place).is_dir()):
+        folder = str(Path(place).resolve()) if Path(place).is_dir() else key
+        if key in given or (folder != key and folder in given):
             raise ValueError(f'{run!r}: {key if key in given else place} is given twice')
-        given |= {key, place}
+        given |= {key, folder}
         values[check_key(key)] = read_place(key, place)
     row = [values.get(key) for key in KEYS]
     for key, value in zip(KEYS, row, strict=True):
@@ -106,6 +107,9 @@ def read_place(key: str, place: str) -> float:
     if path.is_dir():
         result = newest_test(path, metric, key)
         content: dict[str, Any] = result.scores
+        named = [other for other in KEYS if other in result.config]
+        if named and key not in named:
+            raise ValueError(f'{key}={place} is the result of another setting, {named[0]}: {result.source}')
         print(f'{key}: {result.source}', file=sys.stderr)
     else:
         content = read_file(path)

@@ -64,8 +64,11 @@ def main() -> None:
         cfg = load_config(args.config, args.cfg_options)
         cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(default_work_dir(args.config))
         apply_arguments(cfg, args)
-        prepare_training(cfg, config_name(args.config), overwrite=args.overwrite)
-        build_runner(cfg).train()
+        owner = prepare_training(cfg, config_name(args.config), overwrite=args.overwrite)
+        runner = build_runner(cfg)
+        if owner is not None:
+            runner.register_hook(owner)
+        runner.train()
     leave_process_group()
 
 

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import torch
 import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.dist import init_dist
+from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.runner import FlexibleRunner, Runner
 
@@ -56,13 +58,16 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         enable_mixed_precision(cfg)
 
 
-def prepare_training(cfg: Config, name: str, *, overwrite: bool = False) -> None:
-    """Check that a config trains, and take its work dir; the launcher and what to resume must have been set.
+def prepare_training(cfg: Config, name: str, *, overwrite: bool = False) -> Hook | None:
+    """Check that a config trains, and may use its work dir; the launcher and what to resume must have been set.
 
     Args:
         cfg: Finished config.
         name: Name of the config, see :func:`mmsigma.apis.work_dir.config_name`.
         overwrite: Whether to put the checkpoints of an earlier run aside.
+
+    Returns:
+        Hook for the runner, which takes the work dir once the training begins; None on all ranks but the first.
 
     Raises:
         FileNotFoundError: If there is no folder of the data.
@@ -72,8 +77,7 @@ def prepare_training(cfg: Config, name: str, *, overwrite: bool = False) -> None
         raise ConfigError('it has no train_dataloader: it only describes a test, for tools/test.py')
     check_config(cfg)
     _require_data(cfg.train_dataloader)
-    if rank_of(cfg.launcher) == 0:
-        claim(cfg.work_dir, name, cfg, resume=bool(cfg.get('resume')), overwrite=overwrite)
+    return claim(cfg.work_dir, name, cfg, overwrite=overwrite) if rank_of(cfg.launcher) == 0 else None
 
 
 def prepare_test(cfg: Config, checkpoint: str | None) -> None:
@@ -149,6 +153,9 @@ def errors_in_one_line(place: str, *, verbose: bool) -> Iterator[None]:
         if verbose:
             raise
         raise SystemExit(f'{place}: {error}\n(--verbose shows the traceback)') from error
+    except KeyboardInterrupt as error:
+        print(f'{place}: interrupted', file=sys.stderr)
+        raise SystemExit(130) from error
     except Exception as error:
         if verbose:
             raise

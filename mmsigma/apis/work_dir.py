@@ -5,12 +5,17 @@ import itertools
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from mmsigma.checkpoints.files import sha256_of
+from mmsigma.checkpoints.runs import checkpoint_folder, run_checkpoints
 from mmsigma.evaluation.results import RECORD
 from mmsigma.io.atomic import write_atomically
 from mmsigma.utils.config import find_config
@@ -19,7 +24,7 @@ from mmsigma.utils.preflight import ConfigError
 _OWNER = 'run.json'
 # settings that do not change what a run computes
 _INCIDENTAL = {'work_dir', 'resume', 'load_from', 'launcher', 'verbose', 'trust_checkpoints', 'experiment_name'}
-_INCIDENTAL_OPTIONS = ('data_root', 'num_workers', 'batch_size')
+_INCIDENTAL_OPTIONS = {'num_workers', 'batch_size'}
 
 
 def config_name(config: str | Path) -> str:
@@ -45,13 +50,9 @@ def test_folder(config: str | Path, options: dict[str, Any]) -> Path:
 
     Args:
         config: Config file.
-        options: Values of ``--cfg-options``. Numbers of workers, batch sizes and paths do not count.
+        options: Values of ``--cfg-options``. Numbers of workers and batch sizes do not count.
     """
-    telling = [
-        folder_name(key, str(value))
-        for key, value in sorted(options.items())
-        if not key.startswith(_INCIDENTAL_OPTIONS) and not (isinstance(value, str) and os.sep in value)
-    ]
+    telling = [folder_name(k, str(value)) for k, value in sorted(options.items()) if k not in _INCIDENTAL_OPTIONS]
     return default_work_dir(config).joinpath(*([','.join(telling)[:200]] if telling else []))
 
 
@@ -62,41 +63,80 @@ def folder_name(option: str, text: str) -> str:
     return plain if same else f'{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}'
 
 
-def claim(work_dir: str | Path, name: str, cfg: Config, *, resume: bool = False, overwrite: bool = False) -> list[str]:
-    """Take a folder for a training run and write there whose it is.
+class OwnerHook(Hook):
+    """Takes a folder for a run once its model, data and checkpoint have been accepted, so that a mistake costs nothing.
+
+    Args:
+        record: File that tells whose the folder is.
+        text: Its content.
+        aside: Checkpoints to move into a folder ``earlier_<number>`` beside them.
+        differences: What has changed since the run that is continued.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, record: Path, text: str, aside: Sequence[Path], differences: Sequence[str]) -> None:
+        self.record, self.text, self.aside, self.differences = record, text, list(aside), list(differences)
+
+    def before_train(self, runner: Runner) -> None:
+        """Write the record, put checkpoints aside and report differences, in the main process."""
+        if not is_main_process():
+            return
+        if self.aside:
+            parent = self.aside[0].parent
+            folder = next(f for number in itertools.count(1) if not (f := parent / f'earlier_{number}').exists())
+            folder.mkdir()
+            for path in self.aside:
+                path.rename(folder / path.name)
+            runner.logger.warning(f'{len(self.aside)} later or earlier checkpoints have been put aside, in {folder}')
+        if self.differences:
+            overruled = any(
+                text.startswith(('optim_wrapper.optimizer', 'param_scheduler')) for text in self.differences
+            )
+            runner.logger.warning(
+                f'the run continues with other settings: {"; ".join(self.differences)}'
+                + ('. Those of the optimiser and the schedule are overruled by the checkpoint' if overruled else '')
+            )
+        write_atomically(self.record, lambda name: Path(name).write_text(self.text + '\n', encoding='utf-8'))
+
+
+def claim(work_dir: str | Path, name: str, cfg: Config, *, overwrite: bool = False) -> OwnerHook:
+    """Check that a training run may use a folder.
 
     Args:
         work_dir: Folder of the run.
         name: Name of the config, see :func:`config_name`.
-        cfg: Finished config.
-        resume: Whether the run in the folder is continued, with whatever has changed since.
-        overwrite: Whether to put the checkpoints of another run aside, into a folder ``earlier_<number>``.
+        cfg: Finished config, in which ``resume`` tells whether the run in the folder is continued.
+        overwrite: Whether to put the checkpoints of an earlier run aside.
 
     Returns:
-        What differs between the config and that of the run which is continued.
+        Hook that takes the folder once the training begins.
 
     Raises:
-        ConfigError: If the folder contains checkpoints, and is neither continued nor overwritten.
+        ConfigError: If the folder contains checkpoints, and is neither continued nor overwritten; or if the run would
+            start from one that is put aside.
     """
-    work_dir = Path(work_dir)
-    record = work_dir / _OWNER
-    before = _read(record)
-    checkpoints = sorted(work_dir.glob('*.pth'))
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    folder = checkpoint_folder(work_dir, hook.get('out_dir'))
+    resume, load_from = cfg.get('resume'), cfg.get('load_from')
+    before, checkpoints = _read(Path(work_dir, _OWNER)), sorted(folder.glob('*.pth'))
     content = {key: value for key, value in _flat(cfg.to_dict()).items() if key.split('.')[0] not in _INCIDENTAL}
     differences = _differences(before.get('settings', {}), content) if before else []
     if checkpoints and not resume and not overwrite:
         raise ConfigError(
-            f'{work_dir} contains {len(checkpoints)} checkpoints of {_owner(before, name, differences)}. Continue it '
+            f'{folder} contains {len(checkpoints)} checkpoints of {_owner(before, name, differences)}. Continue it '
             'with --resume, choose another --work-dir, or put its checkpoints aside with --overwrite'
         )
-    if checkpoints and overwrite and not resume:
-        aside = next(folder for number in itertools.count(1) if not (folder := work_dir / f'earlier_{number}').exists())
-        aside.mkdir()
-        for path in checkpoints:
-            path.rename(aside / path.name)
+    aside = [] if resume else checkpoints
+    if load_from and Path(load_from).resolve() in (path.resolve() for path in aside):
+        raise ConfigError(f'load_from={load_from} is one of the checkpoints that --overwrite puts aside: move it away')
+    if resume and resume != 'auto' and load_from:
+        # what comes after the checkpoint would otherwise be continued the next time
+        newest_first = [path.resolve() for path in run_checkpoints(folder).usable]
+        chosen = Path(load_from).resolve()
+        aside = newest_first[: newest_first.index(chosen)] if chosen in newest_first else []
     text = json.dumps(dict(config=name, settings=content), indent=1)
-    write_atomically(record, lambda temporary: Path(temporary).write_text(text + '\n', encoding='utf-8'))
-    return differences
+    return OwnerHook(Path(work_dir, _OWNER), text, aside, differences if resume else [])
 
 
 def record_test(log_dir: str | Path, name: str, cfg: Config, checkpoint: str | None) -> None:

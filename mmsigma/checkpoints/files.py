@@ -18,6 +18,10 @@ class CheckpointError(RuntimeError):
     """A checkpoint that cannot be used; the message says which one, why, and what to do."""
 
 
+class DamagedError(CheckpointError):
+    """A file whose content is not, or no longer, that of a checkpoint."""
+
+
 def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
     """Read a checkpoint to the CPU, such that files of unknown origin cannot execute code.
 
@@ -34,9 +38,12 @@ def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
 
     Raises:
         FileNotFoundError: If there is no such file; the message lists those beside it.
-        CheckpointError: If the file is damaged, or contains objects that only a trusted load may create.
+        DamagedError: If the file is damaged.
+        CheckpointError: If it contains objects that only a trusted load may create.
     """
     path = Path(path).expanduser()
+    if path.is_dir():
+        raise FileNotFoundError(f'{path} is a folder, not a checkpoint file')
     if not path.is_file():
         raise FileNotFoundError(f'no checkpoint at {path}{_files_beside(path)}')
     try:
@@ -47,28 +54,28 @@ def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
     except UnpicklingError as error:
         unsafe = _UNSAFE.search(str(error))
         if trust or unsafe is None:
-            raise CheckpointError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
+            raise DamagedError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
         raise CheckpointError(
             f'{path} contains more than tensors and plain containers ({unsafe[1]}), and loading it could execute code. '
             f'If you trust its origin, convert it once: python tools/model_converters/convert_sigma.py {path} OUT.pth '
             '--trust'
         ) from error
     except (RuntimeError, EOFError, ValueError, OSError, LookupError, AttributeError, TypeError) as error:
-        raise CheckpointError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
+        raise DamagedError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
     except (SafetensorError, zipfile.BadZipFile, MemoryError) as error:
-        raise CheckpointError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
+        raise DamagedError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
 
 
 def check_file(path: str | Path) -> None:
     """Check the container and the checksums of a file of ``torch.save`` without loading it.
 
     Raises:
-        CheckpointError: If it is damaged.
+        DamagedError: If it is damaged.
     """
     try:
         _check_container(Path(path))
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
+        raise DamagedError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
 
 
 def sha256_of(path: str | Path | None) -> str:
@@ -83,12 +90,12 @@ def peek(path: str | Path) -> Any:
     """Read a file of ``torch.save`` without its tensors' values, which are only mapped into memory.
 
     Raises:
-        CheckpointError: If even that fails; checksums are not verified.
+        DamagedError: If even that fails; checksums are not verified.
     """
     try:
         return torch.load(path, map_location='cpu', weights_only=True, mmap=True)
     except Exception as error:  # whatever a damaged file may cause
-        raise CheckpointError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
+        raise DamagedError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
 
 
 def _check_container(path: Path) -> None:
@@ -118,7 +125,8 @@ def _files_beside(path: Path) -> str:
     """Describe which checkpoints a folder contains instead of the one that was named."""
     if not path.parent.is_dir():
         return f': there is no folder {path.parent}'
-    found = [other for suffix in ('*.pth', '*.pt', '*.safetensors') for other in path.parent.glob(suffix)]
+    suffixes = ('*.pth', '*.pt', '*.safetensors')
+    found = [other for suffix in suffixes for other in path.parent.glob(suffix) if other.is_file()]
     names = [other.name for other in sorted(found, key=lambda other: other.stat().st_mtime, reverse=True)]
     if not names:
         return f': {path.parent} contains no checkpoints'

@@ -20,6 +20,10 @@ _INNER_WRAPPERS = re.compile(rf'(?<=\.){_WRAPPER}\.')
 _HOLDERS = ('model.', 'net.', 'network.')  # attributes of training classes, such as Lightning's, that hold the model
 
 
+class NonFiniteError(CheckpointError):
+    """A checkpoint with NaN or infinite values, from a run that had diverged."""
+
+
 def load_weights(
     path: str | Path, keys: Sequence[str] = ('state_dict', 'model', 'module', 'teacher'), *, trust: bool = False
 ) -> dict[str, Tensor]:
@@ -85,7 +89,8 @@ def check_values(state: dict[str, Tensor], own: dict[str, Tensor], origin: str |
         origin: Origin of the parameters, for messages.
 
     Raises:
-        CheckpointError: If values are NaN or infinite, complex, or integers where the model has fractions.
+        NonFiniteError: If values are NaN or infinite.
+        CheckpointError: If they are complex, or integers where the model has fractions.
     """
     numbers = {name: value for name, value in state.items() if name in own and own[name].is_floating_point()}
     if wrong := [f'{name}: {value.dtype}' for name, value in numbers.items() if not value.is_floating_point()]:
@@ -94,10 +99,30 @@ def check_values(state: dict[str, Tensor], own: dict[str, Tensor], origin: str |
             f'complex models have: {"; ".join(wrong[:5])}'
         )
     if bad := [name for name, value in numbers.items() if not value.to(torch.float32).isfinite().all()]:
-        raise CheckpointError(
+        raise NonFiniteError(
             f'{origin} contains NaN or infinite values in {len(bad)} of {len(numbers)} parameters, for example '
             f'{bad[0]}: the run that wrote it had diverged, so use an earlier checkpoint'
         )
+
+
+def check_optimizer(state: dict[str, Any], origin: str | Path) -> None:
+    """Check that the state of an optimiser, or of several by name, is finite.
+
+    Raises:
+        NonFiniteError: If it contains NaN or infinite values.
+    """
+    todo: list[Any] = [state]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, Tensor):
+            if node.is_floating_point() and not node.isfinite().all():
+                raise NonFiniteError(
+                    f"{origin} contains NaN or infinite values in the optimiser's state: use an earlier checkpoint"
+                )
+        elif isinstance(node, dict):
+            todo += node.values()
+        elif isinstance(node, list | tuple):
+            todo += node
 
 
 def load_state_strictly(
@@ -192,7 +217,10 @@ def _check_backbone(
     optional = (f'{root}norm.', 'backbone.skip', f'{root}fc.')
     missing = [name for name in needed if name not in state and not (optional_norm and name.startswith(optional))]
     if missing:
-        raise CheckpointError(f'{origin} lacks {len(missing)} parameters of the backbone: {missing[:5]}')
+        theirs = sorted(name for name in state if name not in needed)[:5]
+        raise CheckpointError(
+            f'{origin} lacks {len(missing)} parameters of the backbone: {missing[:5]}; it has others: {theirs}'
+        )
     others = _parameters_of_another(needed, state, root, optional)
     if needed and others:
         raise CheckpointError(

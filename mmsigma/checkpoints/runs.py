@@ -28,6 +28,20 @@ class RunCheckpoints:
     others: Sequence[str]
 
 
+def checkpoint_folder(work_dir: str | Path, out_dir: str | Path | None) -> Path:
+    """Return the folder of a run's checkpoints, as mmengine's ``CheckpointHook`` chooses it.
+
+    Args:
+        work_dir: Folder of the run.
+        out_dir: Argument of the hook: a folder for several runs, in which each gets one with the name of its work dir.
+    """
+    work_dir = Path(work_dir)
+    if not out_dir or Path(out_dir) == work_dir:
+        return work_dir
+    out_dir = Path(out_dir)
+    return out_dir if out_dir.name == work_dir.name else out_dir / work_dir.name  # the hook has appended it already
+
+
 def run_checkpoints(folder: str | Path) -> RunCheckpoints:
     """List the checkpoints of a run without reading their tensors; checksums are left to the loading.
 
@@ -72,10 +86,10 @@ def check_full_run(content: Any, path: str | Path) -> None:
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
                 raise CheckpointError(f'{path} cannot be continued: its {key} is {value!r}, not a count')
         return
-    raise CheckpointError(
-        f'{path} is not a checkpoint of a whole run, but {_kind(content)}. To start a new run from its weights, set '
-        f'load_from instead: --cfg-options load_from={path}'
-    )
+    advice = ''
+    if isinstance(content, dict) and content:
+        advice = f'. To start a new run from its weights, set load_from instead: --cfg-options load_from={path}'
+    raise CheckpointError(f'{path} is not a checkpoint of a whole run, but {_kind(content)}{advice}')
 
 
 def check_progress(content: dict[str, Any], path: str | Path, *, max_epochs: int, num_samples: int) -> None:

@@ -19,9 +19,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmsigma import compat
-from mmsigma.checkpoints.files import CheckpointError, check_file, load_checkpoint_file
-from mmsigma.checkpoints.io import find_weights, load_into_model, load_state_strictly
-from mmsigma.checkpoints.runs import check_full_run, check_progress, run_checkpoints
+from mmsigma.checkpoints.files import DamagedError, check_file, load_checkpoint_file
+from mmsigma.checkpoints.io import NonFiniteError, check_optimizer, find_weights, load_into_model, load_state_strictly
+from mmsigma.checkpoints.runs import check_full_run, check_progress, checkpoint_folder, run_checkpoints
 from mmsigma.datasets.run_checks import check_labels, check_masks
 from mmsigma.engine.hooks.interruption import init_worker
 from mmsigma.engine.hooks.progress import ProgressHook
@@ -168,11 +168,10 @@ class VideoRunner(Runner):
         for path in found.usable:
             try:
                 check_file(path)
-            except CheckpointError as error:
+                self.resume(str(path))
+                return
+            except (DamagedError, NonFiniteError) as error:  # which come before anything of the run has changed
                 self.logger.warning(f'{error}: falling back to the checkpoint before')
-                continue
-            self.resume(str(path))
-            return
         if not self._may_start_anew:
             others = '; '.join([*found.damaged, *found.others])
             raise FileNotFoundError(
@@ -186,13 +185,8 @@ class VideoRunner(Runner):
     @property
     def checkpoint_folder(self) -> Path:
         """The folder of this run's checkpoints: the work dir, unless the hook that saves them has another."""
-        work_dir = Path(self.work_dir)
-        for hook in self.hooks:
-            if isinstance(hook, CheckpointHook) and hook.out_dir:
-                # the hook appends the name of the work dir when training begins
-                out_dir = Path(hook.out_dir)
-                return out_dir if out_dir == work_dir or out_dir.name == work_dir.name else out_dir / work_dir.name
-        return work_dir
+        folders = [hook.out_dir for hook in self.hooks if isinstance(hook, CheckpointHook)]
+        return checkpoint_folder(self.work_dir, folders[0] if folders else None)
 
     def _check_data(self, *, training: bool) -> None:
         """Check labels and masks of the datasets of a run before it starts.
@@ -248,6 +242,7 @@ class VideoRunner(Runner):
         model: Any = getattr(self.model, 'module', self.model)
         if self._resume:
             check_full_run(checkpoint, filename)
+            check_optimizer(checkpoint['optimizer'], filename)
             if isinstance(self.train_loop, EpochBasedTrainLoop):
                 loader = self.train_loop.dataloader
                 num_samples = max(len(loader.dataset), len(loader.sampler) * self.world_size)

@@ -20,6 +20,7 @@ class TestResult:
         path: File of the scores.
         config: Name of the config, such as ``severe/vitb_gym99``; empty if it is not known.
         checkpoint: Checkpoint that was tested.
+        sha256: Checksum of its content.
         dataset: Settings of the dataset by dotted key.
     """
 
@@ -29,6 +30,7 @@ class TestResult:
     path: Path
     config: str = ''
     checkpoint: str = ''
+    sha256: str = ''
     dataset: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -45,8 +47,8 @@ def newest_test(run: str | Path, *names: str) -> TestResult:
         *names: Scores of which it must have one; without them, any test counts.
 
     Raises:
-        ValueError: If there is none, or if the folder contains tests of several configs or datasets, of which the
-            newest may not be the one that is meant.
+        ValueError: If there is none, or if the folder contains tests of several configs, checkpoints or datasets, of
+            which the newest may not be the one that is meant.
     """
     found = [_read(path) for path in Path(run).glob('*/*.json') if path.stem == path.parent.name]
     results = [result for result in found if (result.scores.keys() & set(names) if names else result.scores)]
@@ -54,10 +56,12 @@ def newest_test(run: str | Path, *names: str) -> TestResult:
     if not results:
         wanted = ' or '.join(map(repr, names)) or 'score'
         raise ValueError(f'no {wanted} in {run}: has it been tested with tools/test.py --work-dir {run}?')
-    kinds = {(result.config, result.dataset): result for result in results}
+    kinds = {(result.config, result.dataset, result.sha256): result for result in results}
     if len(kinds) > 1:
         sources = '; '.join(result.source for result in kinds.values())
-        raise ValueError(f'{run} contains tests of several configs or datasets: {sources}. Name the file that is meant')
+        raise ValueError(
+            f'{run} contains tests of several configs, checkpoints or datasets: {sources}. Name the file that is meant'
+        )
     return results[-1]
 
 
@@ -77,5 +81,6 @@ def _read(path: Path) -> TestResult:
         path,
         str(made.get('config', '')),
         str(made.get('checkpoint', '')),
+        str(made.get('sha256', '')),
         tuple(sorted((str(key), str(value)) for key, value in dict(made.get('dataset', {})).items())),
     )

@@ -131,7 +131,7 @@ def check_option(key: str, cfg: Any, *, is_variable: bool) -> None:
             'what depends on it has already been computed. Set the dotted keys of what depends on it instead'
         )
     known = cfg.keys() | _known_top_level()
-    if root not in known:
+    if not dot and root not in known:  # misspelt roots of dotted keys are found with all other errors of the config
         near = difflib.get_close_matches(root, sorted(known), cutoff=0.5)
         hint = f'did you mean {" or ".join(map(repr, near))}?' if near else 'use dotted keys for entries of dicts'
         raise ConfigError(f'{root!r} is neither a variable of the config nor a setting of the Runner ({hint})')

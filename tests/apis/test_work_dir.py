@@ -4,10 +4,22 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 
-from mmsigma.apis.work_dir import claim, config_name, default_work_dir, folder_name, rank_of, record_test, test_folder
+from mmsigma.apis.work_dir import (
+    OwnerHook,
+    claim,
+    config_name,
+    default_work_dir,
+    folder_name,
+    rank_of,
+    record_test,
+    test_folder,
+)
+from mmsigma.checkpoints.runs import run_checkpoints
 from mmsigma.utils.preflight import ConfigError
+from tests.engine.fakes import FakeRunner
 
 ROOT = Path(__file__).parents[2]
 test_folder.__test__ = False  # not a test of its own
@@ -30,10 +42,12 @@ def test_default_folders_are_different_for_all_configs() -> None:
 def test_tests_with_other_options_have_other_folders() -> None:
     config = ROOT / 'configs/vos/colour.py'
     base = Path('work_dirs/vos/colour')
-    assert test_folder(config, {'data_root': 'a', 'num_workers': 3, 'batch_size': 1, 'weights': '/x/y.pth'}) == base
-    years = [test_folder(config, {'dataset': name, 'data_root': 'a'}) for name in ('davis2016', 'davis2017')]
+    assert test_folder(config, {'num_workers': 3, 'batch_size': 1}) == base
+    years = [test_folder(config, {'dataset': name, 'num_workers': 2}) for name in ('davis2016', 'davis2017')]
     assert years == [base / 'dataset=davis2016', base / 'dataset=davis2017']
     assert test_folder(config, {'b': 2, 'a': 1}) == test_folder(config, {'a': 1, 'b': 2}) == base / 'a=1,b=2'
+    paths = [test_folder(config, {key: f'/x/{name}'}) for key in ('data_root', 'ann_file') for name in ('a b', 'a_b')]
+    assert len(set(paths)) == 4 and all(path.parent == base for path in paths)
 
 
 def test_names_of_folders() -> None:
@@ -42,8 +56,15 @@ def test_names_of_folders() -> None:
     assert odd[0] != odd[1] and all('/' not in name and name.startswith('a=.._x_y-') for name in odd)
 
 
+def take(hook: OwnerHook) -> list[str]:
+    """What is said when the training begins."""
+    runner = FakeRunner()
+    hook.before_train(runner)
+    return runner.warnings
+
+
 def test_a_folder_with_checkpoints_is_taken_on_request_alone(tmp_path: Path) -> None:
-    assert claim(tmp_path, 'a/b', settings()) == claim(tmp_path, 'c/d', settings()) == []  # nothing is lost
+    assert take(claim(tmp_path, 'a/b', settings())) == take(claim(tmp_path, 'c/d', settings())) == []
     (tmp_path / 'epoch_1.pth').write_bytes(b'1')
     with pytest.raises(ConfigError, match=r'1 checkpoints of an earlier run of c/d\. Continue it with --resume'):
         claim(tmp_path, 'c/d', settings(work_dir='z', load_from=None))
@@ -52,18 +73,53 @@ def test_a_folder_with_checkpoints_is_taken_on_request_alone(tmp_path: Path) -> 
         claim(tmp_path, 'e/f', other)
     message = 'of a run of c/d, which differs in model.depth.1 (2 there, 3 here), more (absent there, 1 here)'
     assert message in str(error.value) and (tmp_path / 'epoch_1.pth').is_file()
-    assert claim(tmp_path, 'e/f', other, resume=True) == [
-        'model.depth.1 (2 there, 3 here)', 'more (absent there, 1 here)'
-    ]  # fmt: skip
-    assert (tmp_path / 'epoch_1.pth').is_file() and json.loads((tmp_path / 'run.json').read_text())['config'] == 'e/f'
-    claim(tmp_path, 'e/f', other, overwrite=True)
-    assert not (tmp_path / 'epoch_1.pth').exists() and (tmp_path / 'earlier_1' / 'epoch_1.pth').read_bytes() == b'1'
 
 
-def test_checkpoints_of_unknown_origin_are_kept(tmp_path: Path) -> None:
-    (tmp_path / 'mine.pth').write_bytes(b'1')
-    with pytest.raises(ConfigError, match='1 checkpoints of an unknown run'):
-        claim(tmp_path, 'a/b', settings())
+def test_differences_of_a_continued_run_are_said(tmp_path: Path) -> None:
+    take(claim(tmp_path, 'a/b', settings()))
+    changed = settings(optim_wrapper=dict(optimizer=dict(lr=1)), resume=True, load_from=None)
+    (said,) = take(claim(tmp_path, 'a/b', changed))
+    assert 'optim_wrapper.optimizer.lr (absent there, 1 here). Those of the optimiser and the schedule are over' in said
+    assert take(claim(tmp_path, 'a/b', changed)) == []
+
+
+def test_nothing_changes_before_the_training_begins(tmp_path: Path) -> None:
+    take(claim(tmp_path, 'a/b', settings()))
+    (tmp_path / 'epoch_1.pth').write_bytes(b'1')
+    hook = claim(tmp_path, 'e/f', settings(more=1), overwrite=True)
+    assert (tmp_path / 'epoch_1.pth').is_file() and json.loads((tmp_path / 'run.json').read_text())['config'] == 'a/b'
+    (said,) = take(hook)
+    assert 'put aside' in said and not (tmp_path / 'epoch_1.pth').exists()
+    assert (tmp_path / 'earlier_1' / 'epoch_1.pth').read_bytes() == b'1'
+    assert json.loads((tmp_path / 'run.json').read_text())['config'] == 'e/f'
+    (tmp_path / 'epoch_1.pth').write_bytes(b'2')
+    take(claim(tmp_path, 'e/f', settings(more=1), overwrite=True))
+    assert (tmp_path / 'earlier_2' / 'epoch_1.pth').read_bytes() == b'2'
+    inside = tmp_path / 'epoch_2.pth'
+    inside.write_bytes(b'3')
+    with pytest.raises(
+        ConfigError, match='load_from=.*epoch_2.pth is one of the checkpoints that --overwrite puts asi'
+    ):
+        claim(tmp_path, 'e/f', settings(load_from=str(inside)), overwrite=True)
+
+
+def test_checkpoints_in_a_folder_of_their_own_count(tmp_path: Path) -> None:
+    (tmp_path / 'all' / 'run').mkdir(parents=True)
+    (tmp_path / 'all' / 'run' / 'epoch_1.pth').write_bytes(b'1')
+    hooks = dict(checkpoint=dict(type='CheckpointHook', out_dir=str(tmp_path / 'all')))
+    with pytest.raises(ConfigError, match='all/run contains 1 checkpoints of an unknown run'):
+        claim(tmp_path / 'run', 'a/b', settings(default_hooks=hooks))
+
+
+def test_going_back_on_purpose_is_not_undone_by_the_next_resuming(tmp_path: Path) -> None:
+    for number in (6, 7, 8):
+        content = dict(meta=dict(iter=number, epoch=0), state_dict={}, optimizer={}, message_hub={})
+        torch.save(content, tmp_path / f'iter_{number}.pth')
+    back = settings(resume=True, load_from=str(tmp_path / 'iter_6.pth'))
+    (said,) = take(claim(tmp_path, 'a/b', back))
+    assert '2 later or earlier checkpoints have been put aside' in said
+    assert [path.name for path in run_checkpoints(tmp_path).usable] == ['iter_6.pth']
+    assert sorted(path.name for path in (tmp_path / 'earlier_1').iterdir()) == ['iter_7.pth', 'iter_8.pth']
 
 
 def test_what_was_tested_is_written_beside_the_scores(tmp_path: Path) -> None:

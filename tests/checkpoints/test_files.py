@@ -82,6 +82,14 @@ def test_what_trust_is_for_is_named(tmp_path: Path) -> None:
         load_checkpoint_file(tmp_path / 'a.pth')
 
 
+def test_folder_with_the_name_of_a_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / 'a.pth').mkdir()
+    with pytest.raises(FileNotFoundError, match=r'a\.pth is a folder, not a checkpoint file'):
+        load_checkpoint_file(tmp_path / 'a.pth')
+    with pytest.raises(FileNotFoundError, match='contains no checkpoints'):
+        load_checkpoint_file(tmp_path / 'b.pth')
+
+
 def test_files_beside_a_missing_one(saved: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r'no checkpoint at .*b\.pth: .* contains a\.pth$'):
         load_checkpoint_file(saved.with_name('b.pth'))

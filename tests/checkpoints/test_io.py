@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from mmsigma.checkpoints.files import CheckpointError, load_checkpoint_file
-from mmsigma.checkpoints.io import load_into_model, load_state_strictly, load_weights
+from mmsigma.checkpoints.io import NonFiniteError, check_optimizer, load_into_model, load_state_strictly, load_weights
 
 WEIGHTS = {'weight': torch.arange(6.0).view(2, 3), 'bias': torch.ones(2)}
 
@@ -185,3 +185,60 @@ class TestLoadingIntoAModel:
 def build(depth: int) -> nn.Module:
     blocks = nn.ModuleList([nn.Linear(2, 2) for _ in range(depth)])
     return nn.ModuleDict(dict(backbone=nn.ModuleDict(dict(blocks=blocks)), head=nn.Linear(2, 3)))
+
+
+class TestValues:
+    @pytest.mark.parametrize('bad', [float('nan'), float('inf'), 1e300])
+    def test_values_that_are_not_finite(self, bad: float) -> None:
+        state = {**WEIGHTS, 'weight': torch.full((2, 3), bad, dtype=torch.float64)}
+        layer = nn.Linear(3, 2)
+        before = layer.weight.clone()
+        with pytest.raises(NonFiniteError, match=r'x\.pth contains NaN or infinite values in 1 of 2 .* weight: the'):
+            load_state_strictly(layer, state, origin='x.pth')
+        assert torch.equal(layer.weight, before)
+
+    @pytest.mark.parametrize('dtype', [torch.int8, torch.int64, torch.complex64, torch.bool])
+    def test_other_types_of_numbers(self, dtype: torch.dtype) -> None:
+        with pytest.raises(CheckpointError, match=f'1 parameters of another type .*weight: {dtype}'):
+            load_state_strictly(nn.Linear(3, 2), {**WEIGHTS, 'weight': WEIGHTS['weight'].to(dtype)}, origin='x.pth')
+
+    @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float64])
+    def test_other_precisions_are_fine(self, dtype: torch.dtype) -> None:
+        layer = nn.Linear(3, 2)
+        load_state_strictly(layer, {name: value.to(dtype) for name, value in WEIGHTS.items()}, origin='x.pth')
+        assert torch.equal(layer.weight, WEIGHTS['weight']) and layer.weight.dtype == torch.float32
+
+    def test_counters_stay_integers(self) -> None:
+        norm = nn.BatchNorm1d(2)
+        load_state_strictly(norm, nn.BatchNorm1d(2).state_dict(), origin='x.pth')
+
+    def test_state_of_optimisers(self) -> None:
+        state = dict(state={0: dict(step=torch.tensor(1.0), exp_avg=torch.ones(2))}, param_groups=[dict(lr=0.1)])
+        check_optimizer(state, 'x.pth')
+        state['state'][0]['exp_avg'][1] = torch.nan
+        for given in (state, dict(generator=state)):
+            with pytest.raises(
+                NonFiniteError, match=r"x\.pth contains NaN or infinite values in the optimiser's state"
+            ):
+                check_optimizer(given, 'x.pth')
+
+
+@pytest.mark.parametrize(
+    'prefix',
+    ['model.', 'net.', 'network.', '_forward_module.', '_fsdp_wrapped_module.', 'module.module.', 'module.model.',
+     '_forward_module.model._orig_mod.', 'model._checkpoint_wrapped_module.'],
+)  # fmt: skip
+def test_prefixes_of_training_classes_are_taken_off(tmp_path: Path, prefix: str) -> None:
+    state = {f'{prefix}{name}': value for name, value in WEIGHTS.items()}
+    torch.testing.assert_close(load_weights(save({'state_dict': state}, tmp_path / 'a.pth')), WEIGHTS)
+
+
+def test_wrappers_inside_names_are_taken_off(tmp_path: Path) -> None:
+    state = {'backbone._fsdp_wrapped_module.blocks.0._checkpoint_wrapped_module.w': torch.ones(1)}
+    assert list(load_weights(save(state, tmp_path / 'a.pth'))) == ['backbone.blocks.0.w']
+
+
+def test_parameters_that_are_there_twice(tmp_path: Path) -> None:
+    state = {'module.weight': torch.ones(1), 'weight': torch.zeros(1)}
+    with pytest.raises(CheckpointError, match='parameters twice, with and without the prefix of a wrapper'):
+        load_weights(save(state, tmp_path / 'a.pth'))

@@ -145,6 +145,22 @@ def test_damaged_last_checkpoint_falls_back_loudly(demo_set, uninterrupted, kill
         assert torch.equal(value, weights(tmp_path, 'iter_8.pth')[name]), name
 
 
+@pytest.mark.parametrize('part', ['state_dict', 'optimizer'])
+def test_diverged_last_checkpoint_falls_back_loudly(demo_set, uninterrupted, killed, tmp_path, capsys, part):
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    content = torch.load(tmp_path / 'iter_6.pth', weights_only=True)
+    tensors = content[part] if part == 'state_dict' else content[part]['state'][0]
+    next(value for value in tensors.values() if value.ndim)[:] = torch.nan
+    torch.save(content, tmp_path / 'iter_6.pth')
+    resumed = saving_often(demo_set, tmp_path, workers=0)
+    resumed.resume = True
+    build_runner(resumed).train()
+    output = capsys.readouterr()
+    assert 'resumed at step 4' in output.out and 'iter_6.pth contains NaN' in output.out + output.err
+    for name, value in uninterrupted['state_dict'].items():
+        assert torch.equal(value, weights(tmp_path, 'iter_8.pth')[name]), name
+
+
 def test_other_samplers_cannot_be_resumed(tiny_config):
     tiny_config.train_dataloader.sampler.type = 'DefaultSampler'
     with pytest.raises(ValueError, match=r"sampler is DefaultSampler.*set type='SeededSampler'"):

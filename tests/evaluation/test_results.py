@@ -31,12 +31,14 @@ def test_newest_with_its_source(tmp_path: Path) -> None:
         newest_test(tmp_path, 'top5')
 
 
-@pytest.mark.parametrize('change', [dict(config='linear/b'), dict(dataset={'year': '2016'})])
+@pytest.mark.parametrize('change', [dict(config='linear/b'), dict(dataset={'year': '2016'}), dict(sha256='1f')])
 def test_tests_of_several_configs_or_datasets_are_not_chosen_from(tmp_path: Path, change: dict) -> None:
     record = dict(config='finetune/b', checkpoint='x.pth', dataset={'year': '2017'})
     write_test(tmp_path, 1, {'top1': 70.9}, **record)
     write_test(tmp_path, 2, {'top1': 20.8}, **{**record, **change})
-    with pytest.raises(ValueError, match=r'several configs or datasets: finetune/b, x\.pth: .*Name the file'):
+    with pytest.raises(
+        ValueError, match=r'several configs, checkpoints or datasets: finetune/b, x\.pth: .*Name the file'
+    ):
         newest_test(tmp_path)
 
 

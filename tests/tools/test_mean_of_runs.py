@@ -34,3 +34,18 @@ def test_what_is_refused(run: str, message: str, run_tool: Callable, tmp_path: P
     write_test(tmp_path / 'b', 1, svm=1.0)
     refused = run_tool(TOOL, tmp_path / 'a', tmp_path / run)
     assert refused.status == 1 and message in refused.errors
+
+
+def test_runs_that_cannot_be_averaged(run_tool: Callable, tmp_path: Path) -> None:
+    for name, config, score in (('a', 'x/y', 50.0), ('b', 'x/z', 60.0), ('c', 'x/y', float('nan')), ('d', 'x/y', 70.0)):
+        write_test(tmp_path / name, 1, kendall_tau=score)
+        record = dict(config=config, checkpoint='w.pth', dataset={'ann_file': name})
+        (tmp_path / name / '20260101_000000' / 'test.json').write_text(json.dumps(record))
+    for others, message in (
+        ('b', 'the runs are of different configs'),
+        ('a', 'a run is given twice'),
+        ('c', 'has no value of alignment/kendall_tau'),
+    ):
+        refused = run_tool(TOOL, tmp_path / 'a', tmp_path / others)
+        assert refused.status == 1 and message in refused.errors
+    assert 'the datasets of the runs differ in ann_file' in run_tool(TOOL, tmp_path / 'a', tmp_path / 'd').output

@@ -112,3 +112,23 @@ def test_a_run_without_test_is_named(run_tool, tmp_path):
     assert result.status == 1 and "no 'multi_label/mAP'" in result.errors and 'tools/test.py' in result.errors
     (tmp_path / 'list.json').write_text('[1]')
     assert 'is not a mapping' in run_tool(TOOL, '--results', tmp_path / 'list.json').errors
+
+
+def test_a_run_of_another_setting_is_refused(run_tool, tmp_path):
+    write_test(tmp_path / 'a', '20240101_000000', **{'acc/top1': 50.0})
+    record = dict(config='severe/vitb_gym99', checkpoint='x.pth', sha256='0', dataset={})
+    (tmp_path / 'a' / '20240101_000000' / 'test.json').write_text(json.dumps(record))
+    refused = run_tool(TOOL, f'ucf1k={tmp_path / "a"}')
+    assert refused.status == 1 and 'is the result of another setting, gym99: severe/vitb_gym99, x.pth' in refused.errors
+    assert cells(run_tool(TOOL, f'gym99={tmp_path / "a"}').output, 'this model')[2] == '50.0'
+    (tmp_path / 'b').symlink_to(tmp_path / 'a')
+    assert 'is given twice' in run_tool(TOOL, f'gym99={tmp_path / "a"}', f'gym1k={tmp_path / "b"}').errors
+
+
+def test_tests_of_two_checkpoints_are_not_chosen_from(run_tool, tmp_path):
+    for number, score in ((1, 70.9), (2, 20.8)):
+        write_test(tmp_path, f'2024010{number}_000000', **{'acc/top1': score})
+        record = dict(config='severe/vitb_gym99', checkpoint=f'{number}.pth', sha256=str(number), dataset={})
+        (tmp_path / f'2024010{number}_000000' / 'test.json').write_text(json.dumps(record))
+    refused = run_tool(TOOL, f'gym99={tmp_path}')
+    assert refused.status == 1 and '1.pth' in refused.errors and '2.pth' in refused.errors

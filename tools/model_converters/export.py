@@ -13,7 +13,9 @@ Official, mmaction2 and Hugging Face files can be exported as well.
 import argparse
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
+
+from mmsigma.utils.options import OptionAction
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--config', required=True, help='config file of the model, or package::path')
     parser.add_argument('--classes', type=Path, help='file with one class name per line, copied to classes.txt')
     parser.add_argument('--trust', action='store_true', help='allow the checkpoint to execute code while it is loaded')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='key=value pairs')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, help='key=value pairs')
     return parser.parse_args()
 
 

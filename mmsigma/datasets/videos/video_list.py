@@ -84,8 +84,11 @@ def read_entries(path: str | Path, folder: str | Path | None = None, *, multi_cl
         entries = _Lines(path, lines, None if folder is None else Path(folder), multi_class).entries()
     if not entries:
         raise ValueError(f'the video list {path} has a header but no video')
-    _check_repeated(entries)
+    _check_repeated(entries, folder)
     return entries
+
+
+_SEGMENT_COLUMNS = {'start', 'end', 'start_time', 'end_time', 'time_start', 'time_end', 'start_frame', 'end_frame'}
 
 
 def _csv_delimiter(first_line: str) -> str | None:
@@ -99,6 +102,10 @@ def _csv_delimiter(first_line: str) -> str | None:
 def _csv_entries(path: Path, delimiter: str, multi_class: bool) -> Iterator[ListedVideo]:
     titles, rows = read_csv(path, delimiter)
     video_title, label_title = (_only_title(path, titles, known) for known in (_PATH_COLUMNS, _LABEL_COLUMNS))
+    if cut := [title for title in titles if title.lower() in _SEGMENT_COLUMNS]:
+        raise ValueError(
+            f'{path}: the columns {cut} are of segments of videos, which this list cannot have: cut the videos'
+        )
     assert video_title  # otherwise the first line were no header
     for place, cells in rows:
         if not (video := cells[video_title]):
@@ -124,11 +131,11 @@ def _label(text: str, place: str) -> int:
     return label
 
 
-def _check_repeated(entries: Sequence[ListedVideo]) -> None:
+def _check_repeated(entries: Sequence[ListedVideo], folder: str | Path | None) -> None:
     """Check that no path has different labels."""
     first: dict[str, ListedVideo] = {}
     for entry in entries:
-        known = first.setdefault(os.path.normpath(entry.path), entry)
+        known = first.setdefault(os.path.abspath(os.path.join(folder or '.', entry.path)), entry)
         if known.labels != entry.labels:
             one, other = (','.join(map(str, item.labels)) for item in (known, entry))
             raise ValueError(

@@ -163,3 +163,15 @@ def test_several_labels_in_csv(tmp_path: Path) -> None:
     assert [entry.labels for entry in read_entries(path, multi_class=True)] == [(1, 4), (2, 3)]
     with pytest.raises(ValueError, match="line 2: the label '1,4' is not an integer"):
         read_entries(path)
+
+
+def test_segments_are_refused(tmp_path: Path) -> None:
+    (tmp_path / 'list.csv').write_text('path,start,end,label\nv.mp4,0,3,1\nv.mp4,3,6,1\n')
+    with pytest.raises(ValueError, match=r"list\.csv: the columns \['start', 'end'\] are of segments"):
+        read_entries(tmp_path / 'list.csv')
+
+
+def test_same_file_by_relative_and_absolute_path(tmp_path: Path) -> None:
+    (tmp_path / 'list.txt').write_text(f'v.mp4 3\n{tmp_path}/v.mp4 4\n')
+    with pytest.raises(ValueError, match='has the label 4, but 3 in line 1'):
+        read_entries(tmp_path / 'list.txt', tmp_path)
