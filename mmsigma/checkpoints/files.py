@@ -66,18 +66,6 @@ def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
         raise DamagedError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
 
 
-def check_file(path: str | Path) -> None:
-    """Check the container and the checksums of a file of ``torch.save`` without loading it.
-
-    Raises:
-        DamagedError: If it is damaged.
-    """
-    try:
-        _check_container(Path(path))
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DamagedError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
-
-
 def sha256_of(path: str | Path | None) -> str:
     """Return the SHA-256 of a file's content, or the name itself if there is no such file, as with a model's name."""
     if path is None or not Path(path).is_file():

@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmsigma import compat
-from mmsigma.checkpoints.files import DamagedError, check_file, load_checkpoint_file
+from mmsigma.checkpoints.files import DamagedError, load_checkpoint_file
 from mmsigma.checkpoints.io import NonFiniteError, check_optimizer, find_weights, load_into_model, load_state_strictly
 from mmsigma.checkpoints.runs import check_full_run, check_progress, checkpoint_folder, run_checkpoints
 from mmsigma.datasets.run_checks import check_labels, check_masks
@@ -167,7 +167,6 @@ class VideoRunner(Runner):
             self.logger.warning(f'{reason}: it is not used')
         for path in found.usable:
             try:
-                check_file(path)
                 self.resume(str(path))
                 return
             except (DamagedError, NonFiniteError) as error:  # which come before anything of the run has changed

@@ -57,6 +57,14 @@ class TestKendall:
         assert torch.equal(nearest[0], torch.arange(5).repeat(9))
         assert torch.equal(nearest[1], torch.tensor([2, 3, 4, 0, 1]).repeat(9))
 
+    @pytest.mark.parametrize('metric', ['sqeuclidean', 'cosine'])
+    @pytest.mark.parametrize('scale', [1.0, 1e-3, 1e3])
+    def test_embeddings_that_are_all_the_same(self, metric: str, scale: float) -> None:
+        """Their distances are rounding alone, of which the least is anywhere."""
+        for width in (32, 128, 2048):
+            frame = scale * torch.nn.functional.normalize(torch.randn(width), dim=0)
+            assert tau_matrix([frame.repeat(length, 1) for length in (60, 71, 93)], 5, metric).isnan().all()
+
     def test_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         videos = [torch.randn(size, 4) for size in (9, 5, 12)]
         expected = tau_matrix(videos, 1)
