@@ -76,6 +76,10 @@ class _Server:
         """Return the rotation of the first frame."""
         return self.files[handle].rotation()
 
+    def is_mirrored(self, handle: int) -> bool:
+        """Return whether the first frame is mirrored."""
+        return self.files[handle].is_mirrored()
+
     def read(self, handle: int, numbers: list[int]) -> tuple[tuple[int, ...], int]:
         """Put frames into the shared memory; returns the shape of one and how many there are."""
         return self._share(self.files[handle].read(numbers))
@@ -286,6 +290,11 @@ class GuardedVideoFile:
         """Return the rotation of the first frame in degrees; see :meth:`VideoFile.rotation`."""
         self._reopened()
         return int(self._answer('rotation'))
+
+    def is_mirrored(self) -> bool:
+        """Return whether the first frame is mirrored; see :meth:`VideoFile.is_mirrored`."""
+        self._reopened()
+        return bool(self._answer('is_mirrored'))
 
     def read(self, numbers: Sequence[int]) -> list[Frame]:
         """Read frames by number; see :meth:`VideoFile.read`."""

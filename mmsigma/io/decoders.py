@@ -16,8 +16,9 @@ from mmsigma.io.pictures import list_pictures, read_picture
 from mmsigma.io.video_file import Frame, UnreadableVideoError
 
 VideoDecoder = Literal['auto', 'pyav', 'decord', 'torchcodec', 'frames']
-# codecs that the FFmpeg inside decord's wheel decodes
-_DECORD_CODECS = {'h264', 'hevc', 'mpeg4', 'vp8', 'vp9', 'mjpeg'}
+# Codecs whose frames decord finds again when it seeks, of those that the FFmpeg inside its wheel decodes: in HEVC and
+# MPEG-4 with B-frames it returns neighbours.
+_DECORD_CODECS = {'h264', 'vp8', 'vp9'}
 
 
 class VideoReader(Protocol):
@@ -93,7 +94,7 @@ class _PlainFileReader:
         self.path = path
         with GuardedVideoFile(path) as truth:
             self._length, self.fps = len(truth), truth.fps
-            if not truth.is_plain or not self._knows(truth.codec):
+            if not truth.is_plain or not self._knows(truth.codec) or truth.is_mirrored():
                 raise UnreadableVideoError(
                     path, f'{self.name} cannot be trusted with it ({truth.description}): set decoder=auto'
                 )
