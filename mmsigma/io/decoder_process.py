@@ -64,9 +64,8 @@ class _Server:
         return self._facts(self.files[handle])
 
     def _facts(self, file: VideoFile) -> dict[str, Any]:
-        return dict(
-            length=len(file), fps=file.fps, is_plain=file.is_plain, codec=file.codec, description=file.description
-        )
+        names = ('fps', 'is_plain', 'is_reordered', 'keys', 'codec', 'description')
+        return dict(length=len(file), **{name: getattr(file, name) for name in names})
 
     def times(self, handle: int) -> npt.NDArray[np.float64]:
         """Return the times of all frames."""
@@ -242,6 +241,7 @@ class GuardedVideoFile:
     def _set(self, facts: dict[str, Any]) -> None:
         self._length, self.fps, self.is_plain = facts['length'], facts['fps'], facts['is_plain']
         self.codec, self.description = facts['codec'], facts['description']
+        self.keys, self.is_reordered = facts['keys'], facts['is_reordered']
 
     def _answer(self, method: str, *arguments: Any) -> Any:
         companion = _own_companion()

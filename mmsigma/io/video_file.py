@@ -106,6 +106,16 @@ class VideoFile:
         return ', '.join([f'{self.codec} in {self._container.format.name}', *(k for k, v in unusual.items() if v)])
 
     @property
+    def keys(self) -> list[int]:
+        """Numbers of the frames from which decoding can start."""
+        return self._index.keys
+
+    @property
+    def is_reordered(self) -> bool:
+        """Whether frames are stored in another order than they are shown, as with B-frames."""
+        return self._index.is_reordered
+
+    @property
     def is_plain(self) -> bool:
         """Whether other decoders can be expected to number frames alike.
 

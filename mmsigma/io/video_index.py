@@ -22,6 +22,7 @@ class Index(NamedTuple):
         num_packets: Number of packets, with those that an edit list cuts off.
         starts_late: Whether the first packets may depend on others that are not there.
         has_open_groups: Whether frames before a key frame, in presentation order, may be decoded from it.
+        is_reordered: Whether frames are stored in another order than they are shown.
     """
 
     stamps: list[int]
@@ -32,6 +33,7 @@ class Index(NamedTuple):
     num_packets: int = 0
     starts_late: bool = False
     has_open_groups: bool = False
+    is_reordered: bool = False
 
 
 def lacks_times(container: Any) -> bool:
@@ -61,6 +63,7 @@ def index_of_packets(container: Any, stream: Any) -> Index:
         num_packets=len(packets),
         starts_late=starts_late,
         has_open_groups=_has_open_groups(packets),
+        is_reordered=shown != stamps,
     )
 
 
