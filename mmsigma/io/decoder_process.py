@@ -230,11 +230,12 @@ class GuardedVideoFile:
 
     def _open(self) -> None:
         companion = _own_companion()
-        if reason := companion.banned.get(str(self.path)):
+        place = os.path.abspath(self.path)  # the companion has a working directory of its own
+        if reason := companion.banned.get(place):
             raise UnreadableVideoError(self.path, reason)
         companion.handles += 1
         self._handle = companion.handles
-        facts = self._answer('open', str(self.path), self._num_threads)
+        facts = self._answer('open', place, self._num_threads)
         self._generation, self._process = companion.generation, companion
         self._set(facts)
 
@@ -248,7 +249,7 @@ class GuardedVideoFile:
         try:
             kind, value = companion.ask(method, self._handle, *arguments)
         except _Lost as error:
-            companion.banned[str(self.path)] = str(error)
+            companion.banned[os.path.abspath(self.path)] = str(error)
             raise UnreadableVideoError(self.path, str(error)) from None
         if kind == 'unreadable':
             raise UnreadableVideoError(self.path, value)

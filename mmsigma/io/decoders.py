@@ -112,9 +112,7 @@ class _PlainFileReader:
                 path, f'{self.name} sees {self._count()} frames, but there are {self._length}: set decoder=auto'
             )
         if not self._agrees():
-            raise UnreadableVideoError(
-                path, f'{self.name} seeks to other frames than those asked for: set decoder=auto'
-            )
+            raise UnreadableVideoError(path, f'{self.name} gives other frames than asked for: set decoder=auto')
 
     def __len__(self) -> int:
         return self._length

@@ -82,16 +82,13 @@ def _frame_reader(path: str, numbers: Sequence[int] | None) -> Sequence[np.ndarr
 def _clip(path: str, numbers: Sequence[int] | None) -> Sequence[np.ndarray]:
     from mmsigma.datasets.transforms import ReadClip
 
-    length = len(open_video(path)) if numbers is None else len(numbers)
-    clip = ReadClip(dict(type='SampleStridedClip', clip_len=length, frame_interval=1))
-    if numbers is not None:
-        clip.sampling = lambda results: {**results, 'frame_inds': np.array(numbers)}
-    results = clip(dict(filename=path))
-    return (
-        [results['imgs'][place] for place in np.argsort(results['frame_inds'], kind='stable')]
-        if numbers is None
-        else results['imgs']
-    )
+    clip = ReadClip(dict(type='SampleStridedClip', clip_len=1, frame_interval=1))
+    clip.sampling = lambda results: {
+        **results,
+        'frame_inds': np.arange(results['total_frames']) if numbers is None else np.array(numbers),
+    }
+    frames: list[np.ndarray] = clip(dict(filename=path))['imgs']
+    return frames
 
 
 READS: dict[str, Read] = {

@@ -200,6 +200,8 @@ def find_frame_folders(folder: str | Path) -> list[Path]:
 def find_videos(folder: str | Path) -> list[Path]:
     """Find all videos below a folder, sorted; links to folders are followed, but each folder is visited once.
 
+    Hidden files and folders, such as the ``._*`` and ``__MACOSX`` of macOS, are skipped.
+
     Raises:
         FileNotFoundError: If the folder does not exist.
         ValueError: If it contains no video.
@@ -214,6 +216,7 @@ def find_videos(folder: str | Path) -> list[Path]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
+    """Walk through a folder, but not through what is hidden in it."""
     seen = set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
@@ -221,5 +224,10 @@ def _files(folder: Path) -> Iterator[Path]:
             folders.clear()  # already visited, through a link
             continue
         seen.add(real)
-        folders.sort()
-        yield from (Path(parent, name) for name in names)
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        yield from (Path(parent, name) for name in names if not _is_hidden(name))
+
+
+def _is_hidden(name: str) -> bool:
+    """Return whether a name is of what systems put beside the data, such as the ``._*`` of macOS."""
+    return name.startswith('.') or name == '__MACOSX'
