@@ -237,3 +237,12 @@ class TestRandomness:
 
         expected = load(0)
         assert len(expected) == 10 and load(2) == expected and load(2, skip=4) == expected[4:]
+
+
+def test_hidden_files_are_no_data(tmp_path: Path) -> None:
+    for place in ('a', '.Trashes', '__MACOSX', 'a/.cache'):
+        (tmp_path / place).mkdir()
+        for name in ('clip.mp4', '._clip.mp4', '.DS_Store', '0.png', '._0.png'):
+            (tmp_path / place / name).write_bytes(b'x')
+    assert find_videos(tmp_path) == [tmp_path / 'a' / 'clip.mp4']
+    assert find_frame_folders(tmp_path) == [tmp_path / 'a']
