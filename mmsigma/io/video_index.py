@@ -36,6 +36,15 @@ class Index(NamedTuple):
     is_reordered: bool = False
 
 
+class _Packet(NamedTuple):
+    """What is kept of a packet, without its data."""
+
+    pts: int | None
+    dts: int | None
+    is_keyframe: bool
+    is_discard: bool
+
+
 def lacks_times(container: Any) -> bool:
     """Return whether a format has no times of presentation."""
     return bool(_WITHOUT_TIMES & set(container.format.name.split(',')))
@@ -43,7 +52,11 @@ def lacks_times(container: Any) -> bool:
 
 def index_of_packets(container: Any, stream: Any) -> Index:
     """List the frames that the packets announce, without decoding; none if times do not tell them apart."""
-    packets = [packet for packet in container.demux(stream) if packet.size]
+    packets = [
+        _Packet(packet.pts, packet.dts, bool(packet.is_keyframe), bool(packet.is_discard))
+        for packet in container.demux(stream)
+        if packet.size
+    ]
     shown = [packet.pts for packet in packets if packet.pts is not None and not packet.is_discard]
     keys = {packet.pts for packet in packets if packet.is_keyframe}
     order = [packet.dts for packet in packets if packet.dts is not None]
@@ -53,7 +66,8 @@ def index_of_packets(container: Any, stream: Any) -> Index:
     if not is_ordered or lacks_times(container):
         return Index([], [], is_counted=True, has_times=False, is_checked=False, num_packets=len(packets))
     first = packets[0]
-    starts_late = not first.is_keyframe or any(packet.pts is None or packet.pts < first.pts for packet in packets)
+    begin = stamps[0] if first.pts is None else first.pts
+    starts_late = not first.is_keyframe or any(packet.pts is None or packet.pts < begin for packet in packets)
     return Index(
         stamps,
         [number for number, stamp in enumerate(stamps) if stamp in keys],
@@ -67,7 +81,7 @@ def index_of_packets(container: Any, stream: Any) -> Index:
     )
 
 
-def _has_open_groups(packets: Iterable[Any]) -> bool:
+def _has_open_groups(packets: Iterable[_Packet]) -> bool:
     """Return whether a frame that is stored behind a key frame is shown before it."""
     key = None
     for packet in packets:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from mmsigma.datasets import SeededIndex, SeededSampler, VideoDataset
 from mmsigma.datasets.transforms import UnreadableVideoError
-from mmsigma.datasets.videos.video_dataset import find_videos
+from mmsigma.datasets.videos.video_dataset import find_frame_folders, find_videos
 from tests.datasets.clips import index_of
 
 PIPELINE = [
