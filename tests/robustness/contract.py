@@ -7,6 +7,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from zlib import crc32
@@ -49,6 +50,7 @@ class Wrong(Exception):
 # --- what decoding from start to end gives, by PyAV alone -------------------------------------------------------------
 
 
+@lru_cache(maxsize=600)
 def reference(path: str) -> list[np.ndarray]:
     """Decode a file from start to end, as a player does: what cannot be decoded is skipped."""
     pictures: list[np.ndarray] = []
@@ -140,7 +142,7 @@ def check(name: str, expected: Expected) -> str:
         _check_frames(frames, numbers, truth, expected, length - len(truth))
         outcomes.append(RIGHT)
     if name == 'auto' and outcomes[0] == RIGHT:
-        _check_times(expected)
+        _check_times(expected, length)
     outcome = outcomes[0] if len(set(outcomes)) == 1 else IN_PART
     if expected.is_video is False and outcome != REFUSED:
         raise Wrong('it is no video, but was read')
@@ -199,8 +201,10 @@ def _check_frames(
         raise Wrong(f'frame {number} of {len(truth)} is not what decoding gives; it shows {found}')
 
 
-def _check_times(expected: Expected) -> None:
-    times, length = frame_times(expected.path), len(read_frames(expected.path))
+def _check_times(expected: Expected, length: int) -> None:
+    times = frame_times(expected.path)
+    if len(times) != length:
+        length = len(read_frames(expected.path))  # others than announced
     if len(times) != length or times[0] != 0 or (np.diff(times) < 0).any() or not np.isfinite(times).all():
         raise Wrong(f'{length} frames have the times {times.tolist()}')
 

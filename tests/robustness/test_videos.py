@@ -52,7 +52,11 @@ def test_pictures_tell_their_numbers(size: tuple[int, int]) -> None:
 def test_right_or_refused(name: str, kind: str, folder: Path, reader: Reader) -> None:
     if not available(name):
         pytest.skip(f'no {name}')
-    found = outcomes(name, KINDS[kind], folder / kind, reader)
+    # the table has all; the second decoder, and what goes through 'auto', are only sampled here
+    many = len(KINDS[kind]) > 30
+    step = {'auto': 1, 'decord': 3 if many else 1, 'torchcodec': 1}.get(name, 6 if many else 2)
+    cases = KINDS[kind][::step]
+    found = outcomes(name, cases, folder / str(step) / kind, reader)
     assert [(ascii(case.name), result) for case, result in found if result.startswith('WRONG')] == []
 
 
