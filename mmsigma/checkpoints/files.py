@@ -8,10 +8,11 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 _UNSAFE = re.compile(r'Unsupported (?:global|class)\S* (?:GLOBAL )?([\w.]+)')  # of torch's restricted unpickler
+
+_BLOCKED = re.compile(r'unsupported (?:global|GLOBAL) ([\w.]+) whose module')  # of modules that run programs
 
 
 class CheckpointError(RuntimeError):
@@ -52,6 +53,10 @@ def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
         _check_container(path)
         return torch.load(path, map_location='cpu', weights_only=not trust)
     except UnpicklingError as error:
+        if blocked := _BLOCKED.search(str(error)):
+            raise CheckpointError(
+                f'{path} is made to execute {blocked[1]}, which no checkpoint needs: delete it'
+            ) from error
         unsafe = _UNSAFE.search(str(error))
         if trust or unsafe is None:
             raise DamagedError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
@@ -60,9 +65,7 @@ def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
             f'If you trust its origin, convert it once: python tools/model_converters/convert_sigma.py {path} OUT.pth '
             '--trust'
         ) from error
-    except (RuntimeError, EOFError, ValueError, OSError, LookupError, AttributeError, TypeError) as error:
-        raise DamagedError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
-    except (SafetensorError, zipfile.BadZipFile, MemoryError) as error:
+    except Exception as error:  # whatever a damaged file may cause
         raise DamagedError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
 
 
@@ -114,7 +117,8 @@ def _files_beside(path: Path) -> str:
     if not path.parent.is_dir():
         return f': there is no folder {path.parent}'
     suffixes = ('*.pth', '*.pt', '*.safetensors')
-    found = [other for suffix in suffixes for other in path.parent.glob(suffix) if other.is_file()]
+    found = [other for suffix in suffixes for other in path.parent.glob(suffix)]
+    found = [other for other in found if other.is_file() and not other.name.startswith('.')]
     names = [other.name for other in sorted(found, key=lambda other: other.stat().st_mtime, reverse=True)]
     if not names:
         return f': {path.parent} contains no checkpoints'

@@ -66,7 +66,7 @@ def find_weights(
             content = content[key]
             break
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        found = sorted(content)[:8] if isinstance(content, dict) else type(content).__name__
+        found = sorted(map(str, content))[:8] if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f'{path} contains no parameters under any of the keys {list(keys)}; found {found}')
     state = {_without_wrappers(name): value for name, value in content.items()}
     while holder := next((holder for holder in _HOLDERS if state and all(n.startswith(holder) for n in state)), None):
@@ -93,6 +93,8 @@ def check_values(state: dict[str, Tensor], own: dict[str, Tensor], origin: str |
         CheckpointError: If they are complex, or integers where the model has fractions.
     """
     numbers = {name: value for name, value in state.items() if name in own and own[name].is_floating_point()}
+    if sparse := [name for name, value in numbers.items() if value.layout != torch.strided]:
+        raise CheckpointError(f'{origin} contains {len(sparse)} sparse parameters, for example {sparse[0]}')
     if wrong := [f'{name}: {value.dtype}' for name, value in numbers.items() if not value.is_floating_point()]:
         raise CheckpointError(
             f'{origin} contains {len(wrong)} parameters of another type than floating-point numbers, as quantised or '

@@ -55,8 +55,8 @@ def run_checkpoints(folder: str | Path) -> RunCheckpoints:
     damaged: list[str] = []
     others: list[str] = []
     for path in sorted(Path(folder).glob('*.pth')):
-        if path.name.startswith('.'):
-            continue  # partly written
+        if path.name.startswith('.') or not path.is_file():
+            continue  # partly written, or a folder, pipe or link to nowhere
         try:
             content = peek(path)
         except CheckpointError as error:

@@ -137,7 +137,8 @@ class VideoRunner(Runner):
                 replace_durably(unfinished, final)
         except (OSError, RuntimeError) as error:
             unfinished.unlink(missing_ok=True)
-            whole = sorted(Path(out_dir).glob('*.pth'), key=lambda path: path.stat().st_mtime)
+            found = [path for path in Path(out_dir).glob('*.pth') if path.is_file()]
+            whole = sorted(found, key=lambda path: path.stat().st_mtime)
             last = f'the last complete one is {whole[-1]}' if whole else 'there is no earlier one'
             raise OSError(f'checkpoint {final} could not be written ({error}); {last}') from error
 

@@ -64,9 +64,8 @@ class _Server:
         return self._facts(self.files[handle])
 
     def _facts(self, file: VideoFile) -> dict[str, Any]:
-        return dict(
-            length=len(file), fps=file.fps, is_plain=file.is_plain, codec=file.codec, description=file.description
-        )
+        names = ('fps', 'is_plain', 'is_reordered', 'keys', 'codec', 'description')
+        return dict(length=len(file), **{name: getattr(file, name) for name in names})
 
     def times(self, handle: int) -> npt.NDArray[np.float64]:
         """Return the times of all frames."""
@@ -75,6 +74,10 @@ class _Server:
     def rotation(self, handle: int) -> int:
         """Return the rotation of the first frame."""
         return self.files[handle].rotation()
+
+    def is_mirrored(self, handle: int) -> bool:
+        """Return whether the first frame is mirrored."""
+        return self.files[handle].is_mirrored()
 
     def read(self, handle: int, numbers: list[int]) -> tuple[tuple[int, ...], int]:
         """Put frames into the shared memory; returns the shape of one and how many there are."""
@@ -227,24 +230,26 @@ class GuardedVideoFile:
 
     def _open(self) -> None:
         companion = _own_companion()
-        if reason := companion.banned.get(str(self.path)):
+        place = os.path.abspath(self.path)  # the companion has a working directory of its own
+        if reason := companion.banned.get(place):
             raise UnreadableVideoError(self.path, reason)
         companion.handles += 1
         self._handle = companion.handles
-        facts = self._answer('open', str(self.path), self._num_threads)
+        facts = self._answer('open', place, self._num_threads)
         self._generation, self._process = companion.generation, companion
         self._set(facts)
 
     def _set(self, facts: dict[str, Any]) -> None:
         self._length, self.fps, self.is_plain = facts['length'], facts['fps'], facts['is_plain']
         self.codec, self.description = facts['codec'], facts['description']
+        self.keys, self.is_reordered = facts['keys'], facts['is_reordered']
 
     def _answer(self, method: str, *arguments: Any) -> Any:
         companion = _own_companion()
         try:
             kind, value = companion.ask(method, self._handle, *arguments)
         except _Lost as error:
-            companion.banned[str(self.path)] = str(error)
+            companion.banned[os.path.abspath(self.path)] = str(error)
             raise UnreadableVideoError(self.path, str(error)) from None
         if kind == 'unreadable':
             raise UnreadableVideoError(self.path, value)
@@ -286,6 +291,11 @@ class GuardedVideoFile:
         """Return the rotation of the first frame in degrees; see :meth:`VideoFile.rotation`."""
         self._reopened()
         return int(self._answer('rotation'))
+
+    def is_mirrored(self) -> bool:
+        """Return whether the first frame is mirrored; see :meth:`VideoFile.is_mirrored`."""
+        self._reopened()
+        return bool(self._answer('is_mirrored'))
 
     def read(self, numbers: Sequence[int]) -> list[Frame]:
         """Read frames by number; see :meth:`VideoFile.read`."""

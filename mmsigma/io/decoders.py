@@ -13,11 +13,13 @@ import numpy as np
 
 from mmsigma.io.decoder_process import GuardedVideoFile
 from mmsigma.io.pictures import list_pictures, read_picture
-from mmsigma.io.video_file import Frame, UnreadableVideoError
+from mmsigma.io.video_file import ChangedIndexError, Frame, UnreadableVideoError
 
 VideoDecoder = Literal['auto', 'pyav', 'decord', 'torchcodec', 'frames']
-# codecs that the FFmpeg inside decord's wheel decodes
-_DECORD_CODECS = {'h264', 'hevc', 'mpeg4', 'vp8', 'vp9', 'mjpeg'}
+# Codecs that the FFmpeg inside decord's wheel decodes, and whose frames decord finds again when it seeks; in files with
+# B-frames, it returns neighbours for all but the first ones.
+_DECORD_CODECS = {'h264', 'vp8', 'vp9'}
+_DECORD_CODECS_IN_ORDER = {*_DECORD_CODECS, 'mpeg4', 'hevc'}
 
 
 class VideoReader(Protocol):
@@ -93,10 +95,12 @@ class _PlainFileReader:
         self.path = path
         with GuardedVideoFile(path) as truth:
             self._length, self.fps = len(truth), truth.fps
-            if not truth.is_plain or not self._knows(truth.codec):
+            self._keys = truth.keys
+            if not truth.is_plain or not self._knows(truth) or truth.is_mirrored():
                 raise UnreadableVideoError(
                     path, f'{self.name} cannot be trusted with it ({truth.description}): set decoder=auto'
                 )
+            self._last = _last_frame(truth)
         try:
             self._reader = self._open()
         except ImportError:
@@ -107,6 +111,8 @@ class _PlainFileReader:
             raise UnreadableVideoError(
                 path, f'{self.name} sees {self._count()} frames, but there are {self._length}: set decoder=auto'
             )
+        if not self._agrees():
+            raise UnreadableVideoError(path, f'{self.name} gives other frames than asked for: set decoder=auto')
 
     def __len__(self) -> int:
         return self._length
@@ -126,7 +132,10 @@ class _PlainFileReader:
         """Release the file."""
         self._reader = None
 
-    def _knows(self, codec: str) -> bool:
+    def _knows(self, truth: GuardedVideoFile) -> bool:
+        return True
+
+    def _agrees(self) -> bool:
         return True
 
     def _open(self) -> Any:
@@ -139,13 +148,27 @@ class _PlainFileReader:
         raise NotImplementedError
 
 
+def _last_frame(video: GuardedVideoFile) -> Frame:
+    try:
+        return video.read([len(video) - 1])[0]
+    except ChangedIndexError as error:
+        raise UnreadableVideoError(video.path, 'it has other frames than it announces: set decoder=auto') from error
+
+
 class DecordReader(_PlainFileReader):
     """A video file opened with decord."""
 
     name = 'decord'
 
-    def _knows(self, codec: str) -> bool:
-        return codec in _DECORD_CODECS
+    def _knows(self, truth: GuardedVideoFile) -> bool:
+        return truth.codec in (_DECORD_CODECS if truth.is_reordered else _DECORD_CODECS_IN_ORDER)
+
+    def _agrees(self) -> bool:
+        """Return whether key frames are the same, and the last frame, which some streams lose at the end."""
+        if [int(key) for key in self._reader.get_key_indices()] != list(self._keys):
+            return False
+        last = self.read([self._length - 1])[0]
+        return last.shape == self._last.shape and float(np.abs(last.astype(int) - self._last).mean()) < 4
 
     def _open(self) -> Any:
         import decord

@@ -1,6 +1,8 @@
 """Object masks as images: reading and writing palette PNGs, and rejecting images that are not masks."""
 
+import zlib
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +11,8 @@ from PIL import Image, UnidentifiedImageError
 
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.mask_checks import VOID, check_ids, mask_ids
+
+_PNG = b'\x89PNG\r\n\x1a\n'  # beginning of a file
 
 __all__ = [
     'VOID',
@@ -122,20 +126,43 @@ def _load_array(path: Path) -> np.ndarray:
 
 def _read_png(path: Path) -> StoredMask:
     try:
-        with Image.open(path) as image:
+        data = path.read_bytes()
+        if data.startswith(_PNG):
+            _check_sums(data)
+        with Image.open(BytesIO(data)) as image:
             if image.format != 'PNG':
                 raise ValueError(f'{path} is a {image.format} file, which may not preserve ids exactly: use PNG')
             if image.mode == 'P':
                 colours = np.array(image.getpalette('RGB'), np.uint8).reshape(-1, 3)
                 return StoredMask(np.asarray(image), colours)
             values = np.asarray(image)
-    except (UnidentifiedImageError, OSError) as error:
+    except UnidentifiedImageError as error:
+        raise ValueError(f'{path} cannot be read as a mask: it is not an image') from error
+    except (OSError, SyntaxError, EOFError, zlib.error, Image.DecompressionBombError) as error:
         raise ValueError(f'{path} cannot be read as a mask: {error}') from error
     if values.ndim == 3:
         values = _one_channel(values, f'{path} has the mode {image.mode}')
     if values.dtype.itemsize > 1 and values.dtype.kind in 'iu':
         values = _from_16_bits(values, path)
     return StoredMask(values, None)
+
+
+def _check_sums(data: bytes) -> None:
+    """Check the checksums in a PNG, of which Pillow ignores those of the pixels.
+
+    Raises:
+        OSError: If one is wrong, or the end is missing.
+    """
+    place = len(_PNG)
+    while place + 12 <= len(data):
+        length, kind = int.from_bytes(data[place : place + 4], 'big'), data[place + 4 : place + 8]
+        end = place + 8 + length
+        if zlib.crc32(data[place + 4 : end]) != int.from_bytes(data[end : end + 4], 'big'):
+            raise OSError('it is damaged: a checksum is wrong')
+        if kind == b'IEND':
+            return
+        place = end + 4
+    raise OSError('it is cut off')
 
 
 def _one_channel(values: np.ndarray, name: str) -> np.ndarray:

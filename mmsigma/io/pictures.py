@@ -1,6 +1,7 @@
 """Images as files: which of a folder are frames, in which order, and their pixels."""
 
 import re
+import stat
 from collections.abc import Container
 from itertools import pairwise
 from pathlib import Path
@@ -27,7 +28,8 @@ def list_pictures(folder: str | Path, stems: Container[str] | None = None) -> li
         ValueError: If two images differ only in their suffix, as they would be the same frame twice.
     """
     files = (path for path in Path(folder).iterdir() if not path.name.startswith('.'))
-    pictures = [path for path in files if path.suffix.lower() in PICTURES]
+    # links that lead nowhere stay, as an error of their frame: without it, all that follow would have another number
+    pictures = [path for path in files if path.suffix.lower() in PICTURES and not path.is_dir()]
     pictures = [path for path in pictures if stems is None or path.stem in stems]
     pictures.sort(key=lambda path: (*natural_order(path.stem), path.name))
     for one, other in pairwise(pictures):
@@ -48,7 +50,15 @@ def read_picture(path: str | Path) -> np.ndarray:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is not an image, or is cut off.
     """
-    data = Path(path).read_bytes()  # OpenCV itself crashes on names that are not UTF-8
+    path = Path(path)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ValueError(f'{path} cannot be read as an image: it is a folder, pipe or device')
+        data = path.read_bytes()  # OpenCV itself crashes on names that are not UTF-8
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ValueError(f'{path} cannot be read as an image: {error.strerror}') from error
     if _is_cut_off(data):
         raise ValueError(f'{path} cannot be read as an image: it is cut off')
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
@@ -61,8 +71,8 @@ def _is_cut_off(data: bytes) -> bool:
     """Return whether the end of a file is missing, of which decoders make grey areas without an error."""
     if data.startswith(b'\xff\xd8'):  # JPEG: the last scan is followed by the end marker
         return data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda')
-    if data.startswith(b'\x89PNG'):
-        return b'IEND' not in data[-64:]
+    if data.startswith(b'\x89PNG'):  # the last chunk of pixels is followed by the end chunk
+        return data.rfind(b'IEND') < data.rfind(b'IDAT')
     if data.startswith(b'BM'):
         return len(data) < int.from_bytes(data[2:6], 'little')
     if data.startswith(b'RIFF') and data[8:12] == b'WEBP':

@@ -81,7 +81,13 @@ def read_json(path: str | Path) -> Any:
             content[key] = value
         return content
 
+    text = read_text(path)
     try:
-        return json.loads(read_text(path), object_pairs_hook=unique)
+        return json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         raise ValueError(f'{path}, line {error.lineno} is not JSON: {error.msg}') from error
+    except RecursionError as error:
+        raise ValueError(f'{path} is nested too deeply') from error
+    except ValueError as error:  # a key that is there twice, or a number of thousands of digits
+        reason = str(error).splitlines()[0]
+        raise ValueError(reason if str(path) in reason else f'{path} is not JSON: {reason}') from error

@@ -87,7 +87,7 @@ class FrameReader:
             self.names = [f'{number:05d}' for number in range(len(self._video))]
             self.fps = self._video.fps or fps
         if not self.names:
-            raise ValueError(f'{path} has no frames')
+            raise UnreadableVideoError(path, 'it has no frames')
         self._stream: Iterator[npt.NDArray[np.uint8]] = iter(())
         self._next = 0
         self._times: npt.NDArray[np.float64] | None = None

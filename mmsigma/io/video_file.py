@@ -6,22 +6,23 @@ numbers, or an error; a lost frame is never replaced by its neighbour. It import
 """
 
 import os
-import stat
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import av
 import numpy as np
 import numpy.typing as npt
 
+from mmsigma.io.video_container import UnreadableVideoError, error_of, open_container
+from mmsigma.io.video_index import Index, decode, index_of_frames, index_of_packets, lacks_times
+
+__all__ = ['ChangedIndexError', 'Frame', 'UnreadableVideoError', 'VideoFile']
+
 Frame = npt.NDArray[np.uint8]
 
-# Timestamps of these formats are those of decoding, or not known at all: frames can only be counted.
-_WITHOUT_TIMES = {'avi', 'mpegvideo', 'h264', 'hevc', 'm4v', 'yuv4mpegpipe'}
 _GUESSED_RATE = 25.0  # frames per second, of files that do not say
-_MAX_PIXELS = 2**27  # of one frame, 16384 x 8192
 # Quarter turns counter-clockwise, and whether to mirror first, by the signs of a display matrix (a, b, c, d).
 _ORIENTATIONS = {
     (1, 0, 0, 1): (0, False),
@@ -35,45 +36,11 @@ _ORIENTATIONS = {
 }
 
 
-class UnreadableVideoError(ValueError):
-    """A video could not be opened or decoded, or has no frames.
-
-    Attributes:
-        filename: Path of the video.
-        reason: What is wrong with it, in one line.
-    """
-
-    def __init__(self, filename: str | Path, reason: str) -> None:
-        super().__init__(str(filename), reason)
-        self.filename, self.reason = str(filename), reason
-
-    def __str__(self) -> str:
-        return f'{self.filename} cannot be read: {self.reason}'
-
-
 class ChangedIndexError(RuntimeError):
     """The file has not the frames that its packets announce; it has been counted anew, and numbers mean others now."""
 
 
-class _Index(NamedTuple):
-    """Frames of a file in presentation order.
-
-    Attributes:
-        stamps: Presentation time of every frame, in units of the stream's time base; numbers if times are not known.
-        keys: Numbers of the frames from which decoding can start.
-        is_counted: Whether frames are found by counting from the start, because times do not tell them apart.
-        has_times: Whether the stamps are times.
-        is_checked: Whether the stamps are those of all frames as decoded, not as announced by packets.
-    """
-
-    stamps: list[int]
-    keys: list[int]
-    is_counted: bool
-    has_times: bool
-    is_checked: bool
-
-
-_counted: dict[tuple[str, int, int], _Index] = {}  # by path, size and time of modification
+_counted: dict[tuple[str, int, int], Index] = {}  # by path, size and time of modification
 
 
 class VideoFile:
@@ -96,15 +63,14 @@ class VideoFile:
     def __init__(self, path: str | Path, num_threads: int = 1) -> None:
         self.path = Path(path)
         self._num_threads = num_threads
-        _check_regular(self.path)
-        self._container, self._stream = self._open()
+        self._container, self._stream = open_container(self.path, num_threads)
         try:
-            self._index = self._index_of_packets()
+            self._index = index_of_packets(self._container, self._stream)
+            if not self._index.stamps or (self._index.starts_late and not self._shows_first()):
+                self._count_once()
         except Exception as error:
             self.close()
-            raise self._error(error) from error
-        if not self._index.stamps:
-            self._count_once()
+            raise error_of(self.path, error) from error
         if not self._index.stamps:
             self.close()
             raise UnreadableVideoError(path, 'it has no frames')
@@ -134,25 +100,41 @@ class VideoFile:
         stamps = self._index.stamps
         unusual = {
             'frames without times of their own': self._index.is_counted,
-            'frames that an edit list cuts off': self._num_packets != len(stamps),
+            'frames that an edit list cuts off': self._index.num_packets != len(stamps),
             'a late start': self._index.has_times and stamps[0] > stamps[-1] - stamps[0] + 1,
         }
         return ', '.join([f'{self.codec} in {self._container.format.name}', *(k for k, v in unusual.items() if v)])
 
     @property
+    def keys(self) -> list[int]:
+        """Numbers of the frames from which decoding can start."""
+        return self._index.keys
+
+    @property
+    def is_reordered(self) -> bool:
+        """Whether frames are stored in another order than they are shown, as with B-frames."""
+        return self._index.is_reordered
+
+    @property
     def is_plain(self) -> bool:
-        """Whether other decoders can be expected to number frames alike: distinct times from 0 on, nothing cut off."""
-        stamps = self._index.stamps
+        """Whether other decoders can be expected to number frames alike.
+
+        Its frames have distinct times from 0 on, nothing is cut off or in fragments, and seeking to a key frame leaves
+        no frame before it undecided.
+        """
+        stamps, container = self._index.stamps, self._container.format.name.split(',')[0]
         return (
             not self._index.is_counted
-            and self._container.format.name.split(',')[0] in ('mov', 'matroska')
-            and self._stream.frames in (0, len(stamps))
+            and not self._index.has_open_groups
+            and (container == 'mov' and self._stream.frames == len(stamps) or container == 'matroska')
             and 0 <= stamps[0] <= stamps[-1] - stamps[0] + 1
-            and self._num_packets == len(stamps)
+            and self._index.num_packets == len(stamps)
         )
 
     def times(self) -> npt.NDArray[np.float64]:
         """Return the time of every frame, in seconds after the first one, ``(T,)``."""
+        if self._index.has_times and not self._index.is_checked:
+            self._check_end()
         stamps = np.array(self._index.stamps, np.float64)
         if not self._index.has_times:
             return np.arange(len(stamps)) / (self.fps or _GUESSED_RATE)
@@ -185,12 +167,15 @@ class VideoFile:
             own = [number for number in wanted if first <= number <= last]
             found |= self._read_run(own)
         missing = [number for number in wanted if number not in found]
-        if missing and not self._index.is_checked:
-            self._count()
+        if missing and self._has_others():
             raise ChangedIndexError(str(self.path))
         if missing:
-            raise UnreadableVideoError(self.path, f'frame {missing[0]} of {len(self)} cannot be decoded')
+            raise self._damaged(missing[0])
         return [found[int(number)] for number in numbers]
+
+    def is_mirrored(self) -> bool:
+        """Return whether the first frame is mirrored to be upright, which few decoders do."""
+        return next((_orientation(frame)[1] for frame, _ in self._decoded() if frame is not None), False)
 
     def rotation(self) -> int:
         """Return by how many degrees, counter-clockwise, the first stored frame is turned to be upright.
@@ -198,62 +183,36 @@ class VideoFile:
         Raises:
             UnreadableVideoError: If it cannot be decoded.
         """
-        return next((90 * _orientation(frame)[0] for frame in self._decoded()), 0)
+        return next((90 * _orientation(frame)[0] for frame, _ in self._decoded() if frame is not None), 0)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Iterate over the frames from start to end."""
-        for frame in self._decoded():
+        """Iterate over the frames from start to end.
+
+        Raises:
+            UnreadableVideoError: If one cannot be decoded.
+        """
+        for number, (frame, is_sound) in enumerate(self._decoded()):
+            if not is_sound:
+                raise self._damaged(number)
             yield self._picture(frame)
 
-    # --- opening and indexing -----------------------------------------------------------------------------------------
+    # --- indexing -----------------------------------------------------------------------------------------------------
 
-    @property
-    def _lacks_times(self) -> bool:
-        return bool(_WITHOUT_TIMES & set(self._container.format.name.split(',')))
+    def _shows_first(self) -> bool:
+        """Return whether decoding gives the first frame that the packets announce."""
+        first = next((frame for frame, is_sound in self._decoded() if is_sound), None)
+        return first is not None and first.pts == self._index.stamps[0]
 
-    def _open(self) -> tuple[Any, Any]:
-        try:
-            container = av.open(str(self.path), metadata_errors='ignore')
-        except Exception as error:
-            raise self._error(error) from error
-        video = container.streams.video
-        if not video:
-            container.close()
-            raise UnreadableVideoError(self.path, 'it has no video stream')
-        # a cover picture of a sound file is not a video
-        stream = next((one for one in video if not _is_cover(one)), None)
-        if stream is None:
-            container.close()
-            raise UnreadableVideoError(self.path, 'it has sound and a cover picture, but no video')
-        stream.codec_context.thread_count = self._num_threads
-        stream.codec_context.thread_type = 'SLICE' if self._num_threads == 1 else 'AUTO'
-        width, height = stream.codec_context.width, stream.codec_context.height
-        if width * height > _MAX_PIXELS:
-            container.close()
-            raise UnreadableVideoError(self.path, f'its frames claim to have {width} x {height} pixels')
-        return container, stream
+    def _has_others(self) -> bool:
+        """Return whether the file turns out to have other frames than announced."""
+        if self._index.is_checked:
+            return False
+        stamps = self._index.stamps
+        self._count()
+        return self._index.stamps != stamps
 
-    def _index_of_packets(self) -> _Index:
-        """List the frames that the packets announce, without decoding."""
-        stamps, keys, self._num_packets = [], [], 0
-        for packet in self._container.demux(self._stream):
-            if not packet.size:
-                continue
-            self._num_packets += 1
-            if packet.is_discard:
-                continue
-            if packet.pts is not None:
-                stamps.append(packet.pts)
-                if packet.is_keyframe:
-                    keys.append(packet.pts)
-        distinct = len(set(stamps)) == len(stamps) and len(stamps) > 0
-        stamps.sort()
-        if distinct and not self._lacks_times:
-            places = {stamp: number for number, stamp in enumerate(stamps)}
-            return _Index(
-                stamps, sorted(places[key] for key in keys), is_counted=False, has_times=True, is_checked=False
-            )
-        return _Index([], [], is_counted=True, has_times=False, is_checked=False)
+    def _damaged(self, number: int) -> UnreadableVideoError:
+        return UnreadableVideoError(self.path, f'it is damaged: frame {number} of {len(self)} cannot be decoded')
 
     def _count_once(self) -> None:
         """Index the frames of a file without times, which have to be counted, unless this process has done so."""
@@ -266,12 +225,8 @@ class VideoFile:
 
     def _count(self) -> None:
         """Index the frames by decoding all of them."""
-        stamps = [frame.pts for frame in self._decoded()]
-        known = [stamp for stamp in stamps if stamp is not None]
-        has_times = len(known) == len(stamps) and known == sorted(known) and not self._lacks_times
-        is_counted = not has_times or len(set(known)) < len(known)
-        numbers = known if has_times else list(range(len(stamps)))
-        self._index = _Index(numbers, [0], is_counted=is_counted, has_times=has_times, is_checked=True)
+        has_times = not lacks_times(self._container)
+        self._index = index_of_frames(self._decoded(), self._index, has_times=has_times)
 
     def _frame_rate(self) -> float:
         rate = float(self._stream.average_rate or self._stream.guessed_rate or 0)
@@ -280,6 +235,12 @@ class VideoFile:
         stamps = self._index.stamps
         seconds = (stamps[-1] - stamps[0]) * float(self._stream.time_base or 0)
         return (len(stamps) - 1) / seconds if seconds > 0 and self._index.has_times else 0.0
+
+    def _check_end(self) -> None:
+        """Count the frames if the last one is not there, as of files that were cut off."""
+        last = len(self) - 1
+        if last not in self._read_run([last]):
+            self._count()
 
     # --- decoding -----------------------------------------------------------------------------------------------------
 
@@ -304,41 +265,57 @@ class VideoFile:
     def _read_run(self, wanted: Sequence[int]) -> dict[int, Frame]:
         """Decode from the key frame before the first wanted frame to the last one."""
         if self._index.is_counted:
-            return self._collect(enumerate(self._decoded()), wanted)
+            return self._collect(self._numbered(), wanted)
         key = self._key_before(wanted[0])
         places = {stamp: number for number, stamp in enumerate(self._index.stamps)}
         if key:  # otherwise from the start
             start = self._index.stamps[key]
-            frames = ((places.get(frame.pts, -1), frame) for frame in self._decoded(start) if frame.pts >= start)
+            frames = (
+                (places.get(frame.pts, -1), frame, is_sound)
+                for frame, is_sound in self._decoded(start)
+                if frame is not None and (frame.pts is None or frame.pts >= start)
+            )
             found = self._collect(frames, wanted)
             if len(found) == len(wanted):
                 return found
         # seeking may land behind the key frame, in transport streams for instance
-        return self._collect(((places.get(frame.pts, -1), frame) for frame in self._decoded()), wanted)
+        frames = ((places.get(frame.pts, -1), frame, sound) for frame, sound in self._decoded() if frame is not None)
+        return self._collect(frames, wanted)
 
-    def _collect(self, frames: Iterable[tuple[int, Any]], wanted: Sequence[int]) -> dict[int, Frame]:
+    def _numbered(self) -> Iterator[tuple[int, Any, bool]]:
+        """Count the decoded frames; once one is lost, the numbers of all others are not known."""
+        number, all_sound = 0, True
+        for frame, is_sound in self._decoded():
+            all_sound &= is_sound
+            if frame is not None:
+                yield number, frame, all_sound
+                number += 1
+
+    def _collect(self, frames: Iterable[tuple[int, Any, bool]], wanted: Sequence[int]) -> dict[int, Frame]:
+        """Take the wanted ones of numbered frames, unless they are not sound."""
         ahead, found = set(wanted), {}
-        for number, frame in frames:
+        for number, frame, is_sound in frames:
             if number in ahead:
-                found[number] = self._picture(frame)
+                if is_sound:
+                    found[number] = self._picture(frame)
                 ahead.discard(number)
                 if not ahead:
                     break
         return found
 
-    def _decoded(self, start: int | None = None) -> Iterator[Any]:
-        """Yield the decoded frames from a key frame's time on, or from the start of the file."""
+    def _decoded(self, start: int | None = None) -> Iterator[tuple[Any, bool]]:
+        """Yield the decoded frames from a key frame's time on, or from the start of the file, and which are sound."""
         try:
             if start is not None:
                 self._container.seek(start, stream=self._stream, backward=True)
             else:  # opening anew is the only way back to the start in every format
                 self._container.close()
-                self._container, self._stream = self._open()
-            yield from self._container.decode(self._stream)
+                self._container, self._stream = open_container(self.path, self._num_threads)
+            yield from decode(self._container.demux(self._stream))
         except UnreadableVideoError:
             raise
         except (av.FFmpegError, OSError, MemoryError, ValueError) as error:
-            raise self._error(error) from error
+            raise error_of(self.path, error) from error
 
     def _picture(self, frame: Any) -> Frame:
         picture: Frame = frame.to_ndarray(format='rgb24')
@@ -348,25 +325,6 @@ class VideoFile:
         if turns:
             picture = np.rot90(picture, turns)
         return np.ascontiguousarray(picture)
-
-    def _error(self, error: BaseException) -> UnreadableVideoError:
-        if isinstance(error, UnreadableVideoError):
-            return error
-        if isinstance(error, MemoryError):
-            return UnreadableVideoError(self.path, 'its header claims sizes that no video has: it is damaged')
-        reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
-        return UnreadableVideoError(self.path, str(reason).splitlines()[0])
-
-
-def _check_regular(path: Path) -> None:
-    mode = os.stat(path).st_mode
-    if not stat.S_ISREG(mode):
-        kind = 'a folder' if stat.S_ISDIR(mode) else 'a pipe or device'
-        raise UnreadableVideoError(path, f'it is {kind}, not a file')
-
-
-def _is_cover(stream: Any) -> bool:
-    return bool(int(stream.disposition) & 0x0400)  # AV_DISPOSITION_ATTACHED_PIC
 
 
 def _orientation(frame: Any) -> tuple[int, bool]:

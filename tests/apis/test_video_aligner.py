@@ -95,7 +95,7 @@ class TestEmbedding:
     def test_what_cannot_be_embedded(self, inferencer: VideoAligner, frames: Path, tmp_path: Path) -> None:
         (tmp_path / 'empty').mkdir()
         (tmp_path / 'broken.mp4').write_bytes(b'no video')
-        with pytest.raises(ValueError, match='empty has no frames'):
+        with pytest.raises(ValueError, match='empty cannot be read: it has no frames'):
             inferencer.embed(tmp_path / 'empty')
         with pytest.raises(ValueError, match='broken.mp4 cannot be read: Invalid data'):
             inferencer(frames, tmp_path / 'broken.mp4')

@@ -1,6 +1,7 @@
 """Reading checkpoint files that are damaged, or made to do harm."""
 
 import argparse
+import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -107,3 +108,20 @@ def test_checksum_of_a_file_or_a_name(tmp_path: Path) -> None:
     (tmp_path / 'abc').write_bytes(b'abc')
     assert sha256_of(tmp_path / 'abc') == 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
     assert sha256_of('hub') == 'hub' and sha256_of(None) == 'None'
+
+
+def test_what_runs_programs_is_no_matter_of_trust(tmp_path: Path) -> None:
+    class Harm:
+        def __reduce__(self) -> object:
+            return os.mkdir, (str(tmp_path / 'harmed'),)
+
+    torch.save({'state_dict': Harm()}, tmp_path / 'a.pth')
+    with pytest.raises(CheckpointError, match=r'a\.pth is made to execute posix\.mkdir') as error:
+        load_checkpoint_file(tmp_path / 'a.pth')
+    assert '--trust' not in str(error.value) and not (tmp_path / 'harmed').exists()
+
+
+def test_links_to_nowhere_are_not_listed(saved: Path) -> None:
+    saved.with_name('c.pth').symlink_to('nowhere.pth')
+    with pytest.raises(FileNotFoundError, match=r'contains a\.pth$'):
+        load_checkpoint_file(saved.with_name('b.pth'))

@@ -67,3 +67,13 @@ def test_progress_must_be_possible() -> None:
         check_progress(whole(epoch=3), 'x.pth', max_epochs=2, num_samples=4)
     with pytest.raises(CheckpointError, match=r'from iteration 1000000000 in epoch 1, .* only 4 samples'):
         check_progress(whole(iteration=10**9), 'x.pth', max_epochs=2, num_samples=4)
+
+
+def test_pipes_folders_and_hidden_files_are_no_checkpoints(tmp_path: Path) -> None:
+    torch.save(whole(), tmp_path / 'epoch_1.pth')
+    torch.save(whole(9), tmp_path / '._epoch_2.pth')
+    os.mkfifo(tmp_path / 'epoch_3.pth')  # would be waited for
+    (tmp_path / 'epoch_4.pth').mkdir()
+    (tmp_path / 'epoch_5.pth').symlink_to('epoch_5.pth')
+    found = run_checkpoints(tmp_path)
+    assert [path.name for path in found.usable] == ['epoch_1.pth'] and not found.damaged and not found.others

@@ -30,18 +30,38 @@ def write(
     time_base: Fraction | None = None,
     container: str | None = None,
     pix_fmt: str = 'yuv420p',
+    paint: Callable[[int, tuple[int, int]], np.ndarray] = picture,
+    prepare: Callable[[av.VideoStream], object] = lambda stream: None,
+    muxing: dict[str, str] | None = None,
     **options: str,
 ) -> Path:
-    """Write a video, by default with a key frame every 12 frames and two B-frames."""
+    """Write a video, by default with a key frame every 12 frames and two B-frames.
+
+    Args:
+        path: File to write.
+        num_frames: Number of frames.
+        codec: Name of the encoder.
+        fps: Frame rate.
+        size: Height and width.
+        stamps: Time stamp of every frame; None for the frame's number.
+        time_base: Unit of the stamps; None for the duration of a frame.
+        container: Name of the format; None for that of the suffix.
+        pix_fmt: Format of the pixels.
+        paint: Function that gives the picture of a number and a size.
+        prepare: Function that is called with the stream before the first frame.
+        muxing: Options of the container.
+        **options: Options of the encoder.
+    """
     settings = {'g': '12', 'bf': '2', **options} if codec in ('libx264', 'mpeg4', 'libx265') else options
-    with av.open(str(path), 'w', format=container) as file:
+    with av.open(str(path), 'w', format=container, options=muxing or {}) as file:
         stream = file.add_stream(codec, rate=fps, options=settings)
         stream.height, stream.width = size
         stream.pix_fmt = pix_fmt
+        prepare(stream)
         if time_base:
             stream.codec_context.time_base = time_base
         for number in range(num_frames):
-            frame = av.VideoFrame.from_ndarray(picture(number, size), format='rgb24')
+            frame = av.VideoFrame.from_ndarray(paint(number, size), format='rgb24')
             frame.pts = stamps(number) if stamps else number
             frame.time_base = time_base or Fraction(1, fps)
             file.mux(stream.encode(frame))
@@ -60,6 +80,23 @@ def with_packets(source: Path, path: Path, change: Callable[[int, av.Packet], av
             if changed is not None:
                 changed.stream = stream
                 written.mux(changed)
+    return path
+
+
+def shifted(packet: av.Packet, frames: int, fps: int = 25) -> av.Packet:
+    """Move a packet by a number of frames; before zero, an MP4 or MOV gets an edit list that cuts it off."""
+    step = int(Fraction(1, fps) / packet.time_base)
+    packet.pts, packet.dts = packet.pts + frames * step, packet.dts + frames * step
+    return packet
+
+
+def turn(path: Path, matrix: tuple[int, int, int, int]) -> Path:
+    """Set the display matrix (a, b, c, d) of an MP4 or MOV with a single stream."""
+    data = bytearray(path.read_bytes())
+    place = data.index(b'tkhd') + 4 + 4 + 20 + 16  # of the matrix: version and flags, times and ids, reserved and layer
+    for index, value in zip((0, 1, 3, 4), matrix, strict=True):
+        data[place + 4 * index : place + 4 * index + 4] = (value * 0x10000).to_bytes(4, 'big', signed=True)
+    path.write_bytes(data)
     return path
 
 

@@ -121,3 +121,10 @@ def test_a_fork_has_a_decoder_of_its_own(tmp_path: Path) -> None:
     time.sleep(0.5)
     status = Path(f'/proc/{number}/stat')
     assert not status.exists() or status.read_text().split()[2] == 'Z', 'the decoder of a process that is gone is left'
+
+
+def test_relative_paths_outlive_a_change_of_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / 'a.mp4', 3)
+    GuardedVideoFile(tmp_path / 'a.mp4')  # the decoder process has started, elsewhere
+    monkeypatch.chdir(tmp_path)
+    assert len(GuardedVideoFile('a.mp4')) == 3

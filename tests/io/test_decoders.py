@@ -89,3 +89,17 @@ class TestPlainFiles:
                 open_video(tmp_path / 'missing.mp4', decoder)
         with pytest.raises(ValueError, match="unknown decoder 'opencv': choose one of"):
             open_video(tmp_path / 'missing.mp4', 'opencv')
+
+    @pytest.mark.parametrize(
+        ('name', 'options', 'what'),
+        [
+            ('hevc', dict(codec='libx265', **{'x265-params': 'log-level=none'}), 'cannot be trusted'),
+            ('b_frames', dict(codec='mpeg4', bf='2'), 'cannot be trusted'),
+            ('fragments', dict(muxing={'movflags': 'frag_keyframe+empty_moov'}), 'cannot be trusted'),
+            ('open', {'g': '8', 'bf': '3', 'x264-params': 'open-gop=1:b-adapt=0'}, '(other frames|cannot be trusted)'),
+        ],
+    )
+    def test_where_decord_gives_neighbours(self, tmp_path: Path, name: str, options: dict, what: str) -> None:
+        path = write(tmp_path / f'{name}.mp4', 24, **options)
+        with pytest.raises(UnreadableVideoError, match=rf'decord.*{what}.*decoder=auto'):
+            open_video(path, 'decord')

@@ -111,3 +111,17 @@ def test_categories_of_instances() -> None:
     ours = category_ids(arrays['in_instances'], arrays['in_instance_ids'], arrays['in_category_ids'])
     np.testing.assert_array_equal(ours, arrays['out_lookup'])
     assert (ours != arrays['out_reference_in_place']).any()
+
+
+def test_damaged_pixels_are_no_other_ids(tmp_path) -> None:
+    """Pillow itself does not look at the checksum of the pixels."""
+    path = tmp_path / 'a.png'
+    Image.fromarray(squares(1, 2).astype(np.uint16)).save(path, compress_level=0)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r'a\.png cannot be read as a mask: it is damaged: a checksum is wrong'):
+        read_mask(path)
+    path.write_bytes(data[:-20])
+    with pytest.raises(ValueError, match=r'a\.png cannot be read as a mask'):
+        read_mask(path)

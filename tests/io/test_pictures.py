@@ -1,5 +1,6 @@
 """Images as files: order, kinds, and files that are cut off."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -57,3 +58,21 @@ def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(encoded('.jpg', noise()))
     (tmp_path / 'Thumbs.db').write_bytes(b'x')
     assert [path.name for path in list_pictures(tmp_path)] == ['00002.jpg']
+
+
+def test_what_follows_a_png_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / 'a.png'
+    path.write_bytes(encoded('.png', noise()) + b'maker notes' * 100)
+    np.testing.assert_array_equal(read_picture(path), noise())
+
+
+def test_pipes_folders_and_links_to_nowhere(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / '1.png')
+    (tmp_path / '2.png').mkdir()
+    (tmp_path / '3.png').symlink_to('3.png')
+    assert [path.name for path in list_pictures(tmp_path)] == ['1.png', '3.png']
+    for name in ('1.png', '2.png'):
+        with pytest.raises(ValueError, match=f'{name} cannot be read as an image: it is a folder, pipe or device'):
+            read_picture(tmp_path / name)
+    with pytest.raises(ValueError, match=r'3\.png cannot be read as an image: Too many levels of symbolic links'):
+        read_picture(tmp_path / '3.png')

@@ -53,3 +53,11 @@ def test_json(tmp_path: Path) -> None:
     path.write_text('{"a": 1, "b": {"c": 1, "c": 2}}')
     with pytest.raises(ValueError, match=r"a\.json has the key 'c' twice: keep one"):
         read_json(path)
+
+
+def test_json_that_is_made_to_do_harm(tmp_path: Path) -> None:
+    path = tmp_path / 'a.json'
+    for text, message in [('[' * 100_000, 'is nested too deeply'), ('9' * 5000, 'is not JSON: Exceeds the limit')]:
+        path.write_text(text)
+        with pytest.raises(ValueError, match=rf'a\.json {message}'):
+            read_json(path)

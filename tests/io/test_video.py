@@ -63,7 +63,7 @@ def test_what_is_no_video(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='text.mp4 cannot be read: Invalid data'):
         FrameReader(tmp_path / 'text.mp4')
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(ValueError, match='empty has no frames'):
+    with pytest.raises(ValueError, match='empty cannot be read: it has no frames'):
         FrameReader(tmp_path / 'empty')
 
 

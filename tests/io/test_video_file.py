@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmsigma.io.video_file import ChangedIndexError, UnreadableVideoError, VideoFile
-from tests.io.odd_videos import decoded, picture, with_packets, write
+from tests.io.odd_videos import decoded, picture, shifted, turn, with_packets, write
 
 
 def assert_is_what_decoding_gives(path: Path, seed: int = 0) -> VideoFile:
@@ -58,12 +58,6 @@ def test_edit_list(tmp_path: Path) -> None:
     assert 'edit list' in video.description
 
 
-def shifted(packet: av.Packet, frames: int) -> av.Packet:
-    step = int(Fraction(1, 25) / packet.time_base)
-    packet.pts, packet.dts = packet.pts + frames * step, packet.dts + frames * step
-    return packet
-
-
 def test_variable_frame_rate(tmp_path: Path) -> None:
     stamps = [0, 1, 2, 5, 9, 10, 20, 21, 22, 30]
     path = write(tmp_path / 'a.mp4', 10, stamps=stamps.__getitem__, time_base=Fraction(1, 30), fps=30)
@@ -91,15 +85,8 @@ def test_equal_times(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(('degrees', 'turns'), [(90, 1), (180, 2), (-90, 3)])
 def test_rotation(tmp_path: Path, degrees: int, turns: int) -> None:
-    source = write(tmp_path / 'a.mp4', 5)
-    path = tmp_path / 'turned.mp4'
-    data = bytearray(source.read_bytes())
-    place = data.index(b'tkhd') + 4 + 4 + 20 + 16  # of the matrix: version and flags, times and ids, reserved and layer
-    one = 0x10000
-    matrix = {90: (0, -one, one, 0), 180: (-one, 0, 0, -one), -90: (0, one, -one, 0)}[degrees]
-    for index, value in zip((0, 1, 3, 4), matrix, strict=True):
-        data[place + 4 * index : place + 4 * index + 4] = value.to_bytes(4, 'big', signed=True)
-    path.write_bytes(data)
+    matrix = {90: (0, -1, 1, 0), 180: (-1, 0, 0, -1), -90: (0, 1, -1, 0)}[degrees]
+    path = turn(write(tmp_path / 'a.mp4', 5), matrix)
     stored, shown = decoded(path)[3], VideoFile(path).read([3])[0]
     np.testing.assert_array_equal(shown, np.rot90(stored, turns))
     assert shown.flags['C_CONTIGUOUS']

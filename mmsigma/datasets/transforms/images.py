@@ -7,6 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
+from mmsigma.io.pictures import read_picture
 from mmsigma.registry import TRANSFORMS
 
 
@@ -32,10 +33,13 @@ class ReadImageClip(BaseTransform):
         Raises:
             UnreadableVideoError: If the file is missing or not an image.
         """
-        image = cv2.imread(results['filename'], cv2.IMREAD_COLOR)
-        if image is None:
-            raise UnreadableVideoError(results['filename'], 'missing or not an image')
-        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        try:
+            image = read_picture(results['filename'])
+        except FileNotFoundError as error:
+            raise UnreadableVideoError(results['filename'], 'there is no such file') from error
+        except ValueError as error:
+            reason = str(error).removeprefix(f'{results["filename"]} ')
+            raise UnreadableVideoError(results['filename'], reason) from error
         results['original_shape'] = image.shape[:2]
         short = min(image.shape[:2])
         if self.upscale and short < self.upscale:

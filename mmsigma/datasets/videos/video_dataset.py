@@ -201,7 +201,7 @@ def find_videos(folder: str | Path) -> list[Path]:
     """Find all videos below a folder, sorted.
 
     Links to folders are followed, but each folder is visited once. Hidden files and folders are left out, such as the
-    ``._clip.mp4`` that macOS writes beside ``clip.mp4`` on other file systems.
+    ``._clip.mp4`` and ``__MACOSX`` that macOS writes on other file systems and into archives.
 
     Raises:
         FileNotFoundError: If the folder does not exist.
@@ -217,6 +217,7 @@ def find_videos(folder: str | Path) -> list[Path]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
+    """Walk through a folder, but not through what is hidden in it."""
     seen = set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
@@ -224,5 +225,10 @@ def _files(folder: Path) -> Iterator[Path]:
             folders.clear()  # already visited, through a link
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith('.'))
-        yield from (Path(parent, name) for name in names if not name.startswith('.'))
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        yield from (Path(parent, name) for name in names if not _is_hidden(name))
+
+
+def _is_hidden(name: str) -> bool:
+    """Return whether a name is of what systems put beside the data, such as the ``._*`` of macOS."""
+    return name.startswith('.') or name == '__MACOSX'

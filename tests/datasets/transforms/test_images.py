@@ -31,5 +31,5 @@ class TestImages:
         assert results['original_shape'] == (32, 32)
 
     def test_missing_image(self) -> None:
-        with pytest.raises(UnreadableVideoError, match=r'no\.png cannot be read: missing or not an image'):
+        with pytest.raises(UnreadableVideoError, match=r'no\.png cannot be read: there is no such file'):
             ReadImageClip()({'filename': 'no.png'})

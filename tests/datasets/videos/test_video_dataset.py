@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from mmsigma.datasets import SeededIndex, SeededSampler, VideoDataset
 from mmsigma.datasets.transforms import UnreadableVideoError
-from mmsigma.datasets.videos.video_dataset import find_videos
+from mmsigma.datasets.videos.video_dataset import find_frame_folders, find_videos
 from tests.datasets.clips import index_of
 
 PIPELINE = [
@@ -243,3 +243,12 @@ class TestRandomness:
 
         expected = load(0)
         assert len(expected) == 10 and load(2) == expected and load(2, skip=4) == expected[4:]
+
+
+def test_hidden_files_are_no_data(tmp_path: Path) -> None:
+    for place in ('a', '.Trashes', '__MACOSX', 'a/.cache'):
+        (tmp_path / place).mkdir()
+        for name in ('clip.mp4', '._clip.mp4', '.DS_Store', '0.png', '._0.png'):
+            (tmp_path / place / name).write_bytes(b'x')
+    assert find_videos(tmp_path) == [tmp_path / 'a' / 'clip.mp4']
+    assert find_frame_folders(tmp_path) == [tmp_path / 'a']
