@@ -24,7 +24,7 @@ import torch
 from mmengine.hooks import Hook
 
 from mmsigma.apis.launch import build_runner
-from tests.reliability.small_runs import METHODS, make_data, small_run
+from tests.reliability.small_runs import METHODS, circumstances, make_data, small_run
 
 _DEADLINE = 120.0  # seconds that a run may take; more is a hang
 
@@ -180,11 +180,12 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--out', type=Path, help='file to write the reports to (.json)')
     args = parser.parse_args()
+    found = dict(seed=args.seed, **circumstances())
     reports = []
     with tempfile.TemporaryDirectory() as folder:
         data = make_data(Path(folder, 'data'))
         for method in args.methods:
-            reports.append(campaign(method, args.kills, data, Path(folder, method), seed=args.seed)._asdict())
+            reports.append(campaign(method, args.kills, data, Path(folder, method), seed=args.seed)._asdict() | found)
             print(json.dumps(reports[-1]), flush=True)
             if args.out:
                 args.out.write_text(json.dumps(reports, indent=1) + '\n')

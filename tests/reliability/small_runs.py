@@ -1,14 +1,27 @@
 """Training runs of all methods that take seconds, on a generated dataset."""
 
+import os
+import subprocess
 import uuid
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 
 from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.utils.config import load_config
 from tests.scripts import ROOT
+
+
+def circumstances() -> dict[str, str]:
+    """Commit, processor and versions, which belong to every record of figures."""
+    commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], cwd=ROOT, capture_output=True, text=True).stdout
+    lines = Path('/proc/cpuinfo').read_text().splitlines()
+    flags = next((line for line in lines if line.startswith('flags')), '')
+    kind = 'AVX-512' if 'avx512f' in flags else 'AVX2' if 'avx2' in flags else 'neither'
+    return dict(commit=commit.strip(), processor=f'{os.cpu_count()} cores, {kind}', torch=torch.__version__)
+
 
 METHODS = ('sigma', 'mask_vos', 'gta')
 _CONFIGS = {'sigma': 'sigma_tiny_demo_mlp', 'mask_vos': 'mask_vos_tiny_demo', 'gta': 'gta_tiny_demo'}
