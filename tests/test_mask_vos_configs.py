@@ -158,7 +158,7 @@ def test_davis16(tmp_path: Path) -> None:
     root = make_davis(tmp_path / 'davis', dict(ant=4), year=2016)
     metrics, folder = run('r18_ytvos', root, tmp_path, dict(dataset_test='davis2016'))
     assert 0 <= metrics['vos/J&F'] < 100
-    masks = [np.array(Image.open(path)) for path in sorted((folder / 'davis2016_val' / 'ant').glob('*.png'))]
+    masks = [np.array(Image.open(path)) for path in sorted(folder.glob('*/davis2016_val/ant/*.png'))]
     assert len(masks) == 4 and set(np.unique(masks)) <= {0, 1}
 
 
@@ -179,7 +179,7 @@ def test_vip(tmp_path: Path) -> None:
     root = make_vip(tmp_path / 'vip', dict(ant=4, bee=5))
     metrics, folder = run('r18_ytvos_vip', root, tmp_path, {}, geometry=dict(size=(80, 112)))
     assert 0 < metrics['vip/mIoU'] < 100 and 0 < metrics['vip/pixel_accuracy'] < 100
-    assert len(list((folder / 'vip_val').glob('*/*.png'))) == 9
+    assert len(list(folder.glob('*/vip_val/*/*.png'))) == 9
     cfg = load_config(FOLDER / 'r18_ytvos_vip.py')
     assert tuple(cfg.model.geometry.size) == (560, 560) and cfg.model.memory.num_context == 4
 

@@ -1,7 +1,8 @@
 """Test one checkpoint under several values of an option of its config, and print a table of the scores.
 
-Each value has a folder of results below the work dir, and is not tested again unless config, checkpoint, options or
-version have changed: an interrupted sweep goes on where it was. The table is in <work dir>/<option>.csv and .json, too.
+Each value has a folder of results in <work dir>/<checkpoint>, and is not tested again unless config, checkpoint,
+options or version have changed: an interrupted sweep goes on where it was. The table is there as well, in <option>.csv
+and .json.
 
 Examples::
 
@@ -81,6 +82,14 @@ def read_result(path: Path, expected: str) -> dict[str, float] | None:
     return found[0]
 
 
+def folder_of(checkpoint: str | None, weights: str, work_dir: Path) -> Path:
+    """The folder of all results of a checkpoint, whose name ends in a part of its checksum."""
+    if checkpoint is None:
+        return work_dir
+    digest = hashlib.sha256(weights.encode()).hexdigest()[:8]
+    return next(work_dir.glob(f'*_{digest}'), work_dir / f'{Path(checkpoint).stem}_{digest}')
+
+
 def run_test(cfg: Config, folder: Path) -> dict[str, float]:
     """Scores of a test whose results go into a folder."""
     import torch
@@ -133,10 +142,10 @@ def sweep(args: argparse.Namespace) -> None:
     from mmsigma.utils.config import load_config
     from mmsigma.utils.preflight import check_config
 
-    work_dir = args.work_dir or default_work_dir(args.config) / 'sweeps'
     if twice := sorted({value for value in args.values if args.values.count(value) > 1}):
         raise ValueError(f'{args.option}={twice[0]} is given twice')
     weights, tests = sha256_of(args.checkpoint), []
+    work_dir = folder_of(args.checkpoint, weights, args.work_dir or default_work_dir(args.config) / 'sweeps')
     for text in args.values:
         cfg = load_config(args.config, {**args.cfg_options, args.option: parse_value(args.option, text)})
         tests.append((text, cfg, identity(cfg, weights)))

@@ -9,8 +9,6 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     # the oldest is deleted after the newest is written
     checkpoint=dict(type='CheckpointHook', interval=20, max_keep_ckpts=3, save_last=True),
-    # saves and stops after SIGTERM, SIGUSR1 or Ctrl-C
-    interruption=dict(type='InterruptionHook'),
 )
 custom_hooks = [
     dict(type='NonFiniteLossHook'),

@@ -83,12 +83,19 @@ class VideoRunner(Runner):
         return loader
 
     def build_evaluator(self, evaluator: dict[str, Any] | list[Any] | Evaluator) -> Evaluator:
-        """Build an evaluator whose metrics write below the work dir, unless their ``out_dir`` is absolute."""
+        """Build an evaluator whose metrics write beside the log, unless their ``out_dir`` is absolute.
+
+        Each run of a tool has a folder of its own, so the results of one checkpoint never replace another's.
+        """
         evaluator = super().build_evaluator(evaluator)
         for metric in evaluator.metrics:
             if getattr(metric, 'out_dir', None):
-                metric.out_dir = str(Path(self.work_dir, metric.out_dir).resolve())
+                metric.out_dir = str(Path(self.log_dir, metric.out_dir).resolve())
         return evaluator
+
+    def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
+        """Register mmengine's default hooks, and the one that saves a run that is told to stop, unless it is None."""
+        super().register_default_hooks({'interruption': dict(type='InterruptionHook'), **(hooks or {})})
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         if self.distributed:

@@ -37,8 +37,8 @@ def annotations_of(target: Any) -> dict[str, Any]:
 def mismatch(value: Any, annotation: Any) -> str:
     """Describe what an argument should be instead of a value, empty if it may be right.
 
-    Only numbers, strings, ``None``, literals, sequences of these and unions are judged; classes may be built from
-    dicts, so all values are accepted for them.
+    Only numbers, strings, ``None``, literals, dicts, sequences of these and unions are judged; classes may be built
+    from dicts, so all values are accepted for them.
 
     Args:
         value: Value in a config.
@@ -57,6 +57,8 @@ def _fits(value: Any, annotation: Any) -> bool:
         return _fits_plain(value, type(None) if annotation is None else annotation)
     if origin in _SEQUENCES or annotation in _SEQUENCES:
         return _fits_sequence(value, origin, arguments)
+    if dict in (origin, annotation):
+        return not isinstance(value, str | int | float | list | tuple | None)
     return True
 
 
@@ -90,8 +92,8 @@ def _describe(annotation: Any) -> str:
         return f'one of {", ".join(map(repr, arguments))}'
     if annotation is None or annotation in _PLAIN:
         return _PLAIN[type(None) if annotation is None else annotation]
-    if origin in _SEQUENCES:
+    if origin in _SEQUENCES or annotation in _SEQUENCES:
         if origin is tuple and arguments and arguments[-1] is not Ellipsis:
             return f'{len(arguments)} values'
         return f'a list, each item {_describe(arguments[0])}' if arguments else 'a list'
-    return getattr(annotation, '__name__', str(annotation))
+    return 'a dict' if dict in (origin, annotation) else getattr(annotation, '__name__', str(annotation))

@@ -1,16 +1,16 @@
 """Detection of errors in a config before anything is built from it.
 
 mmengine ignores a misspelt top-level key, and detects a misspelt argument only when the object is built, in the worst
-case after an epoch. Here, every dict with a ``type`` is compared with the constructor it names: names of arguments, and
-types of plain values. Settings of the Runner without a type, such as ``env_cfg``, are compared with the keys that the
-Runner reads.
+case after an epoch. Here, every dict with a ``type`` is compared with the constructor it names: names of arguments,
+types of plain values, and ranges of numbers. Settings of the Runner without a type, such as ``env_cfg``, are compared
+with the keys that the Runner reads.
 """
 
 import difflib
 import inspect
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from mmengine.registry import Registry
 from mmengine.runner import LogProcessor, Runner
@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from mmsigma import registry
 from mmsigma.utils.annotations import annotations_of, mismatch
+from mmsigma.utils.ranges import arguments_out_of_range, items_of, settings_out_of_range
 
 # Registry of a dict by its position: the last word of its path that is listed here decides.
 _PLACES = {
@@ -82,9 +83,26 @@ _UNTYPED = {
 _TYPES: dict[str, dict[str, Any]] = {
     'randomness': dict(seed=int | None, diff_rank_seed=bool, deterministic=bool),
     'auto_scale_lr': dict(base_batch_size=int, enable=bool),
-    'dataloader': dict(batch_size=int | None, num_workers=int, pin_memory=bool, persistent_workers=bool),
+    'dataloader': dict(
+        batch_size=int | None,
+        num_workers=int,
+        prefetch_factor=int | None,
+        pin_memory=bool,
+        persistent_workers=bool,
+    ),
 }
 _DATALOADER = {*inspect.signature(DataLoader).parameters, 'num_batch_per_epoch'}
+# Types of settings of the Runner
+_TOP_LEVEL_TYPES: dict[str, Any] = {
+    'log_level': Literal['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] | int,
+    'work_dir': str | None,
+    'load_from': str | None,
+    'resume': bool | Literal['auto'],
+    'custom_hooks': list | None,
+    **dict.fromkeys(
+        ('env_cfg', 'randomness', 'default_hooks', 'log_processor', 'auto_scale_lr', 'model_wrapper_cfg'), dict | None
+    ),
+}
 
 
 class ConfigError(ValueError):
@@ -97,7 +115,10 @@ def check_config(cfg: Any) -> None:
     Raises:
         ConfigError: If there are errors; the message lists each with the path of its key and the nearest valid name.
     """
-    faults = [*_top_level_faults(cfg), *_missing_parts(cfg), *_undefined_numbers(dict(cfg.items()))]
+    faults = [*_top_level_faults(cfg), *_missing_parts(cfg)]
+    for key, value in cfg.items():
+        faults += _undefined_numbers(value, key)
+        faults += settings_out_of_range(value, key)
     scope = cfg.get('default_scope')
     for key, value in cfg.items():
         if key in _PLACES or key in _UNTYPED or key.endswith('_dataloader'):
@@ -164,6 +185,9 @@ def _top_level_faults(cfg: Any) -> Iterator[str]:
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
         if near:
             yield f'{key}: not an argument of the Runner (did you mean {near[0]!r}?)'
+    for key in cfg.keys() & _TOP_LEVEL_TYPES.keys():
+        if expected := mismatch(cfg[key], _TOP_LEVEL_TYPES[key]):
+            yield f'{key}: expected {expected}, got {cfg[key]!r}'
 
 
 def _missing_parts(cfg: Any) -> Iterator[str]:
@@ -171,20 +195,27 @@ def _missing_parts(cfg: Any) -> Iterator[str]:
     if 'model' in cfg and not isinstance(cfg['model'], (dict, nn.Module)):
         yield f'model: a dict with a type is needed, got {cfg["model"]!r}'
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        dataset = (cfg.get(key) or {}).get('dataset')
+        loader = cfg.get(key)
+        if loader is None or isinstance(loader, DataLoader):
+            continue
+        if not isinstance(loader, dict):
+            yield f'{key}: a dict is needed, got {loader!r}'
+            continue
+        dataset = loader.get('dataset')
+        if dataset is None or isinstance(dataset, (str, int, float)):
+            yield f'{key}.dataset: a dict with a type is needed, got {dataset!r}'
         while isinstance(dataset, dict):
             if dataset.get('pipeline', ...) in ([], None, ()):
                 yield f'{key}: the pipeline of its dataset is empty: nothing would read the videos'
             dataset = dataset.get('dataset')
 
 
-def _undefined_numbers(node: Any, path: str = '') -> Iterator[str]:
+def _undefined_numbers(node: Any, path: str) -> Iterator[str]:
     """Find NaN, which is no setting of anything."""
     if isinstance(node, float) and math.isnan(node):
         yield f'{path}: it is NaN'
-    pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
-    for key, value in pairs:
-        yield from _undefined_numbers(value, f'{path}.{key}'.lstrip('.'))
+    for key, value in items_of(node):
+        yield from _undefined_numbers(value, f'{path}.{key}')
 
 
 def _faults(node: Any, path: str, kinds: Registry | None, scope: str | None = None) -> Iterator[str]:
@@ -200,7 +231,9 @@ def _faults(node: Any, path: str, kinds: Registry | None, scope: str | None = No
         yield from _untyped_faults(node, path)
     names_hooks = path == 'default_hooks'  # its keys are names of hooks, for instance `param_scheduler`
     for key, value in node.items():
-        yield from _faults(value, f'{path}.{key}', kinds if names_hooks else _PLACES.get(key, kinds), scope)
+        # what is in a hook, such as a handler of traces, is no hook
+        inherited = None if kinds is registry.HOOKS and not names_hooks else kinds
+        yield from _faults(value, f'{path}.{key}', kinds if names_hooks else _PLACES.get(key, inherited), scope)
 
 
 def _node_faults(node: dict[str, Any], path: str, kinds: Registry, scope: str | None) -> Iterator[str]:
@@ -228,6 +261,8 @@ def _node_faults(node: dict[str, Any], path: str, kinds: Registry, scope: str | 
             yield f'{path}: {key!r} is not an argument of {name}{near}'
     annotations = annotations_of(target)
     ours = getattr(target, '__module__', '').startswith('mmsigma')
+    if ours:
+        yield from arguments_out_of_range(node, path)
     for key in node.keys() & annotations.keys() & arguments:
         expected = mismatch(node[key], annotations[key])
         # annotations of other packages may be too narrow, as that of AmpOptimWrapper's loss_scale

@@ -51,7 +51,7 @@ def test_a_table_of_all_values(sweep: Callable, tmp_path: Path) -> None:
     assert [row[OPTION] for row in table] == ['1', '2'] and float(table[1]['vos/J&F']) == pytest.approx(
         rows[1]['vos/J&F'], abs=1e-3
     )
-    assert len(list(tmp_path.glob('sweep/*=1/davis2017_val/ant/*.png'))) == 4  # results of each in a folder of its own
+    assert len(list(tmp_path.glob('sweep/*=1/*/davis2017_val/ant/*.png'))) == 4  # of each value, and of each test
 
 
 def test_finished_values_are_not_tested_again(sweep: Callable, tmp_path: Path) -> None:
@@ -80,6 +80,8 @@ def test_a_result_is_of_a_checkpoint(sweep: Callable, tmp_path: Path) -> None:
         sweep(OPTION, 1, config=config, checkpoint=tmp_path / f'{name}.pth').output for name in ('a', 'copy', 'b')
     ]
     assert ['tested before' in output for output in outputs] == [False, True, False]
+    tables = sorted(tmp_path.glob(f'sweep/*/{OPTION}.csv'))  # one's is not replaced by the other's
+    assert [path.parent.name[:2] for path in tables] == ['a_', 'b_']
 
 
 def test_values_are_those_of_options(sweep: Callable, tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ def test_what_fits(value: Any, annotation: Any) -> None:
         ('abc', list[int], 'a list, each item an integer'),
         (5, str, 'a string'),
         ({}, int, 'an integer'),
+        ('abc', dict[str, int], 'a dict'),
+        ([1], dict, 'a dict'),
     ],
 )
 def test_what_does_not_fit(value: Any, annotation: Any, expected: str) -> None:

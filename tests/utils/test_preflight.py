@@ -143,6 +143,17 @@ def test_good_config_passes() -> None:
         ('env_cfg.mp_cfg.start_method', 'fork', "env_cfg.mp_cfg: 'start_method' is not a valid key"),
         ('randomness.sed', 1, "randomness: 'sed' is not a valid key (did you mean 'seed'?)"),
         ('log_processor.window', 1, "log_processor: 'window' is not a valid key (did you mean 'window_size'?)"),
+        ('env_cfg', 'abc', "env_cfg: expected a dict or None, got 'abc'"),
+        ('custom_hooks', 'abc', "custom_hooks: expected a list or None, got 'abc'"),
+        ('log_level', 'LOUD', "log_level: expected one of 'DEBUG', 'INFO'"),
+        ('train_dataloader.dataset', None, 'train_dataloader.dataset: a dict with a type is needed, got None'),
+        ('train_dataloader', 3, 'train_dataloader: a dict is needed, got 3'),
+        ('train_dataloader.prefetch_factor', '4', 'train_dataloader.prefetch_factor: expected an integer or None, got'),
+        ('optim_wrapper.optimizer.lr', float('inf'), 'lr: expected a number from 0, not infinite, got inf'),
+        ('default_hooks.checkpoint.interval', 0, 'checkpoint.interval: expected a number from 1, not infinite, or -1'),
+        ('train_dataloader.batch_size', 0, 'train_dataloader.batch_size: expected a number from 1, not infinite, got'),
+        ('model.head.loss.temperature', 0, 'loss.temperature: expected a number above 0, not infinite, got 0'),
+        ('custom_hooks.1.max_share', 5, 'custom_hooks[1].max_share: expected a number from 0 to 1, got 5'),
         ('auto_scale_lr.base_batch', 1, "auto_scale_lr: 'base_batch' is not a valid key (did you mean 'base_"),
     ],
 )
@@ -209,3 +220,8 @@ def test_names_of_another_scope() -> None:
     check_config(cfg)
     with pytest.raises(ConfigError, match='RawframeDataset'):
         check_config({**cfg, 'default_scope': 'mmsigma'})
+
+
+def test_what_a_hook_is_given_is_no_hook() -> None:
+    handler = dict(type='tb_trace', dir_name='traces')
+    check_config(changed('custom_hooks.0', dict(type='mmengine.ProfilerHook', on_trace_ready=handler)))

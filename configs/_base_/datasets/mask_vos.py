@@ -1,5 +1,5 @@
 # Training: three frames of a YouTube-VOS video, in two views each, with pseudo masks where they exist. Test:
-# dataset_test is davis2016, davis2017, or one whose masks are on a test server, for which <work dir>/<out_dir>.zip is
+# dataset_test is davis2016, davis2017, or one whose masks are on a test server, for which <out_dir>.zip is
 # written: davis2017_testdev, ytvos2018, ytvos2019.
 data_root = 'data/youtube_vos_2018/train'
 ann_file_train = ''

@@ -1,6 +1,6 @@
 # Test sets of video object segmentation, first masks given. dataset: davis2016 (20 videos of one object each),
 # davis2017 (30 videos; all frames except the first and the last are scored), or one whose masks are on a test server,
-# for which <work dir>/<out_dir>.zip is written: davis2017_testdev, ytvos2018, ytvos2019 (all frames are segmented,
+# for which <out_dir>.zip is written: davis2017_testdev, ytvos2018, ytvos2019 (all frames are segmented,
 # every fifth is kept).
 dataset = 'davis2017'
 data_root = dict(

@@ -18,11 +18,16 @@ class BadVideoHook(Hook):
         max_share: Largest tolerated fraction of draws whose video failed, over all ranks.
         min_draws: Number of draws before the fraction is checked.
         interval: Number of iterations between checks.
+
+    Raises:
+        ValueError: If ``max_share`` is no fraction.
     """
 
     priority = 'LOW'
 
     def __init__(self, max_share: float = 0.05, min_draws: int = 200, interval: int = 50) -> None:
+        if not 0 <= max_share <= 1:
+            raise ValueError(f'max_share is a fraction from 0 to 1, got {max_share}')
         self.max_share, self.min_draws, self.interval = max_share, min_draws, interval
         self.draws = self.failed = 0
         self.reasons: dict[str, str] = {}

@@ -78,7 +78,7 @@ class AlignmentMetric(BaseMetric):
         fine_stride: Stride of the frames that classifiers of fine-grained labels learn from. The time of a support
             vector machine grows quadratically with their number; 20,000 take minutes.
         per_action: Whether to report every action as well.
-        out_dir: Folder, relative to the work dir, of ``per_action.csv`` and of images of alignments,
+        out_dir: Folder, relative to that of the log, of ``per_action.csv`` and of images of alignments,
             ``<action>/<video>_<video>.png``; None to write nothing.
         num_pictures: Number of pairs of validation videos to draw per action.
         collect_device: Device on which results of several ranks are collected.

@@ -25,7 +25,7 @@ class PCKMetric(BaseMetric):
     ``per_sequence.csv`` and ``global.csv``.
 
     Args:
-        out_dir: Folder of the results, relative to the work dir; None to write nothing.
+        out_dir: Folder of the results, relative to that of the log; None to write nothing.
         thresholds: Largest errors of a correct joint, as fractions of the person's size.
         show_table: Whether to print the scores of every joint.
         collect_device: Device on which results of several ranks are collected.

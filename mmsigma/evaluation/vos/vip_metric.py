@@ -49,7 +49,7 @@ class VIPMetric(BaseMetric):
     ``per_category.csv``, ``per_sequence.csv`` and ``global.csv``.
 
     Args:
-        out_dir: Folder of the results, relative to the work dir; None to write nothing.
+        out_dir: Folder of the results, relative to that of the log; None to write nothing.
         categories: Names of the categories, from 0.
         count_given: Whether to count the frames whose annotation is given to the method, as CRW does.
         show_table: Whether to print the scores of every category.

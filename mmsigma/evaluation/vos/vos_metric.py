@@ -67,7 +67,7 @@ class VOSMetric(BaseMetric):
     frames, ``per_sequence.csv``, ``per_object.csv``, ``global.csv``, and ``report.html`` for inspection.
 
     Args:
-        out_dir: Folder of the results, relative to the work dir; None to write nothing.
+        out_dir: Folder of the results, relative to that of the log; None to write nothing.
         score: Whether to compare with the annotation, which is impossible where only the first masks are public.
         archive: Whether to write ``<out_dir>.zip`` for submission, with one folder per video at its top level.
         top_folder: Folder inside the archive that contains the folders of the videos (YouTube-VOS: ``Annotations``).

@@ -34,7 +34,7 @@ class Signal(Hook):
 
 
 def run(folder: Path, *hooks: Hook, **changes) -> Toy:
-    settings = dict(default_hooks=dict(checkpoint=None, interruption=dict(type='InterruptionHook')))
+    settings = dict(default_hooks=dict(checkpoint=None))
     with toy_run(folder, **{**settings, **changes}) as runner:
         for hook in hooks:
             runner.register_hook(hook)
