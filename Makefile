@@ -51,7 +51,7 @@ $(DEMO_ALIGN_RUN)/epoch_20.pth: | $(VENV)/.installed
 		--cfg-options data_root=$(DEMO_ALIGN_DATA)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -1,11 +1,15 @@
 """What all tests share: golden vectors, real videos where there are any, and fixed seeds."""
 
 import json
+import os
 import random
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+
+if 'PYTEST_XDIST_WORKER' in os.environ:  # there is a worker for every core
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import numpy as np
 import pytest
