@@ -35,7 +35,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         'model.target.hidden_channels': [32],
         'model.head.num_prototypes': 16,
     },
-    'mask_vos': {'batch_size': 4, 'correspondence_epochs': 2, 'joint_epochs': 3},
+    'mask_vos': {'batch_size': 4, 'correspondence_epochs': 1, 'joint_epochs': 2},
     'gta': {'epochs': 3, 'num_steps': 6, 'batch_size': 2, 'groups_per_epoch': 8},
 }
 

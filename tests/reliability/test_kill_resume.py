@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from tests.reliability.kill_resume import first_difference
+from tests.reliability.small_runs import METHODS
 from tests.scripts import ROOT
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('method', ['sigma', 'gta'])  # Mask-VOS takes minutes: from the command line
+@pytest.mark.parametrize('method', METHODS)
 def test_killed_and_resumed_equals_uninterrupted(method: str, tmp_path: Path) -> None:
     """In a process of its own: it forks, which the threads of this one do not survive."""
     command = [sys.executable, '-m', 'tests.reliability.kill_resume', '--kills', '3', '--seed', '1']
