@@ -35,7 +35,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         'model.target.hidden_channels': [32],
         'model.head.num_prototypes': 16,
     },
-    'mask_vos': {'batch_size': 4, 'correspondence_epochs': 1, 'joint_epochs': 2},
+    'mask_vos': {'batch_size': 2, 'correspondence_epochs': 1, 'joint_epochs': 2},
     'gta': {'epochs': 3, 'num_steps': 6, 'batch_size': 2, 'groups_per_epoch': 8},
 }
 
@@ -46,7 +46,7 @@ def make_data(folder: Path) -> Path:
 
 
 def small_run(method: str, data: Path, work_dir: Path, *, num_workers: int = 1, **options: Any) -> Config:
-    """Return the config of a run that saves a checkpoint after every iteration and can be resumed."""
+    """Return the config of a run that saves a checkpoint after every iteration or two and can be resumed."""
     root = data / 'videos' if method == 'mask_vos' else data
     given = {'data_root': str(root), 'num_workers': num_workers, **_OPTIONS[method], **options}
     cfg = load_config(ROOT / 'configs' / 'demo' / f'{_CONFIGS[method]}.py', given)
@@ -56,9 +56,10 @@ def small_run(method: str, data: Path, work_dir: Path, *, num_workers: int = 1, 
     if method == 'mask_vos':
         crop = cfg.train_dataloader.dataset.pipeline[2]
         crop.update(size=32, short_side=(32, 40))
-        cfg.train_dataloader.dataset.indices = 8
+        cfg.train_dataloader.dataset.indices = 4
         cfg.custom_hooks[-1].settings.update(size=32, fit_frames=6, num_iters=5, num_restarts=1)
-    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=1, max_keep_ckpts=3)
+    interval = 2 if method == 'mask_vos' else 1  # its checkpoints have hundreds of MB
+    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=interval, max_keep_ckpts=3)
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type not in ('PicturesHook',)]
     cfg.work_dir, cfg.experiment_name, cfg.resume = str(work_dir), uuid.uuid4().hex, 'auto'
