@@ -11,13 +11,14 @@ from mmsigma.ops.dense_clustering import (
     project_tokens,
     upsample_maps,
 )
-from mmsigma.ops.fast_linear import Linear, full_float32, linear
+from mmsigma.ops.fast_linear import Linear, linear
 from mmsigma.ops.keypoints import gaussian_labels, weighted_points
 from mmsigma.ops.label_transfer import expected_alignment, first_matches, transfer
 from mmsigma.ops.masking import TokenSplit, gather_tokens, nearest_tubes, patchify, split_tokens
 from mmsigma.ops.memory_windows import propagate_windows, search_windows
 from mmsigma.ops.optimal_transport import sinkhorn, sinkhorn_labels
 from mmsigma.ops.position import resize_position_table, sincos_position_table
+from mmsigma.ops.precision import at_least_float32, full_float32
 from mmsigma.ops.repetition import (
     anchor_targets,
     cycle_labels,
@@ -26,7 +27,7 @@ from mmsigma.ops.repetition import (
     labels_at,
     window_indices,
 )
-from mmsigma.ops.soft_aggregation import aggregate
+from mmsigma.ops.soft_aggregation import aggregate, aggregate_logits
 from mmsigma.ops.soft_dtw import (
     AccumulatedCost,
     WarpingPath,
@@ -49,8 +50,10 @@ __all__ = [
     'TopkAffinity',
     'VideoClusters',
     'aggregate',
+    'aggregate_logits',
     'anchor_targets',
     'assign',
+    'at_least_float32',
     'cluster_maps',
     'cluster_videos',
     'contrastive_cost',

@@ -70,8 +70,9 @@ def topk_affinity(
     height, width, _ = query.shape
     free, near = memory[:num_free].flatten(0, 2), memory[num_free:]
     k = min(k, len(memory) * height * width)
-    exact = torch.promote_types(query.dtype, torch.float32)  # only the similarities are in half precision
-    weights = query.new_empty(height, width, k, dtype=exact)
+    exact = torch.promote_types(query.dtype, torch.float32)  # similarities are ranked; only the memory may be half
+    query, free = query.to(exact), free.to(exact)
+    weights = query.new_empty(height, width, k)
     indices = torch.empty(height, width, k, dtype=torch.int64, device=query.device)
     for y in range(0, height, _TILE):
         for x in range(0, width, _TILE):
@@ -92,7 +93,7 @@ def topk_affinity(
             missing = (0, 0, 0, k - len(best))
             best, order = F.pad(best, missing, value=-torch.inf), F.pad(order, missing)
             shape = (*tile.shape[:2], k)
-            weights[y : y + _TILE, x : x + _TILE] = (best.to(exact) / temperature).softmax(dim=0).T.reshape(shape)
+            weights[y : y + _TILE, x : x + _TILE] = (best / temperature).softmax(dim=0).T.reshape(shape)
             indices[y : y + _TILE, x : x + _TILE] = torch.cat(cells).gather(0, order).T.reshape(shape)
     return TopkAffinity(weights.flatten(0, 1), indices.flatten(0, 1))
 
@@ -120,7 +121,7 @@ def _largest_in_window(
         for start, side, limit in zip(corner, tile.shape[:2], frames.shape[1:3], strict=True)
     )
     region = frames[:, top:bottom, left:right]
-    similarity = linear(region.flatten(0, 2), tile.flatten(0, 1))  # (T * rows * columns, q)
+    similarity = linear(region.flatten(0, 2).to(tile.dtype), tile.flatten(0, 1))  # (T * rows * columns, q)
 
     # offsets broadcast to (region rows, region columns, tile rows, tile columns); equal for all frames
     dy = _offsets(top, bottom, corner[0], tile.shape[0], tile.device)[:, None, :, None]

@@ -1,7 +1,4 @@
-"""Linear layers that are fast on any CPU, and a context that keeps float32 products exact on any GPU."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""Linear layers that are fast on any CPU."""
 
 import torch
 import torch.nn.functional as F
@@ -49,24 +46,3 @@ class Linear(nn.Linear):
     def forward(self, inputs: Tensor) -> Tensor:
         """Map inputs ``(..., in_features)`` to outputs ``(..., out_features)``."""
         return linear(inputs, self.weight, self.bias)
-
-
-@contextmanager
-def full_float32(device_type: str) -> Iterator[None]:
-    """Disable autocast and TF32 inside the block, so that float32 matrices are multiplied in float32.
-
-    TF32 would round the factors to 10 bits, as many as float16 has. Gradients are computed later, in whatever precision
-    is set then.
-
-    Args:
-        device_type: Type of the device whose autocast is disabled, such as ``'cuda'``.
-    """
-    precision = torch.get_float32_matmul_precision()
-    if precision != 'highest':
-        torch.set_float32_matmul_precision('highest')
-    try:
-        with torch.autocast(device_type, enabled=False):
-            yield
-    finally:
-        if precision != 'highest':
-            torch.set_float32_matmul_precision(precision)

@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmsigma.ops.fast_linear import full_float32, linear
+from mmsigma.ops.fast_linear import linear
+from mmsigma.ops.precision import full_float32
 
 _TILE = 12  # side of a tile in cells
 
@@ -153,7 +154,7 @@ def _region(framed: Tensor, rows: slice, columns: slice, radius: int) -> Tensor:
 def _windowed_logits(query: Tensor, framed: Tensor, rows: slice, columns: slice, radius: int) -> Tensor:
     """Return similarities of a region's cells to a tile's, ``(T * m * n, q)``, -inf outside each cell's window."""
     region = _region(framed, rows, columns, radius)
-    logits = linear(region.flatten(0, 2), query[rows, columns].flatten(0, 1)).float()
+    logits = linear(region.flatten(0, 2).float(), query[rows, columns].flatten(0, 1).float())
     # Offset of region row i from the first row of the window of tile row r, (m, rows), and the same for columns: inside
     # if it is between 0 and 2 * radius.
     dy, dx = (
@@ -223,7 +224,9 @@ def _distant(tile: Tensor, frame: Tensor, centres: Tensor, radius: int) -> _Dist
     index = (places[0] - top)[:, None] * (right - left) + (places[1] - left)
     index = index.masked_fill(~(inside[0][:, None] & inside[1]), len(cells)).flatten(0, 1)
     # (m * n + 1, q); the last row is the similarity 0 of everything outside the frame
-    similarity = F.pad(linear(cells, tile).float(), (0, 0, 0, 1)) if len(cells) else centres.new_zeros(1, len(tile))
+    similarity = (
+        F.pad(linear(cells.float(), tile.float()), (0, 0, 0, 1)) if len(cells) else centres.new_zeros(1, len(tile))
+    )
     part = centres - whole
     logits = similarity.gather(0, index).view(len(steps), len(steps), -1)  # (p + 1, p + 1, q)
     logits = torch.lerp(logits[:-1], logits[1:], part[0])

@@ -18,6 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mmsigma.ops.precision import at_least_float32, full_float32
+
 Kind = Literal['smoothmin', 'logsumexp']
 KINDS: tuple[Kind, ...] = ('smoothmin', 'logsumexp')
 # Scaled cost of cells outside the table. It is finite because 0 * inf is nan; its exponential is 0 in any precision.
@@ -89,7 +91,7 @@ def smooth_dtw(
     for name, size, limit in (('first', rows, cost.shape[1]), ('second', columns, cost.shape[2])):
         if size.shape != cost.shape[:1] or not 1 <= int(size.min()) <= int(size.max()) <= limit:
             raise ValueError(f'lengths of the {name} sequences must be {len(cost)} numbers from 1 to {limit}')
-    cost = cost if cost.dtype == torch.float64 else cost.float()
+    cost = at_least_float32(cost)
     rows, columns = rows.to(cost.device), columns.to(cost.device)
     if lengths is not None:
         cost = cost.masked_fill(_padded(cost, rows, columns), 0)
@@ -137,7 +139,8 @@ def contrastive_cost(x: Tensor, y: Tensor, temperature: float = 0.1, length: Ten
     """
     if temperature <= 0:
         raise ValueError(f'temperature must be positive, got {temperature}')
-    logits = x @ y.transpose(1, 2) / temperature
+    with full_float32(x.device.type):
+        logits = at_least_float32(x) @ at_least_float32(y).transpose(1, 2) / temperature
     if length is None:
         return -logits.log_softmax(dim=1)
     padded = (torch.arange(x.shape[1], device=x.device) >= length.to(x.device)[:, None])[:, :, None]
@@ -158,7 +161,9 @@ def cosine_cost(x: Tensor, y: Tensor, lengths: tuple[Tensor, Tensor] | None = No
     Returns:
         Costs ``(B, M, N)`` between 0 and 2; 0 in the padding.
     """
-    cost = 1 - F.normalize(x, dim=2) @ F.normalize(y, dim=2).transpose(1, 2)
+    x, y = at_least_float32(x), at_least_float32(y)
+    with full_float32(x.device.type):
+        cost = 1 - F.normalize(x, dim=2) @ F.normalize(y, dim=2).transpose(1, 2)
     return cost if lengths is None else cost.masked_fill(_padded(cost, *lengths), 0)
 
 

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmsigma.ops.precision import at_least_float32, full_float32
+
 
 class DistillationHead(BaseModule):
     """MLP of three layers, followed by cosine similarities with prototypes (DINO, ICCV 2021, appendix C).
@@ -42,6 +44,7 @@ class DistillationHead(BaseModule):
         self.prototypes.register_hook(lambda grad: torch.zeros_like(grad) if self.hold_prototypes else grad)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Compute logits ``(B, K)`` of features ``(B, D)``."""
-        found = F.normalize(self.layers(features), dim=1)
-        return F.linear(found, F.normalize(self.prototypes, dim=1))
+        """Compute logits ``(B, K)``, cosines in float32 or more, of features ``(B, D)``."""
+        found = F.normalize(at_least_float32(self.layers(features)), dim=1)
+        with full_float32(found.device.type):  # they are divided by temperatures of 0.1 and less
+            return F.linear(found, F.normalize(self.prototypes.to(found.dtype), dim=1))

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from mmsigma.ops.precision import at_least_float32, full_float32
+
 
 def self_distillation_loss(
     student: Tensor,
@@ -29,8 +31,9 @@ def self_distillation_loss(
     """
     if len(student) < 2:
         raise ValueError(f'crops are compared with each other, so there must be two or more, got {len(student)}')
-    targets = ((teacher.detach().float() - center) / teacher_temperature).softmax(dim=-1)
-    logs = (student.float() / student_temperature).log_softmax(dim=-1)
-    pairs = -torch.einsum('gbk,vbk->gv', targets, logs) / student.shape[1]
+    targets = ((at_least_float32(teacher.detach()) - center) / teacher_temperature).softmax(dim=-1)
+    logs = (at_least_float32(student) / student_temperature).log_softmax(dim=-1)
+    with full_float32(student.device.type):
+        pairs = -torch.einsum('gbk,vbk->gv', targets, logs) / student.shape[1]
     same = torch.eye(*pairs.shape, dtype=torch.bool, device=pairs.device)
     return pairs.masked_fill(same, 0).sum() / (~same).sum()

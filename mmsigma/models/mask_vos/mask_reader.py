@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from mmsigma.models.interfaces import MaskEncoder, ObjectDecoder
 from mmsigma.models.mask_vos.networks import EncodedFrame
-from mmsigma.ops.soft_aggregation import aggregate
+from mmsigma.ops.precision import at_least_float32, full_float32
+from mmsigma.ops.soft_aggregation import aggregate_logits
 
 
 def dense_affinity(query: Tensor, memory: Tensor, temperature: float = 0.05) -> Tensor:
@@ -20,11 +21,12 @@ def dense_affinity(query: Tensor, memory: Tensor, temperature: float = 0.05) -> 
         temperature: Divisor of the similarity.
 
     Returns:
-        Weights ``(B, M * h * w, h * w)``, whose columns sum to 1.
+        Weights ``(B, M * h * w, h * w)`` of at least float32, whose columns sum to 1.
     """
     # (B, M, D, h, w) -> (B, D, M * h * w)
-    memory = memory.transpose(1, 2).flatten(2)
-    return (memory.transpose(1, 2) @ query.flatten(2) / temperature).softmax(dim=1)
+    memory = at_least_float32(memory).transpose(1, 2).flatten(2)
+    with full_float32(query.device.type):  # the temperature magnifies errors, and the exponential does again
+        return (memory.transpose(1, 2) @ at_least_float32(query).flatten(2) / temperature).softmax(dim=1)
 
 
 def read(affinity: Tensor, values: Tensor) -> Tensor:
@@ -38,7 +40,7 @@ def read(affinity: Tensor, values: Tensor) -> Tensor:
         Weighted means of the values, ``(B, C, h, w)``.
     """
     cells = values.transpose(1, 2).flatten(2)  # (B, C, M * h * w)
-    means: Tensor = (cells @ affinity).unflatten(2, values.shape[-2:])
+    means: Tensor = (cells @ affinity.to(cells.dtype)).unflatten(2, values.shape[-2:])
     return means
 
 
@@ -110,8 +112,8 @@ class MaskReader(nn.Module):
 
     def _decode_once(self, readout: Tensor, guess: Tensor, skips: list[Tensor]) -> Tensor:
         # (B, O, ...) -> (B * O, ...), decoded to (B * O, 1, H, W), aggregated from (B, O, H, W)
-        masks = self.decoder(readout.flatten(0, 1), guess.flatten(0, 1), *skips).sigmoid()
-        return aggregate(masks.unflatten(0, readout.shape[:2])[:, :, 0])
+        masks = self.decoder(readout.flatten(0, 1), guess.flatten(0, 1), *skips)
+        return aggregate_logits(masks.unflatten(0, readout.shape[:2])[:, :, 0])
 
 
 def segmentation_loss(

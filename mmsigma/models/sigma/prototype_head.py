@@ -66,11 +66,12 @@ class PrototypeHead(BaseModule):
         """
         prototypes: Tensor = self.prototypes[level]
         unit = F.normalize(prototypes.detach().float(), dim=1)
-        if not prototypes.is_leaf:
-            return prototypes + (unit - prototypes).detach()
-        with torch.no_grad():
-            prototypes.copy_(unit)
-        return prototypes
+        # the difference is 0; no operation saves the parameter, which may be written before the backward pass
+        returned = unit + (prototypes - prototypes.detach())
+        if prototypes.is_leaf:
+            with torch.no_grad():
+                prototypes.copy_(unit)
+        return returned
 
     def scores(self, features: Tensor, level: int = 0) -> Tensor:
         """Compute cosine similarities ``(..., K)``, float32, of features ``(..., D)`` and the prototypes of a level."""

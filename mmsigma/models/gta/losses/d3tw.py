@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from mmsigma.models.gta.losses.video_group import Pairs, VideoGroup, pair_indices
-from mmsigma.ops.fast_linear import full_float32
+from mmsigma.ops.precision import full_float32
 from mmsigma.ops.soft_dtw import contrastive_cost, smooth_dtw
 from mmsigma.registry import MODELS
 

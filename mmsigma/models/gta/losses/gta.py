@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mmsigma.models.gta.losses.video_group import PAIRS, CompleteGroup, Pairs, VideoGroup, pair_indices
-from mmsigma.ops.fast_linear import full_float32
+from mmsigma.ops.precision import full_float32
 from mmsigma.ops.soft_dtw import KINDS, AccumulatedCost, Kind, contrastive_cost, cosine_cost, smooth_dtw
 from mmsigma.registry import MODELS
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsigma.models.gta.losses.video_group import Pairs, VideoGroup, pair_indices
-from mmsigma.ops.fast_linear import full_float32
+from mmsigma.ops.precision import full_float32
 from mmsigma.ops.soft_dtw import smooth_dtw
 from mmsigma.registry import MODELS
 

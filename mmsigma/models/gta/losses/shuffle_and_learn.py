@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmsigma.ops.precision import at_least_float32
+
 _LEAST = 5  # number of frames from which a triplet is chosen
 
 
@@ -79,4 +81,4 @@ def triplet_features(embeddings: Tensor, triplets: Triplets) -> Tensor:
 
 def order_loss(logits: Tensor, triplets: Triplets) -> Tensor:
     """Compute the cross-entropy of logits ``(S, 2)`` for ordered and shuffled."""
-    return F.cross_entropy(logits.float() if logits.dtype != torch.float64 else logits, triplets.shuffled)
+    return F.cross_entropy(at_least_float32(logits), triplets.shuffled)

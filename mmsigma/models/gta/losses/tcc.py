@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsigma.models.gta.losses.video_group import CompleteGroup, VideoGroup, pair_indices
-from mmsigma.ops.fast_linear import full_float32
+from mmsigma.ops.precision import full_float32
 from mmsigma.registry import MODELS
 
 CycleLoss = Literal['classification', 'regression_mse', 'regression_mse_var', 'regression_huber']

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsigma.models.gta.losses.video_group import VideoGroup
-from mmsigma.ops.fast_linear import full_float32
+from mmsigma.ops.precision import full_float32
 from mmsigma.registry import MODELS
 
 TCNKind = Literal['n_pairs', 'triplet']

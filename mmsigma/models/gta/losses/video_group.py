@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from mmsigma.ops.precision import at_least_float32
+
 Pairs = Literal['star', 'all']
 PAIRS: tuple[Pairs, ...] = ('star', 'all')
 
@@ -61,7 +63,7 @@ class VideoGroup(NamedTuple):
         num_frames = lengths if self.num_frames is None else self.num_frames.to(device)
         _check_shape('num_frames', num_frames, (batch,))
         valid = torch.arange(num_steps, device=device) < lengths[:, None]
-        embeddings = embeddings if embeddings.dtype == torch.float64 else embeddings.float()
+        embeddings = at_least_float32(embeddings)
         embeddings = embeddings.masked_fill(~valid[..., None], 0)
         if not embeddings.isfinite().all():
             raise ValueError(f'embeddings of {self._not_finite(embeddings)} are not finite: the model has diverged')

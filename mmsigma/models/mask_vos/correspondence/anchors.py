@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmsigma.models.clip_views import ClipViews, second_views
 from mmsigma.models.interfaces import VisualEncoder
+from mmsigma.ops.precision import at_least_float32, full_float32
 from mmsigma.ops.view_geometry import warp_to_view
 from mmsigma.registry import MODELS
 
@@ -121,6 +122,14 @@ def anchor_losses(
     Returns:
         Both terms without weights (the release adds 0.1 times the second), and the pseudo labels.
     """
+    first, second, back = (at_least_float32(tensor) for tensor in (first, second, back))
+    with full_float32(first.device.type):
+        return _anchor_losses(first, second, back, anchors, references, temperature)
+
+
+def _anchor_losses(
+    first: Tensor, second: Tensor, back: Tensor, anchors: Tensor, references: Tensor, temperature: float
+) -> AnchorLosses:
     batch, time, _, height, width = first.shape
     count = anchors.shape[1]
     bank = _cells(first[:, 0], anchors).flatten(0, 1)  # (B * A, D)

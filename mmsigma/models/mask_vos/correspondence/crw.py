@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmsigma.models.clip_views import ClipViews
 from mmsigma.models.interfaces import PatchKeyEncoder, VisualEncoder
-from mmsigma.ops.fast_linear import full_float32
+from mmsigma.ops.precision import at_least_float32, full_float32
 from mmsigma.registry import MODELS
 
 Nodes = Literal['patches', 'cells']
@@ -177,7 +177,7 @@ def random_walk_loss(
     if nodes.shape[2] < 3:
         raise ValueError(f'walks need three frames or more, got {nodes.shape[2]}')
     # T frames (B, N, D)
-    frames = (nodes if nodes.dtype == torch.float64 else nodes.float()).permute(2, 0, 3, 1).unbind(0)
+    frames = at_least_float32(nodes).permute(2, 0, 3, 1).unbind(0)
     with full_float32(nodes.device.type):  # products of many small probabilities
         steps = [transitions(*pair, temperature, dropout, generator) for pair in zip(frames, frames[1:], strict=False)]
         return _walk_losses(*map(list, zip(*steps, strict=True)))

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mmsigma.models.clip_views import ClipViews
 from mmsigma.models.interfaces import LabKeyEncoder
+from mmsigma.ops.precision import at_least_float32, full_float32
 from mmsigma.registry import MODELS
 
 
@@ -84,10 +85,11 @@ def reconstruct(target: Tensor, reference: Tensor, colours: Tensor, radius: int 
         Colours ``(B, V, h, w)``.
     """
     side, (height, width) = 2 * radius + 1, target.shape[2:]
-    weights = window_logits(target, reference, radius).softmax(dim=1)
+    weights = window_logits(at_least_float32(target), at_least_float32(reference), radius).softmax(dim=1)
     # colours of the cells in each window: (B, V, (2 r + 1) ** 2, h, w)
     windows = F.unfold(F.pad(colours, (radius,) * 4), side).view(len(colours), -1, side * side, height, width)
-    return torch.einsum('bkhw,bvkhw->bvhw', weights, windows)
+    with full_float32(target.device.type):
+        return torch.einsum('bkhw,bvkhw->bvhw', weights, windows.to(weights.dtype))
 
 
 def photometric_loss(

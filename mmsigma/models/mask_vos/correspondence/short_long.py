@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mmsigma.models.clip_views import ClipViews, second_views
 from mmsigma.models.interfaces import VisualEncoder
+from mmsigma.ops.precision import at_least_float32, full_float32
 from mmsigma.ops.view_geometry import warp_to_view
 from mmsigma.registry import MODELS
 
@@ -94,6 +95,11 @@ def best_match(query: Tensor, memory: Tensor) -> Tensor:
 
 
 def _similarity(query: Tensor, memory: Tensor) -> Tensor:
-    """Compute cosine similarities of all cells, ``(P, h * w of the query, h * w of the memory)``."""
-    query, memory = (F.normalize(maps.flatten(2), dim=1) for maps in (query, memory))
-    return query.transpose(1, 2) @ memory
+    """Compute cosine similarities of all cells, ``(P, h * w of the query, h * w of the memory)``.
+
+    They are ranked, or divided by a temperature. In bfloat16, 29 % of the best matches were others, nearly all of them
+    further up or to the left: of equal values, the first is taken.
+    """
+    query, memory = (F.normalize(at_least_float32(maps).flatten(2), dim=1) for maps in (query, memory))
+    with full_float32(query.device.type):
+        return query.transpose(1, 2) @ memory
