@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--pooling', default='mean', choices=['mean', 'tokens'], help='tokens is for attentive probes')
     parser.add_argument('--format', default='safetensors', choices=['safetensors', 'npz'])
     parser.add_argument('--half', action='store_true', help='store float16')
-    parser.add_argument('--amp', action='store_true', help='compute in bfloat16')
+    parser.add_argument('--amp', action='store_true', help='compute in bfloat16, unless the processor is slow at it')
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument('--num-workers', type=int, default=4)
     parser.add_argument('--shard-size', type=int, default=256, help='videos per file')
@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
     from rich.progress import Progress
 
     from mmsigma.apis.features import dataset_of, extract_features
+    from mmsigma.apis.launch import allows_bfloat16
     from mmsigma.apis.models import build_frozen_model
     from mmsigma.io.feature_store import FeatureStore, digest, file_digest
     from mmsigma.registry import DATASETS
@@ -72,6 +73,9 @@ def run(args: argparse.Namespace) -> None:
         checkpoint=file_digest(args.checkpoint),
         videos=digest(dataset),
     )
+    amp = args.amp and allows_bfloat16()
+    if amp:
+        description['precision'] = 'bfloat16'
     if is_main_process():
         FeatureStore(args.out, description)
     barrier()
@@ -87,7 +91,7 @@ def run(args: argparse.Namespace) -> None:
             pooling=args.pooling,
             batch_size=args.batch_size,
             num_workers=args.num_workers,
-            amp=args.amp,
+            amp=amp,
             dtype=torch.float16 if args.half else torch.float32,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.engine import VideoRunner
 from mmsigma.engine.hooks.interruption import Interrupted
+from mmsigma.ops import has_fast_bfloat16
 from mmsigma.utils.preflight import ConfigError, check_config
 
 
@@ -113,12 +115,14 @@ def _require_data(loader: dict[str, Any]) -> None:
 
 
 def enable_mixed_precision(cfg: Config) -> None:
-    """Enable mixed precision in a config: float16 or bfloat16 on a GPU, bfloat16 on a CPU.
+    """Enable mixed precision in a config: float16 or bfloat16 on a GPU, bfloat16 on a CPU that is fast at it.
 
     On a GPU, float16 with loss scaling is the default; ``optim_wrapper.dtype='bfloat16'`` selects bfloat16 without it.
     """
     wrapper = cfg.optim_wrapper
     if not torch.cuda.is_available():
+        if not allows_bfloat16():
+            return
         wrapper.type = 'CPUAmpOptimWrapper'
         wrapper.pop('dtype', None)
         wrapper.pop('loss_scale', None)
@@ -128,6 +132,18 @@ def enable_mixed_precision(cfg: Config) -> None:
         wrapper.loss_scale = dict(enabled=False)  # bfloat16 has the range of float32
     if 'strategy' in cfg:
         wrapper.use_fsdp = True  # mmengine detects FSDP only if the type has no prefix
+
+
+def allows_bfloat16() -> bool:
+    """Return whether ``--amp`` makes anything faster on the devices of this machine; warn if it does not."""
+    fast = has_fast_bfloat16('cuda' if torch.cuda.is_available() else 'cpu')
+    if not fast:
+        warnings.warn(
+            '--amp has no effect: this processor has no instructions for bfloat16, which would be many times '
+            'slower than float32',
+            stacklevel=2,
+        )
+    return fast
 
 
 @contextmanager

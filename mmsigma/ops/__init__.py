@@ -18,7 +18,7 @@ from mmsigma.ops.masking import TokenSplit, gather_tokens, nearest_tubes, patchi
 from mmsigma.ops.memory_windows import propagate_windows, search_windows
 from mmsigma.ops.optimal_transport import sinkhorn, sinkhorn_labels
 from mmsigma.ops.position import resize_position_table, sincos_position_table
-from mmsigma.ops.precision import at_least_float32, full_float32
+from mmsigma.ops.precision import at_least_float32, full_float32, has_fast_bfloat16
 from mmsigma.ops.repetition import (
     anchor_targets,
     cycle_labels,
@@ -68,6 +68,7 @@ __all__ = [
     'gather_tokens',
     'gather_window',
     'gaussian_labels',
+    'has_fast_bfloat16',
     'keep_clusters',
     'kmeans',
     'kmeans_many',

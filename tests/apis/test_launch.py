@@ -1,6 +1,7 @@
 """From command-line arguments to a config."""
 
 import argparse
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -28,6 +29,17 @@ def test_mixed_precision_on_a_gpu(monkeypatch: pytest.MonkeyPatch, cfg: dict, ex
         cfg.strategy, expected = dict(type='FSDPStrategy'), {**expected, 'use_fsdp': True}
     enable_mixed_precision(cfg)
     assert cfg.optim_wrapper == dict(type='mmengine.AmpOptimWrapper', **expected)
+
+
+@pytest.mark.parametrize('fast', [True, False])
+def test_mixed_precision_on_a_cpu(monkeypatch: pytest.MonkeyPatch, fast: bool) -> None:
+    monkeypatch.setattr('mmsigma.apis.launch.has_fast_bfloat16', lambda device: fast or device != 'cpu')
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper', dtype='float16')))
+    with nullcontext() if fast else pytest.warns(UserWarning, match='no instructions for bfloat16'):
+        enable_mixed_precision(cfg)
+    expected = dict(type='CPUAmpOptimWrapper') if fast else dict(type='OptimWrapper', dtype='float16')
+    assert cfg.optim_wrapper == expected
 
 
 @pytest.mark.parametrize(('in_config', 'argument'), [(True, False), (False, True), (False, False)])

@@ -290,7 +290,8 @@ def test_checkpoint_of_another_size_is_refused(tiny_config, demo_set, tmp_path):
         build_runner(other).train()
 
 
-def test_mixed_precision_on_the_cpu_stays_close(demo_set, tmp_path):
+def test_mixed_precision_on_the_cpu_stays_close(demo_set, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmsigma.apis.launch.has_fast_bfloat16', lambda _: True)
     results = {}
     for name in ('full', 'mixed'):
         cfg = tiny(demo_set, tmp_path / name, epochs=1, **{'default_hooks.logger.interval': 1})

@@ -1,9 +1,12 @@
 """Independent masks of objects become one distribution of labels, as in the releases and by the formula."""
 
+import math
+
 import pytest
 import torch
+import torch.nn.functional as F
 
-from mmsigma.ops.soft_aggregation import aggregate
+from mmsigma.ops.soft_aggregation import aggregate, aggregate_logits
 from tests.golden_mask_vos import load_vectors
 
 
@@ -37,3 +40,33 @@ def test_certainty_stays_finite_and_has_a_gradient_elsewhere() -> None:
     assert logits.isfinite().all() and logits.argmax(dim=0).tolist() == [[1, 0, 0]]
     logits[1].sum().backward()
     torch.testing.assert_close(probabilities.grad, torch.tensor([[[0, 0, 1 / (0.3 * 0.7)]]]))
+
+
+@pytest.mark.parametrize('count', [1, 2, 4])
+def test_from_logits(count: int) -> None:
+    vectors = load_vectors('soft_aggregate')
+    logits = aggregate_logits(vectors.tensor(f'in_prob_{count}').double().logit(eps=1e-7))
+    found = logits.softmax(dim=0).float()
+    torch.testing.assert_close(found, vectors.tensor(f'out_softmax_{count}'), rtol=1e-4, atol=1e-5)
+
+
+def test_logits_give_the_odds_of_the_probabilities() -> None:
+    logits = torch.linspace(-6, 6, 24, dtype=torch.float64).view(2, 4, 3, 1).requires_grad_()
+    found, expected = aggregate_logits(logits), aggregate(logits.sigmoid())
+    torch.testing.assert_close(found, expected)
+    weights = torch.rand_like(found)
+    ours, theirs = (torch.autograd.grad((weights * out).sum(), logits)[0] for out in (found, expected))
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize('logit', [6.5, 12.0, 20.0, 300.0])
+def test_pixels_that_are_surely_wrong_learn(dtype: torch.dtype, logit: float) -> None:
+    """Both objects claim a pixel of the background, and neither one of the first object."""
+    logits = torch.tensor([[logit, -logit], [logit, -logit]]).view(1, 2, 2, 1).to(dtype).requires_grad_()
+    with torch.autocast('cpu', torch.bfloat16, enabled=dtype != torch.float32):
+        loss = F.cross_entropy(aggregate_logits(logits), torch.tensor([[[0], [1]]]), reduction='sum')
+    (gradient,) = torch.autograd.grad(loss, logits)
+    # log-odds of the background are -2 x and those of the objects x; then x - log 2 and -x
+    torch.testing.assert_close(float(loss), 3 * logit + math.log(2) + 2 * logit - math.log(2), rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(gradient.flatten().float(), torch.tensor([1.5, -1.5, 1.5, -0.5]), rtol=1e-2, atol=2e-3)

@@ -8,6 +8,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from mmsigma.registry import HOOKS
 
@@ -16,7 +17,7 @@ from mmsigma.registry import HOOKS
 class NonFiniteLossHook(Hook):
     """Stop a run at a NaN or infinite loss or gradient, before the parameters change, and name its cause.
 
-    Gradients that the loss scaling of float16 skips are not checked.
+    Gradients with which the loss scaling of float16 makes no step are not checked.
     """
 
     priority = 'VERY_HIGH'
@@ -36,7 +37,7 @@ class NonFiniteLossHook(Hook):
             update(loss, *args, **kwargs)
 
         wrapper.update_params = update_params
-        wrapper.optimizer.register_step_pre_hook(lambda *_: self._check_gradients(runner))
+        wrapper.optimizer.register_step_pre_hook(lambda optimizer, *_: self._check_gradients(runner, optimizer))
         if not runner.cfg.get('compile'):  # hooks have no effect on compiled parts
             for name, part in getattr(runner.model, 'module', runner.model).named_children():
                 part.register_forward_hook(partial(self._keep, name))
@@ -67,7 +68,11 @@ class NonFiniteLossHook(Hook):
         if isinstance(output, Tensor):
             self.outputs[name] = output.detach()
 
-    def _check_gradients(self, runner: Runner) -> None:
+    def _check_gradients(self, runner: Runner, optimizer: Optimizer) -> None:
+        # fused optimisers make no step themselves if the scaler found an overflow, which it leaves in an attribute
+        overflow: Tensor | None = getattr(optimizer, 'found_inf', None)
+        if overflow is not None and overflow.item():
+            return
         gradients = {name: value.grad for name, value in runner.model.named_parameters() if value.grad is not None}
         norms = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients.values()])
         if bad := [name for name, fine in zip(gradients, norms.isfinite().tolist(), strict=True) if not fine]:

@@ -99,3 +99,45 @@ def test_first_cause_is_named_before_the_parameters_change(spoil, message: str) 
             runner.optim_wrapper.update_params(loss)
         unchanged = [torch.equal(value, before[name]) for name, value in model.state_dict().items()]
         assert all(unchanged) if spoilt else not any(unchanged)
+
+
+class ScaledWrapper(OptimWrapper):
+    """Loss scaling as for float16, on the CPU."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        super().__init__(optimizer)
+        self.scaler = torch.amp.GradScaler('cpu', init_scale=2.0**120)
+
+    def backward(self, loss: torch.Tensor, **kwargs) -> None:
+        self.scaler.scale(loss).backward()
+
+    def step(self, **kwargs) -> None:
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+
+@pytest.mark.parametrize('fused', [True, False])
+def test_what_the_scaler_skips_stops_no_run(fused: bool) -> None:
+    """Fused optimisers are called with an overflow, and make no step themselves."""
+    model = Parts()
+    wrapper = ScaledWrapper(torch.optim.SGD(model.parameters(), lr=1.0, fused=fused))
+    hook = NonFiniteLossHook()
+    hook.before_train(FakeRunner(model=model, cfg={}, optim_wrapper=wrapper))
+    before, inputs = model.backbone.weight.clone(), torch.full((1, 2), 1e3)
+    wrapper.update_params(model.loss(inputs))  # 2 ** 120 times a thousand is infinite
+    assert torch.equal(model.backbone.weight, before) and wrapper.scaler.get_scale() == 2.0**119
+    wrapper.scaler.update(1.0)
+    spoil_gradient(model, {})
+    with torch.no_grad():
+        model.backbone.weight.copy_(before)
+    wrapper.update_params(model.loss(inputs))  # an overflow that no scale prevents is the scaler's as well
+    assert torch.equal(model.backbone.weight, before)
+
+
+def test_an_infinite_update_of_a_fused_optimiser_is_found_without_a_scaler() -> None:
+    model = Parts()
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1.0, fused=True))
+    NonFiniteLossHook().before_train(FakeRunner(model=model, cfg={}, optim_wrapper=wrapper))
+    spoil_gradient(model, {})
+    with pytest.raises(FloatingPointError, match='1 of 4 gradients are not finite'):
+        wrapper.update_params(model.loss(torch.ones(1, 2)))
