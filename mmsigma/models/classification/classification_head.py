@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmsigma.ops import at_least_float32
 from mmsigma.registry import MODELS
 
 Norm = Literal['layer', 'layer_plain', 'batch_plain', 'none']
@@ -54,7 +55,7 @@ class ViewClassifier(BaseModule):
         Returns:
             ``loss`` and, if there is one, ``top1``, both scalars.
         """
-        logits = self(tokens).float()
+        logits = at_least_float32(self(tokens))
         if self.multi_label:
             return {'loss': F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype))}
         out = {'loss': F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)}

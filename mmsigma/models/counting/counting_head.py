@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmsigma.ops.precision import at_least_float32
 from mmsigma.ops.repetition import ANCHORS, UNDEFINED, anchor_targets
 from mmsigma.registry import MODELS
 
@@ -113,11 +114,11 @@ class CountingHead(BaseModule):
 
 def _class_loss(scores: Tensor, classes: Tensor) -> Tensor:
     """Average the cross-entropy of logits ``(B, 2, A)`` over the defined ones of classes ``(B, A)``; 0 if none is."""
-    total = F.cross_entropy(scores.float(), classes, ignore_index=UNDEFINED, reduction='sum')
+    total = F.cross_entropy(at_least_float32(scores), classes, ignore_index=UNDEFINED, reduction='sum')
     return total / (classes != UNDEFINED).sum().clamp(min=1)
 
 
 def _scale_loss(box: Tensor, target: Tensor, classes: Tensor) -> Tensor:
     """Average the smooth L1 distance of log scales ``(B, A)`` over all entries, with 0 for those not positive."""
-    box = box.float()
-    return F.smooth_l1_loss(box, torch.where(classes == 1, target.float(), box.detach()))
+    box = at_least_float32(box)
+    return F.smooth_l1_loss(box, torch.where(classes == 1, target.to(box.dtype), box.detach()))

@@ -11,7 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmsigma.models.sigma.swapped_assignment import SwappedAssignment
-from mmsigma.ops import full_float32, linear
+from mmsigma.ops import at_least_float32, full_float32, linear
 from mmsigma.registry import MODELS
 
 
@@ -65,7 +65,7 @@ class PrototypeHead(BaseModule):
         are views of a sharded array, which cannot be written; there, only the returned prototypes are normalised.
         """
         prototypes: Tensor = self.prototypes[level]
-        unit = F.normalize(prototypes.detach().float(), dim=1)
+        unit = F.normalize(at_least_float32(prototypes.detach()), dim=1)
         # the difference is 0; no operation saves the parameter, which may be written before the backward pass
         returned = unit + (prototypes - prototypes.detach())
         if prototypes.is_leaf:
@@ -75,7 +75,7 @@ class PrototypeHead(BaseModule):
 
     def scores(self, features: Tensor, level: int = 0) -> Tensor:
         """Compute cosine similarities ``(..., K)``, float32, of features ``(..., D)`` and the prototypes of a level."""
-        return cosine_scores(features, F.normalize(self.prototypes[level].float(), dim=1))
+        return cosine_scores(features, F.normalize(at_least_float32(self.prototypes[level]), dim=1))
 
     def loss(self, pred: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Compute the losses of swapped assignment, and collapse statistics.
@@ -114,7 +114,8 @@ def cosine_scores(features: Tensor, prototypes: Tensor) -> Tensor:
         Scores ``(..., K)``.
     """
     with full_float32(features.device.type):
-        return linear(F.normalize(features.float(), dim=-1), prototypes.float())
+        features, prototypes = at_least_float32(features), at_least_float32(prototypes)
+        return linear(F.normalize(features, dim=-1), prototypes.to(features.dtype))
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from mmsigma.ops import at_least_float32
 from mmsigma.registry import MODELS
 
 
@@ -47,5 +48,5 @@ class FeatureMSELoss(nn.Module):
             raise ValueError(
                 f'predictions {tuple(pred.shape)} and targets {tuple(target.shape)} must have the same shape'
             )
-        error: Tensor = _MeanSquaredError.apply(pred.float(), target.float())
+        error: Tensor = _MeanSquaredError.apply(at_least_float32(pred), at_least_float32(target))
         return error
