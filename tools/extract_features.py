@@ -63,15 +63,16 @@ def run(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options)
     check_config(cfg)
     dataset = dataset_of(cfg, args.videos, args.split)
+    videos = DATASETS.build({**dataset, 'test_mode': True})
     description = dict(
-        num_videos=len(DATASETS.build({**dataset, 'test_mode': True})),
+        num_videos=len(videos),
         shard_size=args.shard_size,
         format=args.format,
         pooling=args.pooling,
         dtype='float16' if args.half else 'float32',
         model=digest(cfg.model),
         checkpoint=file_digest(args.checkpoint),
-        videos=digest(dataset),
+        videos=digest([dataset, [videos.get_data_info(number) for number in range(len(videos))]]),
     )
     amp = args.amp and allows_bfloat16()
     if amp:

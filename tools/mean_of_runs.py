@@ -77,6 +77,8 @@ def main() -> None:
     except (ValueError, OSError) as error:
         raise SystemExit(str(error)) from error
     for run, scores in runs.items():
+        if text := [name for name in names if isinstance(scores[name], str)]:
+            raise SystemExit(f'{run} has text in place of numbers for {", ".join(text)}')
         if undefined := [name for name in names if scores[name] is None or scores[name] != scores[name]]:
             raise SystemExit(f'{run} has no value of {", ".join(undefined)}: its score is undefined')
     values = np.array([[scores[name] for name in names] for scores in runs.values()], dtype=float)
@@ -91,6 +93,8 @@ def main() -> None:
         print(result.source)
     if differing := sorted({key for key, _ in set.symmetric_difference(*_datasets(results))}):
         print(f'note: the datasets of the runs differ in {", ".join(differing)}')
+    if unknown := [run for run, result in results.items() if not result.config]:
+        print(f'note: nothing tells which config and checkpoint were tested in {", ".join(unknown)}')
     if args.csv:
         write_csv(args.csv, [('run', *names), *((title, *row) for title, row in rows)])
 

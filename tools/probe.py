@@ -72,6 +72,11 @@ def run(args: argparse.Namespace) -> list[dict[str, float]]:
             )
         parts.append((stored.features.to(device), stored.labels.to(device)))
     train, val = parts
+    if train[0].shape[1:] != val[0].shape[1:]:
+        raise ValueError(
+            f'features in {args.train} are {tuple(train[0].shape)} and in {args.val} {tuple(val[0].shape)}: extract '
+            'both with the same model and pooling'
+        )
     if args.probe == 'knn':
         return [knn_accuracy(*train, *val, args.k, temperature=args.temperature)]
     width = train[0].shape[-1]
@@ -91,7 +96,7 @@ def run(args: argparse.Namespace) -> list[dict[str, float]]:
             val,
             lrs=args.lr,
             weight_decays=args.weight_decay or ((0.01, 0.1, 0.4, 0.8) if attentive else (0.05,)),
-            epochs=args.epochs or (20 if attentive else 30),
+            epochs=(20 if attentive else 30) if args.epochs is None else args.epochs,
             batch_size=args.batch_size,
             num_classes=num_classes,
             seed=args.seed,
@@ -104,7 +109,7 @@ def main() -> None:
     args = parse_args()
     try:
         results = run(args)
-    except (FileNotFoundError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, FloatingPointError) as error:
         raise SystemExit(str(error)) from None
     for result in results:
         print('  '.join(f'{key} {value:.4g}' for key, value in result.items()))

@@ -3,6 +3,8 @@
 import argparse
 import os
 
+from mmengine.config import Config
+
 from mmsigma.utils.options import OptionAction
 
 
@@ -27,6 +29,18 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def check_dump(cfg: Config, path: str) -> None:
+    """Check that the predictions of a test can be written.
+
+    Raises:
+        ValueError: If they cannot.
+    """
+    if not path.endswith(('.pkl', '.pickle')):
+        raise ValueError(f'--dump {path}: predictions are written as a pickle, to a file that ends in .pkl')
+    if cfg.test_cfg.get('type') == 'KNNTestLoop':
+        raise ValueError('--dump: nearest neighbours have no predictions that could be written')
+
+
 def main() -> None:
     args = parse_args()
     from mmengine.dist import is_main_process
@@ -47,6 +61,7 @@ def main() -> None:
         prepare_test(cfg, args.checkpoint)
         apply_arguments(cfg, args)
         if args.dump:
+            check_dump(cfg, args.dump)
             evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
             cfg.test_evaluator = [*evaluators, dict(type='mmengine.DumpResults', out_file_path=args.dump)]
         runner = build_runner(cfg)

@@ -5,9 +5,10 @@ import itertools
 import json
 import os
 import re
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
@@ -15,16 +16,17 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmsigma.checkpoints.files import sha256_of
-from mmsigma.checkpoints.runs import checkpoint_folder, run_checkpoints
+from mmsigma.checkpoints.runs import OWNER, checkpoint_folder, read_owner, run_checkpoints
 from mmsigma.evaluation.results import RECORD
 from mmsigma.io.atomic import write_atomically
+from mmsigma.io.locks import HeldError, lock
 from mmsigma.utils.config import find_config
 from mmsigma.utils.preflight import ConfigError
 
-_OWNER = 'run.json'
 # settings that do not change what a run computes
 _INCIDENTAL = {'work_dir', 'resume', 'load_from', 'launcher', 'verbose', 'trust_checkpoints', 'experiment_name'}
 _INCIDENTAL_OPTIONS = {'num_workers', 'batch_size'}
+_WITHOUT_EFFECT = ('num_workers', 'batch_size', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'out_dir')
 
 
 def config_name(config: str | Path) -> str:
@@ -53,7 +55,10 @@ def test_folder(config: str | Path, options: dict[str, Any]) -> Path:
         options: Values of ``--cfg-options``. Numbers of workers and batch sizes do not count.
     """
     telling = [folder_name(k, str(value)) for k, value in sorted(options.items()) if k not in _INCIDENTAL_OPTIONS]
-    return default_work_dir(config).joinpath(*([','.join(telling)[:200]] if telling else []))
+    name = ','.join(telling)
+    if len(name) > 200:  # near the limit of file systems
+        name = f'{name[:190]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}'
+    return default_work_dir(config).joinpath(*([name] if name else []))
 
 
 def folder_name(option: str, text: str) -> str:
@@ -66,22 +71,38 @@ def folder_name(option: str, text: str) -> str:
 class OwnerHook(Hook):
     """Takes a folder for a run once its model, data and checkpoint have been accepted, so that a mistake costs nothing.
 
+    The folder is locked until the training ends, and the checkpoints get the id of the run.
+
     Args:
-        record: File that tells whose the folder is.
-        text: Its content.
+        work_dir: Folder of the run.
+        owner: What is recorded there of the run.
         aside: Checkpoints to move into a folder ``earlier_<number>`` beside them.
         differences: What has changed since the run that is continued.
     """
 
     priority = 'VERY_HIGH'
 
-    def __init__(self, record: Path, text: str, aside: Sequence[Path], differences: Sequence[str]) -> None:
-        self.record, self.text, self.aside, self.differences = record, text, list(aside), list(differences)
+    def __init__(
+        self, work_dir: Path, owner: dict[str, Any], aside: Sequence[Path], differences: Sequence[str]
+    ) -> None:
+        self.work_dir, self.owner, self.aside, self.differences = work_dir, owner, list(aside), list(differences)
+        self.lock: IO[str] | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Write the record, put checkpoints aside and report differences, in the main process."""
+        """Lock the folder, write the record, put checkpoints aside and report differences, in the main process.
+
+        Raises:
+            ConfigError: If another process trains there.
+        """
         if not is_main_process():
             return
+        try:
+            self.lock = lock(self.work_dir / '.lock')
+        except HeldError as error:
+            raise ConfigError(
+                f'another run is under way in {self.work_dir} ({error}): choose another --work-dir, or end that run'
+            ) from error
+        runner.run_id = self.owner['id']
         if self.aside:
             parent = self.aside[0].parent
             folder = next(f for number in itertools.count(1) if not (f := parent / f'earlier_{number}').exists())
@@ -97,7 +118,14 @@ class OwnerHook(Hook):
                 f'the run continues with other settings: {"; ".join(self.differences)}'
                 + ('. Those of the optimiser and the schedule are overruled by the checkpoint' if overruled else '')
             )
-        write_atomically(self.record, lambda name: Path(name).write_text(self.text + '\n', encoding='utf-8'))
+        text = json.dumps(self.owner, indent=1) + '\n'
+        write_atomically(self.work_dir / OWNER, lambda name: Path(name).write_text(text, encoding='utf-8'))
+
+    def after_train(self, runner: Runner) -> None:
+        """Unlock the folder."""
+        if self.lock is not None:
+            self.lock.close()
+            self.lock = None
 
 
 def claim(work_dir: str | Path, name: str, cfg: Config, *, overwrite: bool = False) -> OwnerHook:
@@ -119,7 +147,7 @@ def claim(work_dir: str | Path, name: str, cfg: Config, *, overwrite: bool = Fal
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     folder = checkpoint_folder(work_dir, hook.get('out_dir'))
     resume, load_from = cfg.get('resume'), cfg.get('load_from')
-    before, checkpoints = _read(Path(work_dir, _OWNER)), sorted(folder.glob('*.pth'))
+    before, checkpoints = read_owner(work_dir), sorted(folder.glob('*.pth'))
     content = {key: value for key, value in _flat(cfg.to_dict()).items() if key.split('.')[0] not in _INCIDENTAL}
     differences = _differences(before.get('settings', {}), content) if before else []
     if checkpoints and not resume and not overwrite:
@@ -132,11 +160,12 @@ def claim(work_dir: str | Path, name: str, cfg: Config, *, overwrite: bool = Fal
         raise ConfigError(f'load_from={load_from} is one of the checkpoints that --overwrite puts aside: move it away')
     if resume and resume != 'auto' and load_from:
         # what comes after the checkpoint would otherwise be continued the next time
-        newest_first = [path.resolve() for path in run_checkpoints(folder).usable]
+        newest_first = [path.resolve() for path in run_checkpoints(folder, before.get('id')).usable]
         chosen = Path(load_from).resolve()
         aside = newest_first[: newest_first.index(chosen)] if chosen in newest_first else []
-    text = json.dumps(dict(config=name, settings=content), indent=1)
-    return OwnerHook(Path(work_dir, _OWNER), text, aside, differences if resume else [])
+    run = (before.get('id') if resume else None) or uuid.uuid4().hex
+    owner = dict(config=name, id=run, settings=content)
+    return OwnerHook(Path(work_dir), owner, aside, differences if resume else [])
 
 
 def record_test(log_dir: str | Path, name: str, cfg: Config, checkpoint: str | None) -> None:
@@ -149,7 +178,10 @@ def record_test(log_dir: str | Path, name: str, cfg: Config, checkpoint: str | N
         checkpoint: Checkpoint file, None if the config names the weights.
     """
     dataset = {key: text for key, text in _flat(cfg.test_dataloader.dataset).items() if not key.startswith('pipeline')}
-    content = dict(config=name, checkpoint=checkpoint, sha256=sha256_of(checkpoint), dataset=dataset)
+    protocol = {key: cfg.get(key) for key in ('model', 'test_cfg', 'test_dataloader', 'test_evaluator')}
+    told = [item for item in _flat(protocol).items() if not item[0].endswith(_WITHOUT_EFFECT)]
+    settings = hashlib.sha256(repr(sorted(told)).encode()).hexdigest()
+    content = dict(config=name, checkpoint=checkpoint, sha256=sha256_of(checkpoint), dataset=dataset, settings=settings)
     text = json.dumps(content, indent=1)
     write_atomically(Path(log_dir, RECORD), lambda path: Path(path).write_text(text + '\n', encoding='utf-8'))
 
@@ -167,14 +199,6 @@ def _owner(before: dict[str, Any], name: str, differences: list[str]) -> str:
         return f'an earlier run of {name}'
     more = f' and {len(differences) - 4} more' if len(differences) > 4 else ''
     return f'a run of {before.get("config")}, which differs in {", ".join(differences[:4])}{more}'
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _flat(node: Any, path: str = '') -> dict[str, str]:

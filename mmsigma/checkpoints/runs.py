@@ -1,5 +1,6 @@
 """Checkpoints of training runs: finding the newest one, and recognising what cannot be continued."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from mmsigma.checkpoints.files import CheckpointError, peek
 
+OWNER = 'run.json'
+"""Name of the file in a work dir that tells whose run it is, with the ``id`` that the run's checkpoints have."""
 _PARTS = ('meta', 'state_dict', 'optimizer', 'message_hub')
 
 
@@ -21,11 +24,13 @@ class RunCheckpoints:
         damaged: Reasons why files cannot be read.
         others: Reasons why files that can be read cannot be continued from, as with the best model's, which contains no
             optimizer.
+        foreign: Files of other runs, and how to continue from them.
     """
 
     usable: Sequence[Path]
     damaged: Sequence[str]
     others: Sequence[str]
+    foreign: Sequence[str] = ()
 
 
 def checkpoint_folder(work_dir: str | Path, out_dir: str | Path | None) -> Path:
@@ -42,7 +47,16 @@ def checkpoint_folder(work_dir: str | Path, out_dir: str | Path | None) -> Path:
     return out_dir if out_dir.name == work_dir.name else out_dir / work_dir.name  # the hook has appended it already
 
 
-def run_checkpoints(folder: str | Path) -> RunCheckpoints:
+def read_owner(work_dir: str | Path) -> dict[str, Any]:
+    """Read what a work dir tells about its run: ``config``, ``settings`` and ``id``; empty if it does not."""
+    try:
+        content = json.loads(Path(work_dir, OWNER).read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def run_checkpoints(folder: str | Path, run: str | None = None) -> RunCheckpoints:
     """List the checkpoints of a run without reading their tensors; checksums are left to the loading.
 
     The ``last_checkpoint`` file of mmengine is not used: it contains an absolute path, which is wrong once the folder
@@ -50,10 +64,13 @@ def run_checkpoints(folder: str | Path) -> RunCheckpoints:
 
     Args:
         folder: Folder of the checkpoints.
+        run: Id of the run, by which checkpoints of other runs that have been copied there are told apart; those without
+            any id count as the run's.
     """
     usable: list[tuple[int, float, Path]] = []
     damaged: list[str] = []
     others: list[str] = []
+    foreign: list[str] = []
     for path in sorted(Path(folder).glob('*.pth')):
         if path.name.startswith('.') or not path.is_file():
             continue  # partly written, or a folder, pipe or link to nowhere
@@ -64,10 +81,13 @@ def run_checkpoints(folder: str | Path) -> RunCheckpoints:
             continue
         try:
             check_full_run(content, path)
+            if run and content['meta'].get('run', run) != run:
+                foreign.append(f'{path} is of another run; to continue that one here, use --resume {path}')
+                continue
             usable.append((content['meta']['iter'], path.stat().st_mtime, path))
         except CheckpointError as error:
             others.append(str(error))
-    return RunCheckpoints([path for _, _, path in sorted(usable, reverse=True)], damaged, others)
+    return RunCheckpoints([path for _, _, path in sorted(usable, reverse=True)], damaged, others, foreign)
 
 
 def check_full_run(content: Any, path: str | Path) -> None:

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from mmsigma import compat
 from mmsigma.checkpoints.files import DamagedError, load_checkpoint_file
 from mmsigma.checkpoints.io import NonFiniteError, check_optimizer, find_weights, load_into_model, load_state_strictly
-from mmsigma.checkpoints.runs import check_full_run, check_progress, checkpoint_folder, run_checkpoints
+from mmsigma.checkpoints.runs import check_full_run, check_progress, checkpoint_folder, read_owner, run_checkpoints
 from mmsigma.datasets.run_checks import check_labels, check_masks
 from mmsigma.engine.hooks.interruption import init_worker
 from mmsigma.engine.hooks.progress import ProgressHook
@@ -46,6 +46,10 @@ class VideoRunner(Runner):
     """
 
     _testing = False
+    run_id: str | None = None
+    """Id of the run, which its checkpoints have as ``meta['run']``; None if the work dir has no owner."""
+    resumed_from: str | None = None
+    """Checkpoint file that the run has been resumed from."""
 
     def __init__(
         self, *args: Any, cfg: dict[str, Any] | None = None, resume: bool | str = False, **kwargs: Any
@@ -156,6 +160,7 @@ class VideoRunner(Runner):
         if fn_name == 'before_save_checkpoint':
             checkpoint = kwargs['checkpoint']
             checkpoint['message_hub'] = compat.pack_history(checkpoint['message_hub'])
+            checkpoint['meta'].update(dict(run=self.run_id) if self.run_id else {})
 
     def load_or_resume(self) -> None:
         """Load what ``load_from`` and ``resume`` ask for, once.
@@ -170,8 +175,8 @@ class VideoRunner(Runner):
             super().load_or_resume()
             return
         folder = self.checkpoint_folder
-        found = run_checkpoints(folder)
-        for reason in found.damaged:
+        found = run_checkpoints(folder, read_owner(self.work_dir).get('id'))
+        for reason in [*found.damaged, *found.foreign]:
             self.logger.warning(f'{reason}: it is not used')
         for path in found.usable:
             try:
@@ -180,7 +185,7 @@ class VideoRunner(Runner):
             except (DamagedError, NonFiniteError) as error:  # which come before anything of the run has changed
                 self.logger.warning(f'{error}: falling back to the checkpoint before')
         if not self._may_start_anew:
-            others = '; '.join([*found.damaged, *found.others])
+            others = '; '.join([*found.damaged, *found.others, *found.foreign])
             raise FileNotFoundError(
                 f'{folder} contains no checkpoint to resume from{f" ({others})" if others else ""}. To start a new run '
                 'in that case, use --resume auto'
@@ -250,6 +255,7 @@ class VideoRunner(Runner):
         if self._resume:
             check_full_run(checkpoint, filename)
             check_optimizer(checkpoint['optimizer'], filename)
+            self.resumed_from = filename
             if isinstance(self.train_loop, EpochBasedTrainLoop):
                 loader = self.train_loop.dataloader
                 num_samples = max(len(loader.dataset), len(loader.sampler) * self.world_size)

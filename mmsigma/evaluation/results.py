@@ -22,6 +22,7 @@ class TestResult:
         checkpoint: Checkpoint that was tested.
         sha256: Checksum of its content.
         dataset: Settings of the dataset by dotted key.
+        settings: Checksum of the settings of model, dataset and evaluation.
     """
 
     __test__ = False  # for pytest: the class begins with Test
@@ -32,6 +33,7 @@ class TestResult:
     checkpoint: str = ''
     sha256: str = ''
     dataset: tuple[tuple[str, str], ...] = ()
+    settings: str = ''
 
     @property
     def source(self) -> str:
@@ -47,8 +49,8 @@ def newest_test(run: str | Path, *names: str) -> TestResult:
         *names: Scores of which it must have one; without them, any test counts.
 
     Raises:
-        ValueError: If there is none, or if the folder contains tests of several configs, checkpoints or datasets, of
-            which the newest may not be the one that is meant.
+        ValueError: If there is none, or if the folder contains tests of several configs, checkpoints, datasets or
+            settings, of which the newest may not be the one that is meant.
     """
     found = [_read(path) for path in Path(run).glob('*/*.json') if path.stem == path.parent.name]
     results = [result for result in found if (result.scores.keys() & set(names) if names else result.scores)]
@@ -56,11 +58,12 @@ def newest_test(run: str | Path, *names: str) -> TestResult:
     if not results:
         wanted = ' or '.join(map(repr, names)) or 'score'
         raise ValueError(f'no {wanted} in {run}: has it been tested with tools/test.py --work-dir {run}?')
-    kinds = {(result.config, result.dataset, result.sha256): result for result in results}
+    kinds = {(result.config, result.settings, result.dataset, result.sha256): result for result in results}
     if len(kinds) > 1:
         sources = '; '.join(result.source for result in kinds.values())
         raise ValueError(
-            f'{run} contains tests of several configs, checkpoints or datasets: {sources}. Name the file that is meant'
+            f'{run} contains tests of several configs, checkpoints, datasets or settings: {sources}. Name the file '
+            'that is meant'
         )
     return results[-1]
 
@@ -83,4 +86,5 @@ def _read(path: Path) -> TestResult:
         str(made.get('checkpoint', '')),
         str(made.get('sha256', '')),
         tuple(sorted((str(key), str(value)) for key, value in dict(made.get('dataset', {})).items())),
+        str(made.get('settings', '')),
     )

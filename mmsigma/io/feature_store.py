@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,11 +46,14 @@ class FeatureStore:
             ``'npz'``) and anything else that must not change between the runs that fill one store.
 
     Raises:
-        ValueError: If the folder contains features with another description; the message lists the differences.
+        ValueError: If the folder contains features with another description; the message lists the differences. Also if
+            ``shard_size`` is not positive.
     """
 
     def __init__(self, folder: str | Path, description: dict[str, Any]) -> None:
         self.folder, self.description = Path(folder), description
+        if description['shard_size'] < 1:
+            raise ValueError(f'shards have one video or more, got a shard_size of {description["shard_size"]}')
         self.num_shards = math.ceil(description['num_videos'] / description['shard_size'])
         path = self.folder / _DESCRIPTION
         if path.is_file():
@@ -118,7 +122,7 @@ class FeatureStore:
         """Read all features.
 
         Raises:
-            RuntimeError: If shards are missing.
+            RuntimeError: If shards are missing or damaged.
         """
         missing = self.missing_shards()
         if missing:
@@ -128,7 +132,12 @@ class FeatureStore:
             )
         features, labels, paths, failed = [], [], [], []
         for number in range(self.num_shards):
-            arrays, names = self._read(number)
+            try:
+                arrays, names = self._read(number)
+            except Exception as error:  # numpy, zipfile, json and safetensors have many of their own
+                raise RuntimeError(
+                    f'{self.shard_path(number)} is damaged ({error}): delete it and run the extraction again'
+                ) from error
             features.append(arrays['features'])
             labels.append(arrays['labels'])
             paths += names['paths']
@@ -170,7 +179,8 @@ def load_pair(train: str | Path, val: str | Path) -> tuple[Features, Features]:
             f'the features in {train} and {val} are not comparable ({changes}): extract both with the same model'
         )
     learnt, evaluated = (store.load() for store in stores)
-    shared = sorted(set(learnt.paths) & set(evaluated.paths))
+    known = {os.path.realpath(path) for path in learnt.paths}
+    shared = [path for path in evaluated.paths if os.path.realpath(path) in known]
     if shared:
         raise ValueError(
             f'{len(shared)} of the {len(evaluated.paths)} videos in {val} are also in {train}, so they would be both '

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmsigma.ops.fast_linear import linear
+from mmsigma.ops.precision import at_least_float32
 
 
 class Clustering(NamedTuple):
@@ -78,6 +79,7 @@ def kmeans(
         raise ValueError(f'{int((~points.isfinite()).any(dim=1).sum())} points are not finite')
     if init is not None and init.shape != (num_clusters, points.shape[1]):
         raise ValueError(f'init must have the shape {(num_clusters, points.shape[1])}, got {tuple(init.shape)}')
+    points = at_least_float32(points)
     origin = _mean(points, distributed)
     points = points - origin
     starts = [init - origin] if init is not None else _draw(points, num_clusters, num_restarts, generator, distributed)
@@ -119,6 +121,7 @@ def kmeans_many(
     finite = bool(points.sum().isfinite())
     if not finite and (bad := (~points.isfinite()).flatten(1).any(dim=1).nonzero()[:, 0].tolist()):
         raise ValueError(f'sets {bad} contain points that are not finite')
+    points = at_least_float32(points)
     origins = torch.stack([_mean(own) for own in points])
     points = points - origins[:, None]
     starts = [_draw(own, num_clusters, num_restarts, generator) for own in points]

@@ -89,7 +89,10 @@ _TYPES: dict[str, dict[str, Any]] = {
         prefetch_factor=int | None,
         pin_memory=bool,
         persistent_workers=bool,
+        drop_last=bool,
     ),
+    'optimizer': dict(lr=float, weight_decay=float, betas=tuple[float, float], momentum=float),
+    'clip_grad': dict(max_norm=float),
 }
 _DATALOADER = {*inspect.signature(DataLoader).parameters, 'num_batch_per_epoch'}
 # Types of settings of the Runner
@@ -99,6 +102,10 @@ _TOP_LEVEL_TYPES: dict[str, Any] = {
     'load_from': str | None,
     'resume': bool | Literal['auto'],
     'custom_hooks': list | None,
+    'find_unused_parameters': bool,
+    'load_backbone_only': bool,
+    'sync_bn': Literal['torch', 'mmcv'] | None,
+    'compile': bool | dict,
     **dict.fromkeys(
         ('env_cfg', 'randomness', 'default_hooks', 'log_processor', 'auto_scale_lr', 'model_wrapper_cfg'), dict | None
     ),
@@ -194,17 +201,22 @@ def _missing_parts(cfg: Any) -> Iterator[str]:
     """Find what is given and empty, though a run needs it."""
     if 'model' in cfg and not isinstance(cfg['model'], (dict, nn.Module)):
         yield f'model: a dict with a type is needed, got {cfg["model"]!r}'
-    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        loader = cfg.get(key)
+    loaders = {key: cfg.get(key) for key in ('train_dataloader', 'val_dataloader', 'test_dataloader')}
+    loaders['test_cfg.bank_dataloader'] = (cfg.get('test_cfg') or {}).get('bank_dataloader')
+    for key, loader in loaders.items():
         if loader is None or isinstance(loader, DataLoader):
             continue
         if not isinstance(loader, dict):
             yield f'{key}: a dict is needed, got {loader!r}'
             continue
+        if key != 'train_dataloader' and loader.get('drop_last'):
+            yield f'{key}.drop_last: the last videos would have no part in the scores'
         dataset = loader.get('dataset')
         if dataset is None or isinstance(dataset, (str, int, float)):
             yield f'{key}.dataset: a dict with a type is needed, got {dataset!r}'
         while isinstance(dataset, dict):
+            if key != 'train_dataloader' and dataset.get('test_mode') is False:
+                yield f'{key}.dataset.test_mode: unreadable videos would be replaced by others in the scores'
             if dataset.get('pipeline', ...) in ([], None, ()):
                 yield f'{key}: the pipeline of its dataset is empty: nothing would read the videos'
             dataset = dataset.get('dataset')
@@ -227,8 +239,7 @@ def _faults(node: Any, path: str, kinds: Registry | None, scope: str | None = No
     scope = node.get('_scope_', scope)  # set in dicts inherited from another package, valid for everything below
     if 'type' in node and kinds is not None:
         yield from _node_faults(node, path, kinds, scope)
-    else:
-        yield from _untyped_faults(node, path)
+    yield from _untyped_faults(node, path)
     names_hooks = path == 'default_hooks'  # its keys are names of hooks, for instance `param_scheduler`
     for key, value in node.items():
         # what is in a hook, such as a handler of traces, is no hook
@@ -275,7 +286,7 @@ def _untyped_faults(node: dict[str, Any], path: str) -> Iterator[str]:
     if known is not None:
         for key in node.keys() - known - {'type', '_scope_', '_delete_'}:
             yield f'{path}: {key!r} is not a valid key{_nearest(key, known)}'
-    types = _TYPES.get('dataloader' if path.endswith('_dataloader') else path, {})
+    types = _TYPES.get('dataloader' if path.endswith('_dataloader') else path.rpartition('.')[2], {})
     for key in node.keys() & types.keys():
         if expected := mismatch(node[key], types[key]):
             yield f'{path}.{key}: expected {expected}, got {node[key]!r}'

@@ -1,6 +1,8 @@
 """Where runs go, and whose a folder is."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -136,3 +138,67 @@ def test_ranks_before_there_is_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('RANK', '3')
     monkeypatch.setenv('SLURM_PROCID', '5')
     assert (rank_of('none'), rank_of('pytorch'), rank_of('slurm')) == (0, 3, 5)
+
+
+def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
+    """Both were accepted, as there was no checkpoint yet."""
+    ours = claim(tmp_path, 'a/b', settings())
+    program = f"""
+import sys
+from mmsigma.io.locks import lock
+held = lock({str(tmp_path / '.lock')!r})
+print('held', flush=True)
+sys.stdin.read()
+"""
+    other = subprocess.Popen(
+        [sys.executable, '-c', program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert other.stdout.readline() == 'held\n'
+    with pytest.raises(ConfigError, match=rf'another run is under way in .*process {other.pid} on .*--work-dir'):
+        take(ours)
+    assert not (tmp_path / 'run.json').exists()
+    other.kill()
+    other.wait()
+    take(ours)
+    ours.after_train(FakeRunner())
+    assert (tmp_path / 'run.json').is_file()
+
+
+def test_a_continued_run_keeps_its_id_and_a_new_one_has_another(tmp_path: Path) -> None:
+    found = []
+    for resume in (None, True, None):
+        hook = claim(tmp_path, 'a/b', settings(resume=resume))
+        take(hook)
+        found.append(json.loads((tmp_path / 'run.json').read_text())['id'])
+    assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize(
+    ('first', 'second', 'same'),
+    [
+        (dict(test_cfg=dict(k=1)), dict(test_cfg=dict(k=5)), False),
+        (dict(model=dict(type='A', depth=2)), dict(model=dict(type='A', depth=3)), False),
+        (dict(epochs=1), dict(epochs=2), True),
+        *(
+            (
+                dict(test_dataloader=dict(dataset={}, **{key: 1})),
+                dict(test_dataloader=dict(dataset={}, **{key: 2})),
+                same,
+            )
+            for key, same in (('num_workers', True), ('drop_last', False))
+        ),
+    ],
+)
+def test_other_settings_are_another_test(tmp_path: Path, first: dict, second: dict, same: bool) -> None:
+    found = []
+    for number, changes in enumerate((first, second)):
+        record_test(tmp_path / str(number), 'vos/a', settings(**{'test_dataloader': dict(dataset={}), **changes}), None)
+        found.append(json.loads((tmp_path / str(number) / 'test.json').read_text())['settings'])
+    assert (found[0] == found[1]) is same
+
+
+def test_long_options_differ_at_their_end() -> None:
+    config = ROOT / 'configs' / 'vos' / 'colour.py'
+    long = {f'data_root_{number}': 'x' * 60 for number in range(5)}
+    first, second = (test_folder(config, {**long, 'zz.k': k}) for k in (5, 20))
+    assert first != second and len(first.name) <= 200

@@ -77,3 +77,14 @@ def test_pipes_folders_and_hidden_files_are_no_checkpoints(tmp_path: Path) -> No
     (tmp_path / 'epoch_5.pth').symlink_to('epoch_5.pth')
     found = run_checkpoints(tmp_path)
     assert [path.name for path in found.usable] == ['epoch_1.pth'] and not found.damaged and not found.others
+
+
+def test_checkpoints_of_another_run_are_told_apart(tmp_path: Path) -> None:
+    for number, run in ((4, 'other'), (2, 'mine'), (1, None)):
+        meta = dict(iter=number, epoch=0, **(dict(run=run) if run else {}))
+        torch.save(dict(meta=meta, state_dict={}, optimizer={}, message_hub={}), tmp_path / f'iter_{number}.pth')
+    found = run_checkpoints(tmp_path, 'mine')
+    assert [path.name for path in found.usable] == ['iter_2.pth', 'iter_1.pth']
+    (foreign,) = found.foreign
+    assert foreign.endswith(f'is of another run; to continue that one here, use --resume {tmp_path / "iter_4.pth"}')
+    assert [path.name for path in run_checkpoints(tmp_path).usable] == ['iter_4.pth', 'iter_2.pth', 'iter_1.pth']

@@ -167,11 +167,12 @@ class Nothing(BaseMetric):
     def compute_metrics(self, results: list) -> dict: ...
 
 
-def test_metrics_write_below_the_work_dir(tmp_path: Path) -> None:
+def test_metrics_write_beside_the_log(tmp_path: Path) -> None:
     places = [None, 'masks', str(tmp_path / 'elsewhere')]
     with toy_run(tmp_path / 'run') as runner:
         found = runner.build_evaluator([Nothing(place) for place in places]).metrics
-    assert [metric.out_dir for metric in found] == [None, str(tmp_path / 'run' / 'masks'), places[2]]
+        assert [metric.out_dir for metric in found] == [None, str(Path(runner.log_dir, 'masks')), places[2]]
+    assert Path(runner.log_dir).parent == tmp_path / 'run'
 
 
 @pytest.mark.parametrize(('given', 'expected'), [({}, 'highest'), (dict(float32_matmul_precision='high'), 'high')])

@@ -37,7 +37,7 @@ def test_tests_of_several_configs_or_datasets_are_not_chosen_from(tmp_path: Path
     write_test(tmp_path, 1, {'top1': 70.9}, **record)
     write_test(tmp_path, 2, {'top1': 20.8}, **{**record, **change})
     with pytest.raises(
-        ValueError, match=r'several configs, checkpoints or datasets: finetune/b, x\.pth: .*Name the file'
+        ValueError, match=r'several configs, checkpoints, datasets or settings: finetune/b, x\.pth: .*Name the file'
     ):
         newest_test(tmp_path)
 

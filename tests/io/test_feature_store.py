@@ -106,3 +106,28 @@ def test_descriptions_do_not_lead_out_of_the_folder(tmp_path) -> None:
     store = FeatureStore(tmp_path / 'f', describe(format='/../../evil.npz'))
     with pytest.raises(ValueError, match='leads out of'):
         fill(store, [0])
+
+
+@pytest.mark.parametrize('kind', ['safetensors', 'npz'])
+def test_damaged_shards_are_named(tmp_path, kind: str) -> None:
+    store = FeatureStore(tmp_path, describe(format=kind))
+    fill(store, [0, 1, 2])
+    path = store.shard_path(1)
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(RuntimeError, match=rf'shard_00001\.{kind} is damaged .*: delete it and run the extr'):
+        store.load()
+
+
+def test_shards_of_nothing(tmp_path) -> None:
+    with pytest.raises(ValueError, match='shards have one video or more, got a shard_size of 0'):
+        FeatureStore(tmp_path, describe(shard_size=0))
+
+
+def test_a_video_is_found_by_any_path_to_it(tmp_path) -> None:
+    (tmp_path / 'videos').mkdir()
+    (tmp_path / 'other').symlink_to('videos')
+    for name, folder in (('train', 'videos'), ('val', 'other')):
+        store = FeatureStore(tmp_path / name, describe(num_videos=1))
+        store.write(0, torch.ones(1, 3), torch.tensor([0]), [str(tmp_path / folder / '0.mp4')], [])
+    with pytest.raises(ValueError, match='1 of the 1 videos in .*val are also in .*train'):
+        load_pair(tmp_path / 'train', tmp_path / 'val')

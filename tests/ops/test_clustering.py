@@ -159,3 +159,12 @@ def test_threads_are_as_before() -> None:
     before = torch.get_num_threads()
     kmeans_many(torch.randn(3, 50, 2), 2)
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_is_clustered_in_float32(dtype: torch.dtype) -> None:
+    """Sums and squares of float16 overflow at 65504."""
+    points = torch.cat([torch.randn(50, 4), torch.randn(50, 4) + 20]).mul(500).to(dtype)
+    found = kmeans(points, 2, generator=torch.Generator().manual_seed(0))
+    assert found.centroids.dtype == torch.float32 and found.labels.bincount().tolist() == [50, 50]
+    assert torch.equal(found.labels, kmeans(points.float(), 2, generator=torch.Generator().manual_seed(0)).labels)

@@ -137,7 +137,7 @@ def test_values_of_the_wrong_kind_are_one_line(run_tool, videos, tmp_path, optio
         ('a = b', "cannot be read: NameError: name 'b' is not defined"),
         ('a = 1 / 0', 'cannot be read: ZeroDivisionError'),
         ("_base_ = ['nowhere.py']", 'nowhere.py'),
-        ('train_dataloader = dict(batch_size=1)', 'it has no model'),
+        ('train_dataloader = dict(dataset=dict(type="VideoDataset"))', 'it has no model'),
         ('model = dict(type="SIGMA")', 'no train_dataloader: it only describes a test'),
     ],
 )

@@ -225,3 +225,20 @@ def test_names_of_another_scope() -> None:
 def test_what_a_hook_is_given_is_no_hook() -> None:
     handler = dict(type='tb_trace', dir_name='traces')
     check_config(changed('custom_hooks.0', dict(type='mmengine.ProfilerHook', on_trace_ready=handler)))
+
+
+@pytest.mark.parametrize('place', ['val_dataloader', 'test_dataloader', 'test_cfg.bank_dataloader'])
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('drop_last', True, 'drop_last: the last videos would have no part in the scores'),
+        ('dataset.test_mode', False, 'test_mode: unreadable videos would be replaced by others in the scores'),
+    ],
+)
+def test_no_score_without_some_videos(place: str, key: str, value: bool, message: str) -> None:
+    cfg = Config(good())
+    loader = dict(batch_size=1, dataset=dict(type='VideoDataset', data_root='data', pipeline=[dict(type='ReadClip')]))
+    cfg.merge_from_dict({place: loader})
+    cfg.merge_from_dict({f'{place}.{key}': value})
+    with pytest.raises(ConfigError, match=f'{place}.*{message}'):
+        check_config(cfg)

@@ -17,6 +17,11 @@ from mmsigma.utils.ranges import arguments_out_of_range, settings_out_of_range
         ('train_cfg.max_epochs', 0, False),
         ('train_dataloader.num_workers', 0, True),
         ('train_dataloader.num_workers', -1, False),
+        ('optim_wrapper.clip_grad.max_norm', -1, False),
+        ('optim_wrapper.accumulative_counts', 0, False),
+        ('param_scheduler.1.min_ratio', -1, False),
+        ('param_scheduler.1.end', 0, False),
+        ('param_scheduler.warmup', -3, False),
         ('model.lr', -1, True),  # not what the table means
     ],
 )

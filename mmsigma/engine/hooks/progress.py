@@ -73,7 +73,7 @@ class ProgressHook(Hook):
             f'{millions:.2f} M trainable parameters\n'
             f'data     {len(loader.dataset)} videos, {batch} clips per step on {runner.world_size} x {device.type}\n'
             f'schedule {runner.max_epochs} epochs x {len(loader)} steps, learning rate {lr:.3g}'
-            + (f', resumed at step {runner.iter}' if runner.iter else '')
+            + (f', resumed at step {runner.iter} from {runner.resumed_from}' if runner.iter else '')
             + f'\noutput   {runner.log_dir}'
             + (
                 f'\nwarning  the learning rate is set for {scaling["base_batch_size"]} clips per step, not {clips}: '

@@ -151,8 +151,14 @@ class AlignmentMetric(BaseMetric):
             self.results.append(_Video(action, name, subset, frames.numpy(), phases))
 
     def compute_metrics(self, results: list[tuple[Any, ...]]) -> dict[str, float]:
-        """Compute the scores over all videos, including those of other ranks."""
+        """Compute the scores over all videos, including those of other ranks.
+
+        Raises:
+            ValueError: If there are no validation videos.
+        """
         actions = _by_action(results)
+        if not any(subsets['val'] for subsets in actions.values()):
+            raise ValueError(f"none of {len(results)} videos is of the subset 'val': there is nothing to score")
         scores = {name: self._score_action(subsets) for name, subsets in actions.items()}
         metrics = {name: _mean([own[name] for own in scores.values() if name in own]) for name in _names(scores)}
         if 'fine_grained' in self.measures:  # one classifier for all actions
@@ -182,8 +188,8 @@ class AlignmentMetric(BaseMetric):
         if _is_constant(subsets['val']):
             # what a collapsed network gets is drawn by rounding and by the order of equal distances
             MMLogger.get_current_instance().warning(
-                f'{subsets["val"][0].action}: all embeddings are equal, as of a network that has collapsed; '
-                'its scores are undefined'
+                f'{subsets["val"][0].action}: all frames of a video have the same embedding, as of a network that has '
+                'collapsed; its scores are undefined'
             )
             scores = {name: value if name.startswith('diagonal') else float('nan') for name, value in scores.items()}
         return scores
@@ -317,12 +323,10 @@ def _has(scores: dict[str, float], start: str) -> bool:
 
 
 def _is_constant(videos: list[_Video]) -> bool:
-    """Return whether the embeddings of all frames are equal, up to rounding in float32."""
-    if not videos:
-        return False
-    first = videos[0].frames[:1]
-    largest = max(float(np.abs(video.frames).max()) for video in videos)
-    return all(float(np.abs(video.frames - first).max()) <= 1e-5 * largest for video in videos)
+    """Return whether the embeddings of all frames of each video are equal, up to rounding in float32."""
+    spread = (float(np.abs(video.frames - video.frames[:1]).max()) for video in videos if len(video.frames) > 1)
+    largest = max((float(np.abs(video.frames).max()) for video in videos), default=0.0)
+    return bool(videos) and all(value <= 1e-5 * largest for value in spread)
 
 
 def _has_one_class(videos: list[_Video]) -> bool:

@@ -33,8 +33,10 @@ def retrieval_precision(
         Fraction for each K.
 
     Raises:
-        ValueError: If there is no video, or no other video to search in.
+        ValueError: If there is no video, no other video to search in, or embeddings are not finite.
     """
+    if bad := [number for number, (frames, _) in enumerate(videos) if not frames.isfinite().all()]:
+        raise ValueError(f'embeddings of {len(bad)} of {len(videos)} videos are not finite, first of video {bad[0]}')
     if len(videos) < (1 if within else 2):
         raise ValueError(f'retrieval needs another video of the action to search in, got {len(videos)} in total')
     strided = [(frames[::stride], labels[::stride]) for frames, labels in videos]

@@ -1,5 +1,6 @@
 """Weighted nearest-neighbour classification of frozen features (DINO; Wu et al. 2018)."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,13 +40,17 @@ def knn_votes(
         For every ``k``, votes ``(M, C)``, float64; 0 for classes without neighbours.
 
     Raises:
-        ValueError: If the bank is empty, a value is not finite, or the numbers of labels and features differ.
+        ValueError: If the bank is empty, a value is not finite, all features are equal, the numbers of labels and
+            features differ, or ``k`` or ``temperature`` is not positive.
     """
+    if min(k, default=0) < 1 or not 0 < temperature < math.inf:
+        raise ValueError(f'k and temperature must be positive, got {list(k)} and {temperature}')
     if not len(bank) or len(bank) != len(bank_labels):
         raise ValueError(f'the bank has {len(bank)} features and {len(bank_labels)} labels')
     for name, features in (('bank', bank), ('queries', queries)):
         if not features.isfinite().all():
             raise ValueError(f'{int((~features.isfinite()).any(1).sum())} features of the {name} are not finite')
+    check_spread(bank, 'the bank')
     num_classes = num_classes or int(bank_labels.max()) + 1
     bank, queries = F.normalize(bank.float(), dim=1), F.normalize(queries.float(), dim=1)
     most = min(max(k), len(bank))
@@ -58,6 +63,30 @@ def knn_votes(
         for number, table in votes.items():
             table[start : start + rows].scatter_add_(1, labels[:, :number], weights[:, :number])
     return votes
+
+
+def check_spread(features: Tensor, name: str) -> None:
+    """Check that features ``(N, ...)`` differ, so that they can tell anything of their videos.
+
+    Raises:
+        ValueError: If they are all equal, up to rounding.
+    """
+    first = features[:1]
+    if len(features) > 1 and bool((features - first).abs().amax() <= 1e-6 * features.abs().amax()):
+        raise ValueError(f'all {len(features)} features of {name} are equal, as of a network that has collapsed')
+
+
+def check_classes(known: Tensor, asked: Tensor) -> None:
+    """Check that classes ``(N,)`` that were learnt are among those asked for, ``(M,)``.
+
+    Raises:
+        ValueError: If none is, as with lists that number their classes differently.
+    """
+    if not bool(torch.isin(asked, known).any()):
+        raise ValueError(
+            f'none of the {len(asked)} videos to classify is of a class of the training set: do both lists number '
+            'their classes alike?'
+        )
 
 
 def knn_accuracy(
@@ -85,7 +114,8 @@ def knn_accuracy(
         Accuracies by name, such as ``knn20_top1``.
 
     Raises:
-        ValueError: If there is nothing to classify, the bank has a single class, or :func:`knn_votes` fails.
+        ValueError: If there is nothing to classify, the bank has a single class or none that is asked for, or
+            :func:`knn_votes` fails.
     """
     if not len(queries) or len(queries) != len(labels):
         raise ValueError(f'there are {len(queries)} features and {len(labels)} labels to classify')
@@ -93,6 +123,7 @@ def knn_accuracy(
         raise ValueError(
             f'all {len(bank_labels)} videos of the bank are of class {int(bank_labels[0])}: nothing to choose from'
         )
+    check_classes(bank_labels, labels)
     settings.setdefault('num_classes', int(max(bank_labels.max(), labels.max())) + 1)
     metrics = {}
     for number, votes in knn_votes(bank, bank_labels, queries, k, **settings).items():

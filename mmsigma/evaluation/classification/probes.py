@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsigma.evaluation.classification.accuracy import mean_class_accuracy, topk_correct
+from mmsigma.evaluation.classification.knn import check_classes, check_spread
 
 
 class ProbeResult(NamedTuple):
@@ -93,9 +94,16 @@ def train_probes(
         One result per setting, in the order of ``itertools.product(lrs, weight_decays)``.
 
     Raises:
-        ValueError: If there are no features, some are not finite, or all training videos are of one class.
+        ValueError: If there are no features, some are not finite, all are equal, all training videos are of one class
+            or none is of a class that is asked for, or a setting is out of range.
+        FloatingPointError: If a probe has diverged.
     """
     features, labels = train
+    if min(epochs, batch_size) < 1 or not all(0 <= value < math.inf for value in (*lrs, *weight_decays)):
+        raise ValueError(
+            'epochs and batch_size must be positive, lrs and weight_decays not negative and finite, '
+            f'got {epochs}, {batch_size}, {list(lrs)} and {list(weight_decays)}'
+        )
     if not len(features) or not len(val[0]):
         raise ValueError(
             f'training and validation features are both required, got {len(features)} and {len(val[0])} of them'
@@ -105,6 +113,8 @@ def train_probes(
             raise ValueError(f'some {name} features are not finite')
     if bool((labels == labels[0]).all()):
         raise ValueError(f'all {len(labels)} training videos are of class {int(labels[0])}: there is nothing to learn')
+    check_spread(features, 'the training set')
+    check_classes(labels, val[1])
     settings = list(itertools.product(lrs, weight_decays))
     probes = []
     for _ in settings:
@@ -133,6 +143,9 @@ def train_probes(
             optimizer.step()
             losses += step_losses.detach().cpu() * len(rows) / len(features)
         progress(epoch + 1, epochs)
+    if diverged := [setting for setting, loss in zip(settings, losses, strict=True) if not loss.isfinite()]:
+        named = ', '.join(f'{lr:g} (weight decay {decay:g})' for lr, decay in diverged)
+        raise FloatingPointError(f'the training of probes has diverged with the learning rates {named}')
     num_classes = num_classes or int(max(labels.max(), val[1].max())) + 1
     return [
         ProbeResult(*setting, *evaluate_probe(probe, *val, num_classes, batch_size), float(loss))

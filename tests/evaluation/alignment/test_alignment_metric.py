@@ -178,14 +178,19 @@ class TestMetric:
         assert said.startswith(f'kendall is the mean of {len(actions) - 1} of {len(actions)} actions, ')
         assert f'without {actions[0]}; retrieval is the mean of ' in said
 
-    def test_collapsed_networks_get_no_score(self, warnings_logged: list[str]) -> None:
-        """Nearest of equal frames are drawn by rounding, and the order of equal distances by that of the frames."""
+    @pytest.mark.parametrize('differ', [False, True])
+    def test_collapsed_networks_get_no_score(self, warnings_logged: list[str], differ: bool) -> None:
+        """Nearest of equal frames are drawn by rounding, and the order of equal distances by that of the frames.
+
+        Videos may differ; what moves in them is not seen.
+        """
         measures = ('kendall', 'retrieval', 'classification', 'progression', 'path', 'few_shot')
         generator = torch.Generator().manual_seed(0)
         collapsed = []
         for video in samples():
             length, width = video['embeddings'].shape
-            direction = torch.nn.functional.normalize(torch.ones(width), dim=0)
+            direction = torch.rand(width, generator=generator) if differ else torch.ones(width)
+            direction = torch.nn.functional.normalize(direction, dim=0)
             noise = 1e-7 * torch.rand(length, width, generator=generator)
             collapsed.append({**video, 'embeddings': direction + noise})
         metric = AlignmentMetric(measures, shots=(1,))
@@ -193,7 +198,14 @@ class TestMetric:
         found = metric.evaluate(len(collapsed))
         defined = [name for name, value in found.items() if value == value]
         assert defined == ['alignment/diagonal_progress', 'alignment/diagonal_phase'] and len(found) > 10
-        assert any('all embeddings are equal, as of a network that has collapsed' in said for said in warnings_logged)
+        assert any('have the same embedding, as of a network that has collapsed' in said for said in warnings_logged)
+
+    def test_nothing_to_score(self) -> None:
+        training = [{**video, 'subset': 'train'} for video in samples()]
+        metric = AlignmentMetric(('kendall',))
+        metric.process({}, training)
+        with pytest.raises(ValueError, match=f"none of {len(training)} videos is of the subset 'val'"):
+            metric.evaluate(len(training))
 
     def test_one_phase_alone_is_no_classification(self) -> None:
         videos = [{**video, 'frame_labels': torch.zeros(len(video['embeddings']), dtype=int)} for video in samples()]

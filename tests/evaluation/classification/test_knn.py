@@ -67,3 +67,18 @@ def test_the_nearest_wins_at_any_temperature() -> None:
 def test_bad_bank(bank: torch.Tensor, labels: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         knn_votes(bank, labels, torch.randn(2, bank.shape[1]), [1])
+
+
+def test_what_tells_nothing_of_videos_is_not_scored() -> None:
+    equal, labels = torch.ones(6, 4), torch.tensor([0, 1, 0, 1, 0, 1])
+    for features in (equal, equal * 0, equal + 1e-9):
+        with pytest.raises(ValueError, match='all 6 features of the bank are equal, as of a network'):
+            knn_accuracy(features, labels, torch.rand(3, 4), torch.tensor([0, 1, 1]))
+    with pytest.raises(ValueError, match='none of the 3 videos to classify is of a class of the training set'):
+        knn_accuracy(torch.rand(6, 4), labels, torch.rand(3, 4), torch.tensor([2, 3, 2]))
+
+
+@pytest.mark.parametrize('settings', [dict(k=(0,)), dict(k=()), dict(temperature=0.0), dict(temperature=float('nan'))])
+def test_settings_out_of_range(settings: dict) -> None:
+    with pytest.raises(ValueError, match='k and temperature must be positive'):
+        knn_votes(torch.rand(6, 4), torch.arange(6) % 2, torch.rand(3, 4), **settings)

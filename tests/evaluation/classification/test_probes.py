@@ -97,3 +97,29 @@ def test_batch_norm_if_a_single_feature_is_left() -> None:
 )
 def test_every_feature_is_in_one_batch(total: int, sizes: list[int]) -> None:
     assert _batch_sizes(total, 16) == sizes
+
+
+@pytest.mark.parametrize(
+    ('changes', 'error', 'message'),
+    [
+        (dict(epochs=0), ValueError, 'epochs and batch_size must be positive'),
+        (dict(batch_size=0), ValueError, 'epochs and batch_size must be positive'),
+        (dict(lrs=(float('nan'),)), ValueError, 'not negative and finite'),
+        (dict(lrs=(1e30, 1e-3)), FloatingPointError, r'diverged with the learning rates 1e\+30 \(weight decay 0.05\)$'),
+    ],
+)
+def test_probes_that_learn_nothing(changes: dict, error: type, message: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    features, labels = torch.randn(20, 4, generator=generator), torch.arange(20) % 2
+    settings = dict(lrs=(1e-2,), epochs=4, batch_size=8, **{})
+    with pytest.raises(error, match=message):
+        train_probes(lambda: torch.nn.Linear(4, 2), (features, labels), (features, labels), **{**settings, **changes})
+
+
+def test_features_and_classes_that_tell_nothing() -> None:
+    labels = torch.arange(20) % 2
+    with pytest.raises(ValueError, match='all 20 features of the training set are equal'):
+        train_probes(lambda: torch.nn.Linear(4, 2), (torch.ones(20, 4), labels), (torch.ones(20, 4), labels))
+    features = torch.rand(20, 4)
+    with pytest.raises(ValueError, match='none of the 20 videos to classify is of a class of the training set'):
+        train_probes(lambda: torch.nn.Linear(4, 4), (features, labels), (features, labels + 2))
