@@ -40,7 +40,7 @@ def test_none_that_configs_use_is_lacking() -> None:
         ('TRANSFORMS', 'ReadClip', 'mmsigma.datasets.transforms.decoding'),
         ('TRANSFORMS', 'mmaction.DecordInit', 'mmaction.datasets.transforms.loading'),
         ('FUNCTIONS', 'flatten_collate', 'mmsigma.datasets.videos.collate'),
-        ('FUNCTIONS', 'every_transformer_block', 'mmsigma.models.backbones.layers'),
+        ('STRATEGIES', 'FullySharded', 'mmsigma.engine.sharding'),
         ('METRICS', 'VOSMetric', 'mmsigma.evaluation.vos.vos_metric'),
         ('RUNNERS', 'VideoRunner', 'mmsigma.engine.runner'),
         ('LOOPS', 'KNNTestLoop', 'mmsigma.engine.loops'),

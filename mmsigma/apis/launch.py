@@ -18,7 +18,6 @@ from mmengine.config import Config
 from mmengine.dist import init_dist
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
-from mmengine.runner import FlexibleRunner, Runner
 
 from mmsigma import compat
 from mmsigma.apis.work_dir import claim, rank_of
@@ -128,10 +127,10 @@ def enable_mixed_precision(cfg: Config) -> None:
         wrapper.pop('loss_scale', None)
         return
     wrapper.type = 'mmengine.AmpOptimWrapper'
+    if 'strategy' in cfg:
+        wrapper.setdefault('dtype', 'bfloat16')  # scaling of the loss is not sharded
     if wrapper.get('dtype') == 'bfloat16':
         wrapper.loss_scale = dict(enabled=False)  # bfloat16 has the range of float32
-    if 'strategy' in cfg:
-        wrapper.use_fsdp = True  # mmengine detects FSDP only if the type has no prefix
 
 
 def allows_bfloat16() -> bool:
@@ -194,8 +193,8 @@ def _write_traceback(error: Exception) -> str:
     return path
 
 
-def build_runner(cfg: Config) -> Runner | FlexibleRunner:
-    """Check a config and build its runner: mmengine's FlexibleRunner if it has a ``strategy``, otherwise ours.
+def build_runner(cfg: Config) -> VideoRunner:
+    """Check a config and build its runner.
 
     Raises:
         mmsigma.utils.preflight.ConfigError: If the config has errors.
@@ -203,12 +202,8 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
     check_config(cfg)
     if 'model' not in cfg:
         raise ConfigError('it has no model')
-    if 'strategy' not in cfg:
-        return VideoRunner.from_cfg(cfg)
-    if cfg.launcher != 'none' and not torch.cuda.is_available():
-        compat.init_cpu_process_group(cfg.launcher)
-        cfg.strategy.model_wrapper.device_id = torch.device('cpu')
-    return FlexibleRunner.from_cfg(cfg)
+    runner: VideoRunner = VideoRunner.from_cfg(cfg)
+    return runner
 
 
 def enter_process_group(launcher: str) -> None:

@@ -2,12 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import nullcontext
 from typing import Any
 
 from mmengine.optim import OptimWrapper
 from torch import nn
-from torch.distributed.fsdp import FullyShardedDataParallel
 
 from mmsigma.compat import CPUAmpOptimWrapper
 from mmsigma.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
@@ -17,11 +15,10 @@ from mmsigma.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZ
 class TransformerOptimWrapperConstructor:
     """Group parameters as in masked video modelling: by weight decay and, for fine-tuning, by depth.
 
-    One-dimensional parameters, biases and ``no_decay`` names are not decayed; for parameters sharded by FSDP, the shape
-    of the whole parameter counts. With ``layer_decay`` d, the learning rate of layer i is multiplied by
-    d ** (L + 1 - i): the patch embedding is layer 0, block i is layer i + 1, and everything after the L blocks,
-    including decoder and head, is layer L + 1. There is one group per distinct setting, not per parameter, so that
-    fused and multi-tensor optimisers are effective.
+    One-dimensional parameters, biases and ``no_decay`` names are not decayed. With ``layer_decay`` d, the learning rate
+    of layer i is multiplied by d ** (L + 1 - i): the patch embedding is layer 0, block i is layer i + 1, and everything
+    after the L blocks, including decoder and head, is layer L + 1. There is one group per distinct setting, not per
+    parameter, so that fused and multi-tensor optimisers are effective.
 
     Args:
         optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.
@@ -58,12 +55,11 @@ class TransformerOptimWrapperConstructor:
         if self.layer_decay != 1:
             self.num_layers = self._check_depth(model)
         groups: dict[tuple[float, float], dict[str, Any]] = {}
-        dimensions = _dimensions(model)
         for name, parameter in _named_parameters(model):
             if not parameter.requires_grad:
                 continue
             scale = self.lr_scale(name)
-            decay = 0.0 if self._spared(name, dimensions[name]) else weight_decay
+            decay = 0.0 if self._spared(name, parameter.ndim) else weight_decay
             group = groups.setdefault(
                 (scale, decay), dict(params=[], names=[], lr=lr * scale, lr_scale=scale, weight_decay=decay)
             )
@@ -106,16 +102,8 @@ def _block_number(name: str) -> int | None:
 
 
 def _named_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """Yield the parameters under their names in the model itself, regardless of wrappers around it or its parts."""
-    for name, parameter in getattr(model, 'module', model).named_parameters():
-        yield name.replace('_fsdp_wrapped_module.', ''), parameter
-
-
-def _dimensions(model: nn.Module) -> dict[str, int]:
-    """Return the number of dimensions of every parameter; sharded ones are gathered for that, as shards are flat."""
-    sharded = isinstance(model, FullyShardedDataParallel)
-    with FullyShardedDataParallel.summon_full_params(model, writeback=False) if sharded else nullcontext():
-        return {name: parameter.ndim for name, parameter in _named_parameters(model)}
+    """Yield the parameters under their names in the model itself, regardless of a wrapper around it."""
+    yield from getattr(model, 'module', model).named_parameters()
 
 
 OPTIM_WRAPPERS.register_module(module=CPUAmpOptimWrapper)

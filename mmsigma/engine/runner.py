@@ -25,8 +25,9 @@ from mmsigma.checkpoints.runs import check_full_run, check_progress, checkpoint_
 from mmsigma.datasets.run_checks import check_labels, check_masks
 from mmsigma.engine.hooks.interruption import init_worker
 from mmsigma.engine.hooks.progress import ProgressHook
+from mmsigma.engine.sharding import FullySharded
 from mmsigma.io.atomic import replace_durably
-from mmsigma.registry import RUNNERS
+from mmsigma.registry import RUNNERS, STRATEGIES
 
 
 @RUNNERS.register_module()
@@ -46,6 +47,8 @@ class VideoRunner(Runner):
     """
 
     _testing = False
+    strategy: FullySharded | None = None
+    """How the model is sharded over processes; None if each has all of it."""
     run_id: str | None = None
     """Id of the run, which its checkpoints have as ``meta['run']``; None if the work dir has no owner."""
     resumed_from: str | None = None
@@ -116,6 +119,14 @@ class VideoRunner(Runner):
         return logger
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        """Prepare the model for several processes: with DDP, or as ``strategy`` of the config says."""
+        if self.distributed and self.cfg.get('strategy'):
+            model = model.to(get_device())
+            if callable(init_weights := getattr(model, 'init_weights', None)):
+                init_weights()  # before it is sharded, so that no weight depends on the number of processes
+            self.strategy = STRATEGIES.build(self.cfg['strategy'])
+            self.strategy.shard(model)
+            return model
         if self.distributed and not any(parameter.requires_grad for parameter in model.parameters()):
             return model.to(get_device())  # nothing to synchronise in evaluation, and DDP rejects such a model
         if self.distributed and not torch.cuda.is_available():
@@ -123,6 +134,17 @@ class VideoRunner(Runner):
             model_wrapper_cfg = compat.cpu_model_wrapper(model_wrapper_cfg, find_unused_parameters=unused)
         wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
         return wrapped
+
+    def _init_model_weights(self) -> None:
+        if self.strategy is None:
+            super()._init_model_weights()
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """Build the wrapper of the optimiser, which saves and loads whole states of sharded parameters."""
+        wrapper = super().build_optim_wrapper(optim_wrapper)
+        if self.strategy is not None:
+            self.strategy.follow(wrapper.optimizer, self.model)
+        return wrapper
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Write a checkpoint, on which all ranks wait, see :meth:`write_checkpoint`."""
@@ -142,6 +164,11 @@ class VideoRunner(Runner):
             OSError: If it could not be written; the message names the last complete one.
         """
         unfinished, final = Path(out_dir, f'.{filename}.partial'), Path(out_dir, filename)
+        if self.strategy is not None and not is_main_process():
+            # whole parameters are gathered from all processes, in the order in which the main process asks for them
+            self.model.state_dict()
+            if kwargs.get('save_optimizer', True):
+                self.optim_wrapper.state_dict()
         try:
             super().save_checkpoint(out_dir, unfinished.name, *args, **kwargs)
             if is_main_process():

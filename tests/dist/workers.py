@@ -7,15 +7,17 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
-from torch.distributed.fsdp import FullyShardedDataParallel
+from torch.distributed.fsdp import FSDPModule
 
 from mmsigma.engine import TransformerOptimWrapperConstructor
+from mmsigma.engine.sharding import FullySharded
 from mmsigma.ops import sinkhorn, sinkhorn_labels, split_tokens
-from mmsigma.registry import MODEL_WRAPPERS, MODELS
+from mmsigma.registry import MODELS, STRATEGIES
 from tests.scripts import restored_state
 
 STRATEGY = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'strategies' / 'fsdp.py'
@@ -155,8 +157,40 @@ def decay_of_parameters(model: torch.nn.Module) -> dict[str, float]:
     return {name: group['weight_decay'] for group in groups for name in group['names']}
 
 
-def sharding_worker(rank: int) -> tuple[dict[str, float], list[str]]:
-    cfg = Config.fromfile(STRATEGY).strategy.model_wrapper
-    model = MODEL_WRAPPERS.build({**cfg, 'module': tiny_sigma('mlp'), 'device_id': torch.device('cpu')})
-    units = [type(part.module).__name__ for part in FullyShardedDataParallel.fsdp_modules(model)]
-    return decay_of_parameters(model), sorted(units)
+def sharded_step_worker(rank: int, target: str, world_size: int) -> dict:
+    """The same as :func:`step_worker`, with a sharded model; whole gradients and parameters."""
+    clips, mask = joint_batch()
+    share = len(clips) // world_size
+    own = slice(share * rank, share * (rank + 1))
+    model = tiny_sigma(target)
+    strategy = FullySharded(methods=['loss'])
+    strategy.shard(model)
+    found = step(LossOnly(model), clips[own], mask[own])
+    for kind in ('gradients', 'parameters'):
+        found[kind] = {name: value.full_tensor() for name, value in found[kind].items()}
+    return found
+
+
+def sharded_state_worker(rank: int, first: Any) -> dict:
+    """What a sharded model and its optimiser save after two steps, and after they have loaded that."""
+    clips, mask = joint_batch()
+    saved = []
+    for is_loaded in (False, True):
+        model = tiny_sigma('mlp')
+        strategy = STRATEGIES.build({**Config.fromfile(STRATEGY).strategy, 'methods': ['loss']})
+        strategy.shard(model)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)  # not of the sign of tiny gradients
+        strategy.follow(optimizer, model)
+        if is_loaded:
+            model.load_state_dict(first['model'])
+            optimizer.load_state_dict(first['optimizer'])
+        for _ in range(2):
+            optimizer.zero_grad()
+            terms = model.loss(clips[rank :: dist.get_world_size()], split_tokens(mask[rank :: dist.get_world_size()]))
+            sum(value for name, value in terms.items() if 'loss' in name).backward()
+            optimizer.step()
+        saved.append(dict(model=dict(model.state_dict()), optimizer=optimizer.state_dict()))
+        first = first or saved[0]
+    units = sorted(type(part).__name__ for part in model.modules() if isinstance(part, FSDPModule))
+    local = sum(value.to_local().numel() for value in model.parameters())
+    return dict(saved=saved, units=units, local=local, decay=decay_of_parameters(model))

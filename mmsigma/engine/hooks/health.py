@@ -5,11 +5,13 @@ from functools import partial
 from typing import Any
 
 import torch
+from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mmsigma.engine.sharding import is_sharded, local_part
 from mmsigma.registry import HOOKS
 
 
@@ -73,9 +75,13 @@ class NonFiniteLossHook(Hook):
         overflow: Tensor | None = getattr(optimizer, 'found_inf', None)
         if overflow is not None and overflow.item():
             return
-        gradients = {name: value.grad for name, value in runner.model.named_parameters() if value.grad is not None}
-        norms = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients.values()])
-        if bad := [name for name, fine in zip(gradients, norms.isfinite().tolist(), strict=True) if not fine]:
+        found = {name: value.grad for name, value in runner.model.named_parameters() if value.grad is not None}
+        gradients = {name: local_part(gradient) for name, gradient in found.items()}
+        fine = torch.stack(torch._foreach_norm(list(gradients.values()))).isfinite()
+        if is_sharded(runner.model):  # a process that goes on alone would wait for the others
+            fine = fine.byte()
+            all_reduce(fine, 'min')
+        if bad := [name for name, is_fine in zip(gradients, fine.tolist(), strict=True) if not is_fine]:
             raise FloatingPointError(
                 f'{len(bad)} of {len(gradients)} gradients are not finite in {_place(runner)}, for example that of '
                 f'{bad[0]}, although the loss is. The parameters are still those of the last step. {_REMEDY}'

@@ -53,12 +53,7 @@ class InterruptionHook(Hook):
         self._exchange: tuple[dist.Work, torch.Tensor] | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Catch the signals, unless this is not the main thread, which alone can.
-
-        mmengine's FlexibleRunner, which saves sharded models, is left to its default: signals end it.
-        """
-        if not hasattr(runner, 'checkpoint_folder'):
-            return
+        """Catch the signals, unless this is not the main thread, which alone can."""
         if is_distributed():
             self._group = dist.new_group(backend='gloo')
         if threading.current_thread() is threading.main_thread():

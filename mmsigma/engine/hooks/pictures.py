@@ -7,9 +7,9 @@ from mmengine.dataset import pseudo_collate
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch.distributed.fsdp import FullyShardedDataParallel
 
 from mmsigma.datasets import SeededIndex
+from mmsigma.engine.sharding import is_sharded
 from mmsigma.registry import HOOKS
 from mmsigma.visualization.masked_video import draw_curves, draw_masked_clips, draw_prototypes
 
@@ -34,24 +34,28 @@ class PicturesHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
-            if is_main_process():
-                self.draw(runner, Path(runner.log_dir) / 'pictures')
+            self.draw(runner, Path(runner.log_dir) / 'pictures')
 
     def draw(self, runner: Runner, folder: Path) -> None:
-        """Draw all images into ``folder``."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Draw all images into ``folder``, in the main process; a sharded model computes in all of them."""
+        model = getattr(runner.model, 'module', runner.model)
+        if not is_main_process() and not is_sharded(model):
+            return
         dataset = runner.train_dataloader.dataset
         step = max(1, len(dataset) // self.num_clips)
         indices = range(0, min(len(dataset), self.num_clips * step), step)
         batch = pseudo_collate([dataset[SeededIndex.of(index, (0, 0, index))] for index in indices])
-        model = getattr(runner.model, 'module', runner.model)
-        half = {key: value[: self.num_clips // 2] for key, value in batch.items()}
-        draw_masked_clips(half, model.backbone.tubelet_size, model.backbone.patch_size, folder / 'masked_input.png')
-        # sharded parameters cannot be used outside the wrapper's forward pass
-        if hasattr(model.head, 'prototypes') and not isinstance(runner.model, FullyShardedDataParallel):
+        scores = None
+        if hasattr(model.head, 'prototypes'):
             with torch.no_grad():
                 inputs = model.data_preprocessor(batch)['inputs']
                 scores = model.prototype_scores(inputs).float().cpu()
+        if not is_main_process():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        half = {key: value[: self.num_clips // 2] for key, value in batch.items()}
+        draw_masked_clips(half, model.backbone.tubelet_size, model.backbone.patch_size, folder / 'masked_input.png')
+        if scores is not None:
             draw_prototypes(batch, scores, model.backbone.grid, self.num_prototypes, folder / 'prototypes.png')
         scalars = {
             name.removeprefix('train/'): buffer.data[0]

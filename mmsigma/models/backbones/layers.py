@@ -8,7 +8,6 @@ from timm.layers import DropPath  # type: ignore[attr-defined]  # timm exports i
 from torch import Tensor, nn
 
 from mmsigma.ops import Linear, linear
-from mmsigma.registry import FUNCTIONS
 
 
 class SelfAttention(nn.Module):
@@ -82,12 +81,6 @@ class TransformerBlock(nn.Module):
         skip = skip + self.drop_path(self.attn(self.norm1(tokens), num_last))
         transformed: Tensor = skip + self.drop_path(self.mlp(self.norm2(skip)))
         return transformed
-
-
-@FUNCTIONS.register_module()  # type: ignore[untyped-decorator]  # MMEngine comes without annotations
-def every_transformer_block(module: nn.Module, recurse: bool, nonwrapped_numel: int) -> bool:
-    """Wrapping policy of FSDP, by which every block gathers its own parameters and frees them after use."""
-    return recurse or isinstance(module, TransformerBlock)
 
 
 def build_blocks(embed_dims: int, depth: int, num_heads: int, mlp_ratio: float, drop_path_rate: float) -> nn.ModuleList:

@@ -61,8 +61,8 @@ class PrototypeHead(BaseModule):
     def unit_prototypes(self, level: int = 0) -> Tensor:
         """Return the prototypes of a level, ``(K, D)``, at unit length; gradients are with respect to the unit vectors.
 
-        The stored prototypes are normalised in place at every forward pass, not only at every update. Under FSDP they
-        are views of a sharded array, which cannot be written; there, only the returned prototypes are normalised.
+        The stored prototypes are normalised in place at every forward pass, not only at every update. Where they are
+        sharded, what is written here is only a copy, and :meth:`normalize_prototypes` has to follow every update.
         """
         prototypes: Tensor = self.prototypes[level]
         unit = F.normalize(at_least_float32(prototypes.detach()), dim=1)
@@ -72,6 +72,12 @@ class PrototypeHead(BaseModule):
             with torch.no_grad():
                 prototypes.copy_(unit)
         return returned
+
+    @torch.no_grad()
+    def normalize_prototypes(self) -> None:
+        """Normalise the stored prototypes in place, also those that are sharded."""
+        for prototypes in self.prototypes:
+            prototypes.copy_(F.normalize(prototypes, dim=1))
 
     def scores(self, features: Tensor, level: int = 0) -> Tensor:
         """Compute cosine similarities ``(..., K)``, float32, of features ``(..., D)`` and the prototypes of a level."""

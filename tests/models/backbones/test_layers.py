@@ -1,14 +1,13 @@
 """The transformer block against PyTorch's attention, its shortcuts, and its initialisation."""
 
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmsigma.models.backbones.layers import SelfAttention, TransformerBlock, build_blocks, every_transformer_block
+from mmsigma.models.backbones.layers import SelfAttention, TransformerBlock, build_blocks
 
 
 def randomised(module: nn.Module) -> nn.Module:
@@ -107,15 +106,3 @@ class TestStack:
         with torch.device('meta'):
             blocks = build_blocks(12, 2, 2, 4.0, 0.4)
         assert {parameter.device.type for parameter in blocks.parameters()} == {'meta'}
-
-
-def wrapped(module: nn.Module) -> Iterator[str]:
-    """Names of the modules that a policy of FSDP wraps, which is asked whether to go on and then whether to wrap."""
-    for name, child in module.named_modules():
-        assert every_transformer_block(child, True, 0)
-        if every_transformer_block(child, False, 10**9):
-            yield name
-
-
-def test_blocks_alone_are_sharded() -> None:
-    assert list(wrapped(nn.Sequential(nn.Linear(2, 2), build_blocks(12, 2, 2, 4.0, 0.0)))) == ['1.0', '1.1']
