@@ -23,8 +23,8 @@ def mask_ids(mask: np.ndarray) -> list[int]:
 def check_ids(mask: np.ndarray, name: str, palette: np.ndarray | None = None) -> None:
     """Check that the values of a mask are ids.
 
-    Refused are shades from anti-aliasing or resizing, also between several objects, mixtures from dithering, colours that were turned into a palette,
-    and levels of grey of which the brightest, 255, is void.
+    Refused are shades from anti-aliasing or resizing, also between several objects, mixtures from dithering, colours
+    that were turned into a palette, and levels of grey of which the brightest, 255, is void.
 
     Args:
         mask: Mask ``(H, W)``, uint8.

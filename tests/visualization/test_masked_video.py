@@ -140,3 +140,8 @@ def test_a_panel_for_losses_and_one_for_each_sign_of_collapse(tmp_path: Path, mo
     np.testing.assert_allclose(curve, [(i, loss[i - 1 : i + 1].mean()) for i in range(1, 120)])  # 120 / 50: of two
     np.testing.assert_allclose(shown['used_prototypes_1',]['used_prototypes_1'][:, 1], used)
     assert read(tmp_path / 'curves.png').std() > 5
+
+
+def test_pictures_of_unknown_formats(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r'a\.xyz must end in one of \.bmp'):
+        write_picture(tmp_path / 'a.xyz', np.zeros((4, 4, 3), np.uint8))
