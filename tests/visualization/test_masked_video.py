@@ -47,7 +47,7 @@ def test_colours_and_errors_of_writing(tmp_path: Path) -> None:
     image = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
     write_picture(tmp_path / 'new' / 'a.png', image)
     np.testing.assert_array_equal(read(tmp_path / 'new' / 'a.png'), image)
-    with pytest.raises((OSError, cv2.error)):
+    with pytest.raises(ValueError, match=r'a\.nothing must end in one of \.bmp'):
         write_picture(tmp_path / 'a.nothing', image)
     assert [path.name for path in tmp_path.iterdir()] == ['new']
 
@@ -140,8 +140,3 @@ def test_a_panel_for_losses_and_one_for_each_sign_of_collapse(tmp_path: Path, mo
     np.testing.assert_allclose(curve, [(i, loss[i - 1 : i + 1].mean()) for i in range(1, 120)])  # 120 / 50: of two
     np.testing.assert_allclose(shown['used_prototypes_1',]['used_prototypes_1'][:, 1], used)
     assert read(tmp_path / 'curves.png').std() > 5
-
-
-def test_pictures_of_unknown_formats(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r'a\.xyz must end in one of \.bmp'):
-        write_picture(tmp_path / 'a.xyz', np.zeros((4, 4, 3), np.uint8))
