@@ -37,7 +37,11 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--cam', action='store_true', help='write videos of activation maps')
     parser.add_argument(
-        '--anomaly', nargs='*', metavar='VIDEO', help='typical videos to compare the first with; default: the second'
+        '--anomaly',
+        nargs='*',
+        action='extend',  # given twice, both count
+        metavar='VIDEO',
+        help='typical videos to compare the first with; default: the second',
     )
     parser.add_argument('--device', help='cpu or cuda')
     parser.add_argument('--verbose', action='store_true', help='show tracebacks')

@@ -28,7 +28,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--verbose', action='store_true', help='show tracebacks')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')
     parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, help='key=value pairs')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if not 0 <= args.opacity <= 1:
+        parser.error(f'--opacity must be between 0 and 1, got {args.opacity:g}')
+    args.masks = {0: args.mask}
+    for frame, mask in args.mask_at:
+        if not frame.isdecimal():
+            parser.error(f'--mask-at needs the number of a frame, got {frame!r}')
+        if (other := args.masks.setdefault(int(frame), mask)) != mask:
+            parser.error(f'frame {int(frame)} has two masks, {other} and {mask}: draw all of its objects into one')
+    return args
 
 
 def main() -> None:
@@ -44,12 +53,11 @@ def main() -> None:
             options=args.cfg_options,
             trust=args.trust_checkpoint,
         )
-        masks = {0: args.mask, **{int(frame): mask for frame, mask in args.mask_at}}
         with Progress() as bar:
             task = bar.add_task('frames', total=None)
             result = segment.write(
                 args.video,
-                masks,
+                args.masks,
                 args.out,
                 opacity=args.opacity,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),

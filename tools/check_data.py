@@ -22,6 +22,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('sources', nargs='+', help='configs, lists, or folders of videos')
     parser.add_argument('--root', help="folder that the paths of lists are relative to (default: the list's folder)")
+    parser.add_argument(
+        '--multi-class', action='store_true', help='videos of lists may have several labels, "path 1,4"'
+    )
     parser.add_argument('--out', type=Path, default=Path('data_check'), help='folder of the results')
     parser.add_argument('--num-workers', type=int, default=2, help='processes; 0 for none (default: %(default)s)')
     parser.add_argument('--thorough', action='store_true', help='decode all frames instead of five of each video')
@@ -43,7 +46,11 @@ def main() -> None:
     from mmsigma.apis.launch import errors_in_one_line
 
     with errors_in_one_line(' '.join(args.sources), verbose=args.verbose):
-        found = [one for path in args.sources for one in find_sources(path, args.root, args.cfg_options)]
+        found = [
+            one
+            for path in args.sources
+            for one in find_sources(path, args.root, args.cfg_options, multi_class=args.multi_class)
+        ]
         sources = with_unique_names(found)
         files = list(dict.fromkeys(source.file(path) for source in sources for path, _ in source.entries))
         record = args.out / ('videos_thorough.jsonl' if args.thorough else 'videos.jsonl')

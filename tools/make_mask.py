@@ -39,7 +39,7 @@ def main() -> None:
     from mmsigma.apis.first_mask import boxes_of, draw_outlines, ids_from_colours
     from mmsigma.apis.launch import errors_in_one_line
     from mmsigma.io.masks import write_mask
-    from mmsigma.io.pictures import read_picture
+    from mmsigma.io.pictures import PICTURES, read_picture
     from mmsigma.io.video import FrameReader
     from mmsigma.visualization.masked_video import write_picture
     from mmsigma.visualization.overlay import draw_masks
@@ -50,6 +50,8 @@ def main() -> None:
             raise ValueError(f'it has frames 0 to {len(frames) - 1}, so there is no frame {args.frame}')
         if Path(args.out).suffix.lower() != '.png':
             raise ValueError(f'--out must end in .png, the only format that masks are read from, got {args.out}')
+        if args.preview and Path(args.preview).suffix.lower() not in PICTURES:
+            raise ValueError(f'--preview must end in one of {" ".join(sorted(PICTURES))}, got {args.preview}')
         frame = frames.read(args.frame)
         if args.colours:
             mask, _ = ids_from_colours(read_picture(args.colours), args.colours)

@@ -77,7 +77,11 @@ class VideoFacts:
 
 
 def find_sources(
-    path: str | Path, root: str | Path | None = None, options: dict[str, Any] | None = None
+    path: str | Path,
+    root: str | Path | None = None,
+    options: dict[str, Any] | None = None,
+    *,
+    multi_class: bool = False,
 ) -> list[Source]:
     """Find the videos of a config, a list or a folder.
 
@@ -85,6 +89,7 @@ def find_sources(
         path: Config (``.py``), list, or folder of videos or of folders of images.
         root: Folder that the paths of a list are relative to; None for the list's own folder.
         options: Changes to a config, as of ``--cfg-options``.
+        multi_class: Whether videos of a list may have several labels, as with ``VideoDataset(multi_class=True)``.
 
     Raises:
         FileNotFoundError: If there is no such file, or a dataset is missing.
@@ -100,7 +105,8 @@ def find_sources(
     if path.suffix == '.py' or (not path.exists() and '::' in str(path)):
         return list(_config_sources(load_config(path, options)))
     folder = Path(root) if root else path.parent
-    return [Source(path.stem, folder, [(entry.path, entry.labels) for entry in read_entries(path, folder)])]
+    entries = read_entries(path, folder, multi_class=multi_class)
+    return [Source(path.stem, folder, [(entry.path, entry.labels) for entry in entries])]
 
 
 def with_unique_names(sources: Sequence[Source]) -> list[Source]:
@@ -156,8 +162,10 @@ def check_video(path: str, *, thorough: bool = False) -> VideoFacts:
     stamp = _stamp(path)
     try:
         return _folder_facts(path, stamp, thorough) if os.path.isdir(path) else _file_facts(path, stamp, thorough)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, 'reason', None) or str(error)
+    except Exception as error:  # one file, whatever is wrong with it, must not end the check of all others
+        known = isinstance(error, OSError | ValueError)
+        reason = getattr(error, 'reason', None) or str(error) or type(error).__name__
+        reason = reason if known else f'{type(error).__name__}: {reason}'
         return VideoFacts(path, stamp, reason=str(reason).splitlines()[0])
 
 

@@ -110,12 +110,18 @@ class VideoSegmenter:
             video: Video file, or folder of frames.
             masks: Masks of the objects, see :meth:`__call__`.
             out_dir: Folder to write to.
-            opacity: Opacity of the objects' colours in the overlay.
+            opacity: Opacity of the objects' colours in the overlay, from 0 to 1.
             progress: Function that is called with the number of finished frames and their total.
 
         Returns:
             Files that were written.
+
+        Raises:
+            FileNotFoundError: See :meth:`__call__`.
+            ValueError: If the opacity is out of range; see also :meth:`__call__`.
         """
+        if not 0 <= opacity <= 1:
+            raise ValueError(f'opacity must be between 0 and 1, got {opacity:g}')
         started, frames, out_dir, ids = time.perf_counter(), FrameReader(video), Path(out_dir), set[int]()
 
         def drawn() -> Iterator[np.ndarray]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from mmengine.logging import MMLogger
 
 from mmsigma.io.masks import VOID, mask_ids
@@ -94,3 +95,5 @@ def _listed_labels(dataset: Any) -> Iterator[tuple[str, Sequence[int]]]:
             yield info['filename'], [action[0] for action in info['actions']]
         elif isinstance(label := info.get('label'), int):
             yield info['filename'], [label]
+        elif label is not None:  # one value per class
+            yield info['filename'], np.flatnonzero(np.asarray(label)).tolist() or [-1]

@@ -1,13 +1,21 @@
 """Cutting segments out of video files."""
 
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
+from mmsigma.io.decoder_process import GuardedVideoFile
 from mmsigma.io.video import write_mp4
+from mmsigma.io.video_file import ChangedIndexError, Frame, UnreadableVideoError
+
+_ROUNDING = 1e-6  # seconds by which times may differ from those that are asked for
+_PART = 2**28  # bytes of frames that are read at once
 
 
 def cut_video(
@@ -22,58 +30,76 @@ def cut_video(
 ) -> None:
     """Write the segment of a video between two times as MPEG-4, without sound.
 
+    Frames are those of :func:`mmsigma.io.video.read_frames`, upright, and times those of
+    :func:`mmsigma.io.video.frame_times`.
+
     Args:
         source: Video file to read.
         path: Video file to write.
-        start: Start of the segment, in seconds from the start of the video.
-        end: End of the segment, in seconds from the start of the video; a frame shown at this time is excluded.
+        start: Start of the segment, in seconds after the first frame.
+        end: End of the segment, in seconds after the first frame; a frame shown at this time is excluded.
         short_side: Length in pixels to which frames with a longer short side are reduced; None to keep their size.
         size: Width and height of the written frames in pixels; replaces ``short_side``.
         fps: Frame rate of the written file, each frame being the one shown at its time; None for that of the source.
 
     Raises:
-        OSError: If ``source`` cannot be read or ``path`` cannot be written.
+        FileNotFoundError: If there is no ``source``.
+        OSError: If a frame of ``source`` in the segment cannot be read, or ``path`` cannot be written.
         ValueError: If the video has no frame between the two times.
     """
-    import av
-
     try:
-        with av.open(str(source)) as container:
-            stream = container.streams.video[0]
-            unit = float(stream.time_base or 0)
-            offset = (stream.start_time or 0) * unit
-            container.seek(int((start + offset) / unit), stream=stream, backward=True)
-            frames = _frames_between(container.decode(stream), start + offset, end + offset)
-            if fps is not None:
-                frames = _at_rate(frames, start + offset, end + offset, fps)
-            shown = (frame.to_ndarray(format='rgb24') for frame in frames)
-            pictures = (_resize(frame, size) if size else _reduce(frame, short_side) for frame in shown)
-            write_mp4(path, pictures, fps or float(stream.average_rate or 25))
-    except (av.FFmpegError, IndexError, ZeroDivisionError) as error:
-        raise OSError(f'{source} cannot be read from {start:.2f} to {end:.2f} s: {error}') from error
+        with GuardedVideoFile(source) as video:
+
+            def write() -> None:
+                numbers = _numbers_between(video.times(), start, end, fps)
+                frames = _read_in_parts(video, numbers)
+                pictures = (_resize(frame, size) if size else _reduce(frame, short_side) for frame in frames)
+                write_mp4(path, pictures, fps or video.fps or 25.0)
+
+            try:
+                write()
+            except ChangedIndexError:  # the file has other frames than its packets announce, and other times
+                write()
+    except UnreadableVideoError as error:
+        raise OSError(f'{source} cannot be read from {start:.2f} to {end:.2f} s: {error.reason}') from error
 
 
-def _frames_between(frames: Iterator[Any], start: float, end: float) -> Iterator[Any]:
-    """Yield the PyAV frames with ``start <= time < end``, in seconds."""
-    for frame in frames:
-        if frame.time is not None and frame.time >= end:
-            return
-        if frame.time is not None and frame.time >= start:
-            yield frame
+def _numbers_between(times: npt.NDArray[np.float64], start: float, end: float, fps: float | None) -> list[int]:
+    """Return the numbers of the frames to write; those of a rate are shown at ``start``, ``start + 1 / fps``, ..."""
+    first, last = np.searchsorted(times, (start - _ROUNDING, end - _ROUNDING))
+    if fps is None or first == last:
+        return list(range(first, last))
+    gap = (
+        times[last - 1] - times[last - 2] if last - first > 1 else 1 / fps
+    )  # the last frame is shown as long as before
+    shown_until = min(end, times[last - 1] + gap)
+    count = max(0, int(np.ceil((shown_until - start - _ROUNDING) * fps)))
+    asked = start + np.arange(count) / fps
+    numbers = np.searchsorted(times, asked + _ROUNDING, side='right') - 1
+    shown: list[int] = np.maximum(numbers, first).tolist()  # the first one also covers times before it
+    return shown
 
 
-def _at_rate(frames: Iterator[Any], start: float, end: float, fps: float) -> Iterator[Any]:
-    """Yield the PyAV frame shown at ``start``, ``start + 1 / fps``, ...; the first one also covers times before it."""
-    count, shown, gap = 0, None, 0.0
-    for frame in frames:
-        while shown is not None and start + count / fps < frame.time - 1e-6:
-            yield shown
-            count += 1
-        gap = frame.time - shown.time if shown is not None else 1 / fps
-        shown = frame
-    while shown is not None and start + count / fps < min(end, shown.time + gap) - 1e-6:
-        yield shown
-        count += 1
+def _read_in_parts(video: GuardedVideoFile, numbers: Sequence[int]) -> Iterator[Frame]:
+    """Yield frames of increasing numbers, of which few are in memory; parts end before key frames where possible.
+
+    Decoding starts at a key frame, so that a part that begins with one decodes nothing twice.
+    """
+    counts = Counter(numbers)
+    wanted = sorted(counts)
+    most, place = 1, 0
+    while place < len(wanted):
+        end = min(place + most, len(wanted))
+        if end < len(wanted):
+            key = video.keys[max(0, bisect_right(video.keys, wanted[end]) - 1)] if video.keys else 0
+            before_key = bisect_left(wanted, key)
+            end = before_key if place < before_key < end else end
+        part = wanted[place:end]
+        frames = video.read(part)
+        for number, frame in zip(part, frames, strict=True):
+            yield from repeat(frame, counts[number])
+        most = max(1, _PART // frames[0].size)
+        place = end
 
 
 def _resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:

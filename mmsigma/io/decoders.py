@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from mmsigma.io.decoder_process import GuardedVideoFile
-from mmsigma.io.pictures import list_pictures, read_picture
+from mmsigma.io.pictures import list_frames, read_picture
 from mmsigma.io.video_file import ChangedIndexError, Frame, UnreadableVideoError
 
 VideoDecoder = Literal['auto', 'pyav', 'decord', 'torchcodec', 'frames']
@@ -42,16 +42,16 @@ class VideoReader(Protocol):
 
 
 class FolderReader:
-    """The images of a folder in the order of :func:`mmsigma.io.pictures.list_pictures`.
+    """The images of a folder in the order of :func:`mmsigma.io.pictures.list_frames`.
 
     Raises:
-        UnreadableVideoError: If there is no such folder, or it has no images.
+        UnreadableVideoError: If there is no such folder, it has no images, or not only the frames of one video.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path, self.fps = Path(path), 0.0
         try:
-            self.pictures = list_pictures(path)
+            self.pictures = list_frames(path)
         except (OSError, ValueError) as error:
             raise UnreadableVideoError(path, str(error)) from error
         if not self.pictures:
@@ -64,8 +64,15 @@ class FolderReader:
         """Read images by number.
 
         Raises:
+            IndexError: If a number is out of range.
             UnreadableVideoError: If a file is not an image, or two images differ in size.
         """
+        if numbers and not 0 <= min(numbers) <= max(numbers) < len(self):
+            raise IndexError(
+                f'{self.path} has frames 0 to {len(self) - 1}, but {min(numbers)} to {max(numbers)} are asked for'
+            )
+        if not numbers:
+            return []
         read: dict[int, Frame] = {}
         for number in sorted(set(numbers)):
             try:

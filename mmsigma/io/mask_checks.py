@@ -23,8 +23,8 @@ def mask_ids(mask: np.ndarray) -> list[int]:
 def check_ids(mask: np.ndarray, name: str, palette: np.ndarray | None = None) -> None:
     """Check that the values of a mask are ids.
 
-    Refused are shades from anti-aliasing or resizing, mixtures from dithering, colours that were turned into a palette,
-    and levels of grey of which the brightest, 255, is void.
+    Refused are shades from anti-aliasing or resizing, also between several objects, mixtures from dithering, colours
+    that were turned into a palette, and levels of grey of which the brightest, 255, is void.
 
     Args:
         mask: Mask ``(H, W)``, uint8.
@@ -35,7 +35,8 @@ def check_ids(mask: np.ndarray, name: str, palette: np.ndarray | None = None) ->
         ValueError: If the values are not ids; the message says why.
     """
     present = mask_ids(mask)
-    if _is_dithered(mask):
+    blends = _blended_ids(mask, present)
+    if not blends and _is_dithered(mask):
         raise ValueError(
             f'{name} is dithered: its pixels alternate between ids, as if a picture with colours had been converted to '
             'few colours or to black and white. Convert the original instead: tools/make_mask.py VIDEO --colours '
@@ -47,6 +48,8 @@ def check_ids(mask: np.ndarray, name: str, palette: np.ndarray | None = None) ->
         found = f'has {present[-1]} all over an object and other values, such as {present[-2]}, only along its edge'
     elif palette is not None and (shades := _palette_shades(mask, present, palette)):
         found = f'has colours such as that of id {shades[0]} only where two other colours meet, which they mix'
+    elif blends:
+        found = f'has {len(blends)} ids, such as {blends[0]} and {blends[1]}, only where a lower and a higher id meet'
     else:
         _check_background(present, name, palette)
         if palette is None:
@@ -78,8 +81,8 @@ def is_antialiased(mask: np.ndarray, present: list[int] | None = None) -> bool:
     return bool(4 * np.count_nonzero(edge) >= edge.size)
 
 
-def _histogram(mask: np.ndarray) -> np.ndarray:
-    counts: np.ndarray = cv2.calcHist([np.ascontiguousarray(mask)], [0], None, [256], [0, 256]).ravel()
+def _histogram(mask: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
+    counts: np.ndarray = cv2.calcHist([np.ascontiguousarray(mask)], [0], where, [256], [0, 256]).ravel()
     return counts
 
 
@@ -128,6 +131,21 @@ def _palette_shades(mask: np.ndarray, present: list[int], palette: np.ndarray) -
     solid = np.isin(mask, [number for number in filled if number]).astype(np.uint8)
     edge = mask[cv2.dilate(solid, _BLOCK) > solid]
     return shades if 4 * np.count_nonzero(np.isin(edge, shades)) >= max(edge.size, 1) else []
+
+
+def _blended_ids(mask: np.ndarray, present: list[int]) -> list[int]:
+    """Return ids that interpolation has made: each of their pixels has a lower and a higher id among its neighbours.
+
+    A single one, or fewer than 16 pixels in all, may be a thin object between two others; none is returned then.
+    """
+    if len(present) < 4:
+        return []
+    mask = np.ascontiguousarray(mask)
+    has_lower = cv2.compare(cv2.erode(mask, _BLOCK), mask, cv2.CMP_LT)
+    between = cv2.bitwise_and(has_lower, cv2.compare(mask, cv2.dilate(mask, _BLOCK), cv2.CMP_LT))
+    counts = _histogram(mask, between)
+    blends: list[int] = np.flatnonzero((counts > 0) & (counts == _histogram(mask))).tolist()
+    return blends if len(blends) > 1 and counts[blends].sum() >= 16 else []
 
 
 def _is_between(colour: np.ndarray, one: np.ndarray, other: np.ndarray) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 import stat
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 PICTURES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp'}  # suffixes of images
+_DECIMALS = re.compile('(?<!mp)[0-9]+[.]([0-9]+)(?![.]?[0-9])')  # of a number, but not of the name of an .mp4
 
 
 def list_pictures(folder: str | Path, stems: Container[str] | None = None) -> list[Path]:
@@ -38,6 +39,50 @@ def list_pictures(folder: str | Path, stems: Container[str] | None = None) -> li
     return pictures
 
 
+def list_frames(folder: str | Path) -> list[Path]:
+    """List the images in a folder that are the frames of one video, in the order of :func:`list_pictures`.
+
+    Args:
+        folder: Folder to list.
+
+    Returns:
+        Paths of the frames.
+
+    Raises:
+        ValueError: If the names do not differ in their numbers alone, as with optical flow or masks beside the frames,
+            a thumbnail, or images of several formats; if two have the same number; or if their order is not clear, as
+            that of 0.5 and 0.25.
+    """
+    frames = list_pictures(folder)
+    patterns: dict[str, str] = {}  # an example of each
+    for path in frames:
+        patterns.setdefault(re.sub('[0-9]+', '#', path.name.lower()), path.name)
+    if len(patterns) > 1:
+        some = ', '.join(f'{pattern} ({name})' for pattern, name in list(patterns.items())[:4])
+        raise ValueError(
+            f'{folder} has images of {len(patterns)} kinds, {some}: keep nothing in it but the frames of one video, '
+            'with names that differ in their numbers alone'
+        )
+    known: dict[tuple[int, ...], str] = {}
+    for path in frames:
+        number = tuple(map(int, re.findall('[0-9]+', path.stem)))
+        if (other := known.setdefault(number, path.name)) != path.name:
+            raise ValueError(f'{folder} has both {other} and {path.name}: keep one image per frame')
+    _check_decimals(folder, frames)
+    return frames
+
+
+def _check_decimals(folder: str | Path, frames: Sequence[Path]) -> None:
+    """Check that what follows a decimal point has the same length everywhere: otherwise, .5 would precede .25."""
+    found = [(path.name, match[1]) for path in frames if (match := _DECIMALS.search(path.stem))]
+    for name, decimals in found:
+        if len(decimals) != len(found[0][1]):
+            raise ValueError(
+                f'{folder} has both {found[0][0]} and {name}, whose order is not clear: write as many decimals in each '
+                'name, or number the frames'
+            )
+
+
 def natural_order(name: str) -> tuple[list[str | int], str]:
     """Return a sorting key for names in which numbers are compared as numbers."""
     return [int(part) if place % 2 else part for place, part in enumerate(re.split('([0-9]+)', name))], name
@@ -48,7 +93,7 @@ def read_picture(path: str | Path) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not an image, or is cut off.
+        ValueError: If the file is not an image, is cut off, or claims a size that no image has.
     """
     path = Path(path)
     try:
@@ -61,7 +106,12 @@ def read_picture(path: str | Path) -> np.ndarray:
         raise ValueError(f'{path} cannot be read as an image: {error.strerror}') from error
     if _is_cut_off(data):
         raise ValueError(f'{path} cannot be read as an image: it is cut off')
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error as error:  # sizes beyond the limit of OpenCV, or beyond the memory
+        raise ValueError(
+            f'{path} cannot be read as an image: it is damaged, or too large for OpenCV ({error.err})'
+        ) from error
     if picture is None:
         raise ValueError(f'{path} cannot be read as an image')
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

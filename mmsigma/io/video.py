@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.decoder_process import GuardedVideoFile
 from mmsigma.io.decoders import VideoDecoder, open_video
-from mmsigma.io.pictures import list_pictures, read_picture
+from mmsigma.io.pictures import list_frames, read_picture
 from mmsigma.io.video_file import ChangedIndexError, UnreadableVideoError
 
 
@@ -62,7 +62,7 @@ class FrameReader:
     """Frames of a video file or an image folder, one after the other; few frames are in memory.
 
     Args:
-        path: Video file, or folder whose images are read in the order of :func:`mmsigma.io.pictures.list_pictures`.
+        path: Video file, or folder whose images are read in the order of :func:`mmsigma.io.pictures.list_frames`.
         fps: Frame rate of a folder, and of a video that does not state one.
 
     Attributes:
@@ -71,7 +71,7 @@ class FrameReader:
 
     Raises:
         FileNotFoundError: If nothing exists at ``path``.
-        ValueError: If it is not a video, has no frames, or has two images of the same stem.
+        ValueError: If it is not a video, has no frames, or is a folder of other images than the frames of one video.
     """
 
     def __init__(self, path: str | Path, fps: float = 24.0) -> None:
@@ -80,7 +80,7 @@ class FrameReader:
             raise FileNotFoundError(f'no video at {path}')
         self._video: GuardedVideoFile | None = None
         if self.path.is_dir():
-            self._pictures = list_pictures(self.path)
+            self._pictures = list_frames(self.path)
             self.names, self.fps = [item.stem for item in self._pictures], fps
         else:
             self._video = GuardedVideoFile(path)
@@ -109,8 +109,11 @@ class FrameReader:
         """Read the RGB frame of a given number, ``(H, W, 3)``, uint8; fastest for one number after the other.
 
         Raises:
+            IndexError: If the number is out of range.
             ValueError: If it cannot be read.
         """
+        if not 0 <= number < len(self):
+            raise IndexError(f'{self.path} has frames 0 to {len(self) - 1}, but {number} is asked for')
         if self._video is None:
             return read_picture(self._pictures[number])
         if number == 0:

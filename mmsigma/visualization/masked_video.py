@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mmsigma.io.atomic import write_atomically
+from mmsigma.io.pictures import PICTURES
 from mmsigma.ops import sinkhorn_labels
 
 _GAP = 4  # pixels between images
@@ -20,10 +21,17 @@ def write_picture(path: str | Path, image: np.ndarray) -> None:
 
     Raises:
         OSError: If the file cannot be written.
+        ValueError: If its name does not end in that of a format.
     """
+    if Path(path).suffix.lower() not in PICTURES:
+        raise ValueError(f'{path} must end in one of {" ".join(sorted(PICTURES))}, the formats of images')
 
     def write(name: str) -> None:
-        if not cv2.imwrite(name, np.ascontiguousarray(image[..., ::-1])):
+        try:
+            is_written = cv2.imwrite(name, np.ascontiguousarray(image[..., ::-1]))
+        except cv2.error as error:
+            raise OSError(f'image {path} could not be written: {error.err}') from error
+        if not is_written:
             raise OSError(f'image {path} could not be written')
 
     write_atomically(path, write)

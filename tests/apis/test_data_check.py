@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from mmsigma.apis.data_check import (
     with_unique_names,
     write_usable,
 )
-from mmsigma.datasets.videos.video_list import read_video_list
+from mmsigma.datasets.videos.video_list import read_entries, read_video_list
 from mmsigma.io.video import write_mp4
 from tests.vos_data import make_davis, write_frames
 
@@ -119,3 +120,39 @@ def test_tool(folder: Path) -> None:
     (folder / 'val.txt').write_text('a.mp4 300 1\n')
     done = subprocess.run([*command, '--out', folder / 'out'], cwd=ROOT, text=True, capture_output=True)
     assert done.returncode and 'val.txt, line 1' in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_several_labels(folder: Path) -> None:
+    (folder / 'train.txt').write_text('0 a.mp4 1,4\n1 a.mp4 2\n')
+    with pytest.raises(ValueError, match='line 1: .*multi_class=True'):
+        find_sources(folder / 'train.txt')
+    command = [
+        sys.executable,
+        ROOT / 'tools/check_data.py',
+        folder / 'train.txt',
+        '--multi-class',
+        '--num-workers',
+        '0',
+    ]
+    done = subprocess.run([*command, '--out', folder / 'out'], cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 0 and '3 labels from 1 to 4' in done.stdout, done.stderr
+    usable = read_entries(folder / 'out/train_usable.csv', multi_class=True)
+    assert [entry[:2] for entry in usable] == [('0 a.mp4', (1, 4)), ('1 a.mp4', (2,))]
+
+
+@pytest.mark.parametrize('error', [RuntimeError('what no one expects'), MemoryError(), IndexError('9')])
+def test_no_file_ends_the_check(folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr('mmsigma.apis.data_check._file_facts', fail)
+    assert type(error).__name__ in check_video(str(folder / '1 a.mp4')).reason
+
+
+def test_a_picture_that_claims_a_huge_size(tmp_path: Path) -> None:
+    write_frames(tmp_path / 'v', np.zeros((3, 12, 20, 3), np.uint8), ['0', '1', '2'])
+    data = bytearray((tmp_path / 'v/1.png').read_bytes())
+    data[16:24] = (100_000).to_bytes(4, 'big') * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, 'big')
+    (tmp_path / 'v/1.png').write_bytes(data)
+    assert '1.png cannot be read as an image' in check_video(str(tmp_path / 'v')).reason

@@ -93,4 +93,8 @@ def test_tool(tmp_path: Path) -> None:
     assert run('--colours', tmp_path / 'colours.png').returncode == 0
     np.testing.assert_array_equal(read_mask(tmp_path / 'mask.png'), masks[0])
     assert 'so there is no frame 3' in run(*box, '--frame', 3).stderr
+    (tmp_path / 'mask.png').unlink()
+    done = run(*box, '--preview', tmp_path / 'preview.xyz')
+    assert done.returncode == 1 and '--preview must end in one of .bmp .jpeg' in done.stderr
+    assert not (tmp_path / 'mask.png').exists()
     assert 'describe the objects by --box and --polygon, or by --colours' in run().stderr

@@ -148,6 +148,26 @@ def test_from_the_command_line(run_tool: Callable, folder: Path) -> None:
     assert failed.status == 1 and 'no mask at missing.png' in failed.errors
 
 
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--mask-at', '3', 'b.png', '--mask-at', '3', 'c.png'], 'frame 3 has two masks, b.png and c.png'),
+        (['--mask-at', '0', 'b.png'], 'frame 0 has two masks, a.png and b.png'),
+        (['--mask-at', 'x', 'b.png'], "--mask-at needs the number of a frame, got 'x'"),
+        (['--opacity', '5'], '--opacity must be between 0 and 1, got 5'),
+        (['--opacity', 'nan'], '--opacity must be between 0 and 1, got nan'),
+    ],
+)
+def test_arguments_that_contradict_each_other(run_tool: Callable, arguments: list[str], message: str) -> None:
+    failed = run_tool('demo/vos_demo.py', 'frames', '--mask', 'a.png', *arguments)
+    assert failed.status == 2 and message in failed.errors
+
+
+def test_opacity(inferencer: VideoSegmenter, folder: Path) -> None:
+    with pytest.raises(ValueError, match='opacity must be between 0 and 1, got 5'):
+        inferencer.write(folder / 'frames', folder / 'mask.png', folder / 'out', opacity=5)
+
+
 def test_void_beside_objects_is_named(folder: Path, warnings_logged: list[str]) -> None:
     mask = read_mask(folder / 'mask.png')
     load_masks({0: folder / 'mask.png'})

@@ -1,6 +1,7 @@
 """Faults of lists and masks are found before a run."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,12 +13,12 @@ from mmsigma.datasets.videos.tolerant_dataset import TolerantDataset
 from tests.vos_data import SIZE, make_davis
 
 
-def listed(folder: Path, *labels: str) -> VideoDataset:
+def listed(folder: Path, *labels: str, **settings: Any) -> VideoDataset:
     for number in range(len(labels)):
         (folder / f'{number}.mp4').touch()
     text = ''.join(f'{number}.mp4 {label}\n' for number, label in enumerate(labels))
     (folder / 'list.txt').write_text(text)
-    return VideoDataset([], 'list.txt', data_root=str(folder))
+    return VideoDataset([], 'list.txt', data_root=str(folder), **settings)
 
 
 def test_labels_out_of_range(tmp_path: Path) -> None:
@@ -33,6 +34,13 @@ def test_labels_that_are_missing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r'2 of 3 videos of val have no label, for example .*1\.mp4: write lists'):
         check_labels(dataset, None, 'val')
     check_labels(dataset, 10, 'val', required=False)
+
+
+def test_several_labels_out_of_range(tmp_path: Path) -> None:
+    dataset = listed(tmp_path, '0', '1,4', '9,2', multi_class=True, num_classes=10)
+    check_labels(dataset, 10, 'train')
+    with pytest.raises(ValueError, match=r'1 of 3 videos of train .* for example .*2\.mp4 with 9: the model has 5 cl'):
+        check_labels(dataset, 5, 'train')
 
 
 def test_datasets_without_labels_are_left_alone() -> None:

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mmsigma.io.cutting import cut_video
-from mmsigma.io.video import FrameReader
-from tests.datasets.clips import index_of, write_video
+from mmsigma.io.video import FrameReader, frame_times, read_frames
+from tests.datasets.clips import STEP, index_of, write_video
+from tests.io.odd_videos import turn
 
 
 def indices(path: Path) -> list[int]:
@@ -49,3 +51,27 @@ def test_what_cannot_be_cut(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r'a\.mp4 cannot be read from 0\.00 to 1\.00 s'):
         cut_video(source, tmp_path / 'b.mp4', 0, 1)
     assert not (tmp_path / 'b.mp4').exists()
+
+
+@pytest.mark.parametrize(('start', 'end'), [(0.0, 1.0001), (0.85, 2.0), (2.5, 9)])
+@pytest.mark.parametrize('name', ['rotated.mp4', 'stream.ts'])
+def test_frames_are_those_of_reading(tmp_path: Path, name: str, start: float, end: float) -> None:
+    """Upright, also of a transport stream, whose times do not begin at 0; decoded in a process of its own."""
+    source = write_video(tmp_path / name)
+    if source.suffix == '.mp4':
+        turn(source, (0, 1, -1, 0))
+    times = frame_times(source)
+    (numbers,) = np.nonzero((times >= start - 1e-6) & (times < end - 1e-6))
+    cut_video(source, tmp_path / 'b.mp4', start, end)
+    expected, found = read_frames(source, numbers.tolist()), read_frames(tmp_path / 'b.mp4')
+    assert len(found) and found.shape == expected.shape
+    assert np.abs(found.astype(int) - expected).mean() < STEP / 2
+
+
+def test_parts_of_long_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_video(tmp_path / 'a.mp4')
+    monkeypatch.setattr('mmsigma.io.cutting._PART', 3 * 48 * 64 * 3)
+    cut_video(source, tmp_path / 'b.mp4', 0.1, 2.6)
+    assert indices(tmp_path / 'b.mp4') == list(range(1, 26))
+    cut_video(source, tmp_path / 'b.mp4', 0.1, 1.0, fps=20)
+    assert indices(tmp_path / 'b.mp4') == [number for number in range(1, 10) for _ in range(2)]

@@ -42,8 +42,11 @@ def test_id_maps_are_not_taken_for_antialiased(tmp_path) -> None:
     for name, values in dict(ids=mask, void=rim, tiny=tiny, reversed=np.array([0, 3, 2, 1], np.uint8)[mask]).items():
         Image.fromarray(values).save(tmp_path / f'{name}.png')
         np.testing.assert_array_equal(read_mask(tmp_path / f'{name}.png'), values)
-    write_mask(tmp_path / 'palette.png', ellipse(2))  # the colours of the palette are no shades of each other
-    np.testing.assert_array_equal(read_mask(tmp_path / 'palette.png'), ellipse(2))
+    write_mask(tmp_path / 'palette.png', ellipse(2))  # its colours are no shades of each other, but the ids are
+    with pytest.raises(
+        ValueError, match=r'palette\.png has 3 ids, such as 64 and 128, only where a lower and a higher'
+    ):
+        read_mask(tmp_path / 'palette.png')
 
 
 def picture(*colours: tuple[int, int, int], factor: int = 1) -> Image.Image:
@@ -136,3 +139,54 @@ def test_ids(dtype: type) -> None:
     mask[3, 4:6] = (7, 255)
     assert mask_ids(mask[:, ::2]) == np.unique(mask[:, ::2]).tolist()
     assert mask_ids(mask) == ([0, 1] if dtype is bool else [0, 1, 7, 255])
+
+
+def objects_of(ids: tuple[int, ...], shape: tuple[int, int] = (480, 854)) -> np.ndarray:
+    """Ellipses of given ids, the later ones over the earlier ones."""
+    mask = np.zeros(shape, np.uint8)
+    for place, number in enumerate(ids, start=1):
+        centre = shape[1] * place // (len(ids) + 1), shape[0] // 2
+        cv2.ellipse(mask, centre, (shape[1] // 6, shape[0] // 4), 30 * place, 0, 360, number, -1)
+    return mask
+
+
+def with_pillow(mask: np.ndarray, size: tuple[int, int], how: int) -> np.ndarray:
+    return np.asarray(Image.fromarray(mask).resize(size, how))
+
+
+RESIZED = {
+    'linear': lambda mask, size: cv2.resize(mask, size),
+    'area': lambda mask, size: cv2.resize(mask, size, interpolation=cv2.INTER_AREA),
+    'cubic': lambda mask, size: cv2.resize(mask, size, interpolation=cv2.INTER_CUBIC),
+    'bilinear of Pillow': lambda mask, size: with_pillow(mask, size, Image.Resampling.BILINEAR),
+    'Lanczos of Pillow': lambda mask, size: with_pillow(mask, size, Image.Resampling.LANCZOS),
+}
+
+
+@pytest.mark.parametrize('size', [(320, 240), (600, 337), (1280, 720)])
+@pytest.mark.parametrize('ids', [(3, 8), (50, 100), (100, 200), (10, 20), (1, 4, 9)])
+@pytest.mark.parametrize('how', RESIZED)
+def test_ids_resized_with_interpolation_are_refused(tmp_path, how: str, ids: tuple, size: tuple[int, int]) -> None:
+    mask = RESIZED[how](objects_of(ids), size)
+    assert len(mask_ids(mask)) > len(ids) + 1
+    write_mask(tmp_path / 'palette.png', mask)
+    Image.fromarray(mask).save(tmp_path / 'grey.png')
+    for name in ('palette.png', 'grey.png'):
+        with pytest.raises(ValueError, match=rf'{name} has (?s:.*) resized with interpolation, (?s:.*)by nearest'):
+            read_mask(tmp_path / name)
+    nearest = cv2.resize(objects_of(ids), size, interpolation=cv2.INTER_NEAREST)
+    write_mask(tmp_path / 'palette.png', nearest)
+    np.testing.assert_array_equal(read_mask(tmp_path / 'palette.png'), nearest)
+
+
+def test_thin_objects_are_no_blends() -> None:
+    """One thin object between two others, several on others, and specks."""
+    for thin in ([2], [5, 6], [9]):
+        mask = np.zeros((60, 90), np.uint8)
+        mask[10:30, 10:60], mask[31:50, 10:60] = 1, 3
+        for place, number in enumerate(thin):
+            mask[30 + 2 * place, 10:60] = number
+        check_ids(mask, 'a.png')
+        check_ids(mask, 'a.png', davis_palette())
+    mask[20, 60], mask[25, 60] = 1, 2
+    check_ids(mask, 'a.png')

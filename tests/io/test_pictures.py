@@ -1,13 +1,17 @@
 """Images as files: order, kinds, and files that are cut off."""
 
 import os
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from mmsigma.io.pictures import list_pictures, read_picture
+from mmsigma.datasets.transforms import UnreadableVideoError
+from mmsigma.io.decoders import FolderReader
+from mmsigma.io.pictures import list_frames, list_pictures, read_picture
+from mmsigma.io.video import FrameReader, read_frames
 
 SUFFIXES = ('.jpg', '.png', '.webp', '.bmp')
 
@@ -76,3 +80,70 @@ def test_pipes_folders_and_links_to_nowhere(tmp_path: Path) -> None:
             read_picture(tmp_path / name)
     with pytest.raises(ValueError, match=r'3\.png cannot be read as an image: Too many levels of symbolic links'):
         read_picture(tmp_path / '3.png')
+
+
+def folder_of(folder: Path, *names: str) -> Path:
+    for number, name in enumerate(names):
+        (folder / name).write_bytes(encoded(Path(name).suffix, noise(number)))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ('names', 'message'),
+    [
+        (
+            ('img_1.jpg', 'img_2.jpg', 'flow_x_1.jpg'),
+            r'2 kinds, flow_x_#.jpg \(flow_x_1.jpg\), img_#.jpg \(img_1.jpg\)',
+        ),
+        (('1.jpg', '2.jpg', '2_mask.png'), r'2 kinds, #.jpg \(1.jpg\), #_mask.png \(2_mask.png\)'),
+        (('1.jpg', 'thumbnail.jpg'), r'2 kinds, #.jpg \(1.jpg\), thumbnail.jpg'),
+        (('1.jpg', '2.png'), r'2 kinds, #.jpg \(1.jpg\), #.png \(2.png\)'),
+        (('1.jpg', '01.jpg', '2.jpg'), 'has both 1.jpg and 01.jpg|has both 01.jpg and 1.jpg'),
+        (('0.5.jpg', '0.25.jpg', '0.125.jpg'), r'has both 0.5.jpg and 0.25.jpg, whose order is not clear'),
+        (('t_9.5.jpg', 't_10.25.jpg'), r'has both t_9.5.jpg and t_10.25.jpg, whose order is not clear'),
+    ],
+)
+def test_folders_that_are_not_one_video_are_refused(tmp_path: Path, names: tuple[str, ...], message: str) -> None:
+    folder = folder_of(tmp_path, *names)
+    for read in (list_frames, FolderReader, FrameReader, read_frames):
+        with pytest.raises(ValueError, match=message) as error:
+            read(folder)
+        assert str(folder) in str(error.value)
+    assert len(list_pictures(folder)) == len(names)
+
+
+@pytest.mark.parametrize(
+    'names',
+    [
+        ['1.jpg', '2.jpg', '10.jpg'],
+        ['img_00001.JPG', 'img_00002.jpg'],
+        ['0.50.jpg', '0.75.jpg', '1.25.jpg', '10.00.jpg'],
+        ['a.mp4.1.jpg', 'a.mp4.10.jpg'],
+        ['s1_t2.png', 's1_t10.png', 's2_t1.png'],
+        ['only.png'],
+    ],
+)
+def test_folders_of_frames(tmp_path: Path, names: list[str]) -> None:
+    assert [path.name for path in list_frames(folder_of(tmp_path, *reversed(names)))] == names
+
+
+@pytest.mark.parametrize('number', [-1, 3, 99])
+def test_numbers_out_of_range(tmp_path: Path, number: int) -> None:
+    folder = folder_of(tmp_path, '1.png', '2.png', '3.png')
+    with pytest.raises(IndexError, match=rf'{tmp_path} has frames 0 to 2, but {number} to {number} are asked for'):
+        read_frames(folder, [number])
+    with pytest.raises(IndexError, match=rf'{tmp_path} has frames 0 to 2, but {number} is asked for'):
+        FrameReader(folder).read(number)
+    assert read_frames(folder, []).shape == (0, 0, 0, 3)
+
+
+def test_sizes_beyond_the_limit_are_named(tmp_path: Path) -> None:
+    data = bytearray(encoded('.png', noise()))
+    data[16:24] = (100_000).to_bytes(4, 'big') * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, 'big')
+    path = tmp_path / '1.png'
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r'1\.png cannot be read as an image: .*too large for OpenCV'):
+        read_picture(path)
+    with pytest.raises(UnreadableVideoError, match=r'1\.png cannot be read as an image'):
+        read_frames(tmp_path)

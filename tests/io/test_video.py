@@ -43,9 +43,11 @@ def test_numbers_in_names_count_as_numbers(tmp_path: Path) -> None:
     names = ['0', '1', '2', '10', '11', 'b1_9', 'b1_10', 'b02_1']
     for name in names[::-1]:
         cv2.imwrite(str(tmp_path / f'{name}.png'), gradient(1))
-    assert FrameReader(tmp_path).names == names
     assert [path.stem for path in list_pictures(tmp_path)] == names
     assert [path.stem for path in list_pictures(tmp_path, {'10', '2'})] == ['2', '10']
+    for name in names[:5]:
+        (tmp_path / f'{name}.png').unlink()
+    assert FrameReader(tmp_path).names == names[5:]
 
 
 def test_a_frame_that_is_there_twice(tmp_path: Path) -> None:

@@ -45,13 +45,16 @@ class RepetitionDataset(VideoDataset):
 
         Raises:
             FileNotFoundError: If there is no annotation, or videos are missing and ``strict`` is set.
-            ValueError: If an annotation cannot be parsed; the message names it.
+            ValueError: If an annotation cannot be parsed, or two videos have its name; the message names them.
         """
         annotations = sorted(path for path in Path(self.ann_file).glob('*.mat') if not path.name.startswith('.'))
         if not annotations:
             raise FileNotFoundError(f'no annotation in {self.ann_file}: set ann_file to a folder of UCFRep .mat files')
         folder = self.data_prefix.get('video') or '.'
-        videos = {path.stem.lower(): str(path) for path in find_videos(folder)}
+        wanted, videos = {path.stem.lower() for path in annotations}, dict[str, str]()
+        for path in find_videos(folder):
+            if (name := path.stem.lower()) in wanted and (other := videos.setdefault(name, str(path))) != str(path):
+                raise ValueError(f'{other} and {path} have the same name, by which annotations are found: remove one')
         missing = [path.stem for path in annotations if path.stem.lower() not in videos]
         report_missing(missing, len(annotations), folder, strict=self.strict)
         entries = [

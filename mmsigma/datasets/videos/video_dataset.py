@@ -40,7 +40,8 @@ class VideoDataset(MMActionVideoDataset):
         subset: Arguments of :func:`mmsigma.datasets.videos.subset.fixed_subset`, which keeps about ``num_examples``
             videos of the list, readable or not; None keeps all.
         max_refetch: Number of replacements to try before giving up.
-        multi_class: Whether a video may have several labels; they become multi-hot over ``num_classes``.
+        multi_class: Whether a video may have several labels; they become multi-hot over ``num_classes``. Every video
+            of the list must have labels.
         num_classes: Number of classes C with ``multi_class``.
         **kwargs: Further arguments of mmaction's ``VideoDataset``.
 
@@ -78,8 +79,8 @@ class VideoDataset(MMActionVideoDataset):
 
         Raises:
             FileNotFoundError: If there is neither list nor folder, or none of the list's videos exists.
-            ValueError: If there is no video, a line is not understood, a label is out of range, or folders have other
-                numbers of frames than listed; the message names file and line.
+            ValueError: If there is no video, a line is not understood, a label is out of range, or missing with
+                ``multi_class``, or folders have other numbers of frames than listed; the message names file and line.
         """
         folder = Path(self.data_prefix.get('video') or '.')
         ann_file = Path(self.ann_file) if self.ann_file else None
@@ -96,6 +97,10 @@ class VideoDataset(MMActionVideoDataset):
                 f'no video list at {ann_file}. Write one with "path label" lines relative to {folder}, '
                 "or set ann_file='' (of a config: ann_file_train=) to use all videos in that folder"
             )
+        if self.multi_class:
+            raise ValueError(
+                f'multi_class=True requires a list with the labels of the videos in {folder}: set ann_file'
+            )
         videos = find_frame_folders(folder) if self.folders else find_videos(folder)
         if ann_file:
             MMLogger.get_current_instance().warning(
@@ -104,11 +109,17 @@ class VideoDataset(MMActionVideoDataset):
         return [{'filename': str(path), 'label': -1} for path in videos]
 
     def _classes(self, entry: ListedVideo) -> list[int]:
-        """Return the classes of a video with several labels; -1 means none."""
-        classes = [label for label in entry.labels if label >= 0]
-        if max(classes, default=0) >= (self.num_classes or 0):
-            raise ValueError(f'{entry.place}: there is a label {max(classes)}, but num_classes is {self.num_classes}')
-        return classes
+        """Return the classes of a video with several labels."""
+        if min(entry.labels) < 0:  # a target without any class would say that it shows none
+            raise ValueError(
+                f'{entry.place}: {entry.path} has no label, but multi_class=True requires the labels of every video: '
+                'write lists with "path 1,4,7" lines'
+            )
+        if max(entry.labels) >= (self.num_classes or 0):
+            raise ValueError(
+                f'{entry.place}: there is a label {max(entry.labels)}, but num_classes is {self.num_classes}'
+            )
+        return list(entry.labels)
 
     def _choose(self, entries: list[tuple[_Video, int]]) -> list[tuple[_Video, int]]:
         """Restrict entries, pairs of a video and its label, to ``label_range`` and ``subset``."""

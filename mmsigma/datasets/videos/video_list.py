@@ -16,6 +16,18 @@ FORMATS = (
 )
 _PATH_COLUMNS = ('path', 'filename', 'file', 'video', 'video_path')
 _LABEL_COLUMNS = ('label', 'class', 'class_id', 'target')
+# titles that may mean a label or a part of a video, although they are not known: ignoring them would be silent
+_LIKE_LABEL = re.compile(
+    r'.*(label|class|categor).*|(.*[^a-z])?(action|activit|target|tag|cls|gt|ground.?truth)(s|y|ies|id)?([^a-z].*)?'
+)
+_UNIT = '(s|secs?|seconds?|ms|msecs?|milliseconds?|t|ts|times?|timestamps?|stamp|f|frames?|frame_?idx)'
+_WHOSE = '(t|ts|time|timestamp|frame|clip|seg|segment|action|event|video|trim|cut|temporal|label|gt)'
+_WHERE = '(at|of|pos|position|point|idx|index|id|num|number|no|nr)'
+_START, _END = '(start|starts|begin|begins|beginning|onset)', '(end|ends|ending|finish|stop|stops)'
+_LIKE_SEGMENT = re.compile(
+    rf'{_WHOSE}*({_START}|{_END})({_UNIT}|{_WHERE}|{_WHOSE})*|(from|to|first|last|in|out|until|offset){_UNIT}|segments?|intervals?'
+)
+_PAIRS = ({'from', 'to'}, {'from', 'until'}, {'in', 'out'}, {'first', 'last'}, {'t0', 't1'}, {'t1', 't2'})
 _MAX_LABEL = 2**31 - 1
 _SEPARATOR, _NUMBER = r'(?:[ \t]*[,;\t][ \t]*|\s+)', r'[+-]?[0-9]+'
 _ENDING = '|'.join(re.escape(suffix) for suffix in VIDEO_SUFFIXES)
@@ -72,7 +84,8 @@ def read_entries(path: str | Path, folder: str | Path | None = None, *, multi_cl
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the list is empty, a line has another format, a label is not an integer or out of range, or a
-            path occurs twice with different labels; the message names file and line.
+            path occurs twice with different labels, or if a CSV has columns of segments or of labels under titles that
+            are not known; the message names file and line.
     """
     path = Path(path)
     lines = numbered_lines(path)
@@ -88,9 +101,6 @@ def read_entries(path: str | Path, folder: str | Path | None = None, *, multi_cl
     return entries
 
 
-_SEGMENT_COLUMNS = {'start', 'end', 'start_time', 'end_time', 'time_start', 'time_end', 'start_frame', 'end_frame'}
-
-
 def _csv_delimiter(first_line: str) -> str | None:
     for delimiter in ',;\t':
         names = {name.strip().strip('"').lower() for name in first_line.split(delimiter)}
@@ -102,10 +112,7 @@ def _csv_delimiter(first_line: str) -> str | None:
 def _csv_entries(path: Path, delimiter: str, multi_class: bool) -> Iterator[ListedVideo]:
     titles, rows = read_csv(path, delimiter)
     video_title, label_title = (_only_title(path, titles, known) for known in (_PATH_COLUMNS, _LABEL_COLUMNS))
-    if cut := [title for title in titles if title.lower() in _SEGMENT_COLUMNS]:
-        raise ValueError(
-            f'{path}: the columns {cut} are of segments of videos, which this list cannot have: cut the videos'
-        )
+    _check_other_titles(path, [title for title in titles if title != video_title], label_title)
     assert video_title  # otherwise the first line were no header
     for place, cells in rows:
         if not (video := cells[video_title]):
@@ -113,6 +120,35 @@ def _csv_entries(path: Path, delimiter: str, multi_class: bool) -> Iterator[List
         text = cells[label_title] if label_title else '-1'
         labels = re.split(r'[\s,;]+', text) if multi_class else [text]
         yield ListedVideo(video, tuple(_label(label, place) for label in labels), None, place)
+
+
+def _check_other_titles(path: Path, titles: Sequence[str], label_title: str | None) -> None:
+    """Check that no column that is ignored has parts of videos, or the labels if there are no others.
+
+    Raises:
+        ValueError: If one has; the message names it.
+    """
+    letters = {re.sub('[^a-z0-9]', '', title.lower()): title for title in titles}
+    paired = set().union(*(pair for pair in _PAIRS if pair <= letters.keys()))
+    cut = [
+        title for name, title in letters.items() if name in paired or _LIKE_SEGMENT.fullmatch(name.rstrip('0123456789'))
+    ]
+    if cut:
+        raise ValueError(
+            f'{path}: the columns {cut} are of segments of videos, which this list cannot have: cut the videos, or '
+            'remove the columns if the whole videos are meant'
+        )
+    unknown = [title for title in titles if _LIKE_LABEL.fullmatch(_words(title))]
+    if unknown and label_title is None:
+        raise ValueError(
+            f'{path}: the columns {unknown} look like labels, but a column of labels is called '
+            f'{", ".join(map(repr, _LABEL_COLUMNS))}: rename it, or remove it if the videos have no labels'
+        )
+
+
+def _words(title: str) -> str:
+    """Return a title in lower case, with words that begin with capitals separated."""
+    return re.sub('(?<=[a-z])(?=[A-Z])', '_', title).lower()
 
 
 def _only_title(path: Path, titles: Sequence[str], known: Sequence[str]) -> str | None:

@@ -1,5 +1,6 @@
 """Dataset of whole videos with joint positions, for pose propagation (JHMDB)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
-from mmsigma.io.pictures import list_pictures, read_picture
+from mmsigma.io.pictures import list_frames, read_picture
 from mmsigma.io.text import numbered_lines
 from mmsigma.registry import DATASETS
 
@@ -109,12 +110,16 @@ class JHMDBDataset(Dataset[Any]):
             if unknown := set(videos) - {name for _, name in names}:
                 raise ValueError(f'split {split} of {root} has no {subset} videos {sorted(unknown)}')
             names = [(kind, name) for kind, name in names if name in videos]
+        names = list(dict.fromkeys(names))
+        shared = Counter(name for _, name in names)
         self.sequences, missing = [], []
         for kind, name in names:
             frames = _pictures(root / 'Rename_Images' / kind / name)[:max_frames]
             joints = root / 'joint_positions' / kind / name / 'joint_positions.mat'
             if frames and joints.is_file():
-                self.sequences.append(JointSequence(name, frames, joints))
+                # results are kept by name, which videos of two classes may share
+                own = f'{kind}/{name}' if shared[name] > 1 else name
+                self.sequences.append(JointSequence(own, frames, joints))
             else:
                 missing.append(f'{kind}/{name}')
         if missing:
@@ -179,4 +184,4 @@ def _listed(folder: Path, split: int, subset: str) -> list[tuple[str, str]]:
 
 
 def _pictures(folder: Path) -> tuple[Path, ...]:
-    return tuple(list_pictures(folder)) if folder.is_dir() else ()
+    return tuple(list_frames(folder)) if folder.is_dir() else ()

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmsigma.io.masks import VOID, mask_ids, read_mask
 from mmsigma.io.names import path_below
-from mmsigma.io.pictures import PICTURES, list_pictures, read_picture
+from mmsigma.io.pictures import PICTURES, list_frames, list_pictures, read_picture
 from mmsigma.io.text import read_json, read_lines
 
 
@@ -63,7 +63,7 @@ def find_sequences(layout: str, root: str | Path, **settings: Any) -> list[VOSSe
         FileNotFoundError: If the folder has another layout, or videos or first masks are missing; the message names
             them.
         ValueError: If the layout is unknown, a list or annotation has another form or contains a name that leads out of
-            the folder, or a folder has two images of the same stem.
+            the folder, or a folder has two images of the same stem, or other images than the frames of one video.
     """
     if layout not in _FINDERS:
         raise ValueError(f'layout must be one of {sorted(_FINDERS)}, got {layout!r}')
@@ -116,7 +116,7 @@ def youtube_vos(root: Path, split: str = 'valid', all_frames: bool = True) -> li
     pictures = _need(root / (f'{split}_all_frames' if all_frames else split) / 'JPEGImages')
     sequences, missing = [], []
     for name, video in sorted(meta.items()):
-        frames = _list_pictures(path_below(pictures, name))
+        frames = _list_frames(path_below(pictures, name))
         numbers = {path.stem: number for number, path in enumerate(frames)}
         annotated = _list_pictures(root / split / 'Annotations' / name)
         masks = {numbers[path.stem]: path for path in annotated if path.stem in numbers}
@@ -199,7 +199,7 @@ def _first_frame_given(
     """Build sequences from folders of frames and masks; ``dense`` ones have the first mask alone or all masks."""
     sequences, missing = [], []
     for name, (pictures, annotations) in places.items():
-        frames = _list_pictures(pictures)
+        frames = _list_frames(pictures)
         numbers = {path.stem: number for number, path in enumerate(frames)}
         annotated = _list_pictures(annotations)
         masks = {numbers[path.stem]: path for path in annotated if path.stem in numbers}
@@ -214,6 +214,10 @@ def _first_frame_given(
 
 def _list_pictures(folder: Path) -> tuple[Path, ...]:
     return tuple(list_pictures(folder)) if folder.is_dir() else ()
+
+
+def _list_frames(folder: Path) -> tuple[Path, ...]:
+    return tuple(list_frames(folder)) if folder.is_dir() else ()
 
 
 def _need(path: Path) -> Path:

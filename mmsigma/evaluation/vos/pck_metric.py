@@ -1,6 +1,7 @@
 """Metric of joints that are tracked through videos (JHMDB)."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from mmengine.evaluator import BaseMetric
 from rich.console import Console
 from rich.table import Table
 
+from mmsigma.evaluation.vos.names import check_name
 from mmsigma.evaluation.vos.pck import joint_errors, pck
 from mmsigma.io.tables import write_csv
 from mmsigma.registry import METRICS
@@ -50,15 +52,18 @@ class PCKMetric(BaseMetric):
         if not thresholds or min(thresholds) <= 0:
             raise ValueError(f'thresholds must be positive, got {tuple(thresholds)}')
         self.out_dir, self.thresholds, self.show_table = out_dir, tuple(thresholds), show_table
+        self._places: dict[str, str] = {}  # of the videos that were processed, by name
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Compare the joints of videos with their annotation.
 
         Raises:
-            ValueError: If a prediction has other frames or joints than the annotation; the message names the video.
+            ValueError: If a prediction has other frames or joints than the annotation, or two videos have one name;
+                the message names the video.
         """
         for sample in data_samples:
             sequence = sample['sequence']
+            check_name(self._places, sequence)
             try:
                 errors = joint_errors(sample['pred_joints'], sequence.read_joints())
             except ValueError as error:
@@ -71,9 +76,8 @@ class PCKMetric(BaseMetric):
         Raises:
             ValueError: If no joint was found in any frame.
         """
-        by_video = dict(
-            sorted((name, errors) for name, errors, _ in results)
-        )  # a video that several ranks processed counts once
+        # a video that several ranks processed counts once
+        by_video = dict(sorted(((name, errors) for name, errors, _ in results), key=itemgetter(0)))
         errors = np.concatenate(list(by_video.values()))
         shares = 100 * pck(errors, self.thresholds)
         if np.isnan(shares).all():

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmsigma.evaluation.vos.confusion import ConfusionScores, confusion_matrix, confusion_scores
+from mmsigma.evaluation.vos.names import check_name
 from mmsigma.evaluation.vos.vos_metric import mask_path
 from mmsigma.io.masks import write_mask
 from mmsigma.io.tables import write_csv
@@ -70,6 +71,7 @@ class VIPMetric(BaseMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device, prefix)
+        self._places: dict[str, str] = {}  # of the videos that were processed, by name
         self.out_dir, self.categories = out_dir, tuple(categories)
         self.count_given, self.show_table = count_given, show_table
 
@@ -84,6 +86,7 @@ class VIPMetric(BaseMetric):
             if sample.get('failure'):
                 raise ValueError(f'{sample["sequence"].name} could not be segmented: {sample["failure"]}')
             sequence, masks = sample['sequence'], sample['pred_masks']
+            check_name(self._places, sequence)
             if self.out_dir:
                 for number in sequence.wanted:
                     write_mask(mask_path(self.out_dir, sequence, number), masks[number])

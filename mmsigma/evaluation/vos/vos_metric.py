@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmsigma.evaluation.vos.davis import Statistics, score_sequence, summarize
+from mmsigma.evaluation.vos.names import check_name
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.masks import VOID, mask_ids, read_stored, write_mask
 from mmsigma.io.names import path_below
@@ -97,11 +98,13 @@ class VOSMetric(BaseMetric):
             raise ValueError('archive=True requires out_dir')
         self.out_dir, self.score, self.archive = out_dir, score, archive
         self.top_folder, self.show_table = top_folder, show_table
+        self._places: dict[str, str] = {}  # of the videos that were processed, by name
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Write and score the masks of videos; videos that cannot be scored are named here and counted at the end."""
         for sample in data_samples:
             sequence, failure = sample['sequence'], sample.get('failure')
+            check_name(self._places, sequence)
             rows: list[ObjectScores] | None = []
             files: list[WrittenMask] = []
             try:

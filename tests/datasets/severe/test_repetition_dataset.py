@@ -113,3 +113,14 @@ def test_missing_videos_are_counted_and_named_or_refused(ucfrep, tmp_path, warni
 def test_labels_travel_as_tensors(ucfrep):
     sample = build(ucfrep, random=True)[1]['data_samples']
     assert sample.next_labels.dtype == torch.int64 and sample.next_labels.shape == sample.previous_labels.shape
+
+
+def test_two_videos_of_one_name_are_refused(tmp_path: Path) -> None:
+    annotate(tmp_path / 'train' / 'v_a.mat', [3, 8, 12])
+    for name in ('one/v_a.avi', 'two/V_A.mp4', 'one/other.mp4', 'two/other.mp4'):
+        (tmp_path / 'videos' / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / 'videos' / name).touch()
+    with pytest.raises(ValueError, match=r'one/v_a\.avi and .*two/V_A\.mp4 have the same name'):
+        len(build(tmp_path, False))
+    (tmp_path / 'videos/two/V_A.mp4').unlink()
+    assert len(build(tmp_path, False)) == 1

@@ -113,16 +113,28 @@ class TestFormats:
             VideoDataset(PIPELINE, 'list.txt', data_root=str(tmp_path))
 
     def test_several_labels_become_multi_hot(self, videos: Path, tmp_path: Path) -> None:
-        path = write_list(tmp_path, f'{videos}/1.mp4 1,4', f'{videos}/2.mp4')
+        path = write_list(tmp_path, f'{videos}/1.mp4 1,4', f'{videos}/2.mp4 0')
         dataset = VideoDataset(PIPELINE, str(path), multi_class=True, num_classes=5)
         assert dataset[0]['data_samples'].gt_label.tolist() == [0, 1, 0, 0, 1]
-        assert dataset[1]['data_samples'].gt_label.tolist() == [0, 0, 0, 0, 0]
+        assert dataset[1]['data_samples'].gt_label.tolist() == [1, 0, 0, 0, 0]
         with pytest.raises(ValueError, match=r'list.txt, line 1: there is a label 4, but num_classes is 4'):
             VideoDataset(PIPELINE, str(path), multi_class=True, num_classes=4)
         with pytest.raises(ValueError, match='multi_class=True requires num_classes'):
             VideoDataset(PIPELINE, str(path), multi_class=True)
         with pytest.raises(ValueError, match='list.txt, line 1: .*multi_class=True'):
             VideoDataset(PIPELINE, str(path))
+
+    @pytest.mark.parametrize('line', ['', ' -1', ' 1,-1'])
+    def test_several_labels_are_required(self, videos: Path, tmp_path: Path, line: str) -> None:
+        """No label at all would become the target of a video that shows no class, or the last one."""
+        path = write_list(tmp_path, f'{videos}/1.mp4 1,4', f'{videos}/2.mp4{line}')
+        with pytest.raises(ValueError, match=r'list.txt, line 2: .*2\.mp4 has no label, but multi_class=True requires'):
+            VideoDataset(PIPELINE, str(path), multi_class=True, num_classes=5)
+        with pytest.raises(ValueError, match='multi_class=True requires a list'):
+            VideoDataset(PIPELINE, '', dict(video=str(videos)), multi_class=True, num_classes=5)
+        table = write_list(tmp_path, 'path,duration', f'{videos}/1.mp4,3')
+        with pytest.raises(ValueError, match=r'list.txt, line 2: .*1\.mp4 has no label, but multi_class=True requires'):
+            VideoDataset(PIPELINE, str(table), multi_class=True, num_classes=5)
 
 
 @pytest.fixture

@@ -171,6 +171,51 @@ def test_segments_are_refused(tmp_path: Path) -> None:
         read_entries(tmp_path / 'list.csv')
 
 
+@pytest.mark.parametrize(
+    'titles',
+    [
+        'start_sec,end_sec',
+        'begin,finish',
+        't_start,t_end',
+        'from,to',
+        'startTime,endTime',
+        'Start (s),End (s)',
+        'frame_start,frame_stop',
+        'first_frame,last_frame',
+        't0,t1',
+        'clip_begin,duration',
+        'segment,note',
+        'action_start_ms,action_end_ms',
+        'onset,offset',
+    ],
+)
+def test_segments_under_other_titles_are_refused(tmp_path: Path, titles: str) -> None:
+    (tmp_path / 'list.csv').write_text(f'path,{titles},label\nv.mp4,0,3,1\n')
+    with pytest.raises(ValueError, match=r'list\.csv: the columns \[.*\] are of segments'):
+        read_entries(tmp_path / 'list.csv')
+
+
+@pytest.mark.parametrize(
+    'title',
+    'labels label_id Label_ID category Category_Id action actionId action_label classes class_name className '
+    'classlabel targets gt tags cls activity ground_truth'.split(),
+)
+def test_labels_under_other_titles_are_refused(tmp_path: Path, title: str) -> None:
+    path = write_list(tmp_path, f'path,{title}', 'a.mp4,3', 'b.mp4,1')
+    message = rf"list\.txt: the columns \['{title}'\] look like labels, but .* 'label', 'class', 'class_id', 'target'"
+    for several in (False, True):
+        with pytest.raises(ValueError, match=message):
+            read_entries(path, multi_class=several)
+    path = write_list(tmp_path, f'path,label,{title}', 'a.mp4,3,x', 'b.mp4,1,y')
+    assert read_video_list(path) == [('a.mp4', 3), ('b.mp4', 1)]
+
+
+def test_other_columns_are_ignored(tmp_path: Path) -> None:
+    titles = 'id,youtube_id,split,subset,duration,fps,frames,fraction,interaction,stage,front_end,from,last,total,time'
+    path = write_list(tmp_path, f'path,{titles}', 'a.mp4' + ',1' * len(titles.split(',')))
+    assert read_video_list(path) == [('a.mp4', -1)]
+
+
 def test_same_file_by_relative_and_absolute_path(tmp_path: Path) -> None:
     (tmp_path / 'list.txt').write_text(f'v.mp4 3\n{tmp_path}/v.mp4 4\n')
     with pytest.raises(ValueError, match='has the label 4, but 3 in line 1'):

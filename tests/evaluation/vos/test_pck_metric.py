@@ -58,3 +58,23 @@ def test_bad_input(tmp_path: Path) -> None:
         evaluate(PCKMetric(), root, lambda joints: joints[1:])
     with pytest.raises(ValueError, match=r'thresholds must be positive, got \(0, 0.1\)'):
         PCKMetric(thresholds=(0, 0.1))
+
+
+def test_videos_of_two_classes_with_one_name(tmp_path: Path) -> None:
+    root = make_jhmdb(tmp_path / 'jhmdb', {'walk/ant': 4, 'jump/ant': 12})
+    assert sorted(sequence.name for sequence in JHMDBDataset(str(root)).sequences) == ['jump/ant', 'walk/ant']
+    metrics = evaluate(PCKMetric(str(tmp_path / 'out')), root, lambda joints: joints)
+    assert metrics['jhmdb/PCK@0.1'] == 100
+    with open(tmp_path / 'out/per_sequence.csv', newline='') as file:
+        assert sorted(row['video'] for row in csv.DictReader(file)) == ['jump/ant', 'walk/ant']
+
+
+def test_results_of_one_name_do_not_end_in_a_crash(tmp_path: Path) -> None:
+    """As of a video that two processes have scored."""
+    root = make_jhmdb(tmp_path / 'jhmdb', {'walk/ant': 4})
+    metric = PCKMetric(show_table=False)
+    evaluate(metric, root, lambda joints: joints)
+    (sample,) = JHMDBDataset(str(root))
+    for _ in range(2):
+        metric.process({}, [dict(sequence=sample['inputs'], pred_joints=sample['inputs'].read_joints())])
+    assert metric.evaluate(2)['jhmdb/PCK@0.1'] == 100
