@@ -46,7 +46,7 @@ class RandAugmentClip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomResizedCropClip(BaseTransform):
-    """Crop a random area with a random aspect ratio, and resize it bilinearly to a square.
+    """Crop a random area with a random aspect ratio, and resize it bilinearly to a square, without antialiasing.
 
     Area and aspect ratio are drawn up to ten times until the crop fits. If none fits, the crop is the largest central
     one with an allowed aspect ratio.
@@ -68,7 +68,7 @@ class RandomResizedCropClip(BaseTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         height, width = results['imgs'][0].shape[:2]
         results['crop_box'] = self.draw_box(width, height)
-        results['imgs'] = crop_and_resize(results['imgs'], results['crop_box'], self.size)
+        results['imgs'] = crop_and_resize(results['imgs'], results['crop_box'], self.size, antialias=False)
         results['img_shape'] = (self.size, self.size)
         return results
 
