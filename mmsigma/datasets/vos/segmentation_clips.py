@@ -31,7 +31,7 @@ class SegmentationClipDataset(Dataset[Any]):
     corners. Only annotated frames are chosen.
 
     A sample has ``inputs``, uint8 ``(3, T, img_size, img_size)``, and ``data_samples`` with ``gt_masks``, uint8
-    ``(T, mask_size, mask_size)``, and the metadata ``video_name`` and ``frame_inds``.
+    ``(T, mask_size, mask_size)``, and the metadata ``video_name``, ``frame_inds`` and ``sample_idx``.
 
     Args:
         layout: Folder layout: ``'davis'``, ``'youtube_vos'`` or ``'folders'``; see
@@ -107,7 +107,7 @@ class SegmentationClipDataset(Dataset[Any]):
         numbers = [annotated[place] for place in places]
         frames = np.stack([resize_picture(video.read_frame(number), self.img_size) for number in numbers])
         masks = torch.stack([self._read_mask(video, number) for number in numbers])
-        sample = BaseDataElement(metainfo=dict(video_name=video.name, frame_inds=numbers))
+        sample = BaseDataElement(metainfo=dict(video_name=video.name, frame_inds=numbers, sample_idx=index))
         sample.set_data({'gt_masks': masks})
         return {'inputs': torch.from_numpy(frames).permute(3, 0, 1, 2).contiguous(), 'data_samples': sample}
 

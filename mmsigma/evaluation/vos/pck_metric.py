@@ -71,9 +71,7 @@ class PCKMetric(BaseMetric):
         Raises:
             ValueError: If no joint was found in any frame.
         """
-        by_video = dict(
-            sorted((name, errors) for name, errors, _ in results)
-        )  # a video that several ranks processed counts once
+        by_video = {name: errors for name, errors, _ in results}  # a video that several ranks processed counts once
         errors = np.concatenate(list(by_video.values()))
         shares = 100 * pck(errors, self.thresholds)
         if np.isnan(shares).all():
