@@ -114,7 +114,7 @@ def deal_by_sampler(samples: list[dict], size: int) -> list[dict]:
 
 def sampler_worker(rank: int) -> dict[str, dict[str, float]]:
     """Metrics by name of samples that are dealt out by the sampler."""
-    return {kind: evaluate(kind, deal_by_sampler(make_samples(kind), 11)) for kind in METRICS}
+    return {kind: evaluate(kind, deal_by_sampler(make_samples(kind), 11), 11) for kind in METRICS}
 
 
 def metric_worker(rank: int) -> dict[tuple[str, str], dict[str, float]]:
