@@ -57,9 +57,7 @@ class RandAugmentClip(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return (
-            f'RandAugmentClip(policy={self.policy!r}, size={self.size}, interpolation={self.interpolation!r})'
-        )
+        return f'RandAugmentClip(policy={self.policy!r}, size={self.size}, interpolation={self.interpolation!r})'
 
 
 @TRANSFORMS.register_module()

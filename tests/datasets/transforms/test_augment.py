@@ -41,15 +41,14 @@ def test_rand_augment_moves_pixels_with_the_interpolation_of_the_release() -> No
     moved = 0
     for seed in range(12):
         found = {}
-        for interpolation in ('bicubic', 'bilinear', 'nearest'):
+        for name, transform in (('default', RandAugmentClip()), ('other', RandAugmentClip(interpolation='bilinear'))):
             np.random.seed(seed)
-            transform = RandAugmentClip() if interpolation == 'bicubic' else RandAugmentClip(interpolation=interpolation)
-            found[interpolation] = transform({'imgs': [image]})['imgs'][0]
+            found[name] = transform({'imgs': [image]})['imgs'][0]
         np.random.seed(seed)
         with seeded_numpy((int(np.random.randint(2**31)),)):
             expected = np.asarray(official(Image.fromarray(image)))
-        np.testing.assert_array_equal(found['bicubic'], expected)
-        moved += not np.array_equal(found['bicubic'], found['bilinear'])
+        np.testing.assert_array_equal(found['default'], expected)
+        moved += not np.array_equal(found['default'], found['other'])
     assert moved >= 3
     with pytest.raises(ValueError, match="interpolation must be one of .*, got 'area'"):
         RandAugmentClip(interpolation='area')
