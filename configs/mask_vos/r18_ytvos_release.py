@@ -1,4 +1,4 @@
-# Second stage of Mask-VOS as its code was released: masks alone, 1e-5 halved every 100 of 500 epochs, 12 clips per step,
+# Second stage of Mask-VOS as its code was released: masks alone, 1e-5 halved every 100 of 500 epochs, 12 clips a step,
 # on the frozen ResNet of the first stage: --cfg-options
 # load_from=work_dirs/mask_vos/r18_ytvos_release_corr/epoch_500.pth. Seven clusters of any size, without the code of
 # space and time, made once; three of five shuffled frames; hard masks read from memory; tested with a memory of the

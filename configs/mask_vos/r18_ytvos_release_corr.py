@@ -1,6 +1,6 @@
 # First stage of Mask-VOS as its code was released: the correspondence of DUL between 5 frames, 2 apart, in any order.
-# Adam with beta1 0.5, biases at twice the learning rate and without decay, 1e-4 halved every 100 of 500 epochs, 16 clips
-# per step. The paper's recipe is r18_ytvos_corr.py.
+# Adam with beta1 0.5, biases at twice the learning rate, without decay, 1e-4 halved every 100 of 500 epochs, 16 clips
+# a step. The paper's recipe is r18_ytvos_corr.py.
 _base_ = ['anchor_r18_ytvos_corr.py']
 
 sampling = [

@@ -106,11 +106,11 @@ class FrameGeometry(nn.Module):
             ValueError: If frames are resized with ``to_cells='pick'``.
         """
         grid = self.grid(one_hot.shape[-2:])
-        if self.to_cells == 'nearest' and not any(self._padding(self._resized(one_hot.shape[-2:]))):
-            maps = one_hot[None].to(dtype)  # in one step from the pixels of the frame
-        else:
+        if any(self._padding(self._resized(one_hot.shape[-2:]))):
             # labels are padded like the frame, since background in the padding would reach the outermost cells
             maps = self.labels_of_image(one_hot)[None].to(dtype)
+        else:
+            maps = one_hot[None].to(dtype)  # in one step from the pixels of the frame
         if self.to_cells == 'pick':
             if self._resizes:
                 raise ValueError("to_cells='pick' does not go with resized frames: set neither short_side nor size")
