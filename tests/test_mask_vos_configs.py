@@ -260,10 +260,15 @@ def models_of(cell: str) -> list[tuple[str, dict[str, str]]]:
     """Configs with their options: ``[...](config.py) `key=1`, `2` `` are two of the same config."""
     found: list[tuple[str, dict[str, str]]] = []
     name = key = ''
-    for config, option, value in re.findall(r'\((\w+)\.py\)|`(?:([\w.]+)=)?(\w[\w.]*)`', cell):
+    for config, several, option, value in re.findall(
+        r'\((\w+)\.py\)|`([\w.]+=[\w.]+(?: [\w.]+=[\w.]+)+)`|`(?:([\w.]+)=)?(\w[\w.]*)`', cell
+    ):
         if config:
             name = config
             found.append((name, {}))
+            continue
+        if several:
+            found[-1] = (name, dict(pair.split('=') for pair in several.split()))
             continue
         key = option or key
         if option:
@@ -301,7 +306,8 @@ def test_test_sets_are_those_of_label_propagation() -> None:
 
 
 def test_recipe_of_the_release() -> None:
-    first, second = (load_config(FOLDER / f'r18_ytvos_release{part}.py', dict(step=5)) for part in ('_corr', ''))
+    names = ('r18_ytvos_release', 'r18_ytvos_release_masks')
+    first, second = (load_model(ENTRIES[name], step=5) for name in names)
     for cfg, rate, batch, kept in ((first, 1e-4, 16, 5), (second, 1e-5, 12, 3)):
         optimizer = cfg.optim_wrapper.optimizer
         assert (optimizer.type, optimizer.lr, tuple(optimizer.betas)) == ('Adam', rate, (0.5, 0.999))

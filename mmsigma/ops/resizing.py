@@ -12,20 +12,8 @@ SAMPLES: tuple[Sample, ...] = ('centre', 'corner')
 Labels = TypeVar('Labels', Tensor, np.ndarray)
 
 
-def sampled_places(old: int, new: int, sample: Sample = 'centre') -> np.ndarray:
-    """Return the old pixel that each new pixel takes its value from, along one side.
-
-    Args:
-        old: Length of the side in pixels.
-        new: New length in pixels.
-        sample: See :func:`resize_labels`.
-
-    Returns:
-        Indices ``(new,)``, int64, increasing.
-
-    Raises:
-        ValueError: If ``sample`` is unknown, or a length is not positive.
-    """
+def _sampled_places(old: int, new: int, sample: Sample = 'centre') -> np.ndarray:
+    """Return the old pixel that each new pixel takes its value from along one side, ``(new,)``, int64, increasing."""
     if sample not in SAMPLES or min(old, new) < 1:
         raise ValueError(f'sample must be one of {SAMPLES} and lengths positive, got {sample!r}, {old} and {new}')
     if sample == 'corner':
@@ -58,7 +46,7 @@ def resize_labels(labels: Labels, size: Sequence[int], sample: Sample = 'centre'
     Raises:
         ValueError: If ``sample`` is unknown, or a length is not positive.
     """
-    rows, columns = (sampled_places(old, new, sample) for old, new in zip(labels.shape[-2:], size, strict=True))
+    rows, columns = (_sampled_places(old, new, sample) for old, new in zip(labels.shape[-2:], size, strict=True))
     if isinstance(labels, Tensor):
         places = (torch.from_numpy(side).to(labels.device) for side in (rows, columns))
         return labels.index_select(-2, next(places)).index_select(-1, next(places))
