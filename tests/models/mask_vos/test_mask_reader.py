@@ -71,12 +71,13 @@ def test_objects_do_not_see_each_other(networks: nn.ModuleDict) -> None:
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
 
 
-def test_gradients_reach_every_part() -> None:
+@pytest.mark.parametrize('num_rounds', [0, 1])
+def test_gradients_reach_every_part(num_rounds: int) -> None:
     torch.manual_seed(0)
     encoder, reader = KeyEncoder(18), MaskReader(FrameMaskEncoder(18, fused=False), MaskDecoder())
     images, labels = torch.randn(1, 3, 3, 32, 32), torch.randint(0, 3, (1, 3, 32, 32))
     frames = [encoder.encode(image) for image in images.unbind(1)]
-    segmentation_loss(reader, images, frames, labels).backward()
+    segmentation_loss(reader, images, frames, labels, num_rounds=num_rounds).backward()
     for network in (encoder, reader):
         missing = [name for name, value in network.named_parameters() if value.grad is None or not value.grad.any()]
         assert missing == []
