@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.optim import build_optim_wrapper
 from PIL import Image
 
 from mmsigma.apis.launch import build_runner
@@ -259,10 +260,15 @@ def models_of(cell: str) -> list[tuple[str, dict[str, str]]]:
     """Configs with their options: ``[...](config.py) `key=1`, `2` `` are two of the same config."""
     found: list[tuple[str, dict[str, str]]] = []
     name = key = ''
-    for config, option, value in re.findall(r'\((\w+)\.py\)|`(?:([\w.]+)=)?(\w[\w.]*)`', cell):
+    for config, several, option, value in re.findall(
+        r'\((\w+)\.py\)|`([\w.]+=[\w.]+(?: [\w.]+=[\w.]+)+)`|`(?:([\w.]+)=)?(\w[\w.]*)`', cell
+    ):
         if config:
             name = config
             found.append((name, {}))
+            continue
+        if several:
+            found[-1] = (name, dict(pair.split('=') for pair in several.split()))
             continue
         key = option or key
         if option:
@@ -297,3 +303,34 @@ def test_test_sets_are_those_of_label_propagation() -> None:
         here = load_config(FOLDER / 'r18_ytvos.py', dict(dataset_test=name))
         there = load_config(FOLDER.parent / 'vos' / 'r18.py', dict(dataset=name))
         assert here.test_dataloader == there.test_dataloader and here.test_evaluator == there.test_evaluator
+
+
+def test_recipe_of_the_release() -> None:
+    names = ('r18_ytvos_release', 'r18_ytvos_release_masks')
+    first, second = (load_model(ENTRIES[name], step=5) for name in names)
+    for cfg, rate, batch, kept in ((first, 1e-4, 16, 5), (second, 1e-5, 12, 3)):
+        optimizer = cfg.optim_wrapper.optimizer
+        assert (optimizer.type, optimizer.lr, tuple(optimizer.betas)) == ('Adam', rate, (0.5, 0.999))
+        assert cfg.param_scheduler == [dict(type='StepLR', step_size=100, gamma=0.5)]
+        assert cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == batch
+        sampling, shuffling = cfg.train_dataloader.dataset.pipeline[0].sampling
+        assert (sampling.num_frames, tuple(sampling.gaps), sampling.step, shuffling.keep) == (5, (2,), 5, kept)
+        model = MODELS.build(cfg.model)
+        groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
+        names = {parameter: name for name, parameter in model.named_parameters()}
+        rates: dict[bool, set] = {True: set(), False: set()}
+        for group in groups:
+            for parameter in group['params']:
+                if parameter.requires_grad:
+                    rates[names[parameter].endswith('bias')].add((group['lr'], group['weight_decay']))
+        assert rates == {True: {(2 * rate, 0.0)}, False: {(rate, 5e-4)}}
+    assert first.model.correspondence.type == 'AnchorCorrespondence' and second.model.correspondence is None
+    hook = second.custom_hooks[-1]
+    assert (hook.start, hook.interval, hook.settings.step) == (0, second.train_cfg.max_epochs, 5)
+    assert (hook.settings.num_clusters, hook.settings.code_weight, hook.settings.max_share) == (7, 0.0, 1.0)
+
+
+def test_without_refinement() -> None:
+    cfg = load_model(ENTRIES['r18_ytvos_rounds0'])
+    assert cfg.model.segmentation.num_rounds == cfg.model.memory.num_rounds == 0
+    assert MODELS.build(cfg.model).segmentation['num_rounds'] == 0

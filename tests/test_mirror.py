@@ -23,6 +23,10 @@ TOGETHER = {
         ('mmsigma.datasets.transforms.SampleAlignmentSteps', 'mmsigma.models.gta.alignment_head'),
         'which frames the data give and which the heads take is settled in two places',
     ),
+    'models/propagation/test_dino_protocol.py': (
+        ('mmsigma.models.propagation.frame_geometry', 'mmsigma.models.propagation.label_propagation'),
+        'the whole evaluation of DINO on real frames, of which labels and memory are in two places',
+    ),
     'ops/test_ops.py': (('mmsigma.ops',), 'what the package as a whole exports'),
 }
 

@@ -38,6 +38,7 @@ def test_protocol_of_the_paper(name: str) -> None:
     assert backbone.arch == {'vits': 'small', 'vitb': 'base'}[size] and backbone.final_norm
     assert (backbone.num_frames, dataset.img_size, dataset.mask_size) == ({'davis17': 16, 'ytvos': 4}[data], 224, 28)
     assert ClipClusterer(**cfg.model.clustering) == ClipClusterer()
+    assert cfg.model.data_preprocessor.std == pytest.approx((58.14, 57.12, 57.375))  # TimeTuning's 0.228 for red
     if data == 'ytvos':
         assert (dataset.split, dataset.share, dataset.categories, dataset.all_frames) == ('train', 0.2, True, False)
     else:

@@ -58,7 +58,7 @@ def test_dul_and_mask_vos() -> None:
     names = ('num_context', 'k', 'temperature', 'radius', 'window', 'first_is_free', 'repeat_first', 'similarity')
     assert [propagator[name] for name in names] == [20, 10, 0.05, 12, 'circle', True, True, 'cosine']
     assert geometry['to_cells'] == geometry['to_pixels'] == 'corners'
-    assert geometry['size'] is geometry['short_side'] is None
+    assert geometry['size'] is geometry['short_side'] is None and geometry['padding']
     assert (cfg.model.backbone.depth, cfg.model.backbone.out_stage) == (18, 4)
 
 
@@ -66,7 +66,7 @@ def test_crw() -> None:
     cfg = load_config(FOLDER / 'r18_crw.py')
     propagator, geometry = settings_of(cfg)
     assert (propagator['num_context'], propagator['k'], propagator['radius']) == (20, 10, 12)
-    assert geometry['to_cells'] == geometry['to_pixels'] == 'half_pixel'
+    assert geometry['to_cells'] == geometry['to_pixels'] == 'half_pixel' and not geometry['padding']
     assert (cfg.model.backbone.out_stage, cfg.model.backbone.padding_mode) == (3, 'reflect')
 
 
@@ -87,6 +87,7 @@ def test_dino(name: str, options: dict) -> None:
     assert [propagator[name] for name in names] == [7, 5, 0.1, 12, 'square', False]
     assert (geometry['short_side'], geometry['long_multiple']) == (480, 64)
     assert (geometry['to_cells'], geometry['to_pixels']) == ('nearest', 'stretched')
+    assert geometry['std'] == pytest.approx((58.14, 57.12, 57.375))
 
 
 @pytest.mark.parametrize(('options', 'num_context'), [({}, 4), (dict(num_context=20), 20)])

@@ -33,7 +33,8 @@ clustering = dict(
 
 model = dict(
     type='FeatureClustering',
-    data_preprocessor=dict(type='VideoDataPreprocessor'),
+    # TimeTuning divides red by 0.228, everyone else by 0.229
+    data_preprocessor=dict(type='VideoDataPreprocessor', std=(0.228 * 255, 0.224 * 255, 0.225 * 255)),
     clustering=clustering,
     backbone=dict(
         type='VideoVisionTransformer',

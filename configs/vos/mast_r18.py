@@ -6,7 +6,9 @@ model = dict(
     type='LabelPropagation',
     backbone=dict(type='MASTEncoder'),
     # to 0..1; the encoder converts to Lab
-    geometry=dict(mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0), to_cells='pick', to_pixels='half_pixel'),
+    geometry=dict(
+        padding=False, mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0), to_cells='pick', to_pixels='half_pixel'
+    ),
     propagator=dict(
         type='MASTPropagator',
         lasting=(0, 5),

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from mmengine.structures import BaseDataElement
@@ -11,6 +10,7 @@ from mmengine.structures import BaseDataElement
 from mmsigma.apis.models import build_inference_model
 from mmsigma.datasets.vos.segmentation_clips import choose_frames, resize_picture
 from mmsigma.io.video import FrameReader, write_mp4
+from mmsigma.ops.resizing import resize_labels
 from mmsigma.utils.config import load_config
 from mmsigma.visualization.overlay import draw_masks
 
@@ -30,9 +30,7 @@ class ClusterMaps(NamedTuple):
 
     def overlay(self, opacity: float = 0.5) -> np.ndarray:
         """Return RGB frames ``(T, H, W, 3)``, uint8, with each cluster in a colour of its own."""
-        height, width = self.frames.shape[1:3]
-        ids = self.clusters + 1  # 0 would not be drawn
-        masks = [cv2.resize(clusters, (width, height), interpolation=cv2.INTER_NEAREST) for clusters in ids]
+        masks = resize_labels(self.clusters + 1, self.frames.shape[1:3])  # 0 would not be drawn
         return np.stack([draw_masks(*pair, opacity) for pair in zip(self.frames, masks, strict=True)])
 
     def write_overlay(self, path: str | Path, opacity: float = 0.5, fps: float = 4.0) -> None:

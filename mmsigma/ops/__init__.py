@@ -27,6 +27,7 @@ from mmsigma.ops.repetition import (
     labels_at,
     window_indices,
 )
+from mmsigma.ops.resizing import resize_labels
 from mmsigma.ops.soft_aggregation import aggregate, aggregate_logits
 from mmsigma.ops.soft_dtw import (
     AccumulatedCost,
@@ -80,6 +81,7 @@ __all__ = [
     'project_tokens',
     'propagate',
     'propagate_windows',
+    'resize_labels',
     'resize_position_table',
     'rgb_to_lab',
     'search_windows',

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.pictures import PICTURES
-from mmsigma.ops import sinkhorn_labels
+from mmsigma.ops import resize_labels, sinkhorn_labels
 
 _GAP = 4  # pixels between images
 _MIN_SIDE = 128  # pixels; smaller frames are enlarged by an integer factor
@@ -68,8 +68,7 @@ def tube_map(values: Tensor, grid: tuple[int, int, int], size: tuple[int, ...]) 
         grid: Token grid (T, h, w).
         size: Height and width of the maps in pixels.
     """
-    maps = values.reshape(grid).numpy()
-    return np.stack([cv2.resize(frame, size[::-1], interpolation=cv2.INTER_NEAREST) for frame in maps])
+    return resize_labels(values.reshape(grid).numpy(), size)
 
 
 def grey_out(clip: Tensor, mask: Tensor, grid: tuple[int, int, int]) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
 from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds
 from mmsigma.io.decoders import VideoDecoder
+from mmsigma.ops.resizing import resize_labels
 from mmsigma.visualization.masked_video import mosaic, write_picture
 from mmsigma.visualization.overlay import draw_masks
 
@@ -62,7 +63,7 @@ def draw_round(
         for frame, labels in zip(results['imgs'], masks.labels[places], strict=True):
             size = (max(round(frame.shape[1] * height / frame.shape[0]), 1), height)
             frame = cv2.resize(np.asarray(frame), size, interpolation=cv2.INTER_AREA)
-            clusters = cv2.resize(labels + 1, size, interpolation=cv2.INTER_NEAREST)
+            clusters = resize_labels(labels + 1, size[::-1])
             objects = np.where(np.isin(clusters, masks.kept + 1), clusters, 0).astype(np.uint8)
             for row, image in zip(rows, (frame, draw_masks(frame, clusters), draw_masks(frame, objects)), strict=True):
                 row.append(image)

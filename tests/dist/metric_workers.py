@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.dataset import DefaultSampler
 
 from mmsigma.datasets.vos.keypoint_dataset import JointSequence
 from mmsigma.datasets.vos.sequences import VOSSequence
@@ -22,6 +23,7 @@ METRICS = {
     'accuracy': AccuracyMetric,
     'alignment': AlignmentMetric,
     'few_shot': partial(AlignmentMetric, ('few_shot',), shots=(1, 2), num_episodes=5),
+    'progression': partial(AlignmentMetric, ('progression',), fractions=(0.5, 1.0)),
     'counting': CountingErrorMetric,
     'multi_label': MultiLabelMAP,
     'vos': VOSMetric,
@@ -64,7 +66,8 @@ def make_labelled_video(number: int) -> dict:
     generator = torch.Generator().manual_seed(number)
     phases = torch.arange(3).repeat_interleave(4 + number % 3)
     embeddings = torch.eye(3)[phases] + torch.rand(len(phases), 3, generator=generator)
-    place = dict(action='ab'[number % 2], subset='train' if number % 4 < 2 else 'val', filename=f'{number}.mp4')
+    place = dict(action='ab'[number % 2], subset='train' if number % 4 < 2 else 'val', filename=f'{9 * number}.mp4')
+    place['sample_idx'] = number
     return dict(embeddings=embeddings, frame_labels=phases, **place)
 
 
@@ -73,7 +76,7 @@ def make_samples(kind: str, number: int = 11) -> list[dict]:
     generator = torch.Generator().manual_seed(2)
     if kind in ('vos', 'vip'):
         return [make_video(index) for index in range(number)]
-    if kind in ('alignment', 'few_shot'):
+    if kind in ('alignment', 'few_shot', 'progression'):
         return [make_labelled_video(index) for index in range(number)]
     if kind == 'pck':
         return [make_person(index) for index in range(number)]
@@ -101,6 +104,17 @@ def deal(samples: list[dict], rank: int) -> dict[str, list[dict]]:
     parts = {'8 + 3': (samples[:8], samples[8:]), '11 + 0': (samples, [])}
     parts['in turn'] = samples[::2], samples[1::2] + samples[:1]
     return {name: part[rank] for name, part in parts.items()}
+
+
+def deal_by_sampler(samples: list[dict], size: int) -> list[dict]:
+    """What the sampler of the test configs gives to this process, without positions in the list."""
+    kept = [{key: value for key, value in sample.items() if key != 'sample_idx'} for sample in samples]
+    return [kept[index] for index in DefaultSampler(range(size), shuffle=False)]
+
+
+def sampler_worker(rank: int) -> dict[str, dict[str, float]]:
+    """Metrics by name of samples that are dealt out by the sampler."""
+    return {kind: evaluate(kind, deal_by_sampler(make_samples(kind), 11), 11) for kind in METRICS}
 
 
 def metric_worker(rank: int) -> dict[tuple[str, str], dict[str, float]]:

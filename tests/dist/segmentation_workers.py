@@ -19,7 +19,8 @@ def make_samples(level: str) -> list[dict]:
         generator = torch.Generator().manual_seed(number)
         gt = torch.randint(0, 2 + number % 2, (4, 6, 6), generator=generator, dtype=torch.uint8)
         maps = torch.randn(2, 3, 3, 8, generator=generator) + gt[::2, ::2, ::2, None]
-        sample = dict(video_name=f'clip {number}', frame_inds=[0, 1, 2, 3], gt_masks=gt, dense_maps=maps)
+        sample = dict(video_name=f'clip {(number + 2) % NUMBER}', frame_inds=[0, 1, 2, 3], gt_masks=gt, dense_maps=maps)
+        sample['sample_idx'] = number
         if level != 'dataset':
             (found,) = ClipClusterer(**clustering(level)).cluster([maps], [gt])
             sample['pred_masks'] = {k: masks.repeat_interleave(2, dim=1) for k, masks in found.items()}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from mmcv.transforms import BaseTransform, Compose
@@ -12,6 +12,13 @@ from timm.data.auto_augment import rand_augment_transform
 from mmsigma.datasets.transforms.spatial import crop_and_resize
 from mmsigma.registry import TRANSFORMS
 from mmsigma.utils.seeding import seeded_numpy
+
+Interpolation = Literal['bicubic', 'bilinear', 'nearest']
+_RESAMPLING: dict[Interpolation, Image.Resampling] = {
+    'bicubic': Image.Resampling.BICUBIC,
+    'bilinear': Image.Resampling.BILINEAR,
+    'nearest': Image.Resampling.NEAREST,
+}
 
 
 @TRANSFORMS.register_module()
@@ -24,11 +31,20 @@ class RandAugmentClip(BaseTransform):
         policy: Policy in timm's notation (released scripts: magnitude 7, 4 operations; paper:
             ``rand-m9-mstd0.5-inc1``).
         size: Side of the network's input in pixels; translations reach 45 % of it.
+        interpolation: Interpolation of the operations that move pixels: ``'bicubic'`` as in the releases of VideoMAE
+            and SIGMA (their ``train_interpolation``), ``'bilinear'`` or ``'nearest'``.
+
+    Raises:
+        ValueError: If ``interpolation`` is none of these.
     """
 
-    def __init__(self, policy: str = 'rand-m7-n4-mstd0.5-inc1', size: int = 224) -> None:
-        self.policy, self.size = policy, size
-        settings = dict(translate_const=int(size * 0.45), interpolation=Image.Resampling.BILINEAR)
+    def __init__(
+        self, policy: str = 'rand-m7-n4-mstd0.5-inc1', size: int = 224, interpolation: Interpolation = 'bicubic'
+    ) -> None:
+        if interpolation not in _RESAMPLING:
+            raise ValueError(f'interpolation must be one of {sorted(_RESAMPLING)}, got {interpolation!r}')
+        self.policy, self.size, self.interpolation = policy, size, interpolation
+        settings = dict(translate_const=int(size * 0.45), interpolation=_RESAMPLING[interpolation])
         self.augment = rand_augment_transform(policy, settings)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -41,12 +57,12 @@ class RandAugmentClip(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return f'RandAugmentClip(policy={self.policy!r}, size={self.size})'
+        return f'RandAugmentClip(policy={self.policy!r}, size={self.size}, interpolation={self.interpolation!r})'
 
 
 @TRANSFORMS.register_module()
 class RandomResizedCropClip(BaseTransform):
-    """Crop a random area with a random aspect ratio, and resize it bilinearly to a square.
+    """Crop a random area with a random aspect ratio, and resize it bilinearly to a square, without antialiasing.
 
     Area and aspect ratio are drawn up to ten times until the crop fits. If none fits, the crop is the largest central
     one with an allowed aspect ratio.
@@ -68,7 +84,7 @@ class RandomResizedCropClip(BaseTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         height, width = results['imgs'][0].shape[:2]
         results['crop_box'] = self.draw_box(width, height)
-        results['imgs'] = crop_and_resize(results['imgs'], results['crop_box'], self.size)
+        results['imgs'] = crop_and_resize(results['imgs'], results['crop_box'], self.size, antialias=False)
         results['img_shape'] = (self.size, self.size)
         return results
 

@@ -143,7 +143,7 @@ class ShortSideCrop(BaseTransform):
         side = max(1, round(self.size * min(height, width) / short))
         x, y = np.random.randint(width - side + 1), np.random.randint(height - side + 1)
         results['crop_box'] = (int(x), int(y), side, side)
-        results['imgs'] = crop_and_resize(results['imgs'], results['crop_box'], self.size)
+        results['imgs'] = crop_and_resize(results['imgs'], results['crop_box'], self.size, antialias=False)
         results['img_shape'] = (self.size, self.size)
         return results
 

@@ -168,7 +168,9 @@ class SampleClipAtRate(BaseTransform):
 class ShuffleFrames(BaseTransform):
     """Shuffle the frames of a clip and keep the first few (released code of Mask-VOS: 3 of 5).
 
-    Modified keys: ``frame_inds``.
+    It belongs after the sampling, into the list ``sampling`` of :class:`ReadClip`.
+
+    Modified keys: ``frame_inds``, ``clip_len``.
 
     Args:
         keep: Number of frames to keep.
@@ -178,5 +180,4 @@ class ShuffleFrames(BaseTransform):
         self.keep = keep
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        results['frame_inds'] = np.random.permutation(results['frame_inds'])[: self.keep]
-        return results
+        return _set(results, np.random.permutation(results['frame_inds'])[: self.keep])

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmengine.structures import BaseDataElement
 
 from mmsigma.datasets.transforms.augment import RandomResizedCropClip
+from mmsigma.datasets.transforms.spatial import crop_and_resize, resize_frames
+from mmsigma.ops.resizing import resize_labels
 from mmsigma.registry import TRANSFORMS
 
 
@@ -16,7 +17,7 @@ from mmsigma.registry import TRANSFORMS
 class ScaleCropFlip(BaseTransform):
     """Resize the short side to a random length, crop a random square, and flip at random; equal for all frames.
 
-    Pseudo masks undergo the same changes.
+    Frames are resized with antialiasing, as by Pillow in DUL and Mask-VOS. Pseudo masks undergo the same changes.
 
     Required keys: ``imgs``. Modified keys: ``imgs``, ``pseudo_mask`` ``(T, H, W)`` if present, ``img_shape``.
 
@@ -34,22 +35,17 @@ class ScaleCropFlip(BaseTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         height, width = results['imgs'][0].shape[:2]
         short = int(np.random.randint(self.short_side[0], self.short_side[1] + 1))
-        shape = (
-            max(round(height * short / min(height, width)), short),
-            max(round(width * short / min(height, width)), short),
-        )
+        shape = (short * height // min(height, width), short * width // min(height, width))
         top, left = (int(np.random.randint(side - self.size + 1)) for side in shape)
         flips = np.random.rand() < self.flip
 
-        def cut(picture: np.ndarray, interpolation: int) -> np.ndarray:
-            resized = cv2.resize(picture, shape[::-1], interpolation=interpolation)
-            part = resized[top : top + self.size, left : left + self.size]
-            return np.ascontiguousarray(part[:, ::-1] if flips else part)
+        def cut(pictures: np.ndarray) -> np.ndarray:
+            part = pictures[:, top : top + self.size, left : left + self.size]
+            return np.ascontiguousarray(part[:, :, ::-1] if flips else part)
 
-        results['imgs'] = [cut(frame, cv2.INTER_LINEAR) for frame in results['imgs']]
+        results['imgs'] = [*cut(resize_frames(results['imgs'], shape, antialias=True))]
         if results.get('pseudo_mask') is not None:
-            masks = [cut(mask, cv2.INTER_NEAREST) for mask in results['pseudo_mask']]
-            results['pseudo_mask'] = np.stack(masks)
+            results['pseudo_mask'] = cut(resize_labels(results['pseudo_mask'], shape))
         results['img_shape'] = (self.size, self.size)
         return results
 
@@ -58,7 +54,7 @@ class ScaleCropFlip(BaseTransform):
 class CropEachFrame(RandomResizedCropClip):
     """Crop each frame of a clip independently and resize the crop to a square (CRW).
 
-    Pseudo masks undergo the same changes.
+    Crops are resized with antialiasing, as by Pillow in CRW. Pseudo masks undergo the same changes.
 
     Required keys: ``imgs``. Modified keys: ``imgs``, ``pseudo_mask`` ``(T, H, W)`` if present, ``img_shape``.
 
@@ -76,15 +72,12 @@ class CropEachFrame(RandomResizedCropClip):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         height, width = results['imgs'][0].shape[:2]
         boxes = [self.draw_box(width, height) for _ in results['imgs']]
-
-        def cut(picture: np.ndarray, box: tuple[int, int, int, int], interpolation: int) -> np.ndarray:
-            x, y, w, h = box
-            return cv2.resize(picture[y : y + h, x : x + w], (self.size, self.size), interpolation=interpolation)
-
-        results['imgs'] = [cut(*pair, cv2.INTER_LINEAR) for pair in zip(results['imgs'], boxes, strict=True)]
+        pairs = zip(results['imgs'], boxes, strict=True)
+        results['imgs'] = [crop_and_resize([frame], box, self.size, antialias=True)[0] for frame, box in pairs]
         if results.get('pseudo_mask') is not None:
             pairs = zip(results['pseudo_mask'], boxes, strict=True)
-            results['pseudo_mask'] = np.stack([cut(*pair, cv2.INTER_NEAREST) for pair in pairs])
+            parts = (mask[y : y + h, x : x + w] for mask, (x, y, w, h) in pairs)
+            results['pseudo_mask'] = np.stack([resize_labels(part, (self.size, self.size)) for part in parts])
         results['img_shape'] = (self.size, self.size)
         return results
 
@@ -116,11 +109,8 @@ class SecondView(BaseTransform):
         side = int(np.random.uniform(*self.zoom) * size)
         top, left = np.random.randint(size - side + 1, size=2).tolist()
         flips = bool(np.random.rand() < self.flip)
-        views = []
-        for frame in results['imgs']:
-            part = (frame[:, ::-1] if flips else frame)[top : top + side, left : left + side]
-            views.append(cv2.resize(np.ascontiguousarray(part), (size, size), interpolation=cv2.INTER_LINEAR))
-        results['views'] = views
+        frames = [frame[:, ::-1] if flips else frame for frame in results['imgs']]
+        results['views'] = [*crop_and_resize(frames, (left, top, side, side), size, antialias=True)]
         results['view_centre'] = (top + side / 2 - size / 2, left + side / 2 - size / 2)
         results['view_zoom'], results['view_flip'] = side / size, flips
         return results

@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import numpy as np
-from mmcv.transforms import BaseTransform
+from mmcv.transforms import BaseTransform, Compose
 
 from mmsigma.io.decoders import DECODERS, VideoDecoder, open_video
 from mmsigma.io.video_file import ChangedIndexError, UnreadableVideoError
@@ -25,7 +25,8 @@ class ReadClip(BaseTransform):
     (frame numbers in the file), ``img_shape``, ``original_shape``.
 
     Args:
-        sampling: Config of the transform that sets ``frame_inds`` from ``total_frames``.
+        sampling: Config of the transform that sets ``frame_inds`` from ``total_frames``, or of several, which are
+            applied in turn.
         decoder: ``'auto'`` reads files with PyAV and folders as images; ``'pyav'``, ``'decord'`` and ``'torchcodec'``
             read files, ``'frames'`` folders. All return identical frames, or an error that says which decoder to use.
 
@@ -33,11 +34,12 @@ class ReadClip(BaseTransform):
         ValueError: If ``decoder`` is unknown.
     """
 
-    def __init__(self, sampling: dict[str, Any], decoder: VideoDecoder = 'auto') -> None:
+    def __init__(self, sampling: dict[str, Any] | list[dict[str, Any]], decoder: VideoDecoder = 'auto') -> None:
         if decoder not in DECODERS:
             raise ValueError(f'unknown decoder {decoder!r}: choose one of {sorted(DECODERS)}')
         self.decoder: VideoDecoder = decoder
-        self.sampling = TRANSFORMS.build(sampling)
+        steps = [TRANSFORMS.build(step) for step in (sampling if isinstance(sampling, list) else [sampling])]
+        self.sampling = steps[0] if len(steps) == 1 else Compose(steps)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Add the frames to ``results``, as a list of uint8 arrays ``(H, W, 3)``.

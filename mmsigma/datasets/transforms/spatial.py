@@ -5,6 +5,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
+import torch.nn.functional as F
 from mmcv.transforms import BaseTransform
 
 from mmsigma.registry import TRANSFORMS
@@ -13,22 +15,47 @@ Box = tuple[int, int, int, int]
 """Crop box (x, y, width, height) in pixels."""
 
 
-def crop_and_resize(frames: Sequence[np.ndarray], box: Box, size: int) -> np.ndarray:
-    """Crop all frames and resize the crops bilinearly to a square, into one buffer.
+def resize_frames(frames: Sequence[np.ndarray], size: tuple[int, int], antialias: bool) -> np.ndarray:
+    """Resize frames of equal size bilinearly, into one buffer.
+
+    With antialiasing, the filter widens with the reduction, so that every pixel counts. This is Pillow's ``BILINEAR``,
+    which the releases use wherever they read frames as Pillow images; results are within 1 grey level of it, and 2 in
+    less than one of ten thousand pixels for a few ratios such as 280 to 224. Without it, a pixel is the mean of the
+    four around its centre, as in OpenCV.
+
+    Args:
+        frames: Frames ``(H, W, C)``, uint8.
+        size: New height and width in pixels.
+        antialias: Whether to use antialiasing. It makes no difference to enlarged frames.
+
+    Returns:
+        Frames ``(T, *size, C)``, uint8.
+    """
+    if antialias:
+        # one call for all frames: for channels last in memory, PyTorch is as fast as OpenCV and 5 to 10 times Pillow
+        batch = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
+        resized = F.interpolate(batch, size=size, mode='bilinear', antialias=True)
+        return resized.permute(0, 2, 3, 1).contiguous().numpy()
+    out = np.empty((len(frames), *size, frames[0].shape[2]), np.uint8)
+    for frame, target in zip(frames, out, strict=True):
+        cv2.resize(frame, size[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
+    return out
+
+
+def crop_and_resize(frames: Sequence[np.ndarray], box: Box, size: int, antialias: bool) -> np.ndarray:
+    """Crop all frames and resize the crops to a square.
 
     Args:
         frames: Frames ``(H, W, C)``, uint8.
         box: Crop box (x, y, width, height).
         size: Side of the square in pixels.
+        antialias: See :func:`resize_frames`.
 
     Returns:
         Crops ``(T, size, size, C)``, uint8.
     """
     x, y, width, height = box
-    out = np.empty((len(frames), size, size, frames[0].shape[2]), np.uint8)
-    for frame, target in zip(frames, out, strict=True):
-        cv2.resize(frame[y : y + height, x : x + width], (size, size), dst=target, interpolation=cv2.INTER_LINEAR)
-    return out
+    return resize_frames([frame[y : y + height, x : x + width] for frame in frames], (size, size), antialias)
 
 
 @TRANSFORMS.register_module()
@@ -37,7 +64,7 @@ class MultiScaleCrop(BaseTransform):
 
     Sides are ``scales`` of the short side; width and height may differ by ``max_distort`` steps of scale. A side that
     differs from ``size`` by less than 3 pixels becomes ``size``. The crop is at one of 13 positions: corners, centre,
-    middles of the edges, and quarter points.
+    middles of the edges, and quarter points. Crops are resized with antialiasing, as by Pillow in the releases.
 
     Required keys: ``imgs``. Modified keys: ``imgs``, ``img_shape``. Added keys: ``crop_box`` (x, y, width, height).
 
@@ -58,7 +85,7 @@ class MultiScaleCrop(BaseTransform):
         places = self.places(width, height, crop_width, crop_height)
         x, y = places[np.random.randint(len(places))]
         results['crop_box'] = (x, y, crop_width, crop_height)
-        results['imgs'] = crop_and_resize(frames, results['crop_box'], self.size)
+        results['imgs'] = crop_and_resize(frames, results['crop_box'], self.size, antialias=True)
         results['img_shape'] = (self.size, self.size)
         return results
 
@@ -92,19 +119,20 @@ class ResizeClip(BaseTransform):
 
     Args:
         size: Side of the output in pixels.
+        antialias: Whether to resize as Pillow does instead of OpenCV (MAST); see :func:`resize_frames`.
     """
 
-    def __init__(self, size: int = 224) -> None:
-        self.size = size
+    def __init__(self, size: int = 224, antialias: bool = False) -> None:
+        self.size, self.antialias = size, antialias
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         height, width = results['imgs'][0].shape[:2]
-        results['imgs'] = crop_and_resize(results['imgs'], (0, 0, width, height), self.size)
+        results['imgs'] = crop_and_resize(results['imgs'], (0, 0, width, height), self.size, self.antialias)
         results['img_shape'] = (self.size, self.size)
         return results
 
     def __repr__(self) -> str:
-        return f'ResizeClip(size={self.size})'
+        return f'ResizeClip(size={self.size}, antialias={self.antialias})'
 
 
 def resize_short_side(frames: Sequence[np.ndarray], size: int) -> list[np.ndarray]:

@@ -12,6 +12,7 @@ from mmcv.transforms import BaseTransform
 
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.names import path_below
+from mmsigma.ops.resizing import resize_labels
 from mmsigma.registry import TRANSFORMS
 
 _MANIFEST, _CURRENT = 'manifest.json', 'current.json'
@@ -177,11 +178,7 @@ class LoadPseudoMasks(BaseTransform):
             )
         table = np.zeros(256, np.uint8)
         table[masks.kept] = masks.kept + 1
-        height, width = results['imgs'][0].shape[:2]
-        rows, columns = (
-            np.arange(side) * cells // side for side, cells in zip((height, width), masks.labels.shape[1:], strict=True)
-        )
-        results['pseudo_mask'] = table[masks.labels[places]][:, rows[:, None], columns]
+        results['pseudo_mask'] = resize_labels(table[masks.labels[places]], results['imgs'][0].shape[:2])
         return results
 
 

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from mmengine.structures import BaseDataElement
 from PIL import Image
 from torch.utils.data import Dataset
@@ -16,6 +15,7 @@ from torch.utils.data import Dataset
 from mmsigma.datasets.vos.sequences import VOSSequence, find_sequences
 from mmsigma.io.masks import category_ids
 from mmsigma.io.text import read_json
+from mmsigma.ops.resizing import resize_labels
 from mmsigma.registry import DATASETS
 
 FrameChoice = Literal['even', 'random', 'consecutive']
@@ -27,11 +27,11 @@ class SegmentationClipDataset(Dataset[Any]):
     """One clip per video: frames of the network's input size with masks of the size that is scored.
 
     Frames and masks are resized without keeping their aspect ratio. As in TimeTuning and SIGMA, a mask is resized to
-    ``img_size`` by Pillow's nearest neighbour, which samples the centres of pixels, and from there to ``mask_size`` by
-    torch's, which samples their top left corners. Only annotated frames are chosen.
+    ``img_size`` by sampling the centres of the new pixels, and from there to ``mask_size`` by sampling their top left
+    corners. Only annotated frames are chosen.
 
     A sample has ``inputs``, uint8 ``(3, T, img_size, img_size)``, and ``data_samples`` with ``gt_masks``, uint8
-    ``(T, mask_size, mask_size)``, and the metadata ``video_name`` and ``frame_inds``.
+    ``(T, mask_size, mask_size)``, and the metadata ``video_name``, ``frame_inds`` and ``sample_idx``.
 
     Args:
         layout: Folder layout: ``'davis'``, ``'youtube_vos'`` or ``'folders'``; see
@@ -107,7 +107,7 @@ class SegmentationClipDataset(Dataset[Any]):
         numbers = [annotated[place] for place in places]
         frames = np.stack([resize_picture(video.read_frame(number), self.img_size) for number in numbers])
         masks = torch.stack([self._read_mask(video, number) for number in numbers])
-        sample = BaseDataElement(metainfo=dict(video_name=video.name, frame_inds=numbers))
+        sample = BaseDataElement(metainfo=dict(video_name=video.name, frame_inds=numbers, sample_idx=index))
         sample.set_data({'gt_masks': masks})
         return {'inputs': torch.from_numpy(frames).permute(3, 0, 1, 2).contiguous(), 'data_samples': sample}
 
@@ -211,8 +211,8 @@ def read_categories(path: str | Path) -> dict[str, dict[int, int]]:
 
 def shrink_mask(mask: np.ndarray, img_size: int = 224, mask_size: int = 28) -> torch.Tensor:
     """Resize ids ``(H, W)`` to the scored resolution, uint8 ``(mask_size, mask_size)``, via that of the frames."""
-    square = np.asarray(Image.fromarray(mask).resize((img_size, img_size), Image.Resampling.NEAREST))
-    return F.interpolate(torch.from_numpy(square.copy())[None, None], size=mask_size, mode='nearest')[0, 0]
+    square = resize_labels(mask, (img_size, img_size))
+    return torch.from_numpy(resize_labels(square, (mask_size, mask_size), 'corner'))
 
 
 def resize_picture(picture: np.ndarray, size: int) -> np.ndarray:

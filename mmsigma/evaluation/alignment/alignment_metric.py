@@ -24,6 +24,7 @@ from mmsigma.evaluation.alignment.phases import (
     phase_classification,
     phase_progression,
 )
+from mmsigma.evaluation.order import in_list_order
 from mmsigma.io.names import path_below
 from mmsigma.io.tables import write_csv
 from mmsigma.ops.soft_dtw import dtw_path
@@ -41,6 +42,7 @@ class _Video(NamedTuple):
     subset: str
     frames: np.ndarray
     labels: np.ndarray  # empty if unknown
+    position: int | None  # in the list; None if unknown
 
 
 _Subsets = dict[str, list[_Video]]  # videos of one action by subset
@@ -53,7 +55,9 @@ class AlignmentMetric(BaseMetric):
     Every score is computed per action and averaged over actions with equal weight. A sample must have ``embeddings``
     ``(L, D)`` of all frames of a video. Optional are ``action``, its name (without it, all videos share one action);
     ``frame_labels`` ``(L,)``, phases, negative for frames to leave out, without which only Kendall's tau is computed;
-    ``subset``, ``'train'`` for videos that classifiers learn from; and ``filename``, by which the videos are ordered.
+    ``subset``, ``'train'`` for videos that classifiers learn from; ``filename``, for messages and images; and
+    ``sample_idx``, the position in the list. Fractions, draws and support vector machines depend on the order of the
+    list, which is kept; see :func:`mmsigma.evaluation.order.in_list_order`.
 
     Reports ``kendall_tau``, ``AP@K``, ``svm@F`` and ``progression@F`` for fractions F of the training videos and, on
     request, ``fine_svm`` (``fine_svm/EVENT``); ``path_progress`` and ``path_phase``, which are errors, with
@@ -148,7 +152,7 @@ class AlignmentMetric(BaseMetric):
             if labels is not None and phases.shape != frames.shape[:1]:
                 raise ValueError(f'{name} has {len(frames)} embeddings and labels of the shape {phases.shape}')
             action, subset = str(sample.get('action', 'all')), sample.get('subset', 'val')
-            self.results.append(_Video(action, name, subset, frames.numpy(), phases))
+            self.results.append(_Video(action, name, subset, frames.numpy(), phases, sample.get('sample_idx')))
 
     def compute_metrics(self, results: list[tuple[Any, ...]]) -> dict[str, float]:
         """Compute the scores over all videos, including those of other ranks.
@@ -305,10 +309,16 @@ class AlignmentMetric(BaseMetric):
 
 
 def _by_action(results: Sequence[tuple[Any, ...]]) -> dict[str, _Subsets]:
-    """Group the collected results, which mmengine has turned into plain tuples, by action and subset."""
+    """Group the collected results, which mmengine has turned into plain tuples, by action and subset.
+
+    Actions are sorted by name, the videos of each in the order of the list.
+    """
+    groups: dict[tuple[str, str], list[_Video]] = defaultdict(list)
+    for video in itertools.starmap(_Video, results):
+        groups[video.action, video.subset].append(video)
     actions: dict[str, _Subsets] = defaultdict(lambda: defaultdict(list))
-    for video in sorted(itertools.starmap(_Video, results), key=lambda video: video[:3]):
-        actions[video.action][video.subset].append(video)
+    for (action, subset), videos in sorted(groups.items()):
+        actions[action][subset] = in_list_order(videos, lambda video: video.name, lambda video: video.position)
     return actions
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from torch import Tensor
 
+from mmsigma.evaluation.order import in_list_order
 from mmsigma.evaluation.segmentation.cluster_matching import (
     MATCHINGS,
     Matching,
@@ -39,6 +40,7 @@ class ClipScores:
         foreground: Fraction of pixels that are not background.
         floor: Mean IoU of a prediction that is background everywhere.
         miou: Mean IoU of every seed, ``(S,)``, by number of clusters.
+        position: Position of the video in the list; None if it is not known.
     """
 
     name: str
@@ -48,6 +50,7 @@ class ClipScores:
     foreground: float
     floor: float
     miou: dict[int | str, Array]
+    position: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class ClipFeatures:
     frames: list[int]
     gt: Array
     maps: Tensor
+    position: int | None = None
 
 
 @METRICS.register_module()
@@ -75,7 +79,8 @@ class UnsupervisedSegmentationMetric(BaseMetric):
     falls back where no cluster is mostly object. Prints a table, and writes one line per clip to
     ``unsupervised_segmentation.csv``; at the dataset level, it scores the clip's part of the joint prediction.
 
-    Reads ``pred_masks`` or ``dense_maps``, ``gt_masks``, ``video_name`` and ``frame_inds`` of the samples.
+    Reads ``pred_masks`` or ``dense_maps``, ``gt_masks``, ``video_name``, ``frame_inds`` and ``sample_idx``, the
+    position in the list, of the samples.
 
     Args:
         clustering: Arguments of :class:`mmsigma.ops.dense_clustering.ClipClusterer`, equal to those of the model.
@@ -118,13 +123,13 @@ class UnsupervisedSegmentationMetric(BaseMetric):
                 raise ValueError(f'{name} has no gt_masks: use SegmentationClipDataset')
             if wanted not in sample or (wanted == 'pred_masks' and not self._fits(sample['pred_masks'])):
                 raise ValueError(f'{name} lacks {wanted}: set the same clustering for model and metric')
-            gt = sample['gt_masks'].cpu().numpy()
+            gt, position = sample['gt_masks'].cpu().numpy(), sample.get('sample_idx')
             frames = [int(number) for number in sample.get('frame_inds', range(len(gt)))]
             if wanted == 'dense_maps':
-                self.results.append(ClipFeatures(name, frames, gt, sample['dense_maps'].cpu()))
+                self.results.append(ClipFeatures(name, frames, gt, sample['dense_maps'].cpu(), position))
             else:
                 runs = {number: maps.cpu().numpy() for number, maps in sample['pred_masks'].items()}
-                self.results.append(self.score_clip(name, frames, gt, runs))
+                self.results.append(replace(self.score_clip(name, frames, gt, runs), position=position))
 
     def _fits(self, runs: dict[str, Any]) -> bool:
         """Return whether the model's maps have the numbers of clusters and seeds of this metric."""
@@ -154,9 +159,7 @@ class UnsupervisedSegmentationMetric(BaseMetric):
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         """Compute percentages over all clips, including those of other ranks."""
-        results = sorted(
-            results, key=lambda result: result.name
-        )  # results of several ranks come in no particular order
+        results = in_list_order(results, lambda result: result.name, lambda result: result.position)
         if self.settings.level == 'dataset':
             clips, runs, floor = self._cluster_jointly(results)
         else:

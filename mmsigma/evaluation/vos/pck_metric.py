@@ -1,7 +1,6 @@
 """Metric of joints that are tracked through videos (JHMDB)."""
 
 from collections.abc import Sequence
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +75,7 @@ class PCKMetric(BaseMetric):
         Raises:
             ValueError: If no joint was found in any frame.
         """
-        # a video that several ranks processed counts once
-        by_video = dict(sorted(((name, errors) for name, errors, _ in results), key=itemgetter(0)))
+        by_video = {name: errors for name, errors, _ in results}  # a video that several ranks processed counts once
         errors = np.concatenate(list(by_video.values()))
         shares = 100 * pck(errors, self.thresholds)
         if np.isnan(shares).all():

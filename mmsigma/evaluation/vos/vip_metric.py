@@ -106,7 +106,7 @@ class VIPMetric(BaseMetric):
         Raises:
             ValueError: If no pixel of any video has a category.
         """
-        by_video = dict(sorted(dict(results).items()))  # a video that several ranks processed counts once
+        by_video = dict(results)  # a video that several ranks processed counts once
         scores = confusion_scores(np.sum(list(by_video.values()), axis=0))
         metrics = {
             'mIoU': 100 * scores.mean_iou,

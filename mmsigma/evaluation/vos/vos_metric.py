@@ -162,7 +162,8 @@ class VOSMetric(BaseMetric):
         Raises:
             ValueError: If no video could be scored, or videos are missing from the archive.
         """
-        results = sorted({name: (name, rows, files) for name, rows, files in results}.values())
+        # in the order of the list; a video that several ranks processed counts once
+        results = list({name: (name, rows, files) for name, rows, files in results}.values())
         rows = [row for _, part, _ in results for row in part or ()]
         metrics: dict[str, float] = {}
         if self.archive and self.out_dir:

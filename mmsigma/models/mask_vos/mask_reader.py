@@ -11,6 +11,11 @@ from mmsigma.models.mask_vos.networks import EncodedFrame
 from mmsigma.ops.precision import at_least_float32, full_float32
 from mmsigma.ops.soft_aggregation import aggregate_logits
 
+Objects = tuple[Tensor, Tensor]
+"""Indices of clips and of their objects, ``(N,)`` each, int64: the N objects that there are."""
+
+_NO_OBJECT = -1e4  # logit of pixels of objects that do not exist, finite in half precision
+
 
 def dense_affinity(query: Tensor, memory: Tensor, temperature: float = 0.05) -> Tensor:
     """Compute the affinity of each cell of a query frame to all cells of a memory (equation 6).
@@ -61,29 +66,31 @@ class MaskReader(nn.Module):
         super().__init__()
         self.mask_encoder, self.decoder = mask_encoder, decoder
 
-    def embed(self, images: Tensor, frame: EncodedFrame, masks: Tensor) -> Tensor:
+    def embed(self, images: Tensor, frame: EncodedFrame, masks: Tensor, objects: Objects | None = None) -> Tensor:
         """Embed the objects of frames.
 
         Args:
             images: Normalised images ``(B, 3, H, W)``.
             frame: Encoding of the images.
             masks: Masks of the objects, ``(B, O, H, W)``, in 0..1.
+            objects: Which objects there are, see :data:`Objects`; None for all.
 
         Returns:
-            Embeddings ``(B, O, 512, h, w)``.
+            Embeddings ``(B, O, 512, h, w)``, zero for objects that do not exist.
         """
-        # objects are folded into the batch, (B * O, ...), with the objects of a frame next to each other
-        number = masks.shape[1]
-        values = self.mask_encoder(
-            images.repeat_interleave(number, dim=0),
-            masks.flatten(0, 1)[:, None],
-            frame.features.repeat_interleave(number, dim=0),
-        )
-        embeddings: Tensor = values.unflatten(0, (-1, number))
-        return embeddings
+        # objects are folded into the batch, (N, ...), with the objects of a frame next to each other
+        rows, columns = objects or _all_objects(masks)
+        values = self.mask_encoder(images[rows], masks[rows, columns][:, None], frame.features[rows])
+        return _unfold(values, (rows, columns), masks.shape[:2])
 
     def decode(
-        self, images: Tensor, frame: EncodedFrame, readout: Tensor, coarse: Tensor, num_rounds: int = 1
+        self,
+        images: Tensor,
+        frame: EncodedFrame,
+        readout: Tensor,
+        coarse: Tensor,
+        num_rounds: int = 1,
+        objects: Objects | None = None,
     ) -> Tensor:
         """Decode the masks of the objects of frames in rounds of refinement (section 3.3, recurrent refinement).
 
@@ -96,24 +103,53 @@ class MaskReader(nn.Module):
             readout: Embeddings of the objects read from the memory, ``(B, O, 512, h, w)``.
             coarse: Masks read from the memory, ``(B, O, h, w)``.
             num_rounds: Number of rounds.
+            objects: Which objects there are, see :data:`Objects`; None for all.
 
         Returns:
-            Logits of background and objects, ``(B, O + 1, H, W)``.
+            Logits of background and objects, ``(B, O + 1, H, W)``; objects that do not exist claim no pixel.
         """
-        number = readout.shape[1]
-        skips = [skip.repeat_interleave(number, dim=0) for skip in (frame.skip8, frame.skip4)]
+        objects = objects or _all_objects(readout)
+        skips = [skip[objects[0]] for skip in (frame.skip8, frame.skip4)]
         guess = F.interpolate(coarse, size=images.shape[-2:], mode='bilinear', align_corners=True)
         logits = None
         for _ in range(num_rounds):
             if logits is not None:
                 guess = logits.softmax(dim=1)[:, 1:]
-            logits = self._decode_once(readout, self.embed(images, frame, guess), skips)
-        return self._decode_once(readout, torch.zeros_like(readout), skips) if logits is None else logits
+            logits = self._decode_once(readout, self.embed(images, frame, guess, objects), skips, objects)
+        return self._decode_once(readout, torch.zeros_like(readout), skips, objects) if logits is None else logits
 
-    def _decode_once(self, readout: Tensor, guess: Tensor, skips: list[Tensor]) -> Tensor:
-        # (B, O, ...) -> (B * O, ...), decoded to (B * O, 1, H, W), aggregated from (B, O, H, W)
-        masks = self.decoder(readout.flatten(0, 1), guess.flatten(0, 1), *skips)
-        return aggregate_logits(masks.unflatten(0, readout.shape[:2])[:, :, 0])
+    def _decode_once(self, readout: Tensor, guess: Tensor, skips: list[Tensor], objects: Objects) -> Tensor:
+        # (B, O, ...) -> (N, ...), decoded to (N, 1, H, W), aggregated from (B, O, H, W)
+        masks = self.decoder(readout[objects], guess[objects], *skips)
+        return aggregate_logits(_unfold(masks, objects, readout.shape[:2], fill=_NO_OBJECT)[:, :, 0])
+
+
+def _all_objects(maps: Tensor) -> Objects:
+    """Return the indices of all objects of maps ``(B, O, ...)``, those of a clip next to each other."""
+    batch, number = maps.shape[:2]
+    rows = torch.arange(batch, device=maps.device).repeat_interleave(number)
+    return rows, torch.arange(number, device=maps.device).repeat(batch)
+
+
+def _unfold(values: Tensor, objects: Objects, shape: Sequence[int], fill: float = 0.0) -> Tensor:
+    """Return values ``(N, ...)`` of objects as ``(B, O, ...)``, with a constant where there is no object."""
+    maps = values.new_full((*shape, *values.shape[1:]), fill)
+    return maps.index_put(objects, values)
+
+
+def visible_objects(one_hot: Tensor) -> Objects:
+    """Return the objects of clips that have a pixel in any frame; of a clip without objects, the first.
+
+    Others must not be embedded: a clip with a single cluster has an empty mask for the second object, which would enter
+    the statistics of the batch norms.
+
+    Args:
+        one_hot: Labels ``(B, T, O + 1, H, W)``, one-hot, the background first.
+    """
+    seen = one_hot[:, :, 1:].amax(dim=(1, 3, 4)) > 0  # (B, O)
+    seen[:, 0] |= ~seen.any(dim=1)
+    rows, columns = seen.nonzero(as_tuple=True)
+    return rows, columns
 
 
 def segmentation_loss(
@@ -128,6 +164,8 @@ def segmentation_loss(
     hard_coarse: bool = False,
 ) -> Tensor:
     """Segment each frame but the first from the frames before it and their pseudo masks (equation 10).
+
+    Objects that no frame of a clip shows are left out, see :func:`visible_objects`.
 
     Args:
         reader: Reader of masks.
@@ -152,13 +190,14 @@ def segmentation_loss(
             'of ChooseTargets to the same number'
         )
     one_hot = F.one_hot(labels, num_objects + 1).movedim(-1, 2).to(images.dtype)  # (B, T, O + 1, H, W)
+    objects = visible_objects(one_hot)
     keys = torch.stack([frame.key for frame in frames], dim=1)
     size = keys.shape[-2:]
     cells = torch.stack([cells_of_masks(masks, size) for masks in one_hot.unbind(1)], dim=1)  # (B, T, O + 1, h, w)
     values: list[Tensor] = []
     losses = []
     for time in range(1, len(frames)):
-        values.append(reader.embed(images[:, time - 1], frames[time - 1], one_hot[:, time - 1, 1:]))
+        values.append(reader.embed(images[:, time - 1], frames[time - 1], one_hot[:, time - 1, 1:], objects))
         affinity = dense_affinity(keys[:, time], keys[:, :time], temperature)
         memory = torch.stack(values, dim=1)  # (B, M, O, 512, h, w)
         # objects and channels are read together: (B, M, O * 512, h, w) -> (B, O * 512, h, w) -> (B, O, 512, h, w)
@@ -166,6 +205,6 @@ def segmentation_loss(
         coarse = read(affinity, cells[:, :time])  # (B, O + 1, h, w)
         if hard_coarse:
             coarse = F.one_hot(coarse.detach().argmax(dim=1), num_objects + 1).movedim(-1, 1).to(images.dtype)
-        logits = reader.decode(images[:, time], frames[time], readout, coarse[:, 1:], num_rounds)
+        logits = reader.decode(images[:, time], frames[time], readout, coarse[:, 1:], num_rounds, objects)
         losses.append(F.cross_entropy(logits, labels[:, time]))
     return torch.stack(losses).mean()

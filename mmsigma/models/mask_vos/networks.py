@@ -46,6 +46,8 @@ class KeyEncoder(BaseModule):
         key_layers: Number of convolutions that compute the keys: 2 with a batch norm between as in the release, or 1 as
             in the paper.
         skips: Whether to build the skips, which only the decoder needs.
+        frozen: Whether to train only keys and skips, and keep the ResNet, its batch statistics included, as it is
+            (the second stage of the release).
         padding_mode: Padding of the convolutions of the ResNet, ``'zeros'`` or ``'reflect'`` (CRW).
         init_cfg: Config of MMEngine's weight initialisation.
 
@@ -62,6 +64,7 @@ class KeyEncoder(BaseModule):
         key_layers: int = 2,
         *,
         skips: bool = True,
+        frozen: bool = False,
         padding_mode: PaddingMode = 'zeros',
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -72,6 +75,16 @@ class KeyEncoder(BaseModule):
         if skips:
             self.skip8, self.skip4 = projection(widths[1], SKIP8_DIMS), projection(widths[0], SKIP4_DIMS)
         self.key, self.embed_dims = key_head(key_dims, key_layers), key_dims
+        self.frozen = (self.backbone, self.reduce) if frozen else ()
+        for part in self.frozen:
+            part.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> 'KeyEncoder':
+        """Set the mode of training, but not of frozen parts."""
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()
+        return self
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute keys ``(B, D, h, w)`` of normalised images ``(B, 3, H, W)``."""

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD
+from mmsigma.ops.resizing import resize_labels
 
 Size = tuple[int, int]
 ToCells = Literal['half_pixel', 'corners', 'nearest', 'pick']
@@ -23,15 +24,19 @@ class FrameGeometry(nn.Module):
     """Prepares frames for an encoder, and converts labels of pixels to labels of cells and back, as protocols require.
 
     Normalised frames are padded to whole cells with zeros on all sides, labels by repeating the outermost pixels.
+    Without padding, the last cells are cut off by the border, as convolutions with a stride have it: 854 pixels with a
+    stride of 8 are 107 columns, and labels are resized from 854 to 107 and back.
 
     Args:
         stride: Side of a cell in pixels.
         short_side: Short side of the resized frames in pixels; None to keep the size.
         size: Size (height, width) of the resized frames, regardless of their aspect ratio; None to keep the size.
+        padding: Whether to pad frames to whole cells (DUL, Mask-VOS). CRW and MAST do not; the encoder must be
+            convolutional then, or sides be multiples of ``stride``.
         long_multiple: Divisor of the long side with ``short_side``; the side is rounded down. None for ``stride``.
         to_cells: Conversion of labels from pixels to cells: ``'half_pixel'`` (bilinear as in OpenCV; CRW),
-            ``'corners'`` (bilinear with aligned corners; DUL, Mask-VOS), ``'nearest'`` (DINO) or ``'pick'`` (every
-            ``stride``-th pixel; MAST).
+            ``'corners'`` (bilinear with aligned corners; DUL, Mask-VOS), ``'nearest'`` (the pixel at the centre
+            of each cell; DINO) or ``'pick'`` (every ``stride``-th pixel; MAST).
         to_pixels: Conversion of labels from cells to pixels: ``'half_pixel'``, ``'corners'``, or ``'stretched'`` (as
             ``'half_pixel'``, with the map of each object then stretched to 0..1 at the encoder's resolution; DINO).
         mean: Mean of each channel, on the scale 0..255.
@@ -50,6 +55,7 @@ class FrameGeometry(nn.Module):
         *,
         short_side: int | None = None,
         size: Size | None = None,
+        padding: bool = True,
         long_multiple: int | None = None,
         to_cells: ToCells = 'half_pixel',
         to_pixels: ToPixels = 'half_pixel',
@@ -64,7 +70,7 @@ class FrameGeometry(nn.Module):
             )
         if short_side and size:
             raise ValueError('give short_side or size, not both')
-        self.stride, self.short_side, self.size = stride, short_side, size
+        self.stride, self.short_side, self.size, self.padding = stride, short_side, size, padding
         self.long_multiple = long_multiple or stride
         self.to_cells, self.to_pixels = to_cells, to_pixels
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
@@ -83,7 +89,7 @@ class FrameGeometry(nn.Module):
         maps = one_hot[None].float()
         target = self._resized(one_hot.shape[-2:])
         if target != tuple(one_hot.shape[-2:]):
-            maps = F.interpolate(maps, size=target, mode='nearest')
+            maps = resize_labels(maps, target)
         return F.pad(maps, self._padding(target), mode='replicate')[0]
 
     def labels_of_frame(self, labels: Tensor, size: Size) -> Tensor:
@@ -100,18 +106,17 @@ class FrameGeometry(nn.Module):
             ValueError: If frames are resized with ``to_cells='pick'``.
         """
         grid = self.grid(one_hot.shape[-2:])
-        target = self._resized(one_hot.shape[-2:])
-        if any(self._padding(target)):
+        if any(self._padding(self._resized(one_hot.shape[-2:]))):
             # labels are padded like the frame, since background in the padding would reach the outermost cells
             maps = self.labels_of_image(one_hot)[None].to(dtype)
         else:
-            maps = one_hot[None].to(dtype)
+            maps = one_hot[None].to(dtype)  # in one step from the pixels of the frame
         if self.to_cells == 'pick':
             if self._resizes:
                 raise ValueError("to_cells='pick' does not go with resized frames: set neither short_side nor size")
             maps = maps[..., :: self.stride, :: self.stride]
         elif self.to_cells == 'nearest':
-            maps = F.interpolate(maps, size=grid, mode='nearest')
+            maps = resize_labels(maps, grid)
         else:
             maps = F.interpolate(maps, size=grid, mode='bilinear', align_corners=self.to_cells == 'corners')
         return maps[0].movedim(0, -1).contiguous()
@@ -124,7 +129,7 @@ class FrameGeometry(nn.Module):
         whole = (shape[0] + top + bottom, shape[1] + left + right)
         if self.to_pixels == 'stretched':
             maps = _stretch(F.interpolate(maps, size=whole, mode='bilinear', align_corners=False))
-            return F.interpolate(_crop(maps, top, left, shape), size=size, mode='nearest')[0]
+            return resize_labels(_crop(maps, top, left, shape), size)[0]
         corners = self.to_pixels == 'corners'
         if not (left or right or top or bottom):  # in one step to the pixels of the frame
             return F.interpolate(maps, size=size, mode='bilinear', align_corners=corners)[0]
@@ -137,7 +142,7 @@ class FrameGeometry(nn.Module):
         """Return the numbers of rows and columns of cells of a frame of the given size."""
         shape = self._resized(size)
         left, right, top, bottom = self._padding(shape)
-        return (shape[0] + top + bottom) // self.stride, (shape[1] + left + right) // self.stride
+        return -(-(shape[0] + top + bottom) // self.stride), -(-(shape[1] + left + right) // self.stride)
 
     def points_in_cells(self, points: npt.NDArray[np.float64], size: Sequence[int]) -> npt.NDArray[np.float64]:
         """Convert points in pixels of a frame to positions in its grid of cells.
@@ -183,6 +188,8 @@ class FrameGeometry(nn.Module):
 
     def _padding(self, size: Sequence[int]) -> tuple[int, int, int, int]:
         """Return the numbers of pixels to add on the left, on the right, above and below."""
+        if not self.padding:
+            return 0, 0, 0, 0
         rows, columns = (-side % self.stride for side in size)
         return columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
 

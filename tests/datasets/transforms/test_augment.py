@@ -2,7 +2,10 @@
 
 import cv2
 import numpy as np
+import pytest
 import torch
+from PIL import Image
+from timm.data.auto_augment import rand_augment_transform
 
 from mmsigma.datasets.transforms import (
     FlipClip,
@@ -11,6 +14,7 @@ from mmsigma.datasets.transforms import (
     RepeatAugment,
 )
 from mmsigma.datasets.videos.collate import flatten_collate
+from mmsigma.utils.seeding import seeded_numpy
 
 
 def frames(number: int, height: int, width: int, seed: int = 0) -> list[np.ndarray]:
@@ -28,6 +32,26 @@ def test_rand_augment_does_the_same_to_all_frames() -> None:
         assert all(np.array_equal(frame, out[0]) for frame in out) and out[0].shape == image.shape
         different.add(out[0].tobytes())
     assert len(different) == 8
+
+
+def test_rand_augment_moves_pixels_with_the_interpolation_of_the_release() -> None:
+    image = frames(1, 48, 64)[0]
+    settings = dict(translate_const=100, interpolation=Image.Resampling.BICUBIC)
+    official = rand_augment_transform('rand-m7-n4-mstd0.5-inc1', settings)
+    moved = 0
+    for seed in range(12):
+        found = {}
+        for name, transform in (('default', RandAugmentClip()), ('other', RandAugmentClip(interpolation='bilinear'))):
+            np.random.seed(seed)
+            found[name] = transform({'imgs': [image]})['imgs'][0]
+        np.random.seed(seed)
+        with seeded_numpy((int(np.random.randint(2**31)),)):
+            expected = np.asarray(official(Image.fromarray(image)))
+        np.testing.assert_array_equal(found['default'], expected)
+        moved += not np.array_equal(found['default'], found['other'])
+    assert moved >= 3
+    with pytest.raises(ValueError, match="interpolation must be one of .*, got 'area'"):
+        RandAugmentClip(interpolation='area')
 
 
 def test_resized_crops_have_the_permitted_area_and_shape() -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmsigma.datasets.transforms import (
     CropEachFrame,
@@ -11,6 +12,7 @@ from mmsigma.datasets.transforms import (
 )
 from mmsigma.models.mask_vos.clip_views_preprocessor import ClipViewsPreprocessor
 from mmsigma.ops.view_geometry import warp_to_view
+from tests.davis import read_davis_frame, read_davis_mask, requires_davis
 
 
 def ramps(size: tuple[int, int] = (64, 96), count: int = 3) -> list[np.ndarray]:
@@ -62,3 +64,44 @@ def test_each_frame_is_cropped_by_itself() -> None:
         assert image.shape == (64, 64, 3)
         assert ((image[..., 0] > 90) == (mask == 3)).mean() > 0.97
     assert not np.array_equal(results['imgs'][0], results['imgs'][1])
+
+
+@requires_davis
+class TestRealFramesAndMasksHaveThePixelsOfPillow:
+    @staticmethod
+    def clip() -> tuple[list[np.ndarray], np.ndarray]:
+        frames = [read_davis_frame('libby', number)[:, 200:680] for number in (0, 20)]
+        return frames, np.stack([read_davis_mask('libby', number)[:, 200:680] for number in (0, 20)])
+
+    @staticmethod
+    def assert_resized(results: dict, frames: list[np.ndarray], masks: np.ndarray) -> None:
+        for found, frame in zip(results['imgs'], frames, strict=True):
+            expected = Image.fromarray(frame).resize((224, 224), Image.Resampling.BILINEAR)
+            assert np.abs(found.astype(int) - np.asarray(expected)).max() <= 1
+        for found, mask in zip(results['pseudo_mask'], masks, strict=True):
+            np.testing.assert_array_equal(found, Image.fromarray(mask).resize((224, 224), Image.Resampling.NEAREST))
+
+    def test_scale(self) -> None:
+        frames, masks = self.clip()
+        results = ScaleCropFlip(224, (224, 224), flip=0)(dict(imgs=list(frames), pseudo_mask=masks))
+        self.assert_resized(results, frames, masks)
+
+    def test_crop_of_each_frame(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        frames, masks = self.clip()
+        crop = CropEachFrame(224)
+        monkeypatch.setattr(crop, 'draw_box', lambda width, height: (7, 31, 420, 400))
+        results = crop(dict(imgs=list(frames), pseudo_mask=masks))
+        parts = slice(31, 431), slice(7, 427)
+        self.assert_resized(results, [frame[parts] for frame in frames], masks[(slice(None), *parts)])
+
+    def test_length_of_the_long_side(self) -> None:
+        np.random.seed(0)
+        frames = [np.zeros((480, 854, 3), np.uint8)]
+        seen = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                'mmsigma.datasets.transforms.clip_views.resize_frames',
+                lambda frames, size, antialias: seen.append(size) or np.zeros((1, *size, 3), np.uint8),
+            )
+            ScaleCropFlip(259, (259, 259))(dict(imgs=frames))
+        assert seen == [(259, 460)]  # of 460.8, as in the release

@@ -52,6 +52,20 @@ def read(path: Path, decoder: str | dict, frames: list[int]) -> dict:
     return ReadClip(dict(type=ChooseFrames, frames=frames), decoder)({'filename': str(path)})
 
 
+def test_samplings_are_applied_in_turn(tmp_path: Path) -> None:
+    np.random.seed(0)
+    video = write_video(tmp_path / 'a.mp4')
+    gaps = dict(type='SampleFramesAtGaps', num_frames=5, gaps=(2,), probabilities=(1.0,))
+    orders = set()
+    for _ in range(8):
+        results = ReadClip([gaps, dict(type='ShuffleFrames', keep=3)])({'filename': str(video)})
+        chosen = results['frame_inds'].tolist()
+        assert [index_of(frame) for frame in results['imgs']] == chosen and results['clip_len'] == len(set(chosen)) == 3
+        assert max(chosen) - min(chosen) <= 8 and len({number % 2 for number in chosen}) == 1
+        orders.add(tuple(np.argsort(chosen).tolist()))
+    assert len(orders) > 2
+
+
 class TestReadClip:
     @pytest.mark.parametrize(
         ('name', 'codec', 'b_frames'),

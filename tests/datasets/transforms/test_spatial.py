@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mmsigma.datasets.transforms import (
     CropViews,
@@ -12,6 +13,7 @@ from mmsigma.datasets.transforms import (
     ResizeClip,
 )
 from mmsigma.datasets.transforms.spatial import crop_and_resize
+from tests.davis import read_davis_frame, requires_davis
 
 
 class TestCrops:
@@ -43,21 +45,66 @@ class TestCrops:
         frames = self.frames(30, 40)
         results = MultiScaleCrop(size=16)({'imgs': frames})
         x, y, width, height = results['crop_box']
-        expected = [cv2.resize(frame[y : y + height, x : x + width], (16, 16)) for frame in frames]
-        np.testing.assert_array_equal(results['imgs'], expected)
+        expected = by_pillow(frames, results['crop_box'], 16)
+        assert np.abs(results['imgs'].astype(int) - expected).max() <= 1
         assert results['imgs'].dtype == np.uint8 and results['img_shape'] == (16, 16)
 
     @pytest.mark.parametrize('box', [(0, 0, 40, 30), (3, 5, 16, 16), (38, 2, 2, 9)])
     def test_crop_and_resize_is_opencv_per_frame(self, box: tuple[int, int, int, int]) -> None:
         frames, (x, y, width, height) = self.frames(30, 40), box
         expected = [cv2.resize(frame[y : y + height, x : x + width], (16, 16)) for frame in frames]
-        np.testing.assert_array_equal(crop_and_resize(frames, box, 16), expected)
+        np.testing.assert_array_equal(crop_and_resize(frames, box, 16, antialias=False), expected)
 
     def test_resize_ignores_the_aspect_ratio(self) -> None:
         frames = self.frames(30, 40)
         results = ResizeClip(20)({'imgs': frames})
         np.testing.assert_array_equal(results['imgs'], [cv2.resize(frame, (20, 20)) for frame in frames])
         assert results['img_shape'] == (20, 20)
+
+
+def by_pillow(frames: list[np.ndarray], box: tuple[int, int, int, int], size: int) -> np.ndarray:
+    x, y, width, height = box
+    crops = (Image.fromarray(frame[y : y + height, x : x + width]) for frame in frames)
+    return np.stack([np.asarray(crop.resize((size, size), Image.Resampling.BILINEAR)) for crop in crops])
+
+
+def laplacian_variance(frames: np.ndarray) -> float:
+    return float(np.mean([cv2.Laplacian(frame, cv2.CV_64F).var() for frame in frames]))
+
+
+@requires_davis
+class TestAntialiasingOfRealFrames:
+    @staticmethod
+    def frames(height: int) -> list[np.ndarray]:
+        size = (height * 854 // 480, height)
+        return [cv2.resize(read_davis_frame(video, 9), size) for video in ('camel', 'libby', 'dog')]
+
+    @pytest.mark.parametrize('height', [240, 256, 320, 360, 480, 720])
+    def test_crops_of_pre_training_have_the_pixels_of_pillow(self, height: int) -> None:
+        frames, crop = self.frames(height), MultiScaleCrop()
+        for width, tall in crop.sides(frames[0].shape[1], height):
+            box = (7, 0, width, tall)
+            found, expected = crop_and_resize(frames, box, 224, antialias=True), by_pillow(frames, box, 224)
+            differences = np.abs(found.astype(int) - expected)
+            # from 280 or 192 to 224, many pixels are halfway between two grey levels, and rounded weights decide
+            assert differences.max() <= (2 if {192, 280} & {width, tall} else 1), box
+            assert (differences > 1).mean() < 1e-4 and differences.mean() < 0.25, box
+            if min(width, tall) < height:
+                continue
+            sharper = laplacian_variance(crop_and_resize(frames, box, 224, antialias=False))
+            if height >= 320:  # what pre-training would see without antialiasing
+                assert sharper > 1.2 * laplacian_variance(found)
+
+    def test_every_pre_training_crop_is_antialiased(self) -> None:
+        frames = self.frames(480)
+        results = MultiScaleCrop(112)({'imgs': frames})
+        assert np.abs(results['imgs'].astype(int) - by_pillow(frames, results['crop_box'], 112)).max() <= 1
+        whole = (0, 0, 854, 480)
+        for antialias, expected in ((True, by_pillow(frames, whole, 112)), (False, None)):
+            resized = ResizeClip(112, antialias)({'imgs': frames})['imgs']
+            if expected is None:
+                expected = np.stack([cv2.resize(frame, (112, 112)) for frame in frames])
+            assert np.abs(resized.astype(int) - expected).max() <= 1
 
 
 def frames(number: int, height: int, width: int, seed: int = 0) -> list[np.ndarray]:

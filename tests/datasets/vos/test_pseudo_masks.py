@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mmsigma.datasets import (
     ChooseTargets,
@@ -50,6 +51,16 @@ class TestPseudoMasks:
         rounds.use(0)
         assert (load(rounds)[:, :4, 8:] == 2).all() and np.count_nonzero(load(rounds)) == 3 * 32
         assert rounds.manifest(1) and rounds.manifest(2) is None and rounds.current() == 0
+
+    def test_clusters_are_enlarged_like_an_image(self, tmp_path: Path) -> None:
+        labels = np.random.default_rng(0).integers(0, 5, (1, 32, 32), dtype=np.uint8)
+        rounds = PseudoMaskRounds(tmp_path)
+        rounds.write_video(0, 'v.mp4', PseudoMasks(labels, np.array([0]), np.arange(5)))
+        rounds.finish(0, {})
+        results = dict(filename='v.mp4', frame_inds=np.array([0]), imgs=[np.zeros((107, 183, 3), np.uint8)])
+        masks = LoadPseudoMasks(str(tmp_path))(results)['pseudo_mask']
+        expected = Image.fromarray(labels[0] + 1).resize((183, 107), Image.Resampling.NEAREST)
+        np.testing.assert_array_equal(masks[0], expected)
 
     def test_nothing_to_load(self, rounds: PseudoMaskRounds, tmp_path: Path) -> None:
         assert load(rounds, 'w.mp4') is None

@@ -13,6 +13,7 @@ from mmsigma.evaluation.alignment.alignment_metric import AlignmentMetric
 from mmsigma.evaluation.alignment.kendall import (
     tau_matrix,
 )
+from mmsigma.evaluation.alignment.phases import few_shot_classification, phase_classification, phase_progression
 from tests.golden_gta import load_arrays, load_case
 
 
@@ -35,6 +36,59 @@ def samples(labelled: bool = True) -> list[dict]:
                 sample = dict(embeddings=frames, action=action, subset=subset, filename=f'{action}/{subset}{number}')
                 made.append({**sample, 'frame_labels': labels} if labelled else sample)
     return made
+
+
+def numbered_videos() -> list[dict]:
+    """Twelve training videos, whose names are in another order than the list, and two others."""
+    rng = np.random.default_rng(0)
+    made = []
+    for number in range(14):
+        labels = np.arange(3).repeat(rng.integers(3, 9, 3))
+        frames = (np.eye(4)[labels] * rng.normal(1, 0.4, 4) + rng.normal(0, 0.6, (len(labels), 4))).astype(np.float32)
+        subset = 'train' if number < 12 else 'val'
+        sample = dict(embeddings=torch.tensor(frames), frame_labels=torch.tensor(labels), subset=subset)
+        made.append({**sample, 'filename': f'{subset}{number}.mp4'})
+    return made
+
+
+class TestOrderOfTheList:
+    @staticmethod
+    def reference(fraction: float) -> tuple[float, float]:
+        pairs = [(video['embeddings'].numpy(), video['frame_labels'].numpy()) for video in numbered_videos()]
+        train, val = pairs[:12], pairs[12:]
+        return (
+            100 * phase_progression(train, val, fraction).val,
+            100 * phase_classification(train, val, fraction, train_score=False).val,
+        )
+
+    def test_fractions_are_of_the_first_videos_of_the_list(self) -> None:
+        videos = numbered_videos()
+        metric = AlignmentMetric(('classification', 'progression'), fractions=(0.25, 0.5))
+        metric.process({}, videos)
+        found = metric.evaluate(len(videos))
+        for fraction in (0.25, 0.5):
+            progression, accuracy = self.reference(fraction)
+            assert found[f'alignment/progression@{fraction:g}'] == pytest.approx(progression, abs=1e-9)
+            assert found[f'alignment/svm@{fraction:g}'] == pytest.approx(accuracy, abs=1e-9)
+        by_name = sorted(videos, key=lambda video: video['filename'])
+        other = AlignmentMetric(('progression',), fractions=(0.5,))
+        other.process({}, by_name)
+        assert abs(other.evaluate(14)['alignment/progression@0.5'] - self.reference(0.5)[0]) > 0.5
+
+    def test_draws_are_from_the_list(self) -> None:
+        videos = numbered_videos()
+        metric = AlignmentMetric(('few_shot',), shots=(2,), num_episodes=4)
+        metric.process({}, videos)
+        pairs = [(video['embeddings'].numpy(), video['frame_labels'].numpy()) for video in videos]
+        expected = few_shot_classification(pairs[:12], pairs[12:], 2, 4)
+        assert metric.evaluate(14)['alignment/few_shot@2'] == pytest.approx(100 * expected.mean, abs=1e-9)
+
+    def test_positions_restore_it(self) -> None:
+        videos = [{**video, 'sample_idx': number} for number, video in enumerate(numbered_videos())]
+        metric = AlignmentMetric(('progression',), fractions=(0.5,))
+        metric.process({}, videos[::-1])
+        expected = self.reference(0.5)[0]
+        assert metric.evaluate(14)['alignment/progression@0.5'] == pytest.approx(expected, abs=1e-9)
 
 
 class TestMetric:

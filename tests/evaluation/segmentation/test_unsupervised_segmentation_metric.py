@@ -117,7 +117,8 @@ def test_table_and_file(level: str, tmp_path: Path, capsys):
     for number in (1, 0):
         gt, maps = made_clip(number)
         found = gt[None].expand(2, -1, -1, -1)
-        metric.process({}, [sample(f'v{number}', gt, pred_masks={'gt': found, 4: found}, dense_maps=maps)])
+        fields = dict(pred_masks={'gt': found, 4: found}, dense_maps=maps, sample_idx=number)
+        metric.process({}, [sample(f'v{number}', gt, **fields)])
     metric.evaluate(2)
     table = capsys.readouterr().out
     assert f'2 clips, level {level}, 2 seeds' in table and 'all background' in table

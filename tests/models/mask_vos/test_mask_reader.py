@@ -1,11 +1,20 @@
 """Masks read from a memory: the released segmentation loss, rounds of refinement, and what must not matter."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
 from mmsigma.checkpoints.mask_vos_names import official_name
-from mmsigma.models.mask_vos.mask_reader import MaskReader, cells_of_masks, dense_affinity, read, segmentation_loss
+from mmsigma.models.mask_vos.mask_reader import (
+    MaskReader,
+    cells_of_masks,
+    dense_affinity,
+    read,
+    segmentation_loss,
+    visible_objects,
+)
 from mmsigma.models.mask_vos.networks import FrameMaskEncoder, KeyEncoder, MaskDecoder
 from mmsigma.ops.affinity import topk_affinity
 from tests.golden_mask_vos import fill, load_vectors
@@ -62,12 +71,13 @@ def test_objects_do_not_see_each_other(networks: nn.ModuleDict) -> None:
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
 
 
-def test_gradients_reach_every_part() -> None:
+@pytest.mark.parametrize('num_rounds', [0, 1])
+def test_gradients_reach_every_part(num_rounds: int) -> None:
     torch.manual_seed(0)
     encoder, reader = KeyEncoder(18), MaskReader(FrameMaskEncoder(18, fused=False), MaskDecoder())
     images, labels = torch.randn(1, 3, 3, 32, 32), torch.randint(0, 3, (1, 3, 32, 32))
     frames = [encoder.encode(image) for image in images.unbind(1)]
-    segmentation_loss(reader, images, frames, labels).backward()
+    segmentation_loss(reader, images, frames, labels, num_rounds=num_rounds).backward()
     for network in (encoder, reader):
         missing = [name for name, value in network.named_parameters() if value.grad is None or not value.grad.any()]
         assert missing == []
@@ -88,3 +98,53 @@ def test_masks_on_the_grid() -> None:
     masks[:, 1, :, 8:], masks[:, 0, :, :8] = 1, 1
     cells = cells_of_masks(masks, (2, 2))
     assert cells[0, 1].tolist() == [[0, 1], [0, 1]]
+
+
+class TestClipsWithOneVisibleCluster:
+    """Of two clips, the second has one object where there is room for two."""
+
+    @staticmethod
+    def parts() -> tuple[KeyEncoder, MaskReader, torch.Tensor, torch.Tensor]:
+        torch.manual_seed(0)
+        encoder, reader = KeyEncoder(18), MaskReader(FrameMaskEncoder(18), MaskDecoder())
+        labels = torch.zeros(2, 3, 32, 32, dtype=torch.int64)
+        labels[:, :, 4:20, 6:20] = 1
+        labels[0, :, 20:30, 8:28] = 2
+        return encoder, reader, torch.randn(2, 3, 3, 32, 32), labels
+
+    def test_the_object_that_does_not_exist_is_not_embedded(self) -> None:
+        encoder, reader, images, labels = self.parts()
+        frames = [encoder.encode(image) for image in images.unbind(1)]
+        masks: list[torch.Tensor] = []
+        reader.mask_encoder.register_forward_pre_hook(lambda _, inputs: masks.append(inputs[1]))
+        segmentation_loss(reader, images, frames, labels)
+        assert [len(mask) for mask in masks] == [3, 3, 3, 3]  # of memory and query, for two frames
+        assert all(float(mask.detach().flatten(1).amax(dim=1).min()) > 0 for mask in masks)
+
+    def test_room_for_more_objects_changes_nothing(self) -> None:
+        encoder, reader, images, labels = self.parts()
+        statistics = []
+        for most in (1, 4):
+            network = copy.deepcopy(reader)
+            frames = [encoder.encode(image) for image in images[1:].unbind(1)]
+            loss = segmentation_loss(network, images[1:], frames, labels[1:], num_objects=most)
+            norms = {name: value for name, value in network.state_dict().items() if 'running' in name}
+            statistics.append((loss.detach(), norms))
+        (one, first), (four, second) = statistics
+        torch.testing.assert_close(one, four, rtol=1e-5, atol=1e-5)
+        assert first and all(torch.equal(first[name], second[name]) for name in first)
+
+    def test_it_claims_no_pixel(self) -> None:
+        encoder, reader, images, labels = self.parts()
+        one_hot = nn.functional.one_hot(labels, 3).movedim(-1, 2).float()
+        objects = visible_objects(one_hot)
+        assert [side.tolist() for side in objects] == [[0, 0, 1], [0, 1, 0]]
+        frame = encoder.encode(images[:, 0])
+        values = reader.embed(images[:, 0], frame, one_hot[:, 0, 1:], objects)
+        assert values[1, 1].abs().max() == 0 and values[1, 0].abs().max() > 0
+        shares = reader.decode(images[:, 0], frame, values, torch.rand(2, 2, 4, 4), 2, objects).softmax(dim=1)
+        assert float(shares[1, 2].max()) < 1e-6 and float(shares[0, 2].max()) > 1e-3
+
+    def test_a_clip_without_objects_has_an_empty_first_one(self) -> None:
+        nothing = nn.functional.one_hot(torch.zeros(1, 2, 8, 8, dtype=torch.int64), 3).movedim(-1, 2)
+        assert [side.tolist() for side in visible_objects(nothing)] == [[0], [0]]

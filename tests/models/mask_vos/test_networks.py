@@ -70,3 +70,16 @@ def test_sizes() -> None:
 def test_keys_without_skips() -> None:
     names = set(KeyEncoder(18, skips=False).state_dict())
     assert set(KeyEncoder(18).state_dict()) - names and not any('skip' in name for name in names)
+
+
+def test_frozen_encoder_trains_keys_and_skips_only() -> None:
+    torch.manual_seed(0)
+    encoder = KeyEncoder(50, frozen=True).train()
+    assert encoder.training and encoder.key.training and not encoder.backbone.training and not encoder.reduce.training
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    frame = encoder.encode(torch.randn(2, 3, 32, 32))
+    sum(maps.square().mean() for maps in (frame.key[:, :3], frame.skip8, frame.skip4)).backward()
+    trained = {name.split('.')[0] for name, value in encoder.named_parameters() if value.grad is not None}
+    changed = {name.split('.')[0] for name, value in encoder.state_dict().items() if not value.equal(before[name])}
+    assert trained == changed == {'key', 'skip8', 'skip4'}
+    assert not encoder.eval().key.training

@@ -4,8 +4,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
+from mmsigma.models.propagation.label_propagation import LabelPropagation
 from tests.golden_mask_vos import load_vectors
 
 
@@ -97,6 +99,45 @@ def test_resized_and_padded_labels_stay_in_place(stride: int, settings: dict, wa
         labels = torch.stack([rows < border, rows >= border])
         back = geometry.labels_of_pixels(geometry.labels_of_cells(labels), (470, 854)).argmax(dim=0)
         found = (back[:, 400] == 0).sum()
-        # the nearest way takes the first pixel of a cell, as DINO does
         cell = stride * 470 / geometry.prepare(np.zeros((470, 854, 3), np.uint8)).shape[2]
-        assert abs(int(found) - border) <= (1.0 * cell if way == 'nearest' else 0.3 * cell), border
+        # the nearest way takes the pixel at the centre of a cell
+        assert abs(int(found) - border) <= (0.5 * cell + 1 if way == 'nearest' else 0.3 * cell), border
+
+
+def test_frames_without_padding_as_in_crw() -> None:
+    geometry = FrameGeometry(8, padding=False, to_cells='half_pixel', to_pixels='half_pixel')
+    assert geometry.prepare(np.zeros((480, 854, 3), np.uint8)).shape == (1, 3, 480, 854)
+    assert geometry.grid((480, 854)) == (60, 107)
+    mask = np.zeros((480, 854), np.float32)
+    mask[100:300, 801:] = 1
+    one_hot = torch.from_numpy(np.stack([1 - mask, mask]))
+    cells = geometry.labels_of_cells(one_hot)
+    np.testing.assert_allclose(cells[..., 1], cv2.resize(mask, (107, 60), interpolation=cv2.INTER_LINEAR), atol=1e-5)
+    pixels = geometry.labels_of_pixels(cells, (480, 854))
+    np.testing.assert_allclose(pixels[1], cv2.resize(cells[..., 1].numpy(), (854, 480)), atol=1e-5)
+    assert (pixels.argmax(dim=0).numpy() == mask).mean() > 0.995
+    picked = FrameGeometry(4, padding=False, to_cells='pick').labels_of_cells(one_hot)
+    assert torch.equal(picked[..., 1], one_hot[1, ::4, ::4]) and picked.shape == (120, 214, 2)
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'settings', 'grid'),
+    [
+        (dict(type='ResNetEncoder', depth=18, out_stage=3, padding_mode='reflect'), {}, (6, 11)),
+        (dict(type='MASTEncoder'), dict(to_cells='pick'), (12, 21)),
+    ],
+)
+def test_convolutions_have_the_cells_of_frames_without_padding(backbone: dict, settings: dict, grid: tuple) -> None:
+    model = LabelPropagation(backbone, dict(padding=False, **settings)).eval()
+    picture = np.zeros((48, 83, 3), np.uint8)
+    assert model.encode(model.geometry.prepare(picture)).shape[:2] == model.geometry.grid(picture.shape[:2]) == grid
+
+
+def test_labels_of_a_resized_image_are_those_of_pillow() -> None:
+    mask = np.random.default_rng(3).integers(0, 2, (60, 90), dtype=np.uint8)
+    one_hot = torch.from_numpy(np.stack([mask == 0, mask == 1]))
+    labels = FrameGeometry(8, size=(48, 64)).labels_of_image(one_hot)
+    expected = np.asarray(Image.fromarray(mask).resize((64, 48), Image.Resampling.NEAREST))
+    np.testing.assert_array_equal(labels[1], expected)
+    stretched = FrameGeometry(8, size=(48, 64), to_pixels='stretched').labels_of_pixels(torch.rand(6, 8, 2), (60, 90))
+    assert stretched.shape == (2, 60, 90) and float(stretched.max()) == 1
