@@ -11,6 +11,7 @@ AREAS = ('apis', 'checkpoints', 'datasets', 'engine', 'evaluation', 'io', 'model
 
 # source files without a test file of their name: the file that tests them, which imports them, and the reason
 TESTED_ELSEWHERE = {
+    'engine/sharding.py': ('dist/test_sharding.py', 'it takes several processes'),
     'version.py': ('test_packaging.py', 'a constant, which the wheel has to carry'),
 }
 # test files without a source file of their name: the modules that they test together, which they import, and the reason
@@ -22,6 +23,10 @@ TOGETHER = {
     'models/gta/test_sampled_steps.py': (
         ('mmsigma.datasets.transforms.SampleAlignmentSteps', 'mmsigma.models.gta.alignment_head'),
         'which frames the data give and which the heads take is settled in two places',
+    ),
+    'models/test_precision.py': (
+        ('mmsigma.models', 'mmsigma.ops.aggregate_logits', 'mmsigma.registry.MODELS'),
+        'all losses and heads by the same bounds, none of which may be left out',
     ),
     'models/propagation/test_dino_protocol.py': (
         ('mmsigma.models.propagation.frame_geometry', 'mmsigma.models.propagation.label_propagation'),

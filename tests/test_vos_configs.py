@@ -179,7 +179,7 @@ def test_runs(name: str, options: dict, tmp_path: Path) -> None:
     root = make_davis(tmp_path / 'davis', dict(ant=4, bee=5))
     metrics, cfg = run(name, root, tmp_path, options)
     assert 0 < metrics['vos/J&F'] < 100
-    out_dir = tmp_path / 'run' / cfg.test_evaluator.out_dir
+    (out_dir,) = tmp_path.glob(f'run/*/{cfg.test_evaluator.out_dir}')
     with open(out_dir / 'global.csv', newline='') as file:
         (row,) = csv.DictReader(file)
     assert float(row['J&F']) == pytest.approx(metrics['vos/J&F'], abs=1e-3)
@@ -191,7 +191,7 @@ def test_vip_runs(name: str, tmp_path: Path) -> None:
     root = make_vip(tmp_path / 'vip', dict(ant=4, bee=5))
     metrics, cfg = run(name, root, tmp_path, size=(80, 112))
     assert 0 < metrics['vip/mIoU'] < 100 and 0 < metrics['vip/pixel_accuracy'] < 100
-    out_dir = tmp_path / 'run' / cfg.test_evaluator.out_dir
+    (out_dir,) = tmp_path.glob(f'run/*/{cfg.test_evaluator.out_dir}')
     with open(out_dir / 'per_category.csv', newline='') as file:
         scores = {row['category']: float(row['IoU']) for row in csv.DictReader(file)}
     assert len(scores) == 20 and scores['hair'] > 0 and scores['face'] > 0
@@ -202,7 +202,8 @@ def test_jhmdb_runs(tmp_path: Path) -> None:
     root = make_jhmdb(tmp_path / 'jhmdb', {'walk/ant': 4, 'walk/bee': 5, 'jump/cow': 3})
     metrics, cfg = run('r18_jhmdb', root, tmp_path, size=(72, 104))
     assert 0 < metrics['jhmdb/PCK@0.1'] <= metrics['jhmdb/PCK@0.5'] <= 100 and metrics['jhmdb/lost'] < 50
-    with open(tmp_path / 'run' / cfg.test_evaluator.out_dir / 'per_joint.csv', newline='') as file:
+    (path,) = tmp_path.glob(f'run/*/{cfg.test_evaluator.out_dir}/per_joint.csv')
+    with open(path, newline='') as file:
         rows = {row['joint']: float(row['PCK@0.1']) for row in csv.DictReader(file)}
     assert len(rows) == 15 and sum(rows.values()) / 15 == pytest.approx(metrics['jhmdb/PCK@0.1'], abs=1e-2)
 

@@ -116,7 +116,11 @@ def _require_data(loader: dict[str, Any]) -> None:
 def enable_mixed_precision(cfg: Config) -> None:
     """Enable mixed precision in a config: float16 or bfloat16 on a GPU, bfloat16 on a CPU that is fast at it.
 
-    On a GPU, float16 with loss scaling is the default; ``optim_wrapper.dtype='bfloat16'`` selects bfloat16 without it.
+    On a GPU, float16 with loss scaling is the default, and bfloat16 without it for sharded models;
+    ``optim_wrapper.dtype='bfloat16'`` selects the latter.
+
+    Raises:
+        ValueError: If a sharded model is to be trained in float16.
     """
     wrapper = cfg.optim_wrapper
     if not torch.cuda.is_available():
@@ -127,8 +131,9 @@ def enable_mixed_precision(cfg: Config) -> None:
         wrapper.pop('loss_scale', None)
         return
     wrapper.type = 'mmengine.AmpOptimWrapper'
-    if 'strategy' in cfg:
-        wrapper.setdefault('dtype', 'bfloat16')  # scaling of the loss is not sharded
+    if cfg.get('strategy'):
+        if wrapper.setdefault('dtype', 'bfloat16') != 'bfloat16':
+            raise ValueError("sharded models have no scaling of the loss for float16: optim_wrapper.dtype='bfloat16'")
     if wrapper.get('dtype') == 'bfloat16':
         wrapper.loss_scale = dict(enabled=False)  # bfloat16 has the range of float32
 

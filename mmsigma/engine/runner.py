@@ -120,6 +120,8 @@ class VideoRunner(Runner):
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """Prepare the model for several processes: with DDP, or as ``strategy`` of the config says."""
+        if self.distributed and not any(parameter.requires_grad for parameter in model.parameters()):
+            return model.to(get_device())  # nothing to synchronise in evaluation, and DDP rejects such a model
         if self.distributed and self.cfg.get('strategy'):
             model = model.to(get_device())
             if callable(init_weights := getattr(model, 'init_weights', None)):
@@ -127,8 +129,6 @@ class VideoRunner(Runner):
             self.strategy = STRATEGIES.build(self.cfg['strategy'])
             self.strategy.shard(model)
             return model
-        if self.distributed and not any(parameter.requires_grad for parameter in model.parameters()):
-            return model.to(get_device())  # nothing to synchronise in evaluation, and DDP rejects such a model
         if self.distributed and not torch.cuda.is_available():
             unused = self.cfg.get('find_unused_parameters', False)  # mmengine reads it only without a wrapper config
             model_wrapper_cfg = compat.cpu_model_wrapper(model_wrapper_cfg, find_unused_parameters=unused)

@@ -21,14 +21,22 @@ ARGUMENTS = dict(launcher='none', verbose=False, trust_checkpoint=False, seed=No
         (dict(loss_scale=512.0), dict(loss_scale=512.0)),
     ],
 )
-@pytest.mark.parametrize('sharded', [True, False])
-def test_mixed_precision_on_a_gpu(monkeypatch: pytest.MonkeyPatch, cfg: dict, expected: dict, sharded: bool) -> None:
+def test_mixed_precision_on_a_gpu(monkeypatch: pytest.MonkeyPatch, cfg: dict, expected: dict) -> None:
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper', **cfg)))
-    if sharded:
-        cfg.strategy, expected = dict(type='FSDPStrategy'), {**expected, 'use_fsdp': True}
     enable_mixed_precision(cfg)
     assert cfg.optim_wrapper == dict(type='mmengine.AmpOptimWrapper', **expected)
+
+
+def test_sharded_models_are_trained_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper'), strategy=dict(type='FullySharded')))
+    enable_mixed_precision(cfg)
+    expected = dict(type='mmengine.AmpOptimWrapper', dtype='bfloat16', loss_scale=dict(enabled=False))
+    assert cfg.optim_wrapper == expected
+    cfg.optim_wrapper.dtype = 'float16'
+    with pytest.raises(ValueError, match="no scaling of the loss for float16: optim_wrapper.dtype='bfloat16'"):
+        enable_mixed_precision(cfg)
 
 
 @pytest.mark.parametrize('fast', [True, False])

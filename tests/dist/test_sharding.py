@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mmsigma.engine.sharding import FullySharded, is_sharded, local_part
 from tests.dist.workers import (
     LossOnly,
     decay_of_parameters,
@@ -47,3 +48,10 @@ def test_what_is_saved_is_whole_and_continues_on_any_number_of_processes(tmp_pat
     (*_, four) = run_ranks(sharded_state_worker, 4, tmp_path / 'four', after_two)
     for name, value in after_four['model'].items():
         torch.testing.assert_close(four['saved'][1]['model'][name], value, atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_a_model_without_units():
+    model = tiny_sigma('mlp')
+    with pytest.raises(ValueError, match=r"strategy.units: SIGMA has no modules of the classes \('Layer',\)"):
+        FullySharded(units=['Layer']).shard(model)
+    assert not is_sharded(model) and all(local_part(value) is value for value in model.parameters())
