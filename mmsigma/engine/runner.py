@@ -142,7 +142,7 @@ class VideoRunner(Runner):
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
         """Build the wrapper of the optimiser, which saves and loads whole states of sharded parameters."""
         wrapper = super().build_optim_wrapper(optim_wrapper)
-        if self.strategy is not None:
+        if self.strategy is not None and wrapper is not optim_wrapper:  # mmengine asks again when it resumes
             self.strategy.follow(wrapper.optimizer, self.model)
         return wrapper
 
