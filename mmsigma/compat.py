@@ -10,6 +10,7 @@ import shutil
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,7 +53,7 @@ def init_cpu_process_group(launcher: str) -> None:
             f'launcher {launcher!r} on the CPU needs RANK and WORLD_SIZE in the environment: use torchrun'
         )
     os.environ.setdefault('LOCAL_RANK', '0')
-    dist.init_process_group('gloo')
+    dist.init_process_group('gloo', timeout=timedelta(hours=2))  # as env_cfg.dist_cfg sets it on GPUs
 
 
 def cpu_model_wrapper(cfg: dict[str, Any] | None, *, find_unused_parameters: bool = False) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class TestDistribution:
 
     def test_group_of_the_launcher(self, monkeypatch: pytest.MonkeyPatch) -> None:
         groups = []
-        monkeypatch.setattr(dist, 'init_process_group', groups.append)
+        monkeypatch.setattr(dist, 'init_process_group', lambda backend, timeout: groups.append(backend))
         monkeypatch.setattr(compat, 'infer_launcher', lambda: 'pytorch')
         monkeypatch.setenv('LOCAL_RANK', '')  # so that it is put back
         del os.environ['LOCAL_RANK']

@@ -19,7 +19,8 @@ custom_hooks = [
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),
+    # the others wait while one process clusters or evaluates; nccl would give up after ten minutes
+    dist_cfg=dict(backend='nccl', timeout=7200),
 )
 # 'high' uses TF32 if the GPU supports it, except for the prototype scores and the frozen encoder
 float32_matmul_precision = 'high'

@@ -175,3 +175,26 @@ def test_uninformed_guess_has_relative_level_one() -> None:
     head.prototypes[0].data.copy_(torch.ones(8, 6))
     losses = head.loss(torch.randn(2, 9, 6), torch.randn(2, 9, 6))
     assert losses['relative_level'].item() == pytest.approx(1)
+
+
+def test_two_losses_in_one_graph() -> None:
+    """The prototypes are written at every forward pass, and a backward pass through both has to work."""
+    torch.manual_seed(0)
+    head = PrototypeHead(8, 4, detach_prototypes_for_pred=False)
+    clips = [(torch.randn(1, 6, 8), torch.randn(1, 6, 8)) for _ in range(2)]
+    sum(value for clip in clips for name, value in head.loss(*clip).items() if name.startswith('loss')).backward()
+    together, head.prototypes[0].grad = head.prototypes[0].grad, None
+    for clip in clips:
+        terms = head.loss(*clip)
+        (terms['loss_target'] + terms['loss_pred']).backward()
+    torch.testing.assert_close(together, head.prototypes[0].grad)
+
+
+def test_stored_prototypes_are_normalised() -> None:
+    head = PrototypeHead(8, [4, 6])
+    with torch.no_grad():
+        for prototypes in head.prototypes:
+            prototypes.mul_(3)
+    head.normalize_prototypes()
+    for prototypes in head.prototypes:
+        torch.testing.assert_close(prototypes.norm(dim=1), torch.ones(len(prototypes)))

@@ -97,3 +97,17 @@ def test_paper(temperature: float) -> None:
     assert float(long) == pytest.approx(vectors.arrays[f'out_long_mean_{label}_f64'].item(), rel=1e-5)
     match = best_match(view_far, frame).view(2, 7, 8)
     assert torch.equal(match, vectors.tensor('out_match_index').long())
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_best_matches_are_those_of_float32(dtype: torch.dtype) -> None:
+    """Rounded to bfloat16, many similarities are equal, and the first of equal ones is taken."""
+    generator = torch.Generator().manual_seed(0)
+    query, memory = (torch.randn(2, 64, 16, 16, generator=generator).to(dtype) for _ in range(2))
+    exact = best_match(query.double(), memory.double())
+    with torch.autocast('cpu', dtype):
+        found = best_match(query, memory)
+        views = F.normalize(memory.float(), dim=1)
+        rounded = F.normalize(query.float(), dim=1).flatten(2).transpose(1, 2) @ views.flatten(2)
+    assert (found == exact).float().mean() > 0.999
+    assert (rounded.argmax(dim=2) == exact).float().mean() < 0.99  # what autocast makes of the product
