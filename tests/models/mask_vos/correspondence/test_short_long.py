@@ -110,4 +110,5 @@ def test_best_matches_are_those_of_float32(dtype: torch.dtype) -> None:
         views = F.normalize(memory.float(), dim=1)
         rounded = F.normalize(query.float(), dim=1).flatten(2).transpose(1, 2) @ views.flatten(2)
     assert (found == exact).float().mean() > 0.999
-    assert (rounded.argmax(dim=2) == exact).float().mean() < 0.99  # what autocast makes of the product
+    limit = 0.99 if dtype == torch.bfloat16 else 0.9995
+    assert (rounded.argmax(dim=2) == exact).float().mean() < limit  # what autocast makes of the product
