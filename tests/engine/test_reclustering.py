@@ -93,3 +93,20 @@ def test_frames_beyond_those_clustered() -> None:
     assert labels.shape == (9, 6, 6) and len(kept) == 2 and shares.max() == pytest.approx(28 / 36)
     pairs = {(int(a), int(b)) for a, b in zip(labels.flatten(), truth.flatten(), strict=True)}
     assert len(pairs) == 3
+
+
+def test_the_encoder_is_in_evaluation_mode_and_then_as_before(tmp_path: Path) -> None:
+    """Its norms have the statistics of training, not those of the frames of one video."""
+    modes = []
+
+    class Watched(Colours):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            modes.append(self.training)
+            return super().forward(images)
+
+    encoder = Watched().train()
+    settings = ReclusterSettings(num_clusters=3, size=32, num_iters=3)
+    recluster(
+        encoder, folders(tmp_path / 'videos', ant=6), 'frames', PseudoMaskRounds(tmp_path / 'rounds'), 0, settings
+    )
+    assert modes and not any(modes) and encoder.training

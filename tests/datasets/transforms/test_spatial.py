@@ -130,3 +130,12 @@ def test_single_view_is_the_centre(height: int, width: int) -> None:
     (crop,) = CropViews(32)({'imgs': [image]})['imgs']
     ys, xs = np.nonzero(crop[..., 0] > 127)
     assert crop.shape == (32, 32, 3) and abs(ys.mean() - 15.5) < 0.6 and abs(xs.mean() - 15.5) < 0.6
+
+
+def test_the_long_side_of_views_is_cut_off_to_whole_pixels() -> None:
+    """321 x 240 at a short side of 224 is 299.6 pixels long: 299, so that three crops begin at 0, 37 and 75."""
+    ramp = np.tile(np.arange(321, dtype=np.float32)[None, :, None], (240, 1, 3))
+    crops = CropViews(224, 3)({'imgs': [ramp], 'num_clips': 1})['imgs']
+    starts = [float(np.asarray(crop).reshape(-1, 224, 224, 3)[0, 0, 0, 0]) for crop in crops]
+    scale = 321 / 299
+    np.testing.assert_allclose(starts, [max((left + 0.5) * scale - 0.5, 0) for left in (0, 37, 75)], atol=1e-2)

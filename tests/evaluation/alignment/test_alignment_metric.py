@@ -320,3 +320,13 @@ class TestMetric:
         ):
             with pytest.raises(ValueError, match=message):
                 AlignmentMetric().process({}, [{**video, **wrong}])
+
+    def test_means_are_over_actions_of_any_number_of_videos(self) -> None:
+        videos = samples()
+        more = [{**video, 'filename': f'{video["filename"]}_{n}'} for n in range(3) for video in videos]
+        uneven = videos + [video for video in more if video['action'] == 'jump']
+        metric = AlignmentMetric(('kendall',), per_action=True)
+        metric.process({}, uneven)
+        found = metric.evaluate(len(uneven))
+        own = [found[f'alignment/kendall_tau/{action}'] for action in ('jump', 'sit')]
+        assert found['alignment/kendall_tau'] == pytest.approx(sum(own) / 2) and abs(own[0] - own[1]) > 1

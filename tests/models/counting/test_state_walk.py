@@ -57,3 +57,15 @@ def test_a_walk_that_failed_or_arrived_starts_anew(middle, scale, restarts):
     fresh = torch.tensor([[1, 2, 3]])
     moved = StateWalk().advance(states, torch.full((1, 2), scale), fresh, torch.tensor([100]))
     assert torch.equal(moved, fresh) == restarts
+
+
+def test_starts_have_the_cycles_left_and_right_of_the_middle() -> None:
+    """The previous cycle is that of the middle, the next one that of the frame after it."""
+    torch.manual_seed(0)
+    frames = torch.arange(1000)
+    previous, following = (frames // 2 + 40)[None].repeat(200, 1), (frames // 3 + 60)[None].repeat(200, 1)
+    states = StateWalk(max_factor=1.0).start(previous, following, torch.full((200,), 1000))
+    middle = states[:, 1]
+    # a label is the distance, and the cycle one frame longer; half of the video is the longest segment
+    expected = torch.stack([middle // 2 + 41, (middle + 1) // 3 + 61], dim=1).clamp(max=500)
+    assert (segment_lengths(states) == expected).all()

@@ -190,3 +190,12 @@ def test_first_frame_alone_in_memory(small: tuple) -> None:
     for number, image in enumerate(images(3)):
         memory.step(image, masks(1) if number == 0 else None)
     assert memory.times == [0] and memory.frame == 3
+
+
+def test_old_objects_lose_what_a_new_one_takes(small: tuple) -> None:
+    memory = MaskPropagator(*small)
+    old, new = torch.full((2, 4, 5), 0.5), torch.zeros(3, 4, 5)
+    new[2, :, 3:] = 1
+    found = memory._add_objects(old, new)
+    assert found.shape == (3, 4, 5) and (found.sum(dim=0) == 1).all()
+    assert (found[:2, :, :3] == 0.5).all() and not found[:2, :, 3:].any() and found[2, :, 3:].all()

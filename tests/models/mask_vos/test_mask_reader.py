@@ -15,7 +15,7 @@ from mmsigma.models.mask_vos.mask_reader import (
     segmentation_loss,
     visible_objects,
 )
-from mmsigma.models.mask_vos.networks import FrameMaskEncoder, KeyEncoder, MaskDecoder
+from mmsigma.models.mask_vos.networks import EncodedFrame, FrameMaskEncoder, KeyEncoder, MaskDecoder
 from mmsigma.ops.affinity import topk_affinity
 from tests.golden_mask_vos import fill, load_vectors
 
@@ -148,3 +148,44 @@ class TestClipsWithOneVisibleCluster:
     def test_a_clip_without_objects_has_an_empty_first_one(self) -> None:
         nothing = nn.functional.one_hot(torch.zeros(1, 2, 8, 8, dtype=torch.int64), 3).movedim(-1, 2)
         assert [side.tolist() for side in visible_objects(nothing)] == [[0], [0]]
+
+
+class GuessAlone(nn.Module):
+    """Encoder and decoder of a reader that passes the guess on and ignores the read-out."""
+
+    class Encoder(nn.Module):
+        def forward(self, images: torch.Tensor, masks: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+            return masks
+
+    class Decoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.offset = nn.Parameter(torch.zeros(()))
+
+        def forward(self, readout: torch.Tensor, guess: torch.Tensor, *skips: torch.Tensor) -> torch.Tensor:
+            return 4 * guess - 2 + self.offset
+
+
+def test_the_guess_has_a_gradient() -> None:
+    """Softly read masks teach the keys through the guess; assigned ones do not (release)."""
+    torch.manual_seed(0)
+    reader = MaskReader(GuessAlone.Encoder(), GuessAlone.Decoder())
+    images, labels = torch.randn(1, 2, 3, 8, 8), torch.randint(0, 2, (1, 2, 8, 8))
+    for hard in (False, True):
+        keys = [torch.nn.functional.normalize(torch.randn(1, 6, 8, 8), dim=1).requires_grad_() for _ in range(2)]
+        frames = [EncodedFrame(key, key, key, key) for key in keys]
+        segmentation_loss(reader, images, frames, labels, num_objects=1, temperature=1.0, hard_coarse=hard).backward()
+        assert all((key.grad is not None and bool(key.grad.any())) is not hard for key in keys)
+
+
+def test_rounds_of_refinement_learn_together() -> None:
+    """A round's guess is the result of the one before, and has its gradient."""
+    reader = MaskReader(GuessAlone.Encoder(), GuessAlone.Decoder())
+    frame = EncodedFrame(*(torch.zeros(1, 1, 8, 8) for _ in range(4)))
+    readout, coarse = torch.zeros(1, 1, 1, 8, 8), torch.full((1, 1, 8, 8), 0.5)
+    slopes = []
+    for num_rounds in (1, 2):
+        logits = reader.decode(torch.zeros(1, 3, 8, 8), frame, readout, coarse, num_rounds)
+        slopes.append(float(torch.autograd.grad(logits[:, 1].mean(), reader.decoder.offset)[0]))
+    # the second round adds 4 times the slope of the guess, p (1 - p) d(object - background) = 2 / 4
+    assert slopes == pytest.approx([1.0, 3.0])
