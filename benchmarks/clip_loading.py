@@ -23,6 +23,10 @@ import torch
 from common import machine
 
 from mmsigma.datasets.videos.video_dataset import find_videos
+from mmsigma.io.decoder_process import GuardedVideoFile
+from mmsigma.io.decoders import open_video
+from mmsigma.io.video_container import UnreadableVideoError
+from mmsigma.io.video_file import VideoFile
 from mmsigma.registry import TRANSFORMS
 
 MMACTION = 'mmaction2'
@@ -101,6 +105,34 @@ def print_times(names: list[str], videos: list[Path], rounds: int) -> None:
         print(f'  {name:<18} {decode:8.1f} {augment:8.1f} {decode + augment:8.1f}   {ratio:.2f}x')
 
 
+def print_isolation(videos: list[Path], rounds: int) -> None:
+    """What it costs to decode in a companion process, which a crash of the decoder ends: the same frames, in turn."""
+    times: dict[type, list[float]] = {VideoFile: [], GuardedVideoFile: []}
+    for _ in range(rounds + 1):
+        for path in videos:
+            for kind, seconds in times.items():
+                start = time.perf_counter()
+                with kind(path) as video:
+                    numbers = range(0, min(64, len(video)), 4)
+                    frames = video.read(numbers)
+                seconds.append(time.perf_counter() - start)
+                assert len(frames) == len(numbers)
+    plain, guarded = (np.median(np.reshape(seconds, (rounds + 1, -1))[1:].mean(axis=1)) for seconds in times.values())
+    print(
+        f'\n16 frames in this process {plain * 1e3:.1f} ms, in a companion {guarded * 1e3:.1f} ms: '
+        f'{100 * (guarded / plain - 1):+.1f} %'
+    )
+
+
+def is_read(path: Path, decoder: str) -> bool:
+    """Whether a decoder takes a video."""
+    try:
+        open_video(str(path), decoder)
+    except UnreadableVideoError:
+        return False
+    return True
+
+
 def resident_mb() -> float:
     pages = int(Path('/proc/self/statm').read_text().split()[1])
     return pages * 4096 / 2**20
@@ -138,7 +170,10 @@ def main() -> None:
         return
     usable = [decoder for decoder in DECODERS if importlib.util.find_spec(PACKAGES.get(decoder, decoder))]
     names = [MMACTION, *(f'ours, {decoder}' for decoder in usable)]
+    found, videos = videos, [path for path in videos if all(is_read(path, decoder) for decoder in usable)]
+    print(f'{len(videos)} of {len(found)} videos; a decoder refuses the others')
     print_times(names, videos, args.rounds)
+    print_isolation(videos, args.rounds)
     print_memory(names, args.folder, args.memory_clips)
 
 
