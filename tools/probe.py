@@ -114,7 +114,10 @@ def main() -> None:
     for result in results:
         print('  '.join(f'{key} {value:.4g}' for key, value in result.items()))
     if len(results) > 1:
-        best = max(results, key=lambda result: result['top1'])
+        known = [result for result in results if result['top1'] == result['top1']]
+        if len(known) < len(results):
+            print(f'{len(results) - len(known)} of {len(results)} have diverged and have no scores')
+        best = max(known, key=lambda result: result['top1'])
         setting = f'lr {best["lr"]:g}, weight decay {best["weight_decay"]:g}'
         print(f'best of {len(results)}: top1 {best["top1"]:.2f} at {setting}')
     if args.out:

@@ -6,11 +6,16 @@ from typing import Any
 import torch
 from mmengine.dist import broadcast
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
 from mmsigma.registry import STRATEGIES
+
+try:
+    from torch.distributed.tensor import DTensor, distribute_tensor
+except ImportError:  # before PyTorch 2.5, where nothing is sharded
+
+    class DTensor(Tensor):  # type: ignore[no-redef]
+        """A type that no tensor has."""
 
 
 @STRATEGIES.register_module()
@@ -37,8 +42,11 @@ class FullySharded:
             ImportError: If PyTorch is older than 2.6.
             ValueError: If the model has no unit.
         """
-        from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-
+        try:
+            from torch.distributed.device_mesh import init_device_mesh
+            from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+        except ImportError as error:
+            raise ImportError(f'strategy: sharding needs PyTorch 2.6 or newer, not {torch.__version__}') from error
         units = [part for part in model.modules() if type(part).__name__ in self.units]
         if not units:
             raise ValueError(f'strategy.units: {type(model).__name__} has no modules of the classes {self.units}')

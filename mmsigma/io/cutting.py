@@ -69,9 +69,8 @@ def _numbers_between(times: npt.NDArray[np.float64], start: float, end: float, f
     first, last = np.searchsorted(times, (start - _ROUNDING, end - _ROUNDING))
     if fps is None or first == last:
         return list(range(first, last))
-    gap = (
-        times[last - 1] - times[last - 2] if last - first > 1 else 1 / fps
-    )  # the last frame is shown as long as before
+    # the last frame is shown as long as the one before it
+    gap = times[last - 1] - times[last - 2] if last - first > 1 else 1 / fps
     shown_until = min(end, times[last - 1] + gap)
     count = max(0, int(np.ceil((shown_until - start - _ROUNDING) * fps)))
     asked = start + np.arange(count) / fps

@@ -4,11 +4,19 @@ import collections.abc
 import inspect
 import types
 import typing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-_PLAIN = {int: 'an integer', float: 'a number', bool: 'True or False', str: 'a string', type(None): 'None'}
+_PLAIN = {
+    int: 'an integer',
+    float: 'a number',
+    bool: 'True or False',
+    str: 'a string',
+    type(None): 'None',
+    Path: 'a path',
+}
 _SEQUENCES = (list, tuple, set, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection)
 
 
@@ -69,6 +77,8 @@ def _fits_plain(value: Any, kind: type) -> bool:
         return isinstance(value, int | np.integer)
     if kind is float:
         return isinstance(value, int | float | np.number)
+    if kind is Path:
+        return isinstance(value, str | Path)
     return isinstance(value, kind)
 
 

@@ -10,6 +10,7 @@ import difflib
 import inspect
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 from mmengine.registry import Registry
@@ -98,8 +99,8 @@ _DATALOADER = {*inspect.signature(DataLoader).parameters, 'num_batch_per_epoch'}
 # Types of settings of the Runner
 _TOP_LEVEL_TYPES: dict[str, Any] = {
     'log_level': Literal['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] | int,
-    'work_dir': str | None,
-    'load_from': str | None,
+    'work_dir': Path | None,
+    'load_from': Path | None,
     'resume': bool | Literal['auto'],
     'custom_hooks': list | None,
     'find_unused_parameters': bool,

@@ -55,11 +55,12 @@ _SETTINGS = {
 _COUNTS = """
     size img_size patch_size patch_stride tubelet_size stride cell_stride grid reference_grid clip_len frame_interval
     num_frames num_clips num_crops num_segments samples_per_video in_channels out_channels key_dims embed_dims num_heads
-    k num_prototypes num_iters num_cycles max_objects max_distort num_context
+    k num_prototypes num_cycles max_objects
 """
 _FRACTIONS = 'flip prob dropout conv_dropout drop_path_rate label_smoothing momentum max_share'
 _ARGUMENTS = {
     **dict.fromkeys(_COUNTS.split(), _COUNT),
+    **dict.fromkeys('num_iters num_context max_distort'.split(), _WEIGHT),
     **dict.fromkeys(_FRACTIONS.split(), _FRACTION),
     **dict.fromkeys('temperature cycle_temperature gamma epsilon std fps'.split(), _POSITIVE),
 }

@@ -18,7 +18,7 @@ from mmsigma.utils.annotations import annotations_of, mismatch
         ('a', Literal['a', 'b']), ([1, 2], tuple[int, int]), ((1, 2, 3), tuple[int, ...]),
         ([1.0, 2], Sequence[float]), ([], list[int]), ([[1], [2]], Sequence[Sequence[int]]), (['a'], Sequence[str]),
         (dict(type='X'), nn.Module), (dict(type='X'), nn.Module | None), ('anything', Any), (3, Callable),
-        (1.5, float | str), ('a', str | Path), (float('inf'), float),
+        (1.5, float | str), ('a', str | Path), ('a', Path | None), (Path('a'), Path), (float('inf'), float),
         (dict(a=1), dict[str, int]), ([dict(type='X')], Sequence[dict]),
     ],
 )  # fmt: skip
@@ -44,6 +44,7 @@ def test_what_fits(value: Any, annotation: Any) -> None:
         ('abc', list[int], 'a list, each item an integer'),
         (5, str, 'a string'),
         ({}, int, 'an integer'),
+        (3, Path | None, 'a path or None'),
         ('abc', dict[str, int], 'a dict'),
         ([1], dict, 'a dict'),
     ],

@@ -40,6 +40,7 @@ def test_settings(key: str, value: float, is_fine: bool) -> None:
         ('size', 224, 0), ('size', (0, 224), 1), ('size', (-1, 0), 2), ('size', None, 0), ('size', dict(a=0), 0),
         ('flip', 0, 0), ('flip', 1.5, 1), ('temperature', 0.0, 1), ('temperature', float('inf'), 1),
         ('std', [0.2, 0.0, 0.2], 1), ('k', (1, 5, 10), 0), ('something', -1, 0),
+        ('num_iters', 0, 0), ('num_iters', -1, 1),  # without iterations, codes of Sinkhorn are a softmax
     ],
 )  # fmt: skip
 def test_arguments(name: str, value: object, num_faults: int) -> None:

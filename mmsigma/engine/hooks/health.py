@@ -26,10 +26,11 @@ class NonFiniteLossHook(Hook):
 
     def __init__(self) -> None:
         self.batch: dict[str, Any] = {}
+        self.sharded = False
         self.outputs: dict[str, Tensor] = {}  # of the model's parts in this step, in the order of execution
 
     def before_train(self, runner: Runner) -> None:
-        wrapper = runner.optim_wrapper
+        wrapper, self.sharded = runner.optim_wrapper, is_sharded(runner.model)
         update = wrapper.update_params
 
         def update_params(loss: Tensor, *args: Any, **kwargs: Any) -> None:
@@ -78,7 +79,7 @@ class NonFiniteLossHook(Hook):
         found = {name: value.grad for name, value in runner.model.named_parameters() if value.grad is not None}
         gradients = {name: local_part(gradient) for name, gradient in found.items()}
         fine = torch.stack(torch._foreach_norm(list(gradients.values()))).isfinite()
-        if is_sharded(runner.model):  # a process that goes on alone would wait for the others
+        if self.sharded:  # a process that goes on alone would wait for the others
             fine = fine.byte()
             all_reduce(fine, 'min')
         if bad := [name for name, is_fine in zip(gradients, fine.tolist(), strict=True) if not is_fine]:

@@ -14,6 +14,7 @@ from mmengine.dist import is_distributed, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmsigma.engine.sharding import is_sharded
 from mmsigma.registry import HOOKS
 
 VALIDATION_DUE = 'validation_due'
@@ -87,21 +88,26 @@ class InterruptionHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None, outputs: Any = None
     ) -> None:
         """Save the end of the epoch, whose validation is repeated after resuming, and stop if a signal has come."""
-        if self.received:
+        if self._may_stop(runner):
             runner.message_hub.update_info(VALIDATION_DUE, True)
             self.stop_between_epochs(runner)
 
     def stop_between_epochs(self, runner: Runner) -> None:
         """Save and stop between two epochs if this rank was signalled; other ranks may not have been.
 
+        A sharded model needs all ranks to be saved, and stops after the next iteration, on which they agree.
+
         Raises:
             Interrupted: After saving.
         """
-        if self.received:
+        if self._may_stop(runner):
             if is_main_process():
                 meta = dict(epoch=runner.epoch, iter=runner.iter)
                 runner.write_checkpoint(str(runner.checkpoint_folder), self.filename, meta=meta, by_epoch=False)
             self._end(runner, self.received)
+
+    def _may_stop(self, runner: Runner) -> bool:
+        return bool(self.received) and not is_sharded(runner.model)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()

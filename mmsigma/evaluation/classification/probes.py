@@ -91,12 +91,13 @@ def train_probes(
         progress: Function that is called after every epoch with the number of finished epochs and their total.
 
     Returns:
-        One result per setting, in the order of ``itertools.product(lrs, weight_decays)``.
+        One result per setting, in the order of ``itertools.product(lrs, weight_decays)``; the accuracies of a probe
+        that has diverged are NaN.
 
     Raises:
         ValueError: If there are no features, some are not finite, all are equal, all training videos are of one class
             or none is of a class that is asked for, or a setting is out of range.
-        FloatingPointError: If a probe has diverged.
+        FloatingPointError: If all probes have diverged.
     """
     features, labels = train
     if min(epochs, batch_size) < 1 or not all(0 <= value < math.inf for value in (*lrs, *weight_decays)):
@@ -104,17 +105,7 @@ def train_probes(
             'epochs and batch_size must be positive, lrs and weight_decays not negative and finite, '
             f'got {epochs}, {batch_size}, {list(lrs)} and {list(weight_decays)}'
         )
-    if not len(features) or not len(val[0]):
-        raise ValueError(
-            f'training and validation features are both required, got {len(features)} and {len(val[0])} of them'
-        )
-    for name, part in (('training', features), ('validation', val[0])):
-        if not part.isfinite().all():
-            raise ValueError(f'some {name} features are not finite')
-    if bool((labels == labels[0]).all()):
-        raise ValueError(f'all {len(labels)} training videos are of class {int(labels[0])}: there is nothing to learn')
-    check_spread(features, 'the training set')
-    check_classes(labels, val[1])
+    _check_data(train, val)
     settings = list(itertools.product(lrs, weight_decays))
     probes = []
     for _ in settings:
@@ -143,23 +134,44 @@ def train_probes(
             optimizer.step()
             losses += step_losses.detach().cpu() * len(rows) / len(features)
         progress(epoch + 1, epochs)
-    if diverged := [setting for setting, loss in zip(settings, losses, strict=True) if not loss.isfinite()]:
-        named = ', '.join(f'{lr:g} (weight decay {decay:g})' for lr, decay in diverged)
-        raise FloatingPointError(f'the training of probes has diverged with the learning rates {named}')
     num_classes = num_classes or int(max(labels.max(), val[1].max())) + 1
-    return [
+    results = [
         ProbeResult(*setting, *evaluate_probe(probe, *val, num_classes, batch_size), float(loss))
         for setting, probe, loss in zip(settings, probes, losses, strict=True)
     ]
+    if all(math.isnan(result.top1) for result in results):
+        raise FloatingPointError(f'all probes have diverged: the learning rates {list(lrs)} are too large')
+    return results
+
+
+def _check_data(train: tuple[Tensor, Tensor], val: tuple[Tensor, Tensor]) -> None:
+    """Check features and labels; see :func:`train_probes` for the errors."""
+    features, labels = train
+    if not len(features) or not len(val[0]):
+        raise ValueError(
+            f'training and validation features are both required, got {len(features)} and {len(val[0])} of them'
+        )
+    for name, part in (('training', features), ('validation', val[0])):
+        if not part.isfinite().all():
+            raise ValueError(f'some {name} features are not finite')
+    if bool((labels == labels[0]).all()):
+        raise ValueError(f'all {len(labels)} training videos are of class {int(labels[0])}: there is nothing to learn')
+    check_spread(features, 'the training set')
+    check_classes(labels, val[1])
 
 
 @torch.no_grad()
 def evaluate_probe(
     probe: nn.Module, features: Tensor, labels: Tensor, num_classes: int, batch_size: int = 128
 ) -> tuple[float, float, float]:
-    """Compute top-1, top-5 and mean class accuracy, in percent, on features ``(M, ...)`` with labels ``(M,)``."""
+    """Compute top-1, top-5 and mean class accuracy, in percent, on features ``(M, ...)`` with labels ``(M,)``.
+
+    They are NaN if the probe's logits are not finite.
+    """
     probe.eval()
     logits = torch.cat([probe(part.float()) for part in features.split(batch_size)])
+    if not logits.isfinite().all():
+        return (math.nan,) * 3
     first = topk_correct(logits, labels, 1)
     top5 = topk_correct(logits, labels, 5)
     mean_class = mean_class_accuracy(first, labels, num_classes)

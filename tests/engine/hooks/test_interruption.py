@@ -105,6 +105,28 @@ def test_validation_is_repeated(tmp_path: Path) -> None:
         assert len(Counting.done) == 2
 
 
+def test_a_sharded_model_is_saved_where_all_ranks_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a validation, one rank alone would wait for the shares of the others."""
+    monkeypatch.setattr('mmsigma.engine.hooks.interruption.is_sharded', lambda _: True)
+    METRICS.register_module('Nothing', module=Nothing, force=True)
+    loader = dict(batch_size=4, num_workers=0, dataset=Numbers(), sampler=dict(type='mmengine.DefaultSampler'))
+    changes = dict(val_dataloader=loader, val_cfg=dict(type='mmengine.ValLoop'), val_evaluator=dict(type='Nothing'))
+    whole = run(tmp_path / 'whole', model=Scores(), **changes)
+    with pytest.raises(Interrupted):
+        run(tmp_path / 'cut', Signal(signal.SIGTERM, validation=3), model=Scores(), **changes)
+    content = torch.load(tmp_path / 'cut' / 'interrupted.pth', weights_only=True)
+    assert content['meta']['iter'] == 4  # the first of the next epoch
+    assert same(run(tmp_path / 'cut', model=Scores(), resume=True, **changes), whole)
+
+
+class Nothing(BaseMetric):
+    def process(self, data_batch, data_samples) -> None:
+        self.results.append(0)
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        return {}
+
+
 def test_second_interrupt_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     hook, now = InterruptionHook(), [0.0]
     monkeypatch.setattr(time, 'monotonic', lambda: now[0])

@@ -1,5 +1,7 @@
 """Probes on stored features."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -105,7 +107,11 @@ def test_every_feature_is_in_one_batch(total: int, sizes: list[int]) -> None:
         (dict(epochs=0), ValueError, 'epochs and batch_size must be positive'),
         (dict(batch_size=0), ValueError, 'epochs and batch_size must be positive'),
         (dict(lrs=(float('nan'),)), ValueError, 'not negative and finite'),
-        (dict(lrs=(1e30, 1e-3)), FloatingPointError, r'diverged with the learning rates 1e\+30 \(weight decay 0.05\)$'),
+        (
+            dict(lrs=(1e30, 1e35)),
+            FloatingPointError,
+            r'all probes have diverged: the learning rates \[1e\+30, 1e\+35\]',
+        ),
     ],
 )
 def test_probes_that_learn_nothing(changes: dict, error: type, message: str) -> None:
@@ -114,6 +120,15 @@ def test_probes_that_learn_nothing(changes: dict, error: type, message: str) -> 
     settings = dict(lrs=(1e-2,), epochs=4, batch_size=8, **{})
     with pytest.raises(error, match=message):
         train_probes(lambda: torch.nn.Linear(4, 2), (features, labels), (features, labels), **{**settings, **changes})
+
+
+def test_a_probe_that_diverges_does_not_cost_the_others() -> None:
+    generator = torch.Generator().manual_seed(0)
+    data = torch.randn(20, 4, generator=generator), torch.arange(20) % 2
+    diverged, fine = train_probes(lambda: torch.nn.Linear(4, 2), data, data, lrs=(1e30, 1e-2), epochs=4, batch_size=8)
+    assert all(math.isnan(value) for value in (diverged.top1, diverged.top5, diverged.mean_class))
+    (alone,) = train_probes(lambda: torch.nn.Linear(4, 2), data, data, lrs=(1e-2,), epochs=4, batch_size=8)
+    assert fine == alone and fine.top1 > 0
 
 
 def test_features_and_classes_that_tell_nothing() -> None:
