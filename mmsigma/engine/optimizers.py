@@ -1,5 +1,6 @@
 """Parameter groups for weight decay and layer decay."""
 
+import inspect
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +19,8 @@ class TransformerOptimWrapperConstructor:
     One-dimensional parameters, biases and ``no_decay`` names are not decayed. With ``layer_decay`` d, the learning rate
     of layer i is multiplied by d ** (L + 1 - i): the patch embedding is layer 0, block i is layer i + 1, and everything
     after the L blocks, including decoder and head, is layer L + 1. There is one group per distinct setting, not per
-    parameter, so that fused and multi-tensor optimisers are effective.
+    parameter, so that fused and multi-tensor optimisers are effective. On a GPU, the optimiser is fused unless its
+    config says otherwise.
 
     Args:
         optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.
@@ -43,6 +45,9 @@ class TransformerOptimWrapperConstructor:
         optimizer_cfg = dict(cfg.pop('optimizer'))
         lr, weight_decay = optimizer_cfg['lr'], optimizer_cfg.get('weight_decay', 0.0)
         optimizer_cfg['params'] = self.groups(model, lr, weight_decay)
+        takes_fused = 'fused' in inspect.signature(OPTIMIZERS.get(optimizer_cfg['type'])).parameters
+        if takes_fused and all(parameter.is_cuda for parameter in model.parameters()):
+            optimizer_cfg.setdefault('fused', True)
         cfg.setdefault('type', 'OptimWrapper')
         return OPTIM_WRAPPERS.build(cfg, default_args=dict(optimizer=OPTIMIZERS.build(optimizer_cfg)))
 

@@ -163,6 +163,7 @@ class VideoRunner(Runner):
         Raises:
             OSError: If it could not be written; the message names the last complete one.
         """
+        self.call_hook('before_write_checkpoint')  # a call of our own: hooks finish what the checkpoint contains
         unfinished, final = Path(out_dir, f'.{filename}.partial'), Path(out_dir, filename)
         if self.strategy is not None and not is_main_process():
             # whole parameters are gathered from all processes, in the order in which the main process asks for them

@@ -27,7 +27,7 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
         mixing: Arguments of timm's ``Mixup`` (mixup and cutmix of a batch with its reverse), which is applied in
             training. It requires ``num_classes``, labels, and an even number of clips; labels become distributions
             over the classes. None mixes nothing.
-        non_blocking: Whether to overlap the transfer to the device with computation, which requires pinned memory.
+        non_blocking: Whether to overlap the transfer to the device with computation, which works from pinned memory.
     """
 
     mean: Tensor  # (C, 1, 1, 1)
@@ -40,7 +40,7 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
         *,
         erasing: dict[str, Any] | None = None,
         mixing: dict[str, Any] | None = None,
-        non_blocking: bool = False,
+        non_blocking: bool = True,
     ) -> None:
         super().__init__(non_blocking)
         self.erase: Any = RandomErasing(**erasing, device='cpu') if erasing else None

@@ -14,7 +14,7 @@ from mmsigma.ops.dense_clustering import (
 from mmsigma.ops.fast_linear import Linear, linear
 from mmsigma.ops.keypoints import gaussian_labels, weighted_points
 from mmsigma.ops.label_transfer import expected_alignment, first_matches, transfer
-from mmsigma.ops.masking import TokenSplit, gather_tokens, nearest_tubes, patchify, split_tokens
+from mmsigma.ops.masking import TokenSplit, gather_tokens, nearest_tubes, patchify, split_tokens, stack_splits
 from mmsigma.ops.memory_windows import propagate_windows, search_windows
 from mmsigma.ops.optimal_transport import sinkhorn, sinkhorn_labels
 from mmsigma.ops.position import resize_position_table, sincos_position_table
@@ -92,6 +92,7 @@ __all__ = [
     'smooth_min',
     'space_time_code',
     'split_tokens',
+    'stack_splits',
     'topk_affinity',
     'transfer',
     'upsample_maps',

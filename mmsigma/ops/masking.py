@@ -1,5 +1,6 @@
 """Splitting the tokens of masked video models into visible and masked ones, and cutting videos into tubes."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,7 +22,7 @@ class TokenSplit(NamedTuple):
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # PyTorch leaves it without annotations
 def split_tokens(mask: Tensor) -> TokenSplit:
-    """Convert a boolean mask into index lists, once per step.
+    """Convert a boolean mask into index lists, once per step, for which a GPU waits; see also :func:`stack_splits`.
 
     Gathering by index keeps shapes static and avoids further synchronisation with the device, which boolean indexing
     would cause at every use.
@@ -39,13 +40,33 @@ def split_tokens(mask: Tensor) -> TokenSplit:
     if mask.dtype != torch.bool or mask.ndim != 2:
         raise ValueError(f'mask must be boolean with the shape (B, N), got {mask.dtype} {tuple(mask.shape)}')
     counts = mask.sum(dim=1).tolist()
-    if len(set(counts)) != 1:
-        raise ValueError(f'all samples must mask the same number of tokens, got {counts}')
+    _check_counts(counts, mask.shape[1])
     num_visible = mask.shape[1] - counts[0]
-    if not 0 < num_visible < mask.shape[1]:
-        raise ValueError(f'{counts[0]} of {mask.shape[1]} tokens are masked: some must be visible and some masked')
     order = mask.byte().argsort(dim=1, stable=True)
     return TokenSplit(order[:, :num_visible], order[:, num_visible:])
+
+
+def stack_splits(splits: Sequence[TokenSplit]) -> TokenSplit:
+    """Stack the indices of single samples, ``(N_visible,)`` and ``(N_masked,)``, without a look at their values.
+
+    Args:
+        splits: One per sample.
+
+    Returns:
+        Indices of the visible and the masked tokens of all samples.
+
+    Raises:
+        ValueError: If the samples mask unequal numbers of tokens, or leave no token visible or none masked.
+    """
+    _check_counts([len(split.masked) for split in splits], len(splits[0].masked) + len(splits[0].visible))
+    return TokenSplit(*(torch.stack(indices) for indices in zip(*splits, strict=True)))
+
+
+def _check_counts(counts: list[int], num_tokens: int) -> None:
+    if len(set(counts)) != 1:
+        raise ValueError(f'all samples must mask the same number of tokens, got {counts}')
+    if not 0 < counts[0] < num_tokens:
+        raise ValueError(f'{counts[0]} of {num_tokens} tokens are masked: some must be visible and some masked')
 
 
 def gather_tokens(tokens: Tensor, index: Tensor) -> Tensor:

@@ -11,14 +11,25 @@ from mmcv.transforms import BaseTransform
 from mmsigma.registry import TRANSFORMS
 
 
+class VideoSample(ActionDataSample):
+    """Data sample whose tensors a loader with ``pin_memory`` pins, so that a GPU need not wait for their transfer."""
+
+    def pin_memory(self) -> 'VideoSample':
+        for name, value in list(self.items()):
+            if isinstance(value, torch.Tensor):
+                self.set_field(value.pin_memory(), name)
+        return self
+
+
 @TRANSFORMS.register_module()
 class PackVideoInputs(BaseTransform):
     """Pack a video for the model: ``inputs``, uint8 ``(C, T, H, W)``, and ``data_samples`` with everything else.
 
     Several views of a video, as from :class:`CropViews`, become ``(V, C, T, H, W)``.
 
-    The sample has ``gt_label`` if the video has a label (multi-hot for several), ``mask`` if one was drawn, and the
-    metadata ``meta_keys``.
+    The sample has ``gt_label`` if the video has a label (multi-hot for several), and the metadata ``meta_keys``. If a
+    mask was drawn, it has ``mask``, and the indices of its tokens, ``visible`` and ``masked``: shapes that depend on
+    values cost a GPU time.
 
     Args:
         meta_keys: Keys of the results that become metadata if present.
@@ -32,11 +43,13 @@ class PackVideoInputs(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         clip = torch.from_numpy(np.stack(results['imgs']) if isinstance(results['imgs'], list) else results['imgs'])
-        sample = ActionDataSample()
+        sample = VideoSample()
         label = results.get('label')
         if label is not None and not (isinstance(label, int) and label == -1):
             sample.set_gt_label(label)
         if 'mask' in results:
-            sample.set_field(torch.from_numpy(results['mask']), 'mask')
+            mask = results['mask']
+            for name, value in dict(mask=mask, visible=np.flatnonzero(~mask), masked=np.flatnonzero(mask)).items():
+                sample.set_field(torch.from_numpy(value), name)
         sample.set_metainfo({key: results[key] for key in self.meta_keys if key in results})
         return {'inputs': clip.movedim(-1, -4).contiguous(), 'data_samples': sample}

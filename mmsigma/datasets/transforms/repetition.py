@@ -6,9 +6,9 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from mmaction.structures import ActionDataSample
 from mmcv.transforms import BaseTransform
 
+from mmsigma.datasets.transforms.formatting import VideoSample
 from mmsigma.ops.repetition import UNDEFINED, cycle_labels
 from mmsigma.registry import TRANSFORMS
 
@@ -111,7 +111,7 @@ class PackRepetitionInputs(BaseTransform):
         self.meta_keys = tuple(meta_keys)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        sample = ActionDataSample()
+        sample = VideoSample()
         for name in ('previous_labels', 'next_labels'):
             sample.set_field(torch.from_numpy(results[name]), name)
         sample.set_field(int(results['count']), 'gt_count')

@@ -7,6 +7,7 @@ from mmsigma.engine.hooks.interruption import InterruptionHook
 from mmsigma.engine.hooks.momentum_teacher import MomentumTeacherHook
 from mmsigma.engine.hooks.pictures import PicturesHook
 from mmsigma.engine.hooks.progress import ProgressHook
+from mmsigma.engine.hooks.readout import DeferredRuntimeInfoHook
 from mmsigma.engine.hooks.recluster import ReclusterHook
 from mmsigma.registry import HOOKS
 
@@ -17,6 +18,7 @@ __all__ = [
     'BadVideoHook',
     'CheckpointHook',
     'CollapseHook',
+    'DeferredRuntimeInfoHook',
     'InterruptionHook',
     'LoggerHook',
     'MomentumTeacherHook',

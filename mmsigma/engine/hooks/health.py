@@ -2,7 +2,7 @@
 
 from collections import deque
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.dist import all_reduce
@@ -11,8 +11,17 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mmsigma.engine.hooks.readout import is_time_to_read, reads_every_iteration
 from mmsigma.engine.sharding import is_sharded, local_part
 from mmsigma.registry import HOOKS
+
+
+class _Update(NamedTuple):
+    """What is finite in an update that the host has not looked at yet."""
+
+    iteration: int
+    names: list[str]  # of the parameters that had a gradient
+    wrong: Tensor  # ``(1 + len(names),)``, bool: whether the loss and each gradient is not finite
 
 
 @HOOKS.register_module()
@@ -20,28 +29,48 @@ class NonFiniteLossHook(Hook):
     """Stop a run at a NaN or infinite loss or gradient, before the parameters change, and name its cause.
 
     Gradients with which the loss scaling of float16 makes no step are not checked.
+
+    On a GPU, a check costs time because the host waits for its result. A fused optimiser can instead be told on the
+    device to make no step. The host then learns from it at the logging interval, or before a checkpoint is written, and
+    stops the run.
+
+    Args:
+        deferred: Whether to leave it to the optimiser to make no step, and to check later; None decides by device and
+            optimiser.
     """
 
     priority = 'VERY_HIGH'
 
-    def __init__(self) -> None:
+    def __init__(self, *, deferred: bool | None = None) -> None:
+        self.deferred = deferred
         self.batch: dict[str, Any] = {}
         self.sharded = False
         self.outputs: dict[str, Tensor] = {}  # of the model's parts in this step, in the order of execution
+        self.pending: list[_Update] = []
+        self.wrong_loss: Tensor | None = None  # of the losses since the last step, if checks are deferred
 
     def before_train(self, runner: Runner) -> None:
         wrapper, self.sharded = runner.optim_wrapper, is_sharded(runner.model)
+        if self.deferred is None:
+            fused = all(group.get('fused') for group in wrapper.optimizer.param_groups)
+            self.deferred = fused and not self.sharded and not reads_every_iteration(runner.model)
         update = wrapper.update_params
 
         def update_params(loss: Tensor, *args: Any, **kwargs: Any) -> None:
-            if not torch.isfinite(loss):
+            if self.deferred:
+                wrong = ~torch.isfinite(loss.detach())
+                self.wrong_loss = wrong if self.wrong_loss is None else self.wrong_loss | wrong
+            elif not torch.isfinite(loss):
                 raise FloatingPointError(f'the loss is {loss.item()} in {_place(runner)}. {self.cause(runner.model)}')
             self.outputs.clear()
             update(loss, *args, **kwargs)
 
         wrapper.update_params = update_params
-        wrapper.optimizer.register_step_pre_hook(lambda optimizer, *_: self._check_gradients(runner, optimizer))
-        if not runner.cfg.get('compile'):  # hooks have no effect on compiled parts
+        check = self._prevent_step if self.deferred else self._check_gradients
+        wrapper.optimizer.register_step_pre_hook(lambda optimizer, *_: check(runner, optimizer))
+        if self.deferred:
+            wrapper.optimizer.register_step_post_hook(lambda optimizer, *_: setattr(optimizer, 'found_inf', None))
+        elif not runner.cfg.get('compile'):  # hooks have no effect on compiled parts
             for name, part in getattr(runner.model, 'module', runner.model).named_children():
                 part.register_forward_hook(partial(self._keep, name))
 
@@ -76,8 +105,7 @@ class NonFiniteLossHook(Hook):
         overflow: Tensor | None = getattr(optimizer, 'found_inf', None)
         if overflow is not None and overflow.item():
             return
-        found = {name: value.grad for name, value in runner.model.named_parameters() if value.grad is not None}
-        gradients = {name: local_part(gradient) for name, gradient in found.items()}
+        gradients = _gradients(runner.model)
         fine = torch.stack(torch._foreach_norm(list(gradients.values()))).isfinite()
         if self.sharded:  # a process that goes on alone would wait for the others
             fine = fine.byte()
@@ -87,6 +115,59 @@ class NonFiniteLossHook(Hook):
                 f'{len(bad)} of {len(gradients)} gradients are not finite in {_place(runner)}, for example that of '
                 f'{bad[0]}, although the loss is. The parameters are still those of the last step. {_REMEDY}'
             )
+
+    def _prevent_step(self, runner: Runner, optimizer: Any) -> None:
+        """Tell a fused optimiser to make no step if loss or gradients are not finite, without waiting for them."""
+        gradients = _gradients(runner.model)
+        norms = torch.stack(torch._foreach_norm(list(gradients.values())))
+        assert self.wrong_loss is not None
+        wrong = torch.cat([self.wrong_loss.reshape(1), ~norms.isfinite()])
+        self.wrong_loss = None
+        overflow: Tensor | None = getattr(optimizer, 'found_inf', None)
+        if overflow is not None:  # an overflow is a matter of the scaler
+            wrong = wrong & (overflow == 0)
+        found = wrong.any().float()
+        optimizer.found_inf = found if overflow is None else torch.maximum(found, overflow)
+        self.pending.append(_Update(runner.iter, list(gradients), wrong))
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None, outputs: Any = None
+    ) -> None:
+        if self.pending and is_time_to_read(runner, batch_idx):
+            self.check_pending()
+
+    def before_write_checkpoint(self, runner: Runner) -> None:
+        """Check what is left, see :meth:`VideoRunner.write_checkpoint`."""
+        self.check_pending()
+
+    def after_train(self, runner: Runner) -> None:
+        self.check_pending()
+
+    def check_pending(self) -> None:
+        """Check all updates that have not been checked.
+
+        Raises:
+            FloatingPointError: If one was not made, because the loss or a gradient was not finite.
+        """
+        if not self.pending:
+            return
+        updates, self.pending = self.pending, []
+        flags = iter(torch.cat([update.wrong for update in updates]).tolist())
+        for update in updates:
+            wrong_loss, bad = next(flags), [name for name in update.names if next(flags)]
+            if wrong_loss or bad:
+                what = f'{len(bad)} of {len(update.names)} gradients'
+                what = 'the loss is' if wrong_loss else f'the loss is finite, but {what} are'
+                example = f', for example that of {bad[0]}' if bad and not wrong_loss else ''
+                raise FloatingPointError(
+                    f'{what} not finite in iteration {update.iteration}{example}. It made no step, but those after it '
+                    f'did. To learn its cause, set deferred=False for NonFiniteLossHook in custom_hooks. {_REMEDY}'
+                )
+
+
+def _gradients(model: nn.Module) -> dict[str, Tensor]:
+    """Return the gradients of all parameters that have one, or the parts of them that this process holds."""
+    return {name: local_part(value.grad) for name, value in model.named_parameters() if value.grad is not None}
 
 
 _REMEDY = (
@@ -127,8 +208,9 @@ class CollapseHook(Hook):
     ) -> None:
         self.window, self.warmup = window, warmup
         self.min_entropy, self.max_level, self.min_spread = min_entropy, max_level, min_spread
-        self.start: dict[str, float] = {}
-        self.history: dict[str, deque[float]] = {}
+        # read once per window, because a GPU would wait
+        self.start: dict[str, Tensor] = {}
+        self.history: dict[str, deque[Tensor]] = {}
 
     def after_train_iter(
         self,
@@ -139,8 +221,8 @@ class CollapseHook(Hook):
     ) -> None:
         for name, value in (outputs or {}).items():
             if name.startswith(('assignment_entropy', 'relative_level', 'target_std')):
-                self.start.setdefault(name, value.item())
-                self.history.setdefault(name, deque(maxlen=self.window)).append(value.item())
+                self.start.setdefault(name, value.detach())
+                self.history.setdefault(name, deque(maxlen=self.window)).append(value.detach())
         if runner.iter + 1 >= self.warmup and self.every_n_train_iters(runner, self.window):
             for text in self.symptoms():
                 runner.logger.warning(f'iteration {runner.iter + 1}: {text}')
@@ -149,7 +231,7 @@ class CollapseHook(Hook):
         """Return a message for each average of the window that indicates a collapse."""
         texts = []
         for name, values in self.history.items():
-            mean = sum(values) / len(values)
+            mean = torch.stack(list(values)).mean().item()
             if name.startswith('assignment_entropy') and mean < self.min_entropy:
                 texts.append(
                     f'{name} is {mean:.3f}: few prototypes get nearly all labels. The features collapse; a smaller '
@@ -161,9 +243,9 @@ class CollapseHook(Hook):
                     'features '
                     'have collapsed, or the learning rate is too small to leave the initial state.'
                 )
-            if name.startswith('target_std') and mean < self.min_spread * self.start[name]:
+            if name.startswith('target_std') and mean < self.min_spread * self.start[name].item():
                 texts.append(
-                    f'{name} is {mean:.3g}, it was {self.start[name]:.3g} initially: the target collapses to a '
+                    f'{name} is {mean:.3g}, it was {self.start[name].item():.3g} initially: the target collapses to a '
                     'constant, as a learnt one does when it is regressed. Use prototypes (PrototypeHead) or a fixed '
                     'target.'
                 )

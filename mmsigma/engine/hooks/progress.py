@@ -104,13 +104,13 @@ class ProgressHook(Hook):
         done = runner.iter + 1
         if self.console.is_terminal:
             epoch = f'{runner.epoch + 1}/{runner.max_epochs}'
-            self.progress.update(self.task, completed=done, epoch=epoch, status=self.status(outputs or {}))
+            self.progress.update(self.task, completed=done, epoch=epoch, status=self.status(runner))
         elif now - self._last_line >= self.seconds or done == runner.max_iters:
             self._last_line = now
             left = (now - self._started) / (done - self._first) * (runner.max_iters - done)
             self.console.print(
                 f'epoch {runner.epoch + 1}/{runner.max_epochs}  step {done}/{runner.max_iters}  '
-                f'{self.status(outputs or {})}  {left:.0f} s left'
+                f'{self.status(runner)}  {left:.0f} s left'
             )
 
     def before_val_epoch(self, runner: Runner) -> None:
@@ -165,9 +165,10 @@ class ProgressHook(Hook):
             values = '  '.join(f'{key} {value:.4g}' for key, value in metrics.items() if isinstance(value, float | int))
             self.console.print(f'{name}  {values}')
 
-    def status(self, outputs: dict[str, Any]) -> str:
-        """Format the chosen outputs and the fraction of time spent waiting for data."""
-        parts = [f'{key} {outputs[key].item():.4g}' for key in self.keys if key in outputs]
+    def status(self, runner: Runner) -> str:
+        """Format the chosen outputs as they were last read, and the fraction of time spent waiting for data."""
+        history = runner.message_hub.log_scalars
+        parts = [f'{key} {history[f"train/{key}"].current():.4g}' for key in self.keys if f'train/{key}' in history]
         share = self.waited / max(self.waited + self.worked, 1e-9)
         return '  '.join([*parts, f'data wait {share:.0%}'])
 

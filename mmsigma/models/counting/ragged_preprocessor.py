@@ -18,7 +18,7 @@ class RaggedVideoPreprocessor(VideoDataPreprocessor):
     Args:
         mean: Mean of each channel, on the scale 0..255.
         std: Standard deviation of each channel, on the scale 0..255.
-        non_blocking: Whether to overlap the transfer to the device with computation, which requires pinned memory.
+        non_blocking: Whether to overlap the transfer to the device with computation, which works from pinned memory.
     """
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # PyTorch leaves it without annotations

@@ -54,7 +54,7 @@ class AlignmentPreprocessor(BaseDataPreprocessor):
         brightness: float = 32 / 255,
         contrast: tuple[float, float] = (0.5, 1.5),
     ) -> None:
-        super().__init__()
+        super().__init__(non_blocking=True)
         self.size, self.flip, self.brightness, self.contrast = size, flip, brightness, tuple(contrast)
 
     # data samples are Python objects, so there is nothing to compile

@@ -26,7 +26,7 @@ class ClipViewsPreprocessor(BaseDataPreprocessor):
     std: Tensor  # (3, 1, 1)
 
     def __init__(self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD) -> None:
-        super().__init__()
+        super().__init__(non_blocking=True)
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
 

@@ -143,7 +143,8 @@ def collapse_statistics(result: SwappedAssignment, num_prototypes: int) -> dict[
     """
     codes = result.codes_pred
     labels = codes if codes.ndim == 1 else codes.argmax(dim=1)
-    counts = torch.bincount(labels, minlength=num_prototypes)
+    # unlike bincount, this does not make a GPU wait
+    counts = labels.new_zeros(num_prototypes).index_add_(0, labels, torch.ones_like(labels))
     all_reduce(counts)
     total = counts.sum()
     entropy = torch.special.entr(counts / total).sum() / total.clamp(2, num_prototypes).log()

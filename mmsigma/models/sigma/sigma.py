@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmsigma.models.interfaces import Decoder, PredictionHead, Target, VideoEncoder
 from mmsigma.models.parts import build_part
-from mmsigma.ops import TokenSplit, split_tokens
+from mmsigma.ops import TokenSplit, split_tokens, stack_splits
 from mmsigma.registry import MODELS
 
 
@@ -19,7 +19,7 @@ class SIGMA(BaseModel):
 
     ::
 
-        split  = split_tokens(mask)
+        split  = visible, masked      (B, N_visible), (B, N_masked)
         tokens = backbone(inputs, split)      (B, N_visible, C)
         pred   = neck(tokens, split)          (B, N_masked, D)
         target = target(inputs, split)        (B, N_masked, D)
@@ -83,8 +83,8 @@ class SIGMA(BaseModel):
 
         Args:
             inputs: Normalised clips ``(B, C, T, H, W)``.
-            data_samples: Data samples, one per clip, with a boolean ``mask`` ``(N,)`` for ``mode='loss'``; ignored for
-                ``mode='tensor'``.
+            data_samples: Data samples, one per clip, for ``mode='loss'`` with the indices ``visible`` and ``masked`` of
+                its tokens, or only a boolean ``mask`` ``(N,)``; ignored for ``mode='tensor'``.
             mode: ``'loss'``, ``'tensor'`` or ``'predict'``.
 
         Returns:
@@ -95,7 +95,7 @@ class SIGMA(BaseModel):
             ValueError: If the mode is unknown, or the samples have no masks or masks of another grid.
         """
         if mode == 'loss':
-            return self.loss(inputs, split_tokens(self._stack_masks(data_samples)))
+            return self.loss(inputs, self._split(data_samples))
         tokens = self.backbone(inputs)
         if mode == 'tensor':
             return tokens
@@ -114,7 +114,7 @@ class SIGMA(BaseModel):
         target = self.target(inputs, split)
         return self.head.loss(pred, target)
 
-    def _stack_masks(self, data_samples: list[Any] | None) -> Tensor:
+    def _split(self, data_samples: list[Any] | None) -> TokenSplit:
         if not data_samples or 'mask' not in data_samples[0]:
             raise ValueError('the samples carry no mask: end the training pipeline with a mask and PackVideoInputs')
         grid = self.backbone.grid
@@ -126,7 +126,9 @@ class SIGMA(BaseModel):
                     f'a mask {origin} does not belong to model.backbone, whose grid is {grid}: set grid={grid} for the '
                     'mask in train_dataloader.dataset.pipeline'
                 )
-        return torch.stack([sample.mask for sample in data_samples])
+        if all('masked' in sample for sample in data_samples):
+            return stack_splits([TokenSplit(sample.visible, sample.masked) for sample in data_samples])
+        return split_tokens(torch.stack([sample.mask for sample in data_samples]))
 
     @torch.no_grad()
     def prototype_scores(self, inputs: Tensor, level: int = 0) -> Tensor:

@@ -141,3 +141,37 @@ def test_an_infinite_update_of_a_fused_optimiser_is_found_without_a_scaler() -> 
     spoil_gradient(model, {})
     with pytest.raises(FloatingPointError, match='1 of 4 gradients are not finite'):
         wrapper.update_params(model.loss(torch.ones(1, 2)))
+
+
+@pytest.mark.parametrize('scaled', [False, True])
+@pytest.mark.parametrize('spoil', [spoil_loss, spoil_gradient])
+def test_a_deferred_check_prevents_the_step_at_once_and_stops_the_run_later(spoil, scaled: bool) -> None:
+    model = Parts()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
+    wrapper = ScaledWrapper(optimizer) if scaled else OptimWrapper(optimizer)
+    if scaled:
+        wrapper.scaler = torch.amp.GradScaler('cpu', init_scale=1.0)
+    runner = FakeRunner(model=model, cfg={}, optim_wrapper=wrapper)
+    hook = NonFiniteLossHook(deferred=True)
+    hook.before_train(runner)
+    inputs = torch.ones(1, 2)
+    wrapper.update_params(model.loss(inputs))
+    hook.before_write_checkpoint(runner)  # nothing is wrong so far
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    handle = model.target.weight.register_hook(lambda gradient: gradient * float('inf'))
+    model.infinite = float('inf') if spoil is spoil_loss else 0.0
+    runner.iter = 1
+    wrapper.update_params(model.loss(inputs))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert optimizer.state[model.backbone.weight]['step'].item() == 1  # it does not even count as a step
+    handle.remove()
+    model.infinite, runner.iter = 0.0, 2
+    wrapper.update_params(model.loss(inputs))
+    assert not torch.equal(model.backbone.weight, before['backbone.weight'])
+    if scaled:  # the scaler met the infinite gradient first, and has only reduced the scale
+        hook.before_write_checkpoint(runner)
+        return
+    match = 'the loss is not finite in iteration 1' if spoil is spoil_loss else '1 of 4 gradients.*iteration 1.*target'
+    with pytest.raises(FloatingPointError, match=match):
+        hook.before_write_checkpoint(runner)
+    hook.before_write_checkpoint(runner)  # reported once

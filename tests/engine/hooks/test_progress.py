@@ -1,6 +1,8 @@
 """The line of progress."""
 
-import torch
+from types import SimpleNamespace
+
+from mmengine.logging import HistoryBuffer
 
 from mmsigma.engine.hooks import ProgressHook
 
@@ -8,4 +10,6 @@ from mmsigma.engine.hooks import ProgressHook
 def test_progress_shows_chosen_outputs_and_the_share_of_waiting():
     hook = ProgressHook(keys=('loss', 'absent'))
     hook.waited, hook.worked = 1.0, 3.0
-    assert hook.status(dict(loss=torch.tensor(2.5), other=torch.tensor(1.0))) == 'loss 2.5  data wait 25%'
+    history = {'train/loss': HistoryBuffer([4.0, 2.5], [1, 1]), 'train/other': HistoryBuffer([1.0], [1])}
+    runner = SimpleNamespace(message_hub=SimpleNamespace(log_scalars=history))
+    assert hook.status(runner) == 'loss 2.5  data wait 25%'
