@@ -5,7 +5,6 @@ for which the host would wait is counted with its place in the code. Only what t
 timing, streams or memory.
 """
 
-import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -102,12 +101,13 @@ def _active() -> 'SimulatedCuda':
 
 def _place() -> str:
     """Return the innermost line of the package on the stack, or else the innermost one of another package."""
-    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_stack()]
-    for known in ('/mmsigma/', '/timm/', '/mmengine/'):
-        for path, line in reversed(frames):
-            if known in path and 'simulated_cuda' not in path and (known != '/mmsigma/' or '/tests/' not in path):
-                return f'{path.rpartition(known)[0].rpartition("/")[2] and ""}{known[1:]}{path.rpartition(known)[2]}:{line}'
-    return '?'
+    frames = [(frame.filename, frame.lineno) for frame in reversed(traceback.extract_stack())]
+    for package in ('mmsigma', 'timm', 'mmengine'):
+        for path, line in frames:
+            before, found, after = path.rpartition(f'/{package}/')
+            if found and '/tests/' not in path:
+                return f'{package}/{after}:{line}'
+    return 'gradients'
 
 
 class SimulatedCuda(TorchDispatchMode):
@@ -120,7 +120,6 @@ class SimulatedCuda(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.waits: Counter[tuple[str, str]] = Counter()
-        self.pinned: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return self.run(func, args, kwargs or {})
@@ -196,7 +195,8 @@ class SimulatedCuda(TorchDispatchMode):
 
 
 def _is_cuda(device: Any) -> bool:
-    return device is not None and torch.device(device).type == 'cuda'
+    # 'meta' comes from C++ code that asked a simulated tensor for its device
+    return device is not None and torch.device(device).type in ('cuda', 'meta')
 
 
 def _inner(leaf: Any) -> Any:
@@ -260,11 +260,3 @@ def to_device(thing: Any) -> Any:
         return thing
     move = lambda leaf: SimulatedTensor(leaf.detach()) if type(leaf) in (Tensor, nn.Parameter) else leaf  # noqa: E731
     return tree_map(move, thing)
-
-
-if __name__ == '__main__':
-    with simulated_cuda() as mode:
-        layer = to_device(nn.Linear(3, 2))
-        out = layer(to_device(torch.ones(4, 3)))
-        out.square().sum().backward()
-        sys.stdout.write(f'{layer.weight.grad} {out.device} {layer.weight.grad.device} {mode.waits}\n')

@@ -88,8 +88,12 @@ def smooth_dtw(
     if cost.ndim != 3 or 0 in cost.shape:
         raise ValueError(f'costs must have the shape (B, M, N) without empty dimensions, got {tuple(cost.shape)}')
     rows, columns = lengths if lengths is not None else (torch.full((len(cost),), size) for size in cost.shape[1:])
-    for name, size, limit in (('first', rows, cost.shape[1]), ('second', columns, cost.shape[2])):
-        if size.shape != cost.shape[:1] or not 1 <= int(size.min()) <= int(size.max()) <= limit:
+    for name, size, limit in zip(('first', 'second'), lengths or (), cost.shape[1:], strict=False):
+        in_range = size.shape == cost.shape[:1]
+        if in_range:
+            least, most = torch.stack([size.min(), size.max()]).tolist()  # a GPU waits once
+            in_range = 1 <= least <= most <= limit
+        if not in_range:
             raise ValueError(f'lengths of the {name} sequences must be {len(cost)} numbers from 1 to {limit}')
     cost = at_least_float32(cost)
     rows, columns = rows.to(cost.device), columns.to(cost.device)

@@ -1,6 +1,8 @@
 """Videos that are out of the ordinary, as cameras, editors and streams make them."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +19,23 @@ def picture(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
     frame[: height // 4, :, 0] = 220
     frame[:, -width // 4 :, 2] = 240
     return frame
+
+
+@contextmanager
+def usual_scheduling() -> Iterator[None]:
+    """Schedule this thread afterwards as before.
+
+    SVT-AV1 gives its caller real-time priority if it may, which all later children inherit: a few of them that wait
+    actively bring a machine to a standstill.
+    """
+    if not hasattr(os, 'sched_getscheduler'):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def write(
@@ -53,7 +72,7 @@ def write(
         **options: Options of the encoder.
     """
     settings = {'g': '12', 'bf': '2', **options} if codec in ('libx264', 'mpeg4', 'libx265') else options
-    with av.open(str(path), 'w', format=container, options=muxing or {}) as file:
+    with av.open(str(path), 'w', format=container, options=muxing or {}) as file, usual_scheduling():
         stream = file.add_stream(codec, rate=fps, options=settings)
         stream.height, stream.width = size
         stream.pix_fmt = pix_fmt

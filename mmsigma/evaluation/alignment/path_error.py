@@ -49,7 +49,8 @@ def path_error(
         metric: See :func:`mmsigma.evaluation.alignment.kendall.frame_distances`.
     """
     path = dtw_path(frame_distances(first[0], second[0], metric).clamp(min=0))
-    return _error((path.first, path.second), first[1], second[1], num_phases)
+    device = first[1].device  # the path is found on the CPU
+    return _error((path.first.to(device), path.second.to(device)), first[1], second[1], num_phases)
 
 
 def diagonal_error(first: Tensor, second: Tensor, num_phases: int) -> PathError:
@@ -60,7 +61,7 @@ def diagonal_error(first: Tensor, second: Tensor, num_phases: int) -> PathError:
         second: Phases of the second video.
         num_phases: See :func:`path_error`.
     """
-    steps = torch.linspace(0, 1, max(len(first), len(second)), dtype=torch.float64)
+    steps = torch.linspace(0, 1, max(len(first), len(second)), dtype=torch.float64, device=first.device)
     pairs = [(steps * (len(labels) - 1)).round().long() for labels in (first, second)]
     return _error((pairs[0], pairs[1]), first, second, num_phases)
 

@@ -52,11 +52,9 @@ class ClipViewsPreprocessor(BaseDataPreprocessor):
             return {'inputs': ClipViews(images), 'data_samples': samples}
         if 'view_centre' not in samples[0].metainfo:  # crops without a map between them (DINO)
             return {'inputs': ClipViews(images, self._normalise(inputs['views'])), 'data_samples': samples}
-        centre, zoom, flip = (
-            torch.tensor([sample.metainfo[key] for sample in samples], device=images.device)
-            for key in ('view_centre', 'view_zoom', 'view_flip')
-        )
-        _, back = view_affine(centre.float(), zoom.float(), flip, images.shape[-1])
+        crops = [(*meta['view_centre'], meta['view_zoom'], meta['view_flip']) for meta in (s.metainfo for s in samples)]
+        y, x, zoom, flip = torch.tensor(crops, dtype=torch.float32, device=images.device).unbind(dim=1)
+        _, back = view_affine(torch.stack([y, x], dim=1), zoom, flip.bool(), images.shape[-1])
         return {'inputs': ClipViews(images, self._normalise(inputs['views']), back), 'data_samples': samples}
 
     def _normalise(self, clips: list[Tensor]) -> Tensor:

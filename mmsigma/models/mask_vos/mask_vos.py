@@ -151,8 +151,10 @@ class MaskVOS(BaseModel):
             zero: Tensor = 0.0 * sum(parameter.sum() for parameter in self.reader.parameters())  # type: ignore[assignment]  # V and D have some
             return zero
         labels = torch.stack([data_samples[index].pseudo_mask for index in labelled]).to(images.device)
-        chosen = [type(frame)(*(maps[labelled] for maps in frame)) for frame in frames]
-        return segmentation_loss(self.reader, images[labelled], chosen, labels.long(), **self.segmentation)
+        index = torch.tensor(labelled, device=images.device)
+        chosen = [type(frame)(*(maps.index_select(0, index) for maps in frame)) for frame in frames]
+        given = images.index_select(0, index)
+        return segmentation_loss(self.reader, given, chosen, labels.long(), **self.segmentation)
 
     def new_inference_core(self) -> InferenceCore:
         """Build an inference core for one video.
