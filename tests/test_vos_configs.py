@@ -26,7 +26,7 @@ CONFIGS = sorted(FOLDER.glob('*.py'))
 
 def build_small(cfg: Config) -> FramePropagation:
     """The model with a network for tests."""
-    if cfg.model.backbone.type == 'TimmViTEncoder':
+    if cfg.model.backbone.type == 'TimmEncoder':
         cfg.model.backbone.update(weights='random', model_kwargs=dict(embed_dim=24, depth=1, num_heads=2))
     if cfg.model.backbone.type == 'VideoVisionTransformer':
         cfg.model.backbone.arch = dict(embed_dims=24, depth=1, num_heads=2)

@@ -6,7 +6,7 @@ model = dict(
     backbone=dict(
         _delete_=True,
         type='ViTKeyEncoder',
-        encoder=dict(type='TimmViTEncoder', model_name='vit_small_patch8_224.dino', weights='hub'),
+        encoder=dict(type='TimmEncoder', model_name='vit_small_patch8_224.dino', weights='hub'),
         key_dims=128,
     ),
 )

@@ -9,7 +9,7 @@ model_name = 'vit_small_patch8_224.dino'
 
 model = dict(
     type='LabelPropagation',
-    backbone=dict(type='TimmViTEncoder', model_name=model_name, weights='hub'),
+    backbone=dict(type='TimmEncoder', model_name=model_name, weights='hub'),
     geometry=dict(
         short_side=480,
         long_multiple=64,

@@ -96,7 +96,7 @@ def prepare_test(cfg: Config, checkpoint: str | None) -> None:
         raise ValueError('it has no test_dataloader: it only describes pre-training')
     _require_data(cfg.test_dataloader)
     cfg.load_from = checkpoint
-    if checkpoint and cfg.model.get('backbone', {}).get('type') == 'TimmViTEncoder':
+    if checkpoint and cfg.model.get('backbone', {}).get('type') == 'TimmEncoder':
         # their names are timm's or DINO's, which the encoder itself reads
         cfg.model.backbone.weights, cfg.load_from = checkpoint, None
     if not checkpoint and not cfg.get('weights_in_config', False):

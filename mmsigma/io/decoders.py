@@ -1,8 +1,8 @@
 """Decoders of videos behind one interface.
 
-``'auto'`` reads everything: folders as images, files with PyAV in a process of its own. Its frames are those that a
-player shows, see :mod:`mmsigma.io.video_file`. decord and torchcodec are asked only for files whose frames they number
-alike.
+``'auto'`` reads everything: folders as images, decoded frames in files of numpy, other files with PyAV in a process of
+its own. Its frames are those that a player shows, see :mod:`mmsigma.io.video_file`. decord and torchcodec are asked only
+for files whose frames they number alike.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from mmsigma.io.decoder_process import GuardedVideoFile
+from mmsigma.io.frame_array import ARRAY_SUFFIX, FrameArray
 from mmsigma.io.pictures import list_frames, read_picture
 from mmsigma.io.video_file import ChangedIndexError, Frame, UnreadableVideoError
 
@@ -211,6 +212,8 @@ class TorchCodecReader(_PlainFileReader):
 
 
 def _auto(path: str | Path) -> VideoReader:
+    if Path(path).suffix == ARRAY_SUFFIX:
+        return FrameArray(path)
     return FolderReader(path) if Path(path).is_dir() else GuardedVideoFile(path)
 
 

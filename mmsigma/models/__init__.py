@@ -6,7 +6,7 @@ from mmsigma.models.backbones import (
     MASTEncoder,
     ResNet50V2Encoder,
     ResNetEncoder,
-    TimmViTEncoder,
+    TimmEncoder,
     VideoVisionTransformer,
 )
 from mmsigma.models.classification.attentive_head import AttentiveHead
@@ -100,7 +100,7 @@ __all__ = [
     'SwappedAssignmentLoss',
     'TCCLoss',
     'TCNLoss',
-    'TimmViTEncoder',
+    'TimmEncoder',
     'TranscriptHead',
     'ViTKeyEncoder',
     'VideoClassifier',

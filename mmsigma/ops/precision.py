@@ -2,8 +2,8 @@
 
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -52,6 +52,33 @@ def full_float32(device_type: str) -> Iterator[None]:
             if place.fp32_precision not in ('ieee', 'none'):
                 place.fp32_precision = 'ieee'
         stack.enter_context(torch.autocast(device_type, enabled=False))
+        yield
+
+
+NetworkPrecision = Literal['float32', 'amp', 'auto']
+
+
+def check_precision(precision: NetworkPrecision) -> None:
+    """Check the name of a precision.
+
+    Raises:
+        ValueError: If it is unknown.
+    """
+    if precision not in get_args(NetworkPrecision):
+        raise ValueError(f"precision must be 'float32', 'amp' or 'auto', got {precision!r}")
+
+
+@contextmanager
+def network_precision(precision: NetworkPrecision, device_type: str) -> Iterator[None]:
+    """Run a network inside the block in a precision of its own.
+
+    Args:
+        precision: ``'float32'`` disables autocast and TF32; ``'amp'`` follows them; ``'auto'`` follows them unless the
+            processor has no instructions for bfloat16, where depthwise convolutions take ten times longer in it.
+        device_type: Type of the device, such as ``'cpu'``.
+    """
+    exact = precision == 'float32' or (precision == 'auto' and not has_fast_bfloat16(device_type))
+    with full_float32(device_type) if exact else nullcontext():
         yield
 
 

@@ -30,7 +30,7 @@ def of(config: str | dict[str, Any]) -> dict[str, Any]:
         ('MASTEncoder', interfaces.FrameEncoder),
         ('ColourEncoder', interfaces.FrameEncoder),
         ('ResNet50V2Encoder', interfaces.FrameEncoder),
-        (dict(type='TimmViTEncoder', model_name='vit_tiny_patch16_224', weights='random'), interfaces.FrameEncoder),
+        (dict(type='TimmEncoder', model_name='vit_tiny_patch16_224', weights='random'), interfaces.FrameEncoder),
         ('PixelTarget', interfaces.Target),
         (dict(type='MLPTarget', hidden_channels=[8]), interfaces.Target),
         (dict(type='PrototypeHead', in_channels=8, num_prototypes=4), interfaces.PredictionHead),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mmsigma.io.frame_array import ARRAY_SUFFIX
 from mmsigma.io.tables import read_csv
 from mmsigma.io.text import numbered_lines
 
@@ -30,7 +31,7 @@ _LIKE_SEGMENT = re.compile(
 _PAIRS = ({'from', 'to'}, {'from', 'until'}, {'in', 'out'}, {'first', 'last'}, {'t0', 't1'}, {'t1', 't2'})
 _MAX_LABEL = 2**31 - 1
 _SEPARATOR, _NUMBER = r'(?:[ \t]*[,;\t][ \t]*|\s+)', r'[+-]?[0-9]+'
-_ENDING = '|'.join(re.escape(suffix) for suffix in VIDEO_SUFFIXES)
+_ENDING = '|'.join(re.escape(suffix) for suffix in (*VIDEO_SUFFIXES, ARRAY_SUFFIX))
 # paths may contain blanks and commas: a quoted one ends at its quote, that of a file at its last video suffix
 _QUOTED = re.compile(r'"(?P<path>(?:[^"]|"")+)"(?P<columns>.*)')
 _FILE = re.compile(rf'(?P<path>.+(?:{_ENDING}))(?P<columns>(?:[\s,;].*)?)', re.IGNORECASE)

@@ -5,7 +5,7 @@ from mmsigma.models.backbones.frame_features import encode_frames
 from mmsigma.models.backbones.mast_encoder import MASTEncoder
 from mmsigma.models.backbones.resnet import ResNetEncoder
 from mmsigma.models.backbones.resnet_v2 import ResNet50V2Encoder
-from mmsigma.models.backbones.timm_vit import TimmViTEncoder
+from mmsigma.models.backbones.timm_encoder import TimmEncoder
 from mmsigma.models.backbones.video_vit import VideoVisionTransformer
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     'MASTEncoder',
     'ResNet50V2Encoder',
     'ResNetEncoder',
-    'TimmViTEncoder',
+    'TimmEncoder',
     'VideoVisionTransformer',
     'encode_frames',
 ]

@@ -1,11 +1,14 @@
-"""Construction of vision transformers of timm, with weights from its hub or from files of the DINO releases."""
+"""Construction of networks of timm, with weights from its hub or from files, those of the DINO releases included."""
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
 import torch.nn.functional as F
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from mmsigma.checkpoints.files import CheckpointError
@@ -21,27 +24,51 @@ _RELEASED_FILES = {
 }
 
 
-def create_timm_vit(model_name: str, weights: str, key: str, **model_kwargs: Any) -> nn.Module:
-    """Build a vision transformer without classifier and load its weights.
+def create_timm_network(
+    model_name: str,
+    weights: str,
+    key: str,
+    *,
+    img_size: int | Sequence[int] | None = None,
+    **model_kwargs: Any,
+) -> nn.Module:
+    """Build a network without classifier and load its weights.
 
     Args:
-        model_name: Name of the model in timm.
-        weights: Path of a checkpoint with the parameter names of timm or DINO, ``'hub'`` to fetch the weights of
-            timm, or ``'random'``.
+        model_name: Name of the network in timm.
+        weights: Path of a checkpoint with the parameter names of timm, or of DINO for vision transformers; ``'hub'`` to
+            fetch the weights of timm, or ``'random'``.
         key: Key of ``weights`` in the config, which errors name.
+        img_size: Side of images, or (height, width), for which the positions of a vision transformer are resized; None
+            for its own size. Other networks take any size.
         **model_kwargs: Further arguments of ``timm.create_model``.
 
     Raises:
         CheckpointError: If the weights cannot be fetched or do not fit.
+        ValueError: If timm has no network of this name.
     """
-    encoder = timm.create_model(model_name, num_classes=0, **model_kwargs)
+    _check_name(model_name)
+    network: Any = timm.create_model(model_name, num_classes=0, **model_kwargs)
+    size = (img_size, img_size) if isinstance(img_size, int) else img_size and tuple(img_size)
+    if size and isinstance(network, VisionTransformer) and network.patch_embed.img_size != size:
+        network = timm.create_model(model_name, num_classes=0, img_size=size, **model_kwargs)
     if weights != 'random':
-        model_kwargs.pop('img_size', None)
-        _load_encoder(encoder, _encoder_weights(model_name, weights, key, model_kwargs))
-    return encoder
+        state = _weights_of(model_name, weights, key, model_kwargs)
+        _load(network, state, model_name, 'the hub' if weights == 'hub' else weights)
+    created: nn.Module = network
+    return created
 
 
-def _encoder_weights(model_name: str, weights: str, key: str, model_kwargs: dict[str, Any]) -> dict[str, Tensor]:
+def _check_name(model_name: str) -> None:
+    architecture = model_name.partition('.')[0]
+    if '/' in model_name or timm.is_model(architecture):  # hf-hub:owner/name and local-dir:/path are looked up by timm
+        return
+    near = get_close_matches(architecture, timm.list_models(), n=3)
+    hint = f': did you mean {" or ".join(near)}?' if near else ', see timm.list_models()'
+    raise ValueError(f'timm {timm.__version__} has no network {model_name!r}{hint}')
+
+
+def _weights_of(model_name: str, weights: str, key: str, model_kwargs: dict[str, Any]) -> dict[str, Tensor]:
     if weights == 'hub':
         try:
             return timm.create_model(model_name, pretrained=True, num_classes=0, **model_kwargs).state_dict()
@@ -55,21 +82,46 @@ def _encoder_weights(model_name: str, weights: str, key: str, model_kwargs: dict
     return load_weights(weights, keys=('state_dict', 'model', 'teacher'))
 
 
-def _load_encoder(encoder: Any, state: dict[str, Tensor]) -> None:
+def _load(network: Any, state: dict[str, Tensor], model_name: str, origin: str) -> None:
     state = {name.removeprefix('module.').removeprefix('backbone.'): value for name, value in state.items()}
+    if isinstance(network, VisionTransformer):
+        state = _fit_positions(network, state)
+    own = network.state_dict()
+    check_values(state, own, origin)
+    # the classifier, and what only training of DINO and DINOv2 needs
+    surplus = ('head.', 'mask_token', *(f'{name}.' for name in _classifiers(network)))
+    # counts of batches, which only training with a cumulative mean needs, are missing in old files
+    missing = [name for name in own if name not in state and not name.endswith('num_batches_tracked')]
+    unexpected = [name for name in state if name not in own and not name.startswith(surplus)]
+    wrong = [
+        f'{name}: {tuple(state[name].shape)} instead of {tuple(value.shape)}'
+        for name, value in own.items()
+        if name in state and state[name].shape != value.shape
+    ]
+    if missing or unexpected or wrong:
+        sizes = f', other sizes {wrong[:5]}' if wrong else ''
+        raise CheckpointError(
+            f'{origin} does not fit the network {model_name}: missing {missing[:5]}, unexpected {unexpected[:5]}{sizes}'
+        )
+    network.load_state_dict(state, strict=False)
+
+
+def _classifiers(network: Any) -> tuple[str, ...]:
+    names: str | Sequence[str] | None = network.pretrained_cfg.get('classifier')
+    return (names,) if isinstance(names, str) else tuple(names or ())
+
+
+def _fit_positions(network: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state with timm's names, and positions resized to the grid of a vision transformer."""
+    state = dict(state)
     if 'register_tokens' in state:  # names of DINOv2, whose class token has a position; in timm it is added already
         state['reg_token'] = state.pop('register_tokens')
         state['cls_token'] = state['cls_token'] + state['pos_embed'][:, :1]
         state['pos_embed'] = state['pos_embed'][:, 1:]
-    prefix = 0 if encoder.no_embed_class else encoder.num_prefix_tokens
-    state['pos_embed'] = resize_dino_positions(state['pos_embed'], prefix, encoder.patch_embed.grid_size)
-    check_values(state, encoder.state_dict(), 'the file')
-    missing, unexpected = encoder.load_state_dict(state, strict=False)
-    unexpected = [name for name in unexpected if not name.startswith(('head.', 'mask_token'))]
-    if missing or unexpected:
-        raise CheckpointError(
-            f'the file does not fit the frozen encoder: missing {missing[:5]}, unexpected {unexpected[:5]}'
-        )
+    if 'pos_embed' in state and network.pos_embed is not None:
+        prefix = 0 if network.no_embed_class else network.num_prefix_tokens
+        state['pos_embed'] = resize_dino_positions(state['pos_embed'], prefix, network.patch_embed.grid_size)
+    return state
 
 
 def resize_dino_positions(table: Tensor, prefix: int, grid: tuple[int, int]) -> Tensor:

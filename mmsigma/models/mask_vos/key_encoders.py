@@ -78,7 +78,7 @@ class ViTKeyEncoder(BaseModule):
     the decoder needs for the boundaries of objects; three convolutions of the image compute them instead.
 
     Args:
-        encoder: Config of a frame encoder (``TimmViTEncoder``), or of a video transformer with ``dynamic_size=True``,
+        encoder: Config of a frame encoder (``TimmEncoder``), or of a video transformer with ``dynamic_size=True``,
             which sees each image as a clip in which nothing moves.
         key_dims: Number D of channels of the keys.
         key_layers: Number of convolutions that compute the keys, 1 or 2.

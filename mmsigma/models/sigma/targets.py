@@ -6,19 +6,21 @@ normalised clips and the token split, and returns one vector per masked tube.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmsigma.models.backbones.timm_weights import create_timm_vit
+from mmsigma.checkpoints.files import CheckpointError
+from mmsigma.checkpoints.io import check_values
 from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD
-from mmsigma.ops import Linear, TokenSplit, full_float32, gather_tokens, patchify
+from mmsigma.models.interfaces import FrameEncoder
+from mmsigma.models.parts import build_part
+from mmsigma.ops import Linear, TokenSplit, gather_tokens, patchify
+from mmsigma.ops.precision import NetworkPrecision, at_least_float32, check_precision, network_precision
 from mmsigma.registry import MODELS
-
-TargetPrecision = Literal['float32', 'amp']
 
 
 @MODELS.register_module()
@@ -115,32 +117,39 @@ class MLPTarget(BaseModule):
 
 @MODELS.register_module()
 class FrozenEncoderTarget(BaseModule):
-    """Patch tokens of a frozen image encoder for one frame of every tubelet (SIGMA-DINO).
+    """Features of a frozen encoder for one frame of every tubelet (SIGMA-DINO), on the student's grid.
 
     Each channel is standardised over all tokens of a clip, visible ones included, with unbiased variance; the masked
     tokens are selected afterwards. The paper mentions neither. If the encoder has another grid than the student
-    (DINOv2), its tokens are resized bilinearly.
+    (DINOv2, convolutional networks), its maps are resized bilinearly.
 
-    The encoder is not a submodule: MMEngine's weight initialisation would overwrite it, as models of timm have an
-    ``init_weights`` of their own, and it belongs neither to the optimiser nor to checkpoints. It follows ``.to()`` and
+    The encoder is not a submodule: it belongs neither to the optimiser nor to checkpoints. It follows ``.to()`` and
     always stays in evaluation mode.
 
     Args:
-        model_name: Name of the encoder in timm.
+        model_name: Name of the encoder in timm, any network with feature maps.
         weights: Path of a checkpoint with the parameter names of timm or DINO, ``'hub'`` to fetch the weights of
             timm, or ``'random'`` for an untrained encoder (tests and benchmarks).
-        img_size: Side of the frames in pixels, or (height, width).
+        stage: Stage of the encoder, from 0, or from the last one, -1; see :class:`mmsigma.models.TimmEncoder`.
+        encoder: Config of a frame encoder of your own, which replaces ``model_name``, ``weights``, ``stage`` and
+            ``model_kwargs``; see :class:`mmsigma.models.interfaces.FrameEncoder`.
+        img_size: Side in pixels, or (height, width), to which frames of another size are resized for the encoder, with
+            antialiasing; None to encode them as they are.
         grid: Token grid (H, W) of the student.
         tubelet_size: Number of frames of a tube of the student.
         frame: Frame of a tubelet to encode, counted from 0.
         standardize: Whether to standardise the tokens.
         precision: ``'float32'`` disables autocast and TF32, as the release does; ``'amp'`` follows them, which is
-            several times as fast.
+            several times as fast; ``'auto'`` follows them where the processor has instructions for bfloat16.
+        mean: Mean of each channel with which clips were normalised, on the scale 0..255.
+        std: Standard deviation of each channel with which clips were normalised, on the scale 0..255.
         model_kwargs: Further arguments of ``timm.create_model``.
 
     Raises:
-        CheckpointError: If the weights cannot be fetched or do not fit.
-        ValueError: If ``precision`` is unknown, or ``frame`` is not within a tubelet.
+        CheckpointError: If the weights cannot be fetched, do not fit, or are not finite.
+        PartError: If ``encoder`` does not satisfy its protocol.
+        ValueError: If timm has no such network or stage, ``precision`` is unknown, or ``frame`` is not within a
+            tubelet.
     """
 
     grid: tuple[int, ...]
@@ -150,31 +159,35 @@ class FrozenEncoderTarget(BaseModule):
         model_name: str = 'vit_base_patch16_224.dino',
         weights: str = 'hub',
         *,
-        img_size: int | Sequence[int] = 224,
+        stage: int = -1,
+        encoder: dict[str, Any] | None = None,
+        img_size: int | Sequence[int] | None = 224,
         grid: tuple[int, int] = (14, 14),
         tubelet_size: int = 2,
         frame: int = 0,
         standardize: bool = True,
-        precision: TargetPrecision = 'float32',
+        precision: NetworkPrecision = 'float32',
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
         model_kwargs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        model_kwargs = dict(model_kwargs or {})
-        if precision not in ('float32', 'amp'):
-            raise ValueError(f"precision must be 'float32' or 'amp', got {precision!r}")
+        check_precision(precision)
         if not 0 <= frame < tubelet_size:
             raise ValueError(f'frame must be one of the {tubelet_size} of a tubelet, from 0, got {frame}')
-        img_size = (img_size, img_size) if isinstance(img_size, int) else tuple(img_size)
-        encoder: Any = create_timm_vit(model_name, weights, 'model.target.weights', img_size=img_size, **model_kwargs)
-        encoder.requires_grad_(False).eval()
-        self._encoder = (encoder,)  # a tuple, which does not register it as a submodule
+        self.img_size = (img_size, img_size) if isinstance(img_size, int) else img_size and tuple(img_size)
+        own = dict(type='TimmEncoder', model_name=model_name, weights=weights, stage=stage, model_kwargs=model_kwargs)
+        own |= dict(mean=mean, std=std, img_size=self.img_size)
+        network = _build_given(encoder) if encoder else _build_of_timm(own)
+        network.requires_grad_(False).eval()
+        self._encoder = (network,)  # a tuple, which does not register it as a submodule
         self.grid, self.tubelet_size, self.precision = tuple(grid), tubelet_size, precision
         self.frame, self.standardize = frame, standardize
-        self.out_channels: int = encoder.num_features
+        self.out_channels = network.embed_dims
 
     @property
     def encoder(self) -> Any:
-        """Frozen encoder, a vision transformer of timm."""
+        """Frozen encoder of frames."""
         return self._encoder[0]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> 'FrozenEncoderTarget':
@@ -195,16 +208,29 @@ class FrozenEncoderTarget(BaseModule):
         return gather_tokens(tokens, split.masked)
 
     def encode(self, frames: Tensor) -> Tensor:
-        """Encode frames ``(n, 3, H, W)`` as patch tokens ``(n, h * w, D)``, float32, on the student's grid (h, w)."""
-        if self.precision == 'float32':
-            with full_float32(frames.device.type):
-                tokens: Tensor = self.encoder.forward_features(frames)
-        else:
-            tokens = self.encoder.forward_features(frames)
-        tokens = tokens[:, self.encoder.num_prefix_tokens :].float()
-        own_grid = self.encoder.patch_embed.grid_size
-        if own_grid != self.grid:
-            maps = tokens.transpose(1, 2).unflatten(-1, own_grid)
+        """Encode frames ``(n, 3, H, W)`` as tokens ``(n, h * w, D)``, float32, on the student's grid (h, w)."""
+        if self.img_size and frames.shape[-2:] != self.img_size:
+            frames = F.interpolate(frames, size=self.img_size, mode='bilinear', antialias=True)
+        with network_precision(self.precision, frames.device.type):
+            maps: Tensor = self.encoder(frames)
+        maps = at_least_float32(maps)
+        if maps.shape[-2:] != self.grid:
             maps = F.interpolate(maps, size=self.grid, mode='bilinear', align_corners=False)
-            tokens = maps.flatten(2).transpose(1, 2)
-        return tokens
+        return maps.flatten(2).transpose(1, 2)
+
+
+def _build_of_timm(config: dict[str, Any]) -> FrameEncoder:
+    try:
+        return build_part(config, FrameEncoder, 'model.target')
+    except CheckpointError as error:  # the message names the key of an encoder that is the backbone itself
+        raise CheckpointError(str(error).replace('model.backbone.', 'model.target.')) from error
+
+
+def _build_given(config: dict[str, Any]) -> FrameEncoder:
+    encoder: Any = build_part(config, FrameEncoder, 'model.target.encoder')
+    if isinstance(encoder, BaseModule):
+        encoder.init_weights()  # here, since it is not a submodule; it loads what init_cfg names
+    state = encoder.state_dict()
+    check_values(state, state, 'model.target.encoder')
+    checked: FrameEncoder = encoder
+    return checked

@@ -11,14 +11,14 @@ from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from mmsigma.checkpoints.files import CheckpointError
-from mmsigma.models.backbones.timm_weights import create_timm_vit, resize_dino_positions
+from mmsigma.models.backbones.timm_weights import create_timm_network, resize_dino_positions
 
 DINO, DINOV2 = 'vit_base_patch16_224.dino', 'vit_base_patch14_reg4_dinov2.lvd142m'
 TINY = dict(embed_dim=24, depth=2, num_heads=2)
 
 
 def create(weights: str | Path, model_name: str = DINO, **kwargs) -> nn.Module:
-    return create_timm_vit(model_name, str(weights), 'model.part.weights', **{**TINY, 'img_size': 48, **kwargs})
+    return create_timm_network(model_name, str(weights), 'model.part.weights', **{**TINY, 'img_size': 48, **kwargs})
 
 
 @pytest.fixture
@@ -105,7 +105,9 @@ def test_file_that_does_not_fit(
     dino_state.pop(removed, None)
     if added:
         dino_state[added] = torch.zeros(24)
-    with pytest.raises(CheckpointError, match=f'the file does not fit the frozen encoder: {message}'):
+    with pytest.raises(
+        CheckpointError, match=f'dino.pth does not fit the network {DINO}: {message}'
+    ):
         create(save(dino_state))
 
 

@@ -15,7 +15,7 @@ from mmsigma.registry import MODELS
 
 SMALL = dict(embed_dim=48, depth=2, num_heads=2)
 TIMM = dict(
-    type='TimmViTEncoder',
+    type='TimmEncoder',
     model_name='vit_small_patch8_224.dino',
     weights='random',
     model_kwargs=dict(img_size=32, **SMALL),
@@ -96,7 +96,7 @@ def test_weights_that_cannot_be_fetched(monkeypatch) -> None:
     def fails(*args, **kwargs):
         raise CheckpointError('no network: --cfg-options model.backbone.weights=/path/to/file.pth')
 
-    monkeypatch.setattr('mmsigma.models.backbones.timm_vit.create_timm_vit', fails)
+    monkeypatch.setattr('mmsigma.models.backbones.timm_encoder.create_timm_network', fails)
     with pytest.raises(CheckpointError, match='--cfg-options model.backbone.encoder.weights=/path/to/file.pth'):
         model('timm')
 

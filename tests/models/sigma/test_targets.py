@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsigma.checkpoints.files import CheckpointError
-from mmsigma.models import FrozenEncoderTarget, MLPTarget, PixelTarget
+from mmsigma.checkpoints.io import NonFiniteError
+from mmsigma.models import FrozenEncoderTarget, MLPTarget, PixelTarget, ResNetEncoder
+from mmsigma.models.parts import PartError
 from mmsigma.ops import Linear, TokenSplit, split_tokens
 
 DINO = 'vit_base_patch16_224.dino'
@@ -166,7 +168,7 @@ class TestFrozenEncoder:
             teacher(frame=2)
 
     def test_unknown_precision(self) -> None:
-        with pytest.raises(ValueError, match="'float32' or 'amp', got 'half'"):
+        with pytest.raises(ValueError, match="'float32', 'amp' or 'auto', got 'half'"):
             teacher(precision='half')
 
     @pytest.mark.parametrize('precision', ['float32', 'amp'])
@@ -178,6 +180,47 @@ class TestFrozenEncoder:
         assert found.dtype == torch.float32
         assert torch.equal(found, expected) == (precision == 'float32')
         torch.testing.assert_close(found, expected, atol=0.1, rtol=0.1)
+
+    @pytest.mark.parametrize('model_name', ['tf_efficientnet_lite0', 'mobilenetv2_100', 'resnet18'])
+    def test_convolutional_teachers_fit_any_grid(self, model_name: str) -> None:
+        torch.manual_seed(0)
+        target = teacher(model_name=model_name, stage=3, model_kwargs=None, img_size=64, grid=(3, 3))
+        frames = torch.randn(2, 3, 64, 64)
+        maps = target.encoder(frames)
+        assert maps.shape == (2, target.out_channels, 4, 4)
+        expected = F.interpolate(maps, size=(3, 3), mode='bilinear').flatten(2).transpose(1, 2)
+        torch.testing.assert_close(target.encode(frames), expected)
+
+    def test_frames_are_resized_to_the_size_of_the_teacher(self) -> None:
+        frames = torch.randn(1, 3, 96, 96)
+        target = teacher()
+        reduced = F.interpolate(frames, size=(48, 48), mode='bilinear', antialias=True)
+        torch.testing.assert_close(target.encode(frames), target.encode(reduced))
+        target.img_size = None
+        target.grid = (6, 6)
+        assert target.encode(frames).shape == (1, 36, 24)
+
+    def test_encoder_of_ones_own(self, tmp_path: Path) -> None:
+        weights = ResNetEncoder(18, out_stage=3).state_dict()
+        pretrained = dict(type='Pretrained', checkpoint=save(weights, tmp_path / 'own.pth'))
+        encoder = dict(type='ResNetEncoder', depth=18, out_stage=3, init_cfg=pretrained)
+        target = FrozenEncoderTarget(encoder=encoder, img_size=None, grid=(2, 3))
+        torch.testing.assert_close(dict(target.encoder.state_dict()), dict(weights))
+        assert target.out_channels == 256 and not target.encoder.training
+        found = target(torch.randn(1, 3, 4, 32, 48), all_masked(1, 12))
+        assert found.shape == (1, 12, 256)
+        torch.testing.assert_close(found.mean(dim=1), torch.zeros(1, 256), atol=1e-5, rtol=0)
+
+    def test_encoder_of_ones_own_that_lacks_a_member(self) -> None:
+        with pytest.raises(PartError, match=r"model\.target\.encoder: MLPTarget has no 'embed_dims', 'stride'"):
+            FrozenEncoderTarget(encoder=dict(type='MLPTarget'))
+
+    def test_encoder_of_ones_own_with_nan(self, tmp_path: Path) -> None:
+        weights = ResNetEncoder(18, out_stage=3).state_dict()
+        weights['bn1.weight'][3] = torch.nan
+        pretrained = dict(type='Pretrained', checkpoint=save(weights, tmp_path / 'own.pth'))
+        with pytest.raises(NonFiniteError, match=r'model\.target\.encoder contains NaN .* for example bn1\.weight'):
+            FrozenEncoderTarget(encoder=dict(type='ResNetEncoder', out_stage=3, init_cfg=pretrained))
 
     def test_model_does_not_know_the_teacher(self, build_tiny: Callable) -> None:
         model = build_tiny('dino')
@@ -215,5 +258,5 @@ class TestFrozenEncoder:
         target, clip = teacher(), torch.randn(1, 3, 2, 48, 48)
         other = duplicate(target)
         expected = target(clip, all_masked(1, 9))
-        nn.init.zeros_(target.encoder.norm.weight)
+        nn.init.zeros_(target.encoder.shield.encoder.norm.weight)
         torch.testing.assert_close(other(clip, all_masked(1, 9)), expected)
