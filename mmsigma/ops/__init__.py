@@ -3,6 +3,7 @@
 from mmsigma.ops.affinity import TopkAffinity, propagate, topk_affinity
 from mmsigma.ops.clustering import Clustering, assign, kmeans, kmeans_many
 from mmsigma.ops.colour import rgb_to_lab
+from mmsigma.ops.compiled_graphs import is_traced, opaque
 from mmsigma.ops.dense_clustering import (
     ClipClusterer,
     cluster_maps,
@@ -11,7 +12,7 @@ from mmsigma.ops.dense_clustering import (
     project_tokens,
     upsample_maps,
 )
-from mmsigma.ops.fast_linear import Linear, linear
+from mmsigma.ops.fast_linear import Linear, exact_linear, linear
 from mmsigma.ops.keypoints import gaussian_labels, weighted_points
 from mmsigma.ops.label_transfer import expected_alignment, first_matches, transfer
 from mmsigma.ops.masking import TokenSplit, gather_tokens, nearest_tubes, patchify, split_tokens, stack_splits
@@ -74,6 +75,7 @@ __all__ = [
     'kmeans',
     'kmeans_many',
     'labels_at',
+    'exact_linear',
     'linear',
     'nearest_tubes',
     'patchify',
@@ -93,6 +95,8 @@ __all__ = [
     'space_time_code',
     'split_tokens',
     'stack_splits',
+    'is_traced',
+    'opaque',
     'topk_affinity',
     'transfer',
     'upsample_maps',

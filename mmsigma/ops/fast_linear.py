@@ -1,8 +1,13 @@
 """Linear layers that are fast on any CPU."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from mmsigma.ops.compiled_graphs import is_traced, opaque
+from mmsigma.ops.precision import full_float32
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -29,6 +34,8 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 def _convolution_pays(inputs: Tensor, weight: Tensor) -> bool:
+    if torch.compiler.is_compiling():
+        return False
     rows = inputs.shape[:-1].numel()
     return (
         inputs.device.type == 'cpu'
@@ -36,8 +43,41 @@ def _convolution_pays(inputs: Tensor, weight: Tensor) -> bool:
         and rows >= 128
         and rows * weight.numel() >= 1 << 24
         and torch.backends.mkldnn.is_available()
-        and not torch.compiler.is_compiling()
     )
+
+
+def exact_linear(inputs: Tensor, weight: Tensor) -> Tensor:
+    """Apply :func:`linear` without bias in float32 or float64, whatever autocast and TF32 say.
+
+    Gradients are computed later, in whatever precision is set then.
+
+    Args:
+        inputs: Inputs ``(..., D)``, float32 or float64.
+        weight: Weight ``(K, D)``, of the same type.
+
+    Returns:
+        Outputs ``(..., K)``.
+    """
+    if is_traced():  # switches of precision break a graph
+        return _opaque_exact_linear(inputs, weight)
+    with full_float32(inputs.device.type):
+        return linear(inputs, weight)
+
+
+def _run_exact_linear(inputs: Tensor, weight: Tensor) -> Tensor:
+    return exact_linear(inputs, weight).contiguous()
+
+
+def _like_exact_linear(inputs: Tensor, weight: Tensor) -> Tensor:
+    return inputs.new_empty(*inputs.shape[:-1], len(weight))
+
+
+def _gradients_of_factors(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+    inputs, weight = ctx.saved_tensors
+    return grad @ weight, grad.flatten(0, -2).T @ inputs.flatten(0, -2)
+
+
+_opaque_exact_linear = opaque('exact_linear', _run_exact_linear, _like_exact_linear, _gradients_of_factors)
 
 
 class Linear(nn.Linear):

@@ -20,6 +20,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from mmsigma.ops.compiled_graphs import is_traced, opaque
+
 # Elements of a block of rows: large enough to hide the launch of an operation, small enough for the cache of a CPU.
 _BLOCK_ELEMENTS = {'cpu': 1 << 20, 'cuda': 1 << 26}
 
@@ -53,6 +55,8 @@ def sinkhorn(
     Raises:
         ValueError: If ``scores`` is not a matrix or ``epsilon`` is not positive.
     """
+    if is_traced() and group is None:
+        return _opaque_sinkhorn(scores, epsilon, num_iters, local)
     with torch.autocast(scores.device.type, enabled=False):
         log_v = _prototype_potential(scores, epsilon, num_iters, partial(_all_reduce, group=group, local=local))
         codes = torch.empty(scores.shape, dtype=log_v.dtype, device=scores.device)
@@ -87,6 +91,8 @@ def sinkhorn_labels(
     Raises:
         ValueError: If ``scores`` is not a matrix or ``epsilon`` is not positive.
     """
+    if is_traced() and group is None:
+        return _opaque_sinkhorn_labels(scores, epsilon, num_iters, local)
     with torch.autocast(scores.device.type, enabled=False):
         log_v = _prototype_potential(scores, epsilon, num_iters, partial(_all_reduce, group=group, local=local))
         labels = torch.empty(len(scores), dtype=torch.int64, device=scores.device)
@@ -152,3 +158,24 @@ def _all_reduce(tensor: Tensor, op: dist.ReduceOp.RedOpType, group: dist.Process
     if not local and dist.is_available() and dist.is_initialized():
         dist.all_reduce(tensor, op=op, group=group)
     return tensor
+
+
+# torch.compile would unroll the passes over blocks of rows, and exchanges between processes break its graph.
+def _run_sinkhorn(scores: Tensor, epsilon: float, num_iters: int, local: bool) -> Tensor:
+    return sinkhorn(scores, epsilon, num_iters, local=local)
+
+
+def _run_sinkhorn_labels(scores: Tensor, epsilon: float, num_iters: int, local: bool) -> Tensor:
+    return sinkhorn_labels(scores, epsilon, num_iters, local=local)
+
+
+def _like_codes(scores: Tensor, epsilon: float, num_iters: int, local: bool) -> Tensor:
+    return torch.empty_like(scores, dtype=torch.float64 if scores.dtype == torch.float64 else torch.float32)
+
+
+def _like_labels(scores: Tensor, epsilon: float, num_iters: int, local: bool) -> Tensor:
+    return scores.new_empty(len(scores), dtype=torch.int64)
+
+
+_opaque_sinkhorn = opaque('sinkhorn', _run_sinkhorn, _like_codes)
+_opaque_sinkhorn_labels = opaque('sinkhorn_labels', _run_sinkhorn_labels, _like_labels)

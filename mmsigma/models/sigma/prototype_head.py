@@ -11,7 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmsigma.models.sigma.swapped_assignment import SwappedAssignment
-from mmsigma.ops import at_least_float32, full_float32, linear
+from mmsigma.ops import at_least_float32, exact_linear
 from mmsigma.registry import MODELS
 
 
@@ -119,9 +119,8 @@ def cosine_scores(features: Tensor, prototypes: Tensor) -> Tensor:
     Returns:
         Scores ``(..., K)``.
     """
-    with full_float32(features.device.type):
-        features, prototypes = at_least_float32(features), at_least_float32(prototypes)
-        return linear(F.normalize(features, dim=-1), prototypes.to(features.dtype))
+    unit = F.normalize(at_least_float32(features), dim=-1)
+    return exact_linear(unit, at_least_float32(prototypes).to(unit.dtype))
 
 
 @torch.no_grad()

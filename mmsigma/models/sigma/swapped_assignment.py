@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
@@ -67,6 +68,8 @@ def code_cross_entropy(scores: Tensor, codes: Tensor, temperature: float) -> Ten
         Scalar, once differentiable with respect to ``scores``. A second backward pass raises, even with
         ``retain_graph``, because the first one scales the stored gradient in place.
     """
+    if torch.compiler.is_compiling():  # which computes this in as little memory, and does not allow such tricks
+        return F.cross_entropy(scores / temperature, codes)
     loss: Tensor = _CodeCrossEntropy.apply(scores, codes, temperature)
     return loss
 

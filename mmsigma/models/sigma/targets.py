@@ -4,9 +4,11 @@ These are the targets of VideoMAE (NeurIPS 2022) and of SIGMA-MLP and SIGMA-DINO
 normalised clips and the token split, and returns one vector per masked tube.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +20,7 @@ from mmsigma.checkpoints.io import check_values
 from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD
 from mmsigma.models.interfaces import FrameEncoder
 from mmsigma.models.parts import build_part
-from mmsigma.ops import Linear, TokenSplit, gather_tokens, patchify
+from mmsigma.ops import Linear, TokenSplit, gather_tokens, is_traced, opaque, patchify
 from mmsigma.ops.precision import NetworkPrecision, at_least_float32, check_precision, network_precision
 from mmsigma.registry import MODELS
 
@@ -184,6 +186,15 @@ class FrozenEncoderTarget(BaseModule):
         self.grid, self.tubelet_size, self.precision = tuple(grid), tubelet_size, precision
         self.frame, self.standardize = frame, standardize
         self.out_channels = network.embed_dims
+        self._register()
+
+    def _register(self) -> None:
+        self._number = next(_NUMBERS)
+        _TARGETS[self._number] = self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # a copy is another target
+        super().__setstate__(state)
+        self._register()
 
     @property
     def encoder(self) -> Any:
@@ -201,7 +212,12 @@ class FrozenEncoderTarget(BaseModule):
         batch = len(inputs)
         # (B, C, T, H, W) -> (B * T', C, H, W), one frame per tubelet; their tokens -> (B, N, D)
         frames = inputs[:, :, self.frame :: self.tubelet_size].transpose(1, 2).flatten(0, 1)
-        tokens = self.encode(frames).unflatten(0, (batch, -1)).flatten(1, 2)
+        if is_traced():
+            height, width = self.grid
+            tokens = _opaque_frozen(frames, self._number, height * width, self.out_channels)
+        else:
+            tokens = self.encode(frames)
+        tokens = tokens.unflatten(0, (batch, -1)).flatten(1, 2)
         if self.standardize:
             variance, mean = torch.var_mean(tokens, dim=1, keepdim=True)
             tokens = (tokens - mean) / (variance.sqrt() + 1e-6)
@@ -217,6 +233,24 @@ class FrozenEncoderTarget(BaseModule):
         if maps.shape[-2:] != self.grid:
             maps = F.interpolate(maps, size=self.grid, mode='bilinear', align_corners=False)
         return maps.flatten(2).transpose(1, 2)
+
+
+# Switches of precision, and much of what others write, break the graph of torch.compile. An operation cannot be given a
+# module, only the number of its target.
+_NUMBERS = itertools.count()
+_TARGETS: WeakValueDictionary[int, FrozenEncoderTarget] = WeakValueDictionary()
+
+
+def _run_frozen(frames: Tensor, number: int, num_tokens: int, channels: int) -> Tensor:
+    return _TARGETS[number].encode(frames).contiguous()
+
+
+def _like_frozen(frames: Tensor, number: int, num_tokens: int, channels: int) -> Tensor:
+    dtype = torch.promote_types(frames.dtype, torch.float32)
+    return frames.new_empty(len(frames), num_tokens, channels, dtype=dtype)
+
+
+_opaque_frozen = opaque('frozen_encoder', _run_frozen, _like_frozen)
 
 
 def _build_of_timm(config: dict[str, Any]) -> FrameEncoder:

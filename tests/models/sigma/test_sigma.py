@@ -1,5 +1,7 @@
 """SIGMA and VideoMAE as a whole: parity with the releases, who learns from what, modes and size."""
 
+import copy
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +16,8 @@ from mmsigma.checkpoints.official_names import from_official, to_official
 from mmsigma.ops import TokenSplit, sinkhorn, split_tokens
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
+from tests import algorithms
+from tests.dist.workers import joint_batch
 from tests.models.conftest import TARGETS
 
 
@@ -301,3 +305,49 @@ def build_on_meta(repository: Path, name: str, options: dict) -> nn.Module:
 
 def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+INDUCTOR = pytest.param(
+    'inductor',
+    marks=[pytest.mark.slow, pytest.mark.skipif(not shutil.which('g++'), reason='no C++ compiler for inductor')],
+)
+
+
+@pytest.mark.parametrize('backend', ['aot_eager', INDUCTOR])
+@pytest.mark.parametrize(
+    'name', [name for name in algorithms.CASES if name.startswith('SIGMA') or name == 'regressed MLP']
+)
+def test_one_graph_with_equal_gradients(name: str, backend: str) -> None:
+    eager = algorithms.CASES[name].build().train()
+    compiled = copy.deepcopy(eager)
+    clips, mask = joint_batch()
+    split = split_tokens(mask)
+    torch._dynamo.reset()
+    run = torch.compile(compiled.loss, fullgraph=True, backend=backend)
+    optimizers = [torch.optim.SGD(model.parameters(), lr=1.0) for model in (eager, compiled)]
+    for _ in range(2):  # the second step begins with prototypes that are no longer unit vectors
+        expected, found = eager.loss(clips, split), run(clips, split)
+        assert expected.keys() == found.keys()
+        for key, value in expected.items():
+            torch.testing.assert_close(found[key], value, atol=1e-5, rtol=1e-4)
+        for losses, optimizer in zip((expected, found), optimizers, strict=True):
+            optimizer.zero_grad()
+            algorithms.total(losses).backward()
+        for (key, one), two in zip(eager.named_parameters(), compiled.parameters(), strict=True):
+            torch.testing.assert_close(two.grad, one.grad, atol=1e-5, rtol=1e-3, msg=lambda text, key=key: key + text)
+        for optimizer in optimizers:
+            optimizer.step()
+
+
+def test_a_copied_teacher_is_another_one_in_the_graph() -> None:
+    first = algorithms.CASES['SIGMA with a frozen encoder'].build()
+    second = copy.deepcopy(first)
+    for parameter in second.target.encoder.parameters():
+        parameter.data.mul_(1.5)
+    clips, mask = joint_batch()
+    split = split_tokens(mask)
+    torch._dynamo.reset()
+    run = [torch.compile(model.target, fullgraph=True, backend='aot_eager') for model in (first, second)]
+    for model, compiled in zip((first, second), run, strict=True):
+        torch.testing.assert_close(compiled(clips, split), model.target(clips, split))
+    assert not torch.allclose(first.target(clips, split), second.target(clips, split))
