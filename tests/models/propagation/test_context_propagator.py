@@ -29,7 +29,7 @@ def test_crw(case: int) -> None:
     given = vectors.cells('in_first_soft_label')
     for number, frame in enumerate(features):
         soft = propagator.step(frame, given if number == 0 else None)
-        torch.testing.assert_close(soft, vectors.cells(f'out_soft{case}')[number], atol=1e-5, rtol=1e-3)
+        torch.testing.assert_close(soft, vectors.cells(f'out_soft{case}')[number], atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize('case', range(2))
@@ -46,8 +46,8 @@ def test_mask_vos(case: int) -> None:
     for number, frame in enumerate(features):
         soft = upsample(propagator.step(frame, given if number == 0 else None), size)
         if number:  # the first frame is as it was given
-            assert (soft.argmax(dim=0) == index[number]).float().mean() >= 0.999
-            torch.testing.assert_close(soft[1, ::4, ::4], confidence[number], atol=1e-4, rtol=1e-3)
+            assert torch.equal(soft.argmax(dim=0), index[number].long())
+            torch.testing.assert_close(soft[1, ::4, ::4], confidence[number], atol=1e-5, rtol=1e-4)
 
 
 def test_object_that_appears_later() -> None:
@@ -65,9 +65,9 @@ def test_object_that_appears_later() -> None:
         soft = upsample(propagator.step(frame, given.get(number)), size)
         if number:
             expected = vectors.tensor('out_index')[number]
-            assert (soft.argmax(dim=0) == expected).float().mean() >= 0.999, number
+            assert torch.equal(soft.argmax(dim=0), expected.long()), number
             confidence = vectors.tensor('out_conf')[number]
-            torch.testing.assert_close(soft.amax(dim=0)[::4, ::4], confidence, atol=1e-4, rtol=1e-3)
+            torch.testing.assert_close(soft.amax(dim=0)[::4, ::4], confidence, atol=1e-5, rtol=1e-4)
     assert len(propagator.streams) == 2
 
 
