@@ -25,9 +25,10 @@ class Case(NamedTuple):
         """One of the arrays as a tensor of its own."""
         return torch.tensor(self.arrays[name], dtype=dtype)
 
-    def assert_close(self, found: Any, name: str, part: str) -> None:
-        """Compare with one of the arrays, by the manifest's tolerance of such arrays."""
+    def assert_close(self, found: Any, name: str, part: str, atol: float = 0.0) -> None:
+        """Compare with one of the arrays, by the manifest's tolerance of such arrays; ``atol`` is added to it."""
         tolerance = Tolerance.read(_files()[f'{self.file}.npz']['tolerance'], part)
+        tolerance = tolerance._replace(absolute=tolerance.absolute + atol)
         tolerance.assert_close(found, self.arrays[name], msg=lambda message: f'{self.name}, {name}: {message}')
 
     def __contains__(self, name: object) -> bool:

@@ -33,7 +33,7 @@ class Vectors(NamedTuple):
         return self.tensor(name).movedim(-3, -1).contiguous()
 
     def assert_close(self, found: Any, name: str, part: str | None = None) -> None:
-        """Compare with one of the arrays, by the manifest's tolerance, which a ``part`` of the arrays may have alone."""
+        """Compare with one of the arrays, by the manifest's tolerance of all arrays or of a ``part`` of them."""
         Tolerance.read(self.entry['tolerance'], part).assert_close(found, self.arrays[name], msg=self._message(name))
 
     def _message(self, name: str) -> Callable[[str], str]:

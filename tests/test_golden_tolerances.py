@@ -6,6 +6,8 @@ import pytest
 
 from tests.golden_tolerances import Tolerance
 
+LINE = 'loss rtol 1e-5; scores atol 1e-6; each gradient array: max|diff| <= 1e-4 * max|reference|'
+
 
 @pytest.mark.parametrize(
     ('stated', 'part', 'expected'),
@@ -17,14 +19,14 @@ from tests.golden_tolerances import Tolerance
         ({'miou': 1e-12, 'ints': 'exact'}, 'miou', (0, 1e-12, 0)),
         ('exact', None, (0, 0, 0)),
         ('atol 1e-5 rtol 1e-4', None, (1e-4, 1e-5, 0)),
-        ('loss rtol 1e-5; scores atol 1e-6; each gradient array: max|diff| <= 1e-4 * max|reference|', 'scores', (0, 1e-6, 0)),
-        ('loss rtol 1e-5; scores atol 1e-6; each gradient array: max|diff| <= 1e-4 * max|reference|', 'grad', (0, 0, 1e-4)),
+        (LINE, 'scores', (0, 1e-6, 0)),
+        (LINE, 'grad', (0, 0, 1e-4)),
         ({'loss': 'rtol 1e-5 (mse_var 1e-4)', 'grad': 'atol 1e-5 + 1e-4*|ref|max'}, 'loss', (1e-5, 0, 0)),
         ({'loss': 'rtol 1e-5 (mse_var 1e-4)', 'grad': 'atol 1e-6+1e-4*|ref|max'}, 'grad', (0, 1e-6, 1e-4)),
         ({'feature': 'rtol 1e-3*max|ref|'}, 'feature', (0, 0, 1e-3)),
         ({'svm': 'abs 0.01'}, 'svm', (0, 0.01, 0)),
     ],
-)  # fmt: skip
+)
 def test_read(stated: Any, part: str | None, expected: tuple[float, float, float]) -> None:
     assert Tolerance.read(stated, part) == expected
 

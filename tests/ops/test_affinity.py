@@ -65,7 +65,9 @@ def test_official_read_out_of_memory() -> None:
     vectors.assert_close(found.weights.T, 'out_topk_weight')
     assert torch.equal(found.indices.T, vectors.tensor('out_topk_index').long())
     values = vectors.tensor('in_mem_value').flatten(1, 2).movedim(1, -1)
-    vectors.assert_close(propagate(found, values).movedim(-1, 0).view(*vectors.arrays['out_readout'].shape), 'out_readout')
+    vectors.assert_close(
+        propagate(found, values).movedim(-1, 0).view(*vectors.arrays['out_readout'].shape), 'out_readout'
+    )
 
 
 @pytest.mark.parametrize('case', range(3))

@@ -33,6 +33,7 @@ def test_all_outputs_of_resnet50() -> None:
     vectors.assert_close(frame.key, 'out_key')
     for name, maps in (('res4', frame.features), ('res3', frame.skip8), ('res2', frame.skip4)):
         assert_probes(vectors, f'out_{name}', maps)
+    assert_probes(vectors, 'out_res4_normalised', nn.functional.normalize(frame.features, dim=1))
 
 
 @pytest.mark.parametrize('depth', [18, 50])
