@@ -4,7 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmsigma.models.propagation import context_propagator
 from mmsigma.models.propagation.context_propagator import ContextPropagator
+from mmsigma.ops.affinity import topk_affinity
 from tests.golden_mask_vos import load_vectors
 
 
@@ -90,6 +92,20 @@ def test_a_still_video_keeps_its_labels() -> None:
         for _ in range(6):
             soft = propagator.step(frame)
         assert torch.equal(soft.argmax(dim=-1), labels.argmax(dim=-1))
+
+
+def test_every_frame_is_used_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def record(query: torch.Tensor, memory: torch.Tensor, **settings) -> object:
+        seen.append(memory[:, 0, 0, 0].tolist())  # the frames' numbers
+        return topk_affinity(query, memory, **settings)
+
+    monkeypatch.setattr(context_propagator, 'topk_affinity', record)
+    propagator = ContextPropagator(3, k=2, radius=3, similarity='dot', repeat_first=False)
+    for number in range(6):
+        propagator.step(torch.full((4, 5, 2), float(number)), torch.rand(4, 5, 2) if number == 0 else None)
+    assert [sorted(frames) for frames in seen] == [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3], [0, 2, 3, 4]]
 
 
 def test_bad_input() -> None:

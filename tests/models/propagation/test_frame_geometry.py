@@ -24,6 +24,7 @@ def stripes(height: int, width: int) -> torch.Tensor:
         ({}, (45, 37), (48, 40)),
         (dict(short_side=480, long_multiple=64), (1080, 1920), (480, 832)),
         (dict(short_side=480, long_multiple=64), (1920, 1080), (832, 480)),
+        (dict(short_side=48), (120, 199), (48, 72)),  # 79.6 is rounded down
         (dict(size=(560, 560)), (480, 854), (560, 560)),
     ],
 )

@@ -41,6 +41,13 @@ class TestTCN:
         single = TCNLoss('triplet')(VideoGroup(rows[:, :2].requires_grad_()))['loss_tcn']
         assert single.detach() == 0  # without another positive there is nothing to compare
 
+    def test_videos_of_one_anchor_have_no_triplets(self) -> None:
+        embs, lengths = embeddings(3, 10, 4), torch.tensor([10, 2, 6])
+        found, without = (
+            TCNLoss('triplet')(VideoGroup(embs[own], lengths[own]))['loss_tcn'] for own in ([0, 1, 2], [0, 2])
+        )
+        assert found > 0 and found == without
+
     def test_what_is_refused(self) -> None:
         with pytest.raises(ValueError, match='pairs of an anchor and a positive'):
             TCNLoss()(VideoGroup(embeddings(2, 5, 3)))
