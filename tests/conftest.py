@@ -18,6 +18,7 @@ from mmengine.logging import MMLogger
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from tests.golden_tolerances import Tolerance
 from tests.scripts import ROOT, Result, run_script
 
 GOLDEN = Path(__file__).parent / 'golden' / 'sigma'
@@ -36,6 +37,12 @@ class Golden(NamedTuple):
             for name, array in self.arrays.items()
             if name.startswith(prefix)
         }
+
+    def assert_close(self, found: Any, name: str, part: str | None = None) -> None:
+        """Compare with one of the arrays, by the manifest's tolerance, of all arrays or of the ``part`` named there."""
+        expected = self.arrays[name]
+        tolerance = Tolerance.read(self.entry['tolerance'], part)
+        tolerance.assert_close(found, expected, msg=lambda message: f'{self.entry["name"]}, {name}: {message}')
 
 
 @cache

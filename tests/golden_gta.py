@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from tests.golden_tolerances import Tolerance
+
 FOLDER = Path(__file__).parent / 'golden' / 'gta'
 
 
 class Case(NamedTuple):
     """One case of a file; arrays by their logical name. Shared: not to be written to."""
 
+    file: str
     name: str
     params: dict[str, Any]
     arrays: dict[str, np.ndarray]
@@ -21,6 +24,12 @@ class Case(NamedTuple):
     def tensor(self, name: str, dtype: torch.dtype | None = None) -> torch.Tensor:
         """One of the arrays as a tensor of its own."""
         return torch.tensor(self.arrays[name], dtype=dtype)
+
+    def assert_close(self, found: Any, name: str, part: str, atol: float = 0.0) -> None:
+        """Compare with one of the arrays, by the manifest's tolerance of such arrays; ``atol`` is added to it."""
+        tolerance = Tolerance.read(_files()[f'{self.file}.npz']['tolerance'], part)
+        tolerance = tolerance._replace(absolute=tolerance.absolute + atol)
+        tolerance.assert_close(found, self.arrays[name], msg=lambda message: f'{self.name}, {name}: {message}')
 
     def __contains__(self, name: object) -> bool:
         return name in self.arrays
@@ -43,6 +52,7 @@ def load_cases(file: str) -> list[Case]:
     arrays = load_arrays(file)
     return [
         Case(
+            file,
             case['name'],
             case['params'],
             {name: arrays[key] for side in ('in', 'out') for name, (key, *_) in case[side].items()},

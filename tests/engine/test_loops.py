@@ -101,6 +101,16 @@ class TestTraining:
                 seeds.add(ResumableEpochLoop._iteration_seed(loop))
         assert len(seeds) == 10 and all(0 <= seed < 2**63 for seed in seeds)
 
+    def test_epochs_that_are_validated(self) -> None:
+        """From the first one on, at intervals, and the last one."""
+        validated = []
+        for epoch in range(1, 8):
+            loop = SimpleNamespace(
+                runner=SimpleNamespace(val_loop=object()), _epoch=epoch, val_begin=2, val_interval=2, _max_epochs=7
+            )
+            validated += [epoch] * ResumableEpochLoop._validates(loop)
+        assert validated == [2, 4, 6, 7]
+
     def test_other_samplers(self, tmp_path: Path) -> None:
         loader = DataLoader(Numbers(), 4)
         with toy_run(tmp_path, train_dataloader=loader) as runner:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mmsigma.datasets import PseudoMaskRounds, VideoDataset
+from mmsigma.engine import reclustering
 from mmsigma.engine.reclustering import ReclusterSettings, cluster_frames, recluster
 from mmsigma.io.video import write_mp4
 from tests.engine.fakes import Colours
@@ -60,6 +61,20 @@ def test_frames_at_a_rate(rate: int, expected: list[int], tmp_path: Path) -> Non
     write_mp4(video, draw_video(11)[0], fps=rate)
     rounds, statistics = cluster([video], 'decord', tmp_path, fps=8)
     assert statistics['unreadable'] == 0 and rounds.load(0, video).frames.tolist() == expected
+
+
+def test_every_round_and_video_has_a_seed_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    videos, seeds = folders(tmp_path / 'videos', ant=3, bee=3), []
+
+    def record(features: torch.Tensor, settings: ReclusterSettings, generator: torch.Generator) -> tuple:
+        seeds.append(generator.initial_seed())
+        return cluster_frames(features, settings, generator)
+
+    monkeypatch.setattr(reclustering, 'cluster_frames', record)
+    rounds, settings = PseudoMaskRounds(tmp_path / 'rounds'), ReclusterSettings(size=32, num_iters=2)
+    for number, seed in ((0, 0), (1, 0), (0, 1), (0, 0)):
+        recluster(Colours(), videos, 'frames', rounds, number, settings, seed=seed)
+    assert len(set(seeds)) == 6 and seeds[:2] == seeds[6:]
 
 
 def test_everything_is_background(tmp_path: Path) -> None:

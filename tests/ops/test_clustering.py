@@ -20,11 +20,12 @@ def test_official_clusters_of_a_clip() -> None:
     features = vectors.cells('in_feats')
     fit = features[::8].flatten(0, 2)
     found = kmeans(fit, 5, init=vectors.tensor('in_init_centroids'))
-    torch.testing.assert_close(found.centroids, vectors.tensor('out_centroids'), rtol=1e-4, atol=1e-5)
+    vectors.assert_close(found.centroids, 'out_centroids', 'centroids')
     assert torch.equal(
         found.labels.view(vectors.arrays['out_fit_labels'].shape), vectors.tensor('out_fit_labels').long()
     )
     assert found.inertia == pytest.approx(vectors.arrays['out_inertia'].item(), rel=1e-4)
+    assert found.num_iters == vectors.arrays['out_n_iter']
     everything = assign(features.flatten(0, 2), found.centroids)
     assert torch.equal(everything.view(features.shape[:3]), vectors.tensor('out_all_labels').long())
 

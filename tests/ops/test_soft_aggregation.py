@@ -15,9 +15,9 @@ def test_aggregation(count: int) -> None:
     vectors = load_vectors('soft_aggregate')
     logits = aggregate(vectors.tensor(f'in_prob_{count}'))
     softmax = logits.softmax(dim=0).float()
-    torch.testing.assert_close(softmax, vectors.tensor(f'out_softmax_{count}'), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(softmax[1:], vectors.tensor(f'out_softmax_fg_{count}'), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(logits.float(), vectors.tensor(f'out_logits_{count}'), rtol=0.02, atol=0.2)
+    vectors.assert_close(softmax, f'out_softmax_{count}', 'softmax')
+    vectors.assert_close(softmax[1:], f'out_softmax_fg_{count}', 'softmax')
+    vectors.assert_close(logits, f'out_logits_{count}', 'logits')
 
 
 def test_odds_are_those_of_the_objects_and_of_none_of_them() -> None:
@@ -46,8 +46,7 @@ def test_certainty_stays_finite_and_has_a_gradient_elsewhere() -> None:
 def test_from_logits(count: int) -> None:
     vectors = load_vectors('soft_aggregate')
     logits = aggregate_logits(vectors.tensor(f'in_prob_{count}').double().logit(eps=1e-7))
-    found = logits.softmax(dim=0).float()
-    torch.testing.assert_close(found, vectors.tensor(f'out_softmax_{count}'), rtol=1e-4, atol=1e-5)
+    vectors.assert_close(logits.softmax(dim=0), f'out_softmax_{count}', 'softmax')
 
 
 def test_logits_give_the_odds_of_the_probabilities() -> None:

@@ -54,6 +54,8 @@ class TestSmoothMin:
                 torch.testing.assert_close(values.grad, gradient, rtol=1e-7, atol=1e-9)
                 single = smooth_min(case.tensor('a').float(), gamma, kind).double()
                 assert abs(single - expected) <= 2e-6 * (1 + abs(expected))
+                original = case.tensor(prefix)[row].double()  # in float32
+                assert abs(found.detach() - original) <= 2e-6 * (1 + abs(original))
 
     def test_bounds(self) -> None:
         values = torch.randn(100, 3, dtype=torch.float64) * 3
@@ -94,15 +96,23 @@ class TestSmoothDTW:
         cost.retain_grad()
         found = smooth_dtw(cost, case.params['gamma_s'], kind=KINDS[case.params['softening']])
         exact = dtype == torch.float64
-        if 'dist' in case:
-            torch.testing.assert_close(cost[0].float(), case.tensor('dist').float(), rtol=1e-5, atol=1e-6)
-        if 'table' in case:
-            torch.testing.assert_close(
-                found.table[0].float(), case.tensor('table')[1:, 1:].float(), rtol=1e-5, atol=1e-5
-            )
-        if 'final_f64' in case:
-            expected = case.tensor('final_f64').to(dtype)
-            torch.testing.assert_close(found.value[0], expected, rtol=1e-12 if exact else 1e-5, atol=1e-5 * (not exact))
+        # of the original, and by the definition in double precision
+        table, value = found.table[0].detach(), found.value[0].detach()
+        compared = [('dist', cost[0]), ('dist_f64', cost[0]), ('final', value), ('final_f64', value)]
+        if 'final_official' in case and not case.arrays['official_dist_has_inf']:
+            compared.append(('final_official', value))
+        for label, values in compared:
+            if label in case:
+                # costs near 0 are what float32 rounds of logarithms near 0, and sums of them may cancel
+                case.assert_close(values, label, label.partition('_')[0], atol=1e-7)
+        for label, values in (('table', table), ('table_f64', table), ('last_row', table[-1])):
+            if label in case:
+                inside = (slice(1, None),) * values.ndim  # of the border
+                bordered = case.tensor(label, torch.float64)
+                bordered[inside] = values.double()
+                case.assert_close(bordered, label, 'table', atol=2e-6)
+        if exact and 'final_f64' in case:
+            torch.testing.assert_close(value, case.tensor('final_f64'), rtol=1e-12, atol=0)
         found.value.sum().backward(retain_graph=True)
         is_long = 'long' in name
         for label, tensor in (('grad_x', x), ('grad_y', y), ('grad_dist', cost)):
@@ -118,7 +128,7 @@ class TestSmoothDTW:
         for label, gradient in zip(('gradT_x', 'gradT_y'), gradients, strict=True):
             reference = case.tensor(f'{label}_f64').double()
             largest = max(1.0, float(reference.abs().max()))
-            assert (gradient.double() - reference).abs().max() <= (1e-8 if exact else 1e-3) * largest, label
+            assert (gradient.double() - reference).abs().max() <= (1e-8 if exact else 3e-4) * largest, label
 
     @pytest.mark.parametrize('kind', ['smoothmin', 'logsumexp'])
     @pytest.mark.parametrize('shape', [(1, 1), (1, 5), (6, 1), (4, 7), (7, 4)])
@@ -247,9 +257,31 @@ def test_hard_path_is_the_original(name: str) -> None:
     else:
         cost = (x[:, None] - y).square().sum(dim=2)
     path = dtw_path(cost)
-    assert path.value == pytest.approx(float(case.arrays['value']), rel=1e-6)
-    torch.testing.assert_close(path.table, case.tensor('acc', torch.float64), rtol=1e-6, atol=1e-6)
+    case.assert_close(path.value, 'value', 'value')
+    case.assert_close(path.table, 'acc', 'value')
     assert torch.equal(path.first, case.tensor('path_i')) and torch.equal(path.second, case.tensor('path_j'))
+
+
+@pytest.mark.parametrize(
+    'name', [name for name in case_names('smooth_dtw') if 'non-diff' in name or 'dtw_minGamma@0' in name]
+)
+def test_hard_minima_of_the_original(name: str) -> None:
+    """The cost of the cheapest path, its table, and its gradient, which is 1 on the path."""
+    case = load_case('smooth_dtw', name)
+    if 'non-diff' not in name and case.params['gamma_s']:
+        pytest.skip('a soft minimum')
+    x, y = (case.tensor(side, torch.float64) for side in 'xy')
+    cost = contrastive_cost(x[None], y[None], case.params['gamma_f'])[0] if case.params['norm'] else x @ y.T
+    path = dtw_path(cost)
+    for label in {'final', 'final_f64'} & set(case.arrays):
+        case.assert_close(path.value, label, 'final', atol=1e-7)
+    for label in {'table', 'table_f64'} & set(case.arrays):
+        bordered = case.tensor(label, torch.float64)
+        bordered[1:, 1:] = path.table
+        case.assert_close(bordered, label, 'table', atol=2e-6)
+    steps = torch.zeros_like(cost)
+    steps[path.first, path.second] = 1
+    torch.testing.assert_close(steps, case.tensor('grad_dist_f64', torch.float64), rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize('name', case_names('soft_dtw'))
@@ -265,12 +297,13 @@ def test_soft_dtw_is_tslearns(name: str) -> None:
     cost.retain_grad()
     found = smooth_dtw(cost, gamma, kind='logsumexp').value[0]
     found.backward()
-    assert float(found) == pytest.approx(float(case.arrays['value']), rel=1e-9)
-    torch.testing.assert_close(cost.grad[0], case.tensor('E'), rtol=1e-6, atol=1e-8)
-    torch.testing.assert_close(x.grad, case.tensor('grad_x'), rtol=1e-6, atol=1e-7)
+    case.assert_close(found, 'value', 'value')
+    case.assert_close(cost.grad[0], 'E', 'E')
+    case.assert_close(x.grad, 'grad_x', 'grad')
     with torch.no_grad():
         divergence = found - (value(x, x) + value(y, y)) / 2
-    assert float(divergence) == pytest.approx(float(case.arrays['divergence']), rel=1e-6, abs=1e-9)
+    # of values that nearly cancel, whose tolerance it has
+    case.assert_close(divergence, 'divergence', 'value', atol=1e-9 * abs(float(found)))
 
 
 def test_path_of_one_frame() -> None:

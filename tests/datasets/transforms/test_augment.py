@@ -69,6 +69,12 @@ def test_resized_crops_have_the_permitted_area_and_shape() -> None:
     assert results['imgs'].shape == (2, 32, 32, 3) and len(results['crop_box']) == 4
 
 
+def test_aspect_ratios_are_width_by_height() -> None:
+    crop = RandomResizedCropClip(32, scale=(0.1, 0.2), ratio=(1.5, 2.0))
+    ratios = [w / h for _, _, w, h in (crop.draw_box(300, 300) for _ in range(200))]
+    assert 1.47 < min(ratios) < 1.6 and 1.9 < max(ratios) < 2.03
+
+
 def test_flip() -> None:
     images = frames(2, 4, 6)
     flipped = FlipClip(1.0)({'imgs': images})['imgs']

@@ -6,6 +6,13 @@ import pytest
 from mmsigma.datasets.transforms import MultiCrop
 
 
+def test_chances_of_blur_and_solarisation() -> None:
+    """Of the first large crop, the other one and the small ones (DINO, appendix)."""
+    transform = MultiCrop(2, 3)
+    chances = [tuple(step.p for step in crop.transforms[-2:]) for crop in (*transform.large, transform.small)]
+    assert chances == [(1.0, 0.0), (0.1, 0.2), (0.5, 0.0)]
+
+
 def test_crops() -> None:
     np.random.seed(0)
     frame = np.random.default_rng(0).integers(256, size=(60, 80, 3), dtype=np.uint8)

@@ -35,7 +35,10 @@ def test_teacher_is_a_moving_average_with_a_schedule(model: DINO) -> None:
     before = model.teacher['backbone'].conv1.weight.clone()
     with torch.no_grad():
         model.backbone.conv1.weight += 1
+        model.backbone.bn1.running_mean += 3
     hook.after_train_iter(runner, 0)
+    teacher_mean = model.teacher['backbone'].bn1.running_mean  # the teacher has statistics of its own
+    torch.testing.assert_close(teacher_mean, model.backbone.bn1.running_mean - 3)
     torch.testing.assert_close(model.teacher['backbone'].conv1.weight, before + 0.05)  # half way from 0.9 to 1
     with pytest.raises(ValueError, match='momentum must be between 0 and 1'):
         MomentumTeacherHook(momentum=2)

@@ -25,6 +25,19 @@ def test_equals_the_references(scene):
     assert np.isnan(per_class[~present]).all()
 
 
+@pytest.mark.parametrize('scene', ['plain', 'videos_without_labels'])
+def test_equals_the_script_of_charades(scene):
+    """Where no scores are equal, which it takes in any order, and all classes occur."""
+    case = load_case('charades_map')
+    scores, labels = case.tensor(f'in_scores_{scene}'), case.tensor(f'in_labels_{scene}')
+    per_class, occurrences = average_precision(scores, labels), labels.double().sum(dim=0)
+    tolerance = dict(rtol=0, atol=case.tolerance['map'])
+    np.testing.assert_allclose(per_class, case.arrays[f'out_{scene}__charades_script_ap'], **tolerance)
+    np.testing.assert_allclose(per_class.mean(), case.arrays[f'out_{scene}__charades_script'], **tolerance)
+    weighted = (per_class * occurrences).sum() / occurrences.sum()
+    np.testing.assert_allclose(weighted, case.arrays[f'out_{scene}__charades_script_weighted'], **tolerance)
+
+
 def test_largest_score_of_views():
     case = load_case('charades_map')
     best = case.tensor('in_view_scores').amax(dim=0)

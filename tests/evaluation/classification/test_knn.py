@@ -49,6 +49,12 @@ def test_more_neighbours_than_there_are() -> None:
     torch.testing.assert_close(votes[6], votes[100])
 
 
+def test_top_5_needs_votes_for_five_classes() -> None:
+    bank = torch.eye(7)
+    found = knn_accuracy(bank, torch.arange(7), bank[:3] + 0.1, torch.arange(3), [4, 5])
+    assert set(found) == {'knn4_top1', 'knn5_top1', 'knn5_top5'} and found['knn5_top5'] == 100
+
+
 def test_the_nearest_wins_at_any_temperature() -> None:
     angles = torch.tensor([30.0, 10.0, 5.0]).deg2rad()
     bank = torch.stack([angles.cos(), angles.sin()], dim=1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmsigma.evaluation.classification.probes import LinearProbe, _batch_sizes, train_probes
+from mmsigma.evaluation.classification.probes import LinearProbe, _batch_sizes, evaluate_probe, train_probes
 
 
 def blobs(per_class: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -138,3 +138,42 @@ def test_features_and_classes_that_tell_nothing() -> None:
     features = torch.rand(20, 4)
     with pytest.raises(ValueError, match='none of the 20 videos to classify is of a class of the training set'):
         train_probes(lambda: torch.nn.Linear(4, 4), (features, labels), (features, labels + 2))
+
+
+def test_a_warm_up_begins_at_zero() -> None:
+    """The only step of the warm-up has no effect, and the first one after it has that of the whole rate."""
+    probe = LinearProbe(8, 3, 'none')
+    features, labels = blobs(10, 1)
+    for epochs, moves in ((1, False), (2, True)):
+        before = probe.fc.weight.detach().clone()
+        train_probes(
+            lambda: probe,
+            (features, labels),
+            (features, labels),
+            lrs=(0.1,),
+            epochs=epochs,
+            batch_size=30,
+            warmup_epochs=1,
+        )
+        assert torch.equal(probe.fc.weight, before) is not moves
+
+
+def test_the_loss_is_the_mean_over_features() -> None:
+    """Of batches of eight and two features, from which the probe learns nothing."""
+    probe = LinearProbe(8, 3, 'none')
+    torch.nn.init.normal_(probe.fc.weight)
+    features, labels = blobs(4, 1)
+    data = (features[:10], labels[:10])
+    (result,) = train_probes(lambda: probe, data, data, lrs=(0.0,), epochs=1, batch_size=8)
+    expected = F.cross_entropy(probe(data[0]), data[1])
+    assert result.train_loss == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_evaluation_does_not_depend_on_batches() -> None:
+    probe = LinearProbe(8, 3, 'batch')
+    torch.nn.init.normal_(probe.fc.weight)
+    features, labels = blobs(10, 1)
+    probe(5 * features)  # statistics of other features
+    order = labels.argsort()  # batches of one class
+    found = [evaluate_probe(probe.train(), features[order], labels[order], 3, size) for size in (30, 10, 3)]
+    assert found[0] == found[1] == found[2] and probe.norm.num_batches_tracked == 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mmsigma.evaluation.vos.davis import (
+    _boundary,
     contour_accuracy,
     region_similarity,
     score_sequence,
@@ -33,6 +34,20 @@ def test_official_scores_of_real_masks(sequence: str, perturbation: str) -> None
     for name, measure in (('J', region_similarity), ('F', contour_accuracy)):
         ours = [measure(*pair, 1)[0] for pair in zip(pred, gt, strict=True)]
         np.testing.assert_allclose(ours, arrays[f'out_{perturbation}_{name}_f64'], atol=1e-9, rtol=0)
+    statistics = {
+        'summary': score_sequence(pred, gt).statistics()[0],  # without the first and the last frame
+        'summary_allframes': [score_statistics(arrays[f'out_{perturbation}_{name}_f64']) for name in 'JF'],
+    }
+    for name, sides in statistics.items():
+        np.testing.assert_allclose(np.concatenate(sides), arrays[f'out_{perturbation}_{name}_f64'], atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize('sequence', SEQUENCES)
+def test_official_boundaries(sequence: str) -> None:
+    _, gt, arrays = real_masks(sequence, 'shift')
+    height, width = gt.shape[1:]
+    counts = [_boundary(mask.astype(bool), (slice(0, height), slice(0, width))).sum() for mask in gt]
+    np.testing.assert_array_equal(counts, arrays['out_boundary_count'])
 
 
 @pytest.mark.parametrize('perturbation', PERTURBATIONS)

@@ -52,7 +52,11 @@ def test_trunk(state: dict[str, Tensor]) -> None:
         feature = trunk(images(case))
     expected = case.tensor('feature').permute(2, 0, 1)[None]
     torch.testing.assert_close(feature, expected, rtol=0, atol=1e-4 * float(expected.abs().max()))
-    for name, values in zip(('conv1_conv', 'pool1_pool', 'conv2_block3_out', 'conv3_block4_out'), maps, strict=False):
+    names = ('conv1_conv', 'pool1_pool', 'conv2_block3_out', 'conv3_block4_out')
+    compared = dict(zip(names, maps, strict=False))
+    with torch.no_grad():
+        compared |= {'conv2_block1_out': trunk.stage2[0](maps[1]), 'conv4_block1_out': trunk.stage4[0](maps[3])}
+    for name, values in compared.items():
         assert list(values.shape[1:]) == case.tensor(f'{name}_shape').roll(1).tolist()
         means = case.tensor(f'{name}_chmean')
         torch.testing.assert_close(values[0].mean(dim=0), means, rtol=0, atol=1e-4 * float(means.abs().max()))

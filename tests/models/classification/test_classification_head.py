@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from mmaction.structures import ActionDataSample
 
+from mmsigma.evaluation.classification.accuracy import topk_correct
 from mmsigma.models import AttentiveHead, ClassificationHead, VideoDataPreprocessor
 from tests.golden_evaluation import load_case
 
@@ -22,10 +23,17 @@ def test_official_merging_of_views(golden, name: str) -> None:
         arrays = golden(name).arrays
         scores = ClassificationHead(4, 5).scores(torch.from_numpy(arrays['logits']))
         assert scores.argmax(dim=1).tolist() == arrays['pred'].tolist()
+        labels, expected = torch.from_numpy(arrays['labels']).long(), arrays
     else:
         case = load_case(name)
         scores = ClassificationHead(4, 8).scores(case.tensor('in_logits'))
-        torch.testing.assert_close(scores, case.tensor('out_probability'), atol=1e-12, rtol=0)
+        torch.testing.assert_close(scores, case.tensor('out_probability'), atol=case.tolerance['probability'], rtol=0)
+        labels = case.tensor('in_labels').long()
+        expected = {'top1': case.arrays['out_top1'], 'top5': case.arrays['out_top5']}
+    for k in (1, 5):
+        correct = topk_correct(scores, labels, k).double()
+        found = correct if name == 'view_merge' else 100 * correct.mean()  # of each video, or of all in percent
+        np.testing.assert_allclose(found, expected[f'top{k}'], rtol=0, atol=1e-9)
 
 
 def test_several_labels_merge_by_their_largest_score() -> None:

@@ -1,5 +1,7 @@
 """Classifiers: views, frozen backbones, labels."""
 
+import re
+
 import pytest
 import torch
 from mmaction.structures import ActionDataSample
@@ -32,12 +34,17 @@ def test_official_fine_tuning_model(golden) -> None:
     model.eval()
     tensors = vectors.tensors('')
     tokens = model.backbone(tensors['in/clip'])
-    tolerance = dict(atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(tokens, tensors['out/tokens_last_block'], **tolerance)
-    torch.testing.assert_close(model.head.pool(tokens), tensors['out/pooled_after_fc_norm'], **tolerance)
-    torch.testing.assert_close(model(tensors['in/clip']), tensors['out/logits'], **tolerance)
-    losses = model(tensors['in/clip'], samples(*tensors['in/target'].tolist()), mode='loss')
-    torch.testing.assert_close(losses['loss'], tensors['out/cross_entropy'], **tolerance)
+    vectors.assert_close(tokens, 'out/tokens_last_block')
+    vectors.assert_close(model.head.pool(tokens), 'out/pooled_after_fc_norm')
+    vectors.assert_close(model(tensors['in/clip']), 'out/logits')
+    loss = model(tensors['in/clip'], samples(*tensors['in/target'].tolist()), mode='loss')['loss']
+    vectors.assert_close(loss, 'out/cross_entropy')
+    loss.backward()
+    norms = {
+        re.sub(r'^head\.(?=fc_norm)|^backbone\.', '', name).replace('head.fc.', 'head.'): float(value.grad.norm())
+        for name, value in model.named_parameters()
+    }
+    assert norms == pytest.approx(vectors.entry['grad_l2_norms'], rel=1e-4, abs=1e-9)
 
 
 class TestClassifier:

@@ -37,16 +37,21 @@ def batch(lengths: tuple[int, ...] = (40, 61), cycle: int = 10) -> dict:
 
 def test_a_batch_is_worth_several_updates_along_the_walk():
     model = build(num_steps=4)
-    states, step = [], model.step
+    states, history, step = [], [], model.step
 
     def recorded(videos, samples, given):
         states.append(given)
-        return step(videos, samples, given)
+        losses, following = step(videos, samples, given)
+        history.append(losses)
+        return losses, following
 
     model.step = recorded
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     log = model.train_step(batch(), OptimWrapper(optimizer))
     assert {'loss', 'loss_cls', 'loss_box', 'positive_share'} == set(log)
+    for name in ('loss_cls', 'loss_box', 'positive_share'):
+        mean = torch.stack([losses[name].detach() for losses in history]).mean()
+        torch.testing.assert_close(log[name], mean)
     assert states[0] is None and all(given.shape == (2, 3) for given in states[1:]) and len(states) == 4
     assert {int(value['step']) for value in optimizer.state.values()} == {4}
 

@@ -59,6 +59,17 @@ def test_a_walk_that_failed_or_arrived_starts_anew(middle, scale, restarts):
     assert torch.equal(moved, fresh) == restarts
 
 
+@pytest.mark.parametrize(('middle', 'restarts'), [(88, False), (89, True)])
+def test_a_walk_ends_where_no_frame_follows(middle: int, restarts: bool) -> None:
+    """The right segment begins with the frame after the middle, which has to exist."""
+    fresh = torch.tensor([[1, 2, 3]])
+    walk = StateWalk(moves=(10.0, 10.0))  # steps of 10 frames
+    moved = walk.advance(
+        torch.tensor([[middle - 9, middle, middle + 10]]), torch.ones(1, 2), fresh, torch.tensor([100])
+    )
+    assert torch.equal(moved, fresh) == restarts and (restarts or int(moved[0, 1]) == 98)
+
+
 def test_starts_have_the_cycles_left_and_right_of_the_middle() -> None:
     """The previous cycle is that of the middle, the next one that of the frame after it."""
     torch.manual_seed(0)

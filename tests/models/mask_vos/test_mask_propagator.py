@@ -46,8 +46,8 @@ def test_released_step() -> None:
     memory.step(frames[:1], labels[0] == torch.arange(3)[:, None, None])
     with torch.no_grad():
         logits, coarse = memory.read(frames[1:2], networks['backbone'].encode(frames[1:2]))
-    torch.testing.assert_close(coarse, vectors.tensor('out_infer_coarse')[1:], rtol=5e-3, atol=5e-3)
-    torch.testing.assert_close(logits[0], vectors.tensor('out_infer_logits'), rtol=5e-3, atol=5e-3)
+    torch.testing.assert_close(coarse, vectors.tensor('out_infer_coarse')[1:], rtol=1e-4, atol=1e-5)
+    vectors.assert_close(logits[0], 'out_infer_logits', 'logits')
     labels = memory.step(frames[1:2])
     torch.testing.assert_close(labels, logits[0].softmax(dim=0))
 

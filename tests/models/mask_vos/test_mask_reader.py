@@ -17,6 +17,7 @@ from mmsigma.models.mask_vos.mask_reader import (
 )
 from mmsigma.models.mask_vos.networks import EncodedFrame, FrameMaskEncoder, KeyEncoder, MaskDecoder
 from mmsigma.ops.affinity import topk_affinity
+from mmsigma.ops.soft_aggregation import aggregate_logits
 from tests.golden_mask_vos import fill, load_vectors
 
 
@@ -176,6 +177,15 @@ def test_the_guess_has_a_gradient() -> None:
         frames = [EncodedFrame(key, key, key, key) for key in keys]
         segmentation_loss(reader, images, frames, labels, num_objects=1, temperature=1.0, hard_coarse=hard).backward()
         assert all((key.grad is not None and bool(key.grad.any())) is not hard for key in keys)
+
+
+def test_the_guess_is_resized_with_its_corners() -> None:
+    reader = MaskReader(GuessAlone.Encoder(), GuessAlone.Decoder())
+    frame = EncodedFrame(*(torch.zeros(1, 1, 2, 2) for _ in range(4)))
+    coarse = torch.tensor([[[[0.0, 0.3], [0.6, 0.9]]]])
+    logits = reader.decode(torch.zeros(1, 3, 4, 4), frame, torch.zeros(1, 1, 1, 4, 4), coarse)
+    guess = 0.1 * torch.arange(4) + 0.2 * torch.arange(4)[:, None]  # outermost pixels are outermost cells
+    torch.testing.assert_close(logits[0], aggregate_logits(4 * guess[None] - 2))
 
 
 def test_rounds_of_refinement_learn_together() -> None:

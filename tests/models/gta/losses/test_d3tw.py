@@ -24,12 +24,8 @@ class TestD3TW:
         kept = F.pad(case.tensor('keep'), (0, size - len(y)))[None]
         terms = loss(VideoGroup(embs, torch.tensor([len(x), len(y)])), kept)
         terms['loss_discriminative'].backward()
-        for found, expected in (
-            (terms['cost_positive'], case.tensor('pos')),
-            (terms['cost_negative'], case.tensor('neg')),
-            (terms['loss_discriminative'].detach(), case.tensor(function)),
-        ):
-            torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+        for name, key in (('pos', 'cost_positive'), ('neg', 'cost_negative'), (function, 'loss_discriminative')):
+            torch.testing.assert_close(terms[key].detach(), case.tensor(name), rtol=1e-9, atol=1e-12)
         for side, given in enumerate((x, y)):
             reference = case.tensor(f'{function}_grad_{"xy"[side]}')
             torch.testing.assert_close(embs.grad[side, : len(given)], reference, rtol=0, atol=1e-9)

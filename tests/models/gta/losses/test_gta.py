@@ -33,13 +33,15 @@ def test_original(name: str, dtype: torch.dtype) -> None:
     total = sum(loss(VideoGroup(embs)).values())
     total.backward()
     exact = dtype == torch.float64
-    expected = case.tensor('total_f64')
-    torch.testing.assert_close(total.detach().double(), expected, rtol=1e-10 if exact else 1e-5, atol=0)
-    reference = case.tensor('grad_ref').double()  # itself rounded to float32
-    largest = float(reference.abs().max())
-    torch.testing.assert_close(
-        embs.grad.double(), reference, rtol=0, atol=2e-7 * largest + 1e-9 if exact else 2e-5 + 1e-4 * largest
-    )
+    for name in ('total', 'total_f64'):
+        case.assert_close(total, name, 'loss')
+    for name in {'grad', 'grad_ref'} & set(case.arrays):  # the original's has no number in some cases
+        case.assert_close(embs.grad, name, 'grad')
+    if exact:
+        torch.testing.assert_close(total.detach(), case.tensor('total_f64'), rtol=1e-10, atol=0)
+        reference = case.tensor('grad_ref').double()  # itself rounded to float32
+        limit = 2e-7 * float(reference.abs().max()) + 1e-9
+        torch.testing.assert_close(embs.grad, reference, rtol=0, atol=limit)
 
 
 @pytest.mark.parametrize('name', [name for name in case_names('gta_loss') if name.endswith('rev1')])
@@ -47,16 +49,17 @@ def test_parts_of_the_original(name: str) -> None:
     case = load_case('gta_loss', name)
     loss = build(case)
     aligned = align_pairs(VideoGroup(case.tensor('embs', torch.float64)).complete(), **loss.settings)
-    torch.testing.assert_close(aligned.forth.value.float(), case.tensor('final_ij'), rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(aligned.back.value.float(), case.tensor('final_ji'), rtol=1e-5, atol=1e-6)
+    # soft minima bring some of these sums close to 0, where float32 leaves fewer digits
+    case.assert_close(aligned.forth.value, 'final_ij', 'loss', atol=1e-7)
+    case.assert_close(aligned.back.value, 'final_ji', 'loss', atol=1e-7)
     found = cycle_consistency(aligned, **loss.cycle)
     rows = int(aligned.rows[0])
     assert (aligned.rows == rows).all()
     cycle = found.cycle[:, :rows, :rows].flatten(0, 1).float()
-    torch.testing.assert_close(cycle, case.tensor('cycle'), rtol=0, atol=1e-5)
-    torch.testing.assert_close(found.loss.float(), case.tensor('loss_con'), rtol=1e-5, atol=0)
+    torch.testing.assert_close(cycle, case.tensor('cycle'), rtol=0, atol=1e-6)
+    case.assert_close(found.loss, 'loss_con', 'loss')
     paper = cycle_consistency(aligned, cycle='probability').loss
-    torch.testing.assert_close(paper.float(), case.tensor('paper_ce'), rtol=1e-5, atol=0)
+    case.assert_close(paper, 'paper_ce', 'loss')
 
 
 def total_and_gradient(loss: torch.nn.Module, embs: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:

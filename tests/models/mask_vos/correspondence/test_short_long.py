@@ -93,10 +93,36 @@ def test_paper(temperature: float) -> None:
         vectors.tensor(f'in_{name}').double() for name in ('x_t1', 'xp_t', 'i_t', 'x_tp', 'xp_tp')
     )
     short, long = short_term_loss(x_next, view, temperature), long_term_loss(x_far, view_far, frame, temperature)
-    assert float(short) == pytest.approx(vectors.arrays[f'out_short_mean_{label}_f64'].item(), rel=1e-5)
-    assert float(long) == pytest.approx(vectors.arrays[f'out_long_mean_{label}_f64'].item(), rel=1e-5)
+    cells = 2 * 7 * 8
+    for name, loss in (('short', short), ('long', long)):
+        vectors.assert_close(loss, f'out_{name}_mean_{label}_f64')
+        vectors.assert_close(loss * cells, f'out_{name}_sum_{label}_f64')
     match = best_match(view_far, frame).view(2, 7, 8)
     assert torch.equal(match, vectors.tensor('out_match_index').long())
+
+
+def test_cells_of_the_paper() -> None:
+    """The mean over a pair, and the term of each cell: it is the mean of maps that hold this cell alone."""
+    vectors = load_vectors('loss_paper_short_long')
+    x_next, view, frame, x_far, view_far = (
+        vectors.tensor(f'in_{name}').double() for name in ('x_t1', 'xp_t', 'i_t', 'x_tp', 'xp_tp')
+    )
+    expected = vectors.tensor('out_short_map').double().mean(dim=(1, 2))
+    short = [short_term_loss(x_next[[pair]], view[[pair]], 1.0) for pair in range(2)]
+    torch.testing.assert_close(torch.stack(short), expected, rtol=1e-6, atol=0)
+    for name, features, views, memory in (('long', x_far, view_far, frame), ('short', x_next, view, view)):
+        # the best match of a cell of the view among its own cells is itself, the target of the short term
+        terms = [
+            long_term_loss(
+                *(maps[[pair], :, row : row + 1, column : column + 1] for maps in (features, views)),
+                memory[[pair]],
+                1.0,
+            )
+            for pair in range(2)
+            for row in range(7)
+            for column in range(8)
+        ]
+        vectors.assert_close(torch.stack(terms).view(2, 7, 8), f'out_{name}_map')
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
