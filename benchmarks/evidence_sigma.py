@@ -51,7 +51,7 @@ def config_of(args: argparse.Namespace) -> Config:
     steps_per_epoch = lines // load_config(path, options).train_dataloader.batch_size
     cfg = load_config(path, {**options, 'epochs': max(1, round(args.steps / steps_per_epoch))})
     cfg.steps_per_epoch = steps_per_epoch
-    cfg.randomness.seed, cfg.work_dir, cfg.launcher, cfg.resume = args.seed, str(args.work_dir), 'none', True
+    cfg.randomness.seed, cfg.work_dir, cfg.launcher, cfg.resume = args.seed, str(args.work_dir), 'none', 'auto'
     return cfg
 
 

@@ -131,9 +131,7 @@ class TestErrors:
             convolutional('tf_eficientnet_lite0')
 
     def test_stage_out_of_range(self) -> None:
-        with pytest.raises(
-            ValueError, match=r'stage 5 of tf_efficientnet_lite0: its stages .* 3: 112 x 1/16, 4:'
-        ):
+        with pytest.raises(ValueError, match=r'stage 5 of tf_efficientnet_lite0: its stages .* 3: 112 x 1/16, 4:'):
             convolutional(stage=5)
 
     def test_file_of_another_network(self, tmp_path: Path) -> None:

@@ -105,9 +105,7 @@ def test_file_that_does_not_fit(
     dino_state.pop(removed, None)
     if added:
         dino_state[added] = torch.zeros(24)
-    with pytest.raises(
-        CheckpointError, match=f'dino.pth does not fit the network {DINO}: {message}'
-    ):
+    with pytest.raises(CheckpointError, match=f'dino.pth does not fit the network {DINO}: {message}'):
         create(save(dino_state))
 
 
