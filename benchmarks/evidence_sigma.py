@@ -89,9 +89,8 @@ def test(
         if state is not None:
             backbone.load_state_dict(state)
         num_frames = cfg.model.backbone.num_frames
-        clips = ut_interaction(
-            args.data / 'ut_interaction', size=size, num_frames=num_frames, frame_interval=cfg.frame_interval, views=3
-        )
+        sampling = dict(size=size, num_frames=num_frames, frame_interval=cfg.frame_interval, views=3)
+        clips = ut_interaction(args.data / 'ut_interaction', args.frames, **sampling)
         layers = layers_of(backbone, clips.inputs)
         scores['probes'] = probe(clips, layers, seed=args.seed, attentive='attentive' in args.parts)
     davis = dict(data_root=str(args.data / 'davis'), year=2016, split=args.davis_split)

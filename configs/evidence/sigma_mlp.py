@@ -75,4 +75,5 @@ param_scheduler = dict(
 auto_scale_lr = dict(base_batch_size=32, enable=False)
 
 default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=keep_every, max_keep_ckpts=-1, save_last=True))
-custom_hooks = [*_base_.custom_hooks, dict(type='CollapseHook')]
+training_hooks = _base_.custom_hooks
+custom_hooks = [*training_hooks, dict(type='CollapseHook')]
