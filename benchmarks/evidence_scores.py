@@ -22,6 +22,7 @@ from mmsigma.evaluation import UnsupervisedSegmentationMetric
 from mmsigma.evaluation.classification.knn import knn_accuracy
 from mmsigma.evaluation.classification.probes import LinearProbe, train_probes
 from mmsigma.evaluation.vos.davis import score_sequence, summarize
+from mmsigma.io.atomic import write_atomically
 from mmsigma.io.video import read_frames
 from mmsigma.models import AttentiveHead, FeatureClustering, LabelPropagation, VideoDataPreprocessor
 from mmsigma.models.interfaces import sees_clips
@@ -45,9 +46,19 @@ class LabelledClips(NamedTuple):
     folds: Tensor
 
 
-def ut_interaction(root: str | Path, *, size: int, num_frames: int, frame_interval: int, views: int) -> LabelledClips:
-    """Read UT-Interaction, each clip as equally spaced views of its whole frames."""
-    sampler = SampleDenseViews(num_frames, frame_interval, views)
+def ut_interaction(
+    root: str | Path, cache: str | Path, *, size: int, num_frames: int, frame_interval: int, views: int
+) -> LabelledClips:
+    """Read UT-Interaction, each clip as equally spaced views of its whole frames; ``cache`` is a folder for these."""
+    kept = Path(cache, f'ut_interaction_{size}_{num_frames}x{frame_interval}_{views}.pth')
+    if kept.exists():
+        return LabelledClips(*torch.load(kept))
+    clips = _read_clips(root, size, SampleDenseViews(num_frames, frame_interval, views))
+    write_atomically(kept, lambda name: torch.save(tuple(clips), name))
+    return clips
+
+
+def _read_clips(root: str | Path, size: int, sampler: SampleDenseViews) -> LabelledClips:
     inputs, labels, folds = [], [], []
     for entry in read_entries(Path(root, 'list.txt'), Path(root)):
         frames = torch.from_numpy(read_frames(Path(root, entry.path))).movedim(-1, 1)

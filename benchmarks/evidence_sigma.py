@@ -51,7 +51,7 @@ def config_of(args: argparse.Namespace) -> Config:
     steps_per_epoch = lines // load_config(path, options).train_dataloader.batch_size
     cfg = load_config(path, {**options, 'epochs': max(1, round(args.steps / steps_per_epoch))})
     cfg.steps_per_epoch = steps_per_epoch
-    cfg.randomness.seed, cfg.work_dir, cfg.launcher, cfg.resume = args.seed, str(args.work_dir), 'none', True
+    cfg.randomness.seed, cfg.work_dir, cfg.launcher, cfg.resume = args.seed, str(args.work_dir), 'none', 'auto'
     return cfg
 
 
@@ -89,9 +89,8 @@ def test(
         if state is not None:
             backbone.load_state_dict(state)
         num_frames = cfg.model.backbone.num_frames
-        clips = ut_interaction(
-            args.data / 'ut_interaction', size=size, num_frames=num_frames, frame_interval=cfg.frame_interval, views=3
-        )
+        sampling = dict(size=size, num_frames=num_frames, frame_interval=cfg.frame_interval, views=3)
+        clips = ut_interaction(args.data / 'ut_interaction', args.frames, **sampling)
         layers = layers_of(backbone, clips.inputs)
         scores['probes'] = probe(clips, layers, seed=args.seed, attentive='attentive' in args.parts)
     davis = dict(data_root=str(args.data / 'davis'), year=2016, split=args.davis_split)

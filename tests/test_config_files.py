@@ -38,7 +38,7 @@ def chain(path: Path) -> int:
 
 
 def test_few_files() -> None:
-    assert 100 < len(FILES) <= 130
+    assert 100 < len(FILES) <= 150
 
 
 def test_few_files_to_read() -> None:

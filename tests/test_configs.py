@@ -13,7 +13,7 @@ from mmsigma.utils.preflight import check_config
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 RECIPES = sorted((CONFIGS / 'sigma').glob('*.py'))
-DEMOS = sorted((CONFIGS / 'demo').glob('sigma_*.py'))
+DEMOS = sorted(path for folder in ('demo', 'evidence') for path in (CONFIGS / folder).glob('sigma_*.py'))
 TINY = dict(embed_dims=24, depth=1, num_heads=2)
 
 every_config = pytest.mark.parametrize('path', RECIPES + DEMOS, ids=lambda path: path.stem)
@@ -25,7 +25,9 @@ def build_tiny(cfg: Config) -> nn.Module:
     cfg.model.backbone.arch = TINY
     cfg.model.neck.update({**TINY, 'embed_dims': 12})
     if cfg.model.target.type == 'FrozenEncoderTarget':
-        cfg.model.target.update(weights='random', model_kwargs=dict(embed_dim=24, depth=1, num_heads=2))
+        is_transformer = cfg.model.target.get('model_name', 'vit').startswith('vit')
+        tiny = dict(embed_dim=24, depth=1, num_heads=2) if is_transformer else None
+        cfg.model.target.update(weights='random', model_kwargs=tiny)
     return MODELS.build(cfg.model)
 
 

@@ -2,8 +2,8 @@
 
 python tools/cache_frames.py videos/ frames/JPEGImages/480p --out cache --short-side 128
 
-A file of numpy holds the frames of a video. ``list.txt`` in the folder names them all, each as often as its share of the
-frames demands, so that clips start anywhere in the material with equal probability: data_root=cache
+A file of numpy holds the frames of a video. ``list.txt`` in the folder names them all, each as often as its share of
+the frames demands, so that clips start anywhere in the material with equal probability: data_root=cache
 ann_file_train=list.txt. What is there already is not decoded again.
 """
 

@@ -2,4 +2,3 @@
 _base_ = ['sigma_lite0.py']
 
 model = dict(head=dict(_delete_=True, type='RegressionHead'))
-custom_hooks = _base_.custom_hooks[:-1]

@@ -14,8 +14,7 @@ num_prototypes = 256
 # absolute, for 32 clips per step
 base_lr = 1e-3
 drop_path_rate = 0.0
-# share of the epochs until the learning rate has its full value
-warmup_share = 0.05
+warmup_epochs = max(1, epochs // 20)
 # epochs between checkpoints, all of which are kept
 keep_every = 10
 
@@ -71,9 +70,10 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=base_lr, betas=(0.9, 0.95), weight_decay=0.05),
 )
 param_scheduler = dict(
-    type='WarmupCosineLR', warmup=warmup_share * epochs, end=epochs, min_ratio=1 / 15, convert_to_iter_based=True
+    type='WarmupCosineLR', warmup=warmup_epochs, end=epochs, min_ratio=1 / 15, convert_to_iter_based=True
 )
 auto_scale_lr = dict(base_batch_size=32, enable=False)
 
 default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=keep_every, max_keep_ckpts=-1, save_last=True))
-custom_hooks = [*_base_.custom_hooks, dict(type='CollapseHook')]
+training_hooks = _base_.custom_hooks
+custom_hooks = [*training_hooks, dict(type='CollapseHook')]

@@ -2,4 +2,4 @@
 _base_ = ['sigma_mlp.py']
 
 model = dict(target=dict(_delete_=True, type='PixelTarget'), head=dict(_delete_=True, type='RegressionHead'))
-custom_hooks = _base_.custom_hooks[:-1]
+custom_hooks = _base_.training_hooks

@@ -1,8 +1,8 @@
 """Decoders of videos behind one interface.
 
 ``'auto'`` reads everything: folders as images, decoded frames in files of numpy, other files with PyAV in a process of
-its own. Its frames are those that a player shows, see :mod:`mmsigma.io.video_file`. decord and torchcodec are asked only
-for files whose frames they number alike.
+its own. Its frames are those that a player shows, see :mod:`mmsigma.io.video_file`. decord and torchcodec are asked
+only for files whose frames they number alike.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """Decoded frames of a video in a file of numpy, which is read at random without decoding anything.
 
-They take much more room than the video (66 kB a frame at 128 x 172), and less time: a clip of eight frames is there in a
-millisecond. ``tools/cache_frames.py`` writes them.
+They take much more room than the video (66 kB a frame at 128 x 172), and less time: a clip of eight frames is there in
+a millisecond. ``tools/cache_frames.py`` writes them.
 """
 
 from collections.abc import Iterable, Sequence

@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 import timm
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.checkpoints.io import NonFiniteError
 from mmsigma.models import LabelPropagation, TimmEncoder
+from mmsigma.models.propagation.frame_geometry import FrameGeometry
 from mmsigma.ops import has_fast_bfloat16
+from tests.davis import ROOT, read_davis_frame, read_davis_mask, requires_davis
 
 TINY_VIT = dict(embed_dim=24, depth=2, num_heads=2)
 LITE, MOBILE, RESNET = 'tf_efficientnet_lite0', 'mobilenetv2_100', 'resnet18'
+LITE_FILE = ROOT.parent / 'weights' / 'tf_efficientnet_lite0_in1k_fp16.pth'
 WHOLE = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)  # mean and std of images in 0..1
 
 
@@ -123,6 +127,31 @@ def test_files_without_classifier_or_counts(tmp_path: Path, dropped: str) -> Non
     assert {value.dtype for value in state.values()} == {torch.float32, torch.int64}
     for name in ('conv_stem.weight', 'blocks.4.2.bn3.running_var'):
         torch.testing.assert_close(state[name], network.state_dict()[name], atol=1e-3, rtol=1e-3)
+
+
+@requires_davis
+@pytest.mark.skipif(not LITE_FILE.is_file(), reason='the weights of EfficientNet-Lite0 are not at hand')
+@pytest.mark.parametrize('video', ['blackswan', 'cows'])
+@torch.no_grad()
+def test_pretrained_maps_find_the_object_again(video: str) -> None:
+    """The mask of the first frame, carried to the 16th by the five most similar cells, of 15 x 27."""
+
+    def intersection_over_union(encoder: TimmEncoder) -> float:
+        geometry = FrameGeometry(encoder.stride, size=(240, 432))
+        first, other = (
+            F.normalize(encoder(geometry.prepare(read_davis_frame(video, number))).flatten(2)[0], dim=0)
+            for number in (0, 15)
+        )
+        masks = (torch.from_numpy(read_davis_mask(video, number)).float() for number in (0, 15))
+        given, truth = (F.interpolate(mask[None, None], size=(15, 27), mode='area').flatten() for mask in masks)
+        similar = (other.T @ first).topk(5, dim=1)
+        found = ((similar.values / 0.1).softmax(dim=1) * given[similar.indices]).sum(dim=1) > 0.5
+        return float((found & (truth > 0.5)).sum() / (found | (truth > 0.5)).sum())
+
+    torch.manual_seed(0)
+    trained, random = (intersection_over_union(convolutional(LITE, w, stage=3)) for w in (LITE_FILE, 'random'))
+    assert trained > 0.7
+    assert random < trained - 0.2
 
 
 class TestErrors:
