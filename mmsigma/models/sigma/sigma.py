@@ -128,7 +128,8 @@ class SIGMA(BaseModel):
                 )
         if all('masked' in sample for sample in data_samples):
             return stack_splits([TokenSplit(sample.visible, sample.masked) for sample in data_samples])
-        return split_tokens(torch.stack([sample.mask for sample in data_samples]))
+        split: TokenSplit = split_tokens(torch.stack([sample.mask for sample in data_samples]))
+        return split
 
     @torch.no_grad()
     def prototype_scores(self, inputs: Tensor, level: int = 0) -> Tensor:
