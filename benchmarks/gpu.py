@@ -134,7 +134,7 @@ def assignments(args: argparse.Namespace, peak: float) -> Iterator[Row]:
 @torch.no_grad()
 def propagation(args: argparse.Namespace, peak: float) -> Iterator[Row]:
     """Measure label propagation as DINO's at 480p."""
-    features = torch.nn.functional.normalize(torch.randn(12, 384, 60, 106, device=DEVICE), dim=1)
+    features = torch.nn.functional.normalize(torch.randn(12, 60, 106, 384, device=DEVICE), dim=-1)
     labels = torch.eye(4, device=DEVICE)[torch.randint(0, 4, (60, 106), device=DEVICE)]
 
     def run() -> None:
