@@ -43,6 +43,7 @@ from mmsigma.models.propagation.keypoint_propagation import KeypointPropagation
 from mmsigma.models.propagation.label_propagation import LabelPropagation
 from mmsigma.models.propagation.mast_propagator import MASTPropagator
 from mmsigma.models.sigma.masked_decoder import MaskedVideoDecoder
+from mmsigma.models.sigma.motion_guided_preprocessor import MotionGuidedPreprocessor
 from mmsigma.models.sigma.prototype_head import PrototypeHead
 from mmsigma.models.sigma.reconstruction import FeatureMSELoss
 from mmsigma.models.sigma.regression_head import RegressionHead
@@ -87,6 +88,7 @@ __all__ = [
     'OrderHead',
     'PhotometricCorrespondence',
     'PixelTarget',
+    'MotionGuidedPreprocessor',
     'PrototypeHead',
     'RaggedVideoPreprocessor',
     'RandomWalkCorrespondence',

@@ -17,9 +17,16 @@ from mmsigma.ops.keypoints import gaussian_labels, weighted_points
 from mmsigma.ops.label_transfer import expected_alignment, first_matches, transfer
 from mmsigma.ops.masking import TokenSplit, gather_tokens, nearest_tubes, patchify, split_tokens, stack_splits
 from mmsigma.ops.memory_windows import propagate_windows, search_windows
+from mmsigma.ops.motion_masking import bump_map, carry_map, num_visible_tubes, split_by_map
 from mmsigma.ops.optimal_transport import sinkhorn, sinkhorn_labels
 from mmsigma.ops.position import resize_position_table, sincos_position_table
-from mmsigma.ops.precision import at_least_float32, full_float32, has_fast_bfloat16
+from mmsigma.ops.precision import (
+    at_least_float32,
+    check_precision,
+    full_float32,
+    has_fast_bfloat16,
+    network_precision,
+)
 from mmsigma.ops.repetition import (
     anchor_targets,
     cycle_labels,
@@ -66,7 +73,9 @@ __all__ = [
     'expected_alignment',
     'fill_missing',
     'first_matches',
+    'check_precision',
     'full_float32',
+    'network_precision',
     'gather_tokens',
     'gather_window',
     'gaussian_labels',
@@ -95,6 +104,10 @@ __all__ = [
     'space_time_code',
     'split_tokens',
     'stack_splits',
+    'bump_map',
+    'carry_map',
+    'split_by_map',
+    'num_visible_tubes',
     'is_traced',
     'opaque',
     'topk_affinity',

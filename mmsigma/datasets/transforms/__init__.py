@@ -13,7 +13,7 @@ from mmsigma.datasets.transforms.clip_views import CropEachFrame, PackClipViews,
 from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
 from mmsigma.datasets.transforms.formatting import PackVideoInputs
 from mmsigma.datasets.transforms.images import ReadImageClip
-from mmsigma.datasets.transforms.masking import RandomMask, TubeMask
+from mmsigma.datasets.transforms.masking import MotionGuidedMask, RandomMask, TubeMask
 from mmsigma.datasets.transforms.multi_crop import MultiCrop
 from mmsigma.datasets.transforms.repetition import Letterbox, PackRepetitionInputs, SampleRepetitions
 from mmsigma.datasets.transforms.sampling import (
@@ -59,6 +59,7 @@ __all__ = [
     'SampleSegmentViews',
     'SampleStridedClip',
     'ShortSideCrop',
+    'MotionGuidedMask',
     'TubeMask',
     'UnreadableVideoError',
 ]

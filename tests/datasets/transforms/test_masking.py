@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mmsigma.datasets.transforms import (
+    MotionGuidedMask,
     RandomMask,
     TubeMask,
 )
@@ -57,3 +58,49 @@ class TestMasks:
     def test_impossible_ratios(self, kind: Callable, ratio: float, message: str) -> None:
         with pytest.raises(ValueError, match=message):
             kind((2, 3, 3), ratio)
+
+
+def moving_square(num_frames: int, step: int) -> np.ndarray:
+    """A textured square of 32 pixels that moves to the right before a textured background."""
+    rng = np.random.default_rng(0)
+    scene = rng.integers(0, 90, (28, 28, 3), dtype=np.uint8).repeat(4, axis=0).repeat(4, axis=1)
+    square = rng.integers(120, 255, (8, 8, 3), dtype=np.uint8).repeat(4, axis=0).repeat(4, axis=1)
+    frames = np.repeat(scene[None], num_frames, axis=0)
+    for number, frame in enumerate(frames):
+        frame[40:72, 8 + step * number : 40 + step * number] = square
+    return frames
+
+
+class TestMotionGuidedMask:
+    @pytest.mark.parametrize('base', ['middle', 'first', 'random'])
+    def test_visible_tubes_follow_the_square(self, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        num_frames, step = 8, 6
+        draw = MotionGuidedMask((4, 7, 7), 0.9, base=base, preset='medium')
+        frames = moving_square(num_frames, step)
+        at = {'middle': 4, 'first': 0, 'random': 2}[base]
+        monkeypatch.setattr(np.random, 'randint', lambda high: 2)
+        column = (24 + step * at) // 16  # the cell in the middle of the square in the base frame
+        order = [3 * 7 + column, *(cell for cell in range(49) if cell != 3 * 7 + column)]
+        monkeypatch.setattr(np.random, 'permutation', lambda number: np.array(order))
+        draw.num_visible, draw.mask_ratio = 1, 1 - 1 / 49 + 1e-9  # one bump
+        visible = ~draw(dict(imgs=frames))['mask'].reshape(4, 7, 7)
+        assert visible.sum(axis=(1, 2)).tolist() == [1] * 4
+        rows, columns = zip(*[np.argwhere(slot)[0].tolist() for slot in visible], strict=True)
+        assert set(rows) == {3}
+        for slot, found in enumerate(columns):  # about where the square is
+            assert abs(16 * found + 8 - (24 + step * (2 * slot + 0.5))) <= 20
+        assert columns[-1] - columns[0] >= 2
+
+    def test_every_slot_has_equally_many(self) -> None:
+        np.random.seed(0)
+        results = MotionGuidedMask((4, 7, 7), 0.75)(dict(imgs=list(moving_square(8, 5))))
+        mask = results['mask'].reshape(4, 49)
+        assert results['mask_grid'] == (4, 7, 7) and mask.dtype == bool
+        assert (~mask).sum(axis=1).tolist() == [int(49 * 0.25)] * 4
+        assert not (mask == mask[0]).all()  # unlike a tube mask, the pattern moves
+
+    def test_what_it_cannot_do(self) -> None:
+        with pytest.raises(ValueError, match="base must be one of.*'last'"):
+            MotionGuidedMask(base='last')
+        with pytest.raises(ValueError, match='8 frames of 112 x 112 do not divide into the grid'):
+            MotionGuidedMask((4, 5, 5))(dict(imgs=moving_square(8, 1)))

@@ -1,0 +1,8 @@
+# SIGMA-DINO with motion-guided masks (MGMAE), ViT-B, Something-Something V2, 800 epochs: the visible tubes follow what
+# moves, by OpenCV's optical flow in the loader. For that of RAFT-small on the GPU: --cfg-options
+# model.data_preprocessor.type=MotionGuidedPreprocessor, without MotionGuidedMask.
+_base_ = ['vitb_ssv2_dino.py']
+
+before, pack = _base_.train_pipeline[:-2], _base_.train_pipeline[-1]
+train_pipeline = [*before, dict(type='MotionGuidedMask', grid=(8, 14, 14), mask_ratio=_base_.mask_ratio), pack]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
