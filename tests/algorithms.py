@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from mmaction.structures import ActionDataSample
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 import mmsigma.models  # noqa: F401  # fills the registry
-from mmsigma.datasets.transforms.formatting import PackVideoInputs
+from mmsigma.datasets.transforms.formatting import PackVideoInputs, PinnedElement, VideoSample
 from mmsigma.datasets.transforms.masking import TubeMask
 from mmsigma.ops.repetition import cycle_labels
 from mmsigma.registry import MODELS
@@ -66,7 +65,7 @@ def masked_clips() -> Batch:
 
 
 def labelled_clips() -> Batch:
-    samples = [ActionDataSample().set_gt_label(number % 3) for number in range(4)]
+    samples = [VideoSample().set_gt_label(number % 3) for number in range(4)]
     return {'inputs': [pixels(3, 4, 32, 32) for _ in samples], 'data_samples': samples}
 
 
@@ -79,7 +78,7 @@ def repetitions() -> Batch:
     videos, samples = [], []
     for length in (40, 61):
         following, previous = cycle_labels([*range(0, length, 10)])
-        sample = ActionDataSample(gt_count=3, metainfo=dict(filename=f'{length}.mp4'))
+        sample = VideoSample(gt_count=3, metainfo=dict(filename=f'{length}.mp4'))
         for name, labels in (('previous_labels', previous), ('next_labels', following)):
             padded = torch.full((length,), -1)
             padded[: len(labels)] = torch.from_numpy(labels)
@@ -91,14 +90,14 @@ def repetitions() -> Batch:
 
 def crops() -> Batch:
     images, small = ([pixels(count, 3, side, side) for _ in range(2)] for count, side in ((2, 32), (3, 16)))
-    return {'inputs': {'images': images, 'views': small}, 'data_samples': [BaseDataElement() for _ in images]}
+    return {'inputs': {'images': images, 'views': small}, 'data_samples': [PinnedElement() for _ in images]}
 
 
 def clip_views() -> Batch:
     mask = torch.zeros(3, 64, 64, dtype=torch.uint8)
     mask[:, 8:40, 8:40], mask[:, 40:, 40:] = 1, 2
     metainfo = dict(view_centre=(30.0, 33.0), view_zoom=1.2, view_flip=False)
-    samples = [BaseDataElement(pseudo_mask=part, metainfo=metainfo) for part in (mask, mask[:0])]
+    samples = [PinnedElement(pseudo_mask=part, metainfo=metainfo) for part in (mask, mask[:0])]
     inputs = {name: [pixels(3, 3, 64, 64) for _ in samples] for name in ('images', 'views')}
     return {'inputs': inputs, 'data_samples': samples}
 

@@ -25,20 +25,14 @@ _INDEXING = {'index', 'index_put', 'index_put_', '_index_put_impl_', '_unsafe_in
 _WAITING = {
     '_local_scalar_dense', 'nonzero', 'bincount', '_unique2', 'unique_dim', 'unique_consecutive', 'masked_select',
     'equal', 'is_nonzero', 'repeat_interleave', '_linalg_eigh', '_linalg_svd', 'linalg_lstsq', '_linalg_solve_ex',
+    '_linalg_check_errors',
 }  # fmt: skip
-# operations that accept a single number on the CPU beside tensors on the device only as a Python number
-_NO_CPU_SCALARS = {
-    'cat',
-    'stack',
-    'scatter',
-    'scatter_',
-    'gather',
-    'index_select',
-    'bmm',
-    'mm',
-    'addmm',
-    'searchsorted',
-}
+# operations that accept a single number on the CPU beside tensors on the device, as they do a Python number
+_TAKES_CPU_SCALARS = {
+    'add', 'sub', 'rsub', 'mul', 'div', 'true_divide', 'floor_divide', 'remainder', 'fmod', 'pow', 'maximum', 'minimum',
+    'eq', 'ne', 'lt', 'le', 'gt', 'ge', 'bitwise_and', 'bitwise_or', 'bitwise_xor', 'logical_and', 'logical_or',
+    'where', 'atan2', 'clamp', 'clamp_min', 'clamp_max', 'masked_fill', 'fill', 'index_fill', 'copy',
+}  # fmt: skip
 
 
 class DeviceError(RuntimeError):
@@ -86,9 +80,6 @@ class SimulatedTensor(torch.Tensor):
         raise DeviceError(f"can't convert a tensor of {CUDA} to numpy, in {_place()}")
 
     __array__ = numpy
-
-    def pin_memory(self, *_: Any) -> Any:
-        raise DeviceError(f'only tensors on the CPU can be pinned, in {_place()}')
 
 
 _ACTIVE: 'SimulatedCuda | None' = None
@@ -168,6 +159,7 @@ class SimulatedCuda(TorchDispatchMode):
             source = args[1] if func is aten.copy_.default else args[0]
             if isinstance(source, SimulatedTensor) != on_device:
                 asynchronous = kwargs.get('non_blocking') or (func is aten.copy_.default and len(args) > 2 and args[2])
+                asynchronous = asynchronous and getattr(source, 'is_marked_pinned', False)
                 if not (asynchronous and on_device):  # what comes back is read at once
                     self.wait('copy to the device' if on_device else 'copy to the host')
             return
@@ -177,7 +169,14 @@ class SimulatedCuda(TorchDispatchMode):
         if name in _INDEXING:
             self._check_index(func, args)
         elif simulated:
-            mixed = [tuple(tensor.shape) for tensor in others if tensor.ndim or name in _NO_CPU_SCALARS]
+            takes_scalars = name.rstrip('_') in _TAKES_CPU_SCALARS
+            mixed = [tuple(tensor.shape) for tensor in others if tensor.ndim or not takes_scalars]
+            written = [
+                given
+                for argument, given in (*zip(func._schema.arguments, args, strict=False), *_named(func, kwargs))
+                if argument.alias_info is not None and argument.alias_info.is_write
+            ]
+            mixed += [tuple(one.shape) for one in others if any(one is given for given in tree_leaves(written))]
             if mixed:
                 raise DeviceError(f'{func} mixes {CUDA} with tensors {mixed} of the CPU in {_place()}')
 
@@ -192,6 +191,18 @@ class SimulatedCuda(TorchDispatchMode):
         values = [value for value in args[2:] if isinstance(value, Tensor) and value.ndim]
         if any(not isinstance(value, SimulatedTensor) for value in values):
             raise DeviceError(f'{func} writes values of the CPU to a tensor of {CUDA} in {_place()}')
+
+
+def _named(func: Any, kwargs: dict[str, Any]) -> list[tuple[Any, Any]]:
+    """Pair the arguments of a schema with what they are given by name."""
+    return [(argument, kwargs[argument.name]) for argument in func._schema.arguments if argument.name in kwargs]
+
+
+def _marked_pinned(tensor: Tensor, *_: Any) -> Tensor:
+    if isinstance(tensor, SimulatedTensor):
+        raise DeviceError(f'only tensors on the CPU can be pinned, in {_place()}')
+    tensor.is_marked_pinned = True  # type: ignore[attr-defined]  # a mark of this simulation
+    return tensor
 
 
 def _is_cuda(device: Any) -> bool:
@@ -231,6 +242,7 @@ def simulated_cuda() -> Iterator[SimulatedCuda]:
         stack.enter_context(mock.patch.object(torch, 'tensor', tensor))
         stack.enter_context(mock.patch.object(torch, 'as_tensor', _as_tensor(torch.as_tensor, tensor)))
         stack.enter_context(mock.patch.object(torch.Tensor, 'new_tensor', new_tensor))
+        stack.enter_context(mock.patch.object(torch.Tensor, 'pin_memory', _marked_pinned))
         stack.enter_context(mock.patch.object(torch.cuda, '_lazy_init', lambda: None))
         stack.enter_context(mode)
         _ACTIVE = mode

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from mmsigma.models import PrototypeHead
 from mmsigma.ops import kmeans, sinkhorn, sinkhorn_labels, smooth_dtw, split_tokens
@@ -139,9 +140,10 @@ def test_steps_wait_for_nothing_between_logs() -> None:
     case = CASES['SIGMA with an MLP']
     model = case.build().train().cuda()
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    data = case.train()
-    data['inputs'] = [clip.pin_memory() for clip in data['inputs']]
-    data['data_samples'] = [sample.pin_memory() for sample in data['data_samples']]
+    loader = DataLoader([case.train()], batch_size=None, num_workers=1, pin_memory=True)
+    (data,) = loader
+    assert all(clip.is_pinned() for clip in data['inputs'])
+    assert all(sample.masked.is_pinned() and sample.visible.is_pinned() for sample in data['data_samples'])
     total(model(**model.data_preprocessor(copy.deepcopy(data), True), mode='loss')).backward()  # first uses may wait
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode('error')

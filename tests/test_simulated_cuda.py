@@ -9,6 +9,7 @@ from mmengine.hooks import LoggerHook
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
 from torch import nn
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from mmsigma.datasets import PseudoMaskRounds
 from mmsigma.engine.hooks import CollapseHook, DeferredRuntimeInfoHook, MomentumTeacherHook, NonFiniteLossHook
@@ -54,6 +55,10 @@ class TestSimulation:
                 lambda: there.index_put((torch.zeros(3, dtype=torch.long, device=CUDA),), on_cpu),
                 lambda: torch.rand(3, generator=torch.Generator(), device=CUDA),
                 lambda: there.numpy(),
+                lambda: torch.zeros(()).add_(there.sum()),
+                lambda: torch.sum(there, 0, out=torch.zeros(())),
+                lambda: there.index_add(0, torch.tensor(0), there[:1]),
+                lambda: torch.lerp(there, there, torch.tensor(0.5)),
             ):
                 with pytest.raises((DeviceError, TypeError)):
                     mixture()
@@ -71,12 +76,14 @@ class TestSimulation:
                 lambda: bool((there > 1).all()),
                 lambda: torch.ones(3).to(CUDA),
                 lambda: torch.tensor([1, 2], device=CUDA),
+                lambda: torch.ones(3).to(CUDA, non_blocking=True),  # not pinned
+                lambda: torch.linalg.inv(to_device(torch.eye(2))),
             ):
                 before = sum(mode.waits.values())
                 waits()
                 assert sum(mode.waits.values()) > before
             before = sum(mode.waits.values())
-            torch.ones(3).to(CUDA, non_blocking=True).sum().add_(there.amax())
+            torch.ones(3).pin_memory().to(CUDA, non_blocking=True).sum().add_(there.amax())
             torch.zeros(4, device=CUDA)[there.long()].sort()
             assert sum(mode.waits.values()) == before
 
@@ -104,7 +111,7 @@ def test_training(name: str) -> None:
     with simulated_cuda() as mode:
         to_device(twin)
         seed_everything(1)
-        losses = twin(**twin.data_preprocessor(data, True), mode='loss')
+        losses = twin(**twin.data_preprocessor(pin_memory(data), True), mode='loss')
         loss = total(losses)
         loss.backward()
         assert sum(mode.waits.values()) <= MOST_WAITS.get(name, 0), mode.waits
@@ -165,7 +172,7 @@ def test_a_training_step_of_sigma_waits_at_the_logging_interval_only() -> None:
         waits = []
         for runner.iter in range(7):
             before = sum(mode.waits.values())
-            outputs = model.train_step(masked_clips(), wrapper)
+            outputs = model.train_step(pin_memory(masked_clips()), wrapper)
             for hook in hooks:
                 hook.after_train_iter(runner, runner.iter, outputs=outputs)
             waits.append(sum(mode.waits.values()) - before)

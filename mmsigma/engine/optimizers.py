@@ -1,10 +1,10 @@
 """Parameter groups for weight decay and layer decay."""
 
-import inspect
 import re
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from mmengine.optim import OptimWrapper
 from torch import nn
 
@@ -19,8 +19,8 @@ class TransformerOptimWrapperConstructor:
     One-dimensional parameters, biases and ``no_decay`` names are not decayed. With ``layer_decay`` d, the learning rate
     of layer i is multiplied by d ** (L + 1 - i): the patch embedding is layer 0, block i is layer i + 1, and everything
     after the L blocks, including decoder and head, is layer L + 1. There is one group per distinct setting, not per
-    parameter, so that fused and multi-tensor optimisers are effective. On a GPU, the optimiser is fused unless its
-    config says otherwise.
+    parameter, so that fused and multi-tensor optimisers are effective. On a GPU, Adam and AdamW are fused
+    unless their config chooses another implementation.
 
     Args:
         optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.
@@ -45,9 +45,8 @@ class TransformerOptimWrapperConstructor:
         optimizer_cfg = dict(cfg.pop('optimizer'))
         lr, weight_decay = optimizer_cfg['lr'], optimizer_cfg.get('weight_decay', 0.0)
         optimizer_cfg['params'] = self.groups(model, lr, weight_decay)
-        takes_fused = 'fused' in inspect.signature(OPTIMIZERS.get(optimizer_cfg['type'])).parameters
-        if takes_fused and all(parameter.is_cuda for parameter in model.parameters()):
-            optimizer_cfg.setdefault('fused', True)
+        if _may_be_fused(optimizer_cfg) and all(parameter.is_cuda for parameter in model.parameters()):
+            optimizer_cfg['fused'] = True
         cfg.setdefault('type', 'OptimWrapper')
         return OPTIM_WRAPPERS.build(cfg, default_args=dict(optimizer=OPTIMIZERS.build(optimizer_cfg)))
 
@@ -98,6 +97,32 @@ class TransformerOptimWrapperConstructor:
 
     def _spared(self, name: str, dimensions: int) -> bool:
         return dimensions <= 1 or name.endswith('.bias') or name.rpartition('.')[2] in self.no_decay
+
+
+def _may_be_fused(optimizer_cfg: dict[str, Any]) -> bool:
+    """Return whether an optimiser is an Adam whose implementation is left to us.
+
+    Others are not fused by default: SGD begins with random momentum if its first step is skipped (PyTorch 2.14).
+    """
+    chosen = {'fused', 'foreach', 'differentiable', 'capturable'} & optimizer_cfg.keys()
+    return not chosen and optimizer_cfg['type'] in ('Adam', 'AdamW', torch.optim.Adam, torch.optim.AdamW)
+
+
+def keep_implementation(optimizer: torch.optim.Optimizer) -> None:
+    """Let an optimiser keep its implementation, fused or not, when it loads the state of another machine's."""
+
+    def with_own(own: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
+        groups = state['param_groups']
+        if len(groups) != len(own.param_groups):
+            return state  # an error that is reported elsewhere
+        keys = ('fused', 'foreach', 'capturable', 'differentiable')
+        merged = [
+            {**group, **{key: mine[key] for key in keys if key in mine}}
+            for group, mine in zip(groups, own.param_groups, strict=True)
+        ]
+        return {**state, 'param_groups': merged}
+
+    optimizer.register_load_state_dict_pre_hook(with_own)
 
 
 def _block_number(name: str) -> int | None:

@@ -14,6 +14,7 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
+from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
@@ -25,6 +26,7 @@ from mmsigma.checkpoints.runs import check_full_run, check_progress, checkpoint_
 from mmsigma.datasets.run_checks import check_labels, check_masks
 from mmsigma.engine.hooks.interruption import init_worker
 from mmsigma.engine.hooks.progress import ProgressHook
+from mmsigma.engine.optimizers import keep_implementation
 from mmsigma.engine.sharding import FullySharded
 from mmsigma.io.atomic import replace_durably
 from mmsigma.registry import RUNNERS, STRATEGIES
@@ -140,10 +142,16 @@ class VideoRunner(Runner):
             super()._init_model_weights()
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """Build the wrapper of the optimiser, which saves and loads whole states of sharded parameters."""
+        """Build the wrapper of the optimiser, which saves and loads whole states of sharded parameters.
+
+        It keeps its implementation when it loads the state of another machine's.
+        """
         wrapper = super().build_optim_wrapper(optim_wrapper)
-        if self.strategy is not None and wrapper is not optim_wrapper:  # mmengine asks again when it resumes
-            self.strategy.follow(wrapper.optimizer, self.model)
+        if wrapper is not optim_wrapper:  # mmengine asks again when it resumes
+            for single in wrapper.values() if isinstance(wrapper, OptimWrapperDict) else [wrapper]:
+                keep_implementation(single.optimizer)
+            if self.strategy is not None:
+                self.strategy.follow(wrapper.optimizer, self.model)
         return wrapper
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:

@@ -74,7 +74,8 @@ def _like_exact_linear(inputs: Tensor, weight: Tensor) -> Tensor:
 
 def _gradients_of_factors(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
     inputs, weight = ctx.saved_tensors
-    return grad @ weight, grad.flatten(0, -2).T @ inputs.flatten(0, -2)
+    with torch.autocast(grad.device.type, enabled=False):  # it is traced where the forward pass is
+        return grad @ weight, grad.flatten(0, -2).T @ inputs.flatten(0, -2)
 
 
 _opaque_exact_linear = opaque('exact_linear', _run_exact_linear, _like_exact_linear, _gradients_of_factors)

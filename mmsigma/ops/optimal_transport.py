@@ -170,7 +170,7 @@ def _run_sinkhorn_labels(scores: Tensor, epsilon: float, num_iters: int, local: 
 
 
 def _like_codes(scores: Tensor, epsilon: float, num_iters: int, local: bool) -> Tensor:
-    return torch.empty_like(scores, dtype=torch.float64 if scores.dtype == torch.float64 else torch.float32)
+    return scores.new_empty(scores.shape, dtype=torch.float64 if scores.dtype == torch.float64 else torch.float32)
 
 
 def _like_labels(scores: Tensor, epsilon: float, num_iters: int, local: bool) -> Tensor:

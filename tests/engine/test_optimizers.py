@@ -9,6 +9,7 @@ from torch import nn
 
 from mmsigma.checkpoints.official_names import to_official
 from mmsigma.engine import CPUAmpOptimWrapper, TransformerOptimWrapperConstructor
+from mmsigma.engine.optimizers import _may_be_fused, keep_implementation
 from mmsigma.models import SIGMA, VideoVisionTransformer
 
 
@@ -146,3 +147,40 @@ def test_mixed_precision_on_the_cpu() -> None:
     assert out.dtype == torch.bfloat16 and layer(torch.ones(2, 4)).dtype == torch.float32
     wrapper.update_params(out.float().mean())
     torch.testing.assert_close(layer.weight, before - 0.5 / 4)
+
+
+@pytest.mark.parametrize('fused', [True, False])
+@pytest.mark.parametrize('scaled', [True, False])
+def test_a_resumed_optimiser_keeps_its_implementation(fused: bool, scaled: bool) -> None:
+    """A run on a GPU is fused, its continuation on another device need not be; float16's scaler relies on which it is."""
+    layers = [nn.Linear(3, 2) for _ in range(2)]
+    optimizers = [
+        torch.optim.AdamW(layer.parameters(), fused=flag)
+        for layer, flag in zip(layers, (not fused, fused), strict=True)
+    ]
+    layers[0](torch.ones(1, 3)).sum().backward()
+    optimizers[0].step()
+    keep_implementation(optimizers[1])
+    optimizers[1].load_state_dict(optimizers[0].state_dict())
+    assert optimizers[1].param_groups[0]['fused'] == fused
+    assert optimizers[1].state[layers[1].weight]['step'].item() == 1
+    scaler, before = torch.amp.GradScaler('cpu', enabled=scaled), layers[1].weight.detach().clone()
+    scaler.scale(layers[1](torch.ones(1, 3)).sum()).backward()
+    scaler.step(optimizers[1])
+    assert not torch.equal(layers[1].weight, before)
+    assert optimizers[1].state[layers[1].weight]['step'].item() == 2
+
+
+@pytest.mark.parametrize(
+    ('settings', 'expected'),
+    [
+        (dict(type='AdamW'), True),
+        (dict(type=torch.optim.Adam), True),
+        (dict(type='AdamW', foreach=True), False),
+        (dict(type='AdamW', fused=False), False),
+        (dict(type='SGD'), False),
+        (dict(type='unknown'), False),
+    ],
+)
+def test_only_adam_is_fused_by_default(settings: dict, expected: bool) -> None:
+    assert _may_be_fused(settings) == expected

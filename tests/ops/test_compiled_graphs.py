@@ -1,8 +1,10 @@
 """Operations that a compiled graph contains as they are."""
 
+import pytest
 import torch
 from torch import Tensor
 
+from mmsigma.ops import fast_linear, optimal_transport
 from mmsigma.ops.compiled_graphs import is_traced, opaque
 
 CALLS: list[str] = []
@@ -35,3 +37,13 @@ def test_old_versions_are_given_the_function(monkeypatch) -> None:
     assert opaque('test_old', _double, torch.empty_like) is _double
     monkeypatch.setattr(torch.compiler, 'is_compiling', lambda: True)
     assert not is_traced()
+
+
+@pytest.mark.parametrize('transposed', [False, True])
+def test_operations_are_what_they_say(transposed: bool) -> None:
+    """PyTorch's own check of schema, shapes, strides and gradients."""
+    scores = torch.rand(6, 9).T if transposed else torch.rand(9, 6)
+    for operation in (optimal_transport._opaque_sinkhorn, optimal_transport._opaque_sinkhorn_labels):
+        torch.library.opcheck(operation, (scores, 0.05, 3, True))
+    factors = scores.detach().requires_grad_(), torch.rand(4, 6, requires_grad=True)
+    torch.library.opcheck(fast_linear._opaque_exact_linear, factors)

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
-from mmengine.structures import BaseDataElement
 
 from mmsigma.datasets.transforms.augment import RandomResizedCropClip
+from mmsigma.datasets.transforms.formatting import PinnedElement
 from mmsigma.datasets.transforms.spatial import crop_and_resize, resize_frames
 from mmsigma.ops.resizing import resize_labels
 from mmsigma.registry import TRANSFORMS
@@ -130,7 +130,7 @@ class PackClipViews(BaseTransform):
             if key in results
         }
         masks = results.get('pseudo_mask')
-        sample = BaseDataElement(
+        sample = PinnedElement(
             pseudo_mask=torch.empty(0, dtype=torch.uint8) if masks is None else torch.from_numpy(masks)
         )
         keys = ('filename', 'frame_inds', 'view_centre', 'view_zoom', 'view_flip', 'failures')

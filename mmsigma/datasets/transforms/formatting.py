@@ -7,18 +7,23 @@ import numpy as np
 import torch
 from mmaction.structures import ActionDataSample
 from mmcv.transforms import BaseTransform
+from mmengine.structures import BaseDataElement
 
 from mmsigma.registry import TRANSFORMS
 
 
-class VideoSample(ActionDataSample):
+class PinnedElement(BaseDataElement):
     """Data sample whose tensors a loader with ``pin_memory`` pins, so that a GPU need not wait for their transfer."""
 
-    def pin_memory(self) -> 'VideoSample':
+    def pin_memory(self) -> 'PinnedElement':
         for name, value in list(self.items()):
             if isinstance(value, torch.Tensor):
                 self.set_field(value.pin_memory(), name)
         return self
+
+
+class VideoSample(PinnedElement, ActionDataSample):
+    """mmaction2's data sample of a video that can be pinned."""
 
 
 @TRANSFORMS.register_module()

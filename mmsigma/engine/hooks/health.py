@@ -26,13 +26,13 @@ class _Update(NamedTuple):
 
 @HOOKS.register_module()
 class NonFiniteLossHook(Hook):
-    """Stop a run at a NaN or infinite loss or gradient, before the parameters change, and name its cause.
+    """Stop a run at a NaN or infinite loss or gradient, which makes no step, and name its cause.
 
     Gradients with which the loss scaling of float16 makes no step are not checked.
 
-    On a GPU, a check costs time because the host waits for its result. A fused optimiser can instead be told on the
-    device to make no step. The host then learns from it at the logging interval, or before a checkpoint is written, and
-    stops the run.
+    On a GPU, a check costs time because the host waits for its result. A fused Adam can instead be told on the device
+    to make no step. The host then learns of it at the logging interval, or before a checkpoint is written, and stops
+    the run; steps in between have been made.
 
     Args:
         deferred: Whether to leave it to the optimiser to make no step, and to check later; None decides by device and
@@ -52,8 +52,10 @@ class NonFiniteLossHook(Hook):
     def before_train(self, runner: Runner) -> None:
         wrapper, self.sharded = runner.optim_wrapper, is_sharded(runner.model)
         if self.deferred is None:
-            fused = all(group.get('fused') for group in wrapper.optimizer.param_groups)
-            self.deferred = fused and not self.sharded and not reads_every_iteration(runner.model)
+            optimizer = wrapper.optimizer
+            skips = getattr(optimizer, '_step_supports_amp_scaling', False)  # it reads `found_inf`
+            skips = skips and all(group.get('fused') for group in optimizer.param_groups)
+            self.deferred = skips and not self.sharded and not reads_every_iteration(runner.model)
         update = wrapper.update_params
 
         def update_params(loss: Tensor, *args: Any, **kwargs: Any) -> None:
@@ -65,7 +67,8 @@ class NonFiniteLossHook(Hook):
             self.outputs.clear()
             update(loss, *args, **kwargs)
 
-        wrapper.update_params = update_params
+        # traced by torch.compile, which mmengine applies to whole steps, it would be compiled anew in each
+        wrapper.update_params = torch.compiler.disable(update_params)
         check = self._prevent_step if self.deferred else self._check_gradients
         wrapper.optimizer.register_step_pre_hook(lambda optimizer, *_: check(runner, optimizer))
         if self.deferred:
@@ -121,11 +124,13 @@ class NonFiniteLossHook(Hook):
         gradients = _gradients(runner.model)
         norms = torch.stack(torch._foreach_norm(list(gradients.values())))
         assert self.wrong_loss is not None
-        wrong = torch.cat([self.wrong_loss.reshape(1), ~norms.isfinite()])
-        self.wrong_loss = None
+        infinite = ~norms.isfinite()
         overflow: Tensor | None = getattr(optimizer, 'found_inf', None)
-        if overflow is not None:  # an overflow is a matter of the scaler
-            wrong = wrong & (overflow == 0)
+        if overflow is not None:  # an overflow of gradients is a matter of the scaler
+            infinite = infinite & (overflow == 0)
+        wrong = torch.cat([self.wrong_loss.reshape(1), infinite]).byte()
+        self.wrong_loss = None
+        all_reduce(wrong, 'max')  # or else one process would go on with other parameters, and end alone
         found = wrong.any().float()
         optimizer.found_inf = found if overflow is None else torch.maximum(found, overflow)
         self.pending.append(_Update(runner.iter, list(gradients), wrong))

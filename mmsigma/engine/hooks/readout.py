@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from mmsigma.registry import HOOKS
 
+_WITHOUT_LOG = 50  # iterations between readings if there is no log
+
 
 def reads_every_iteration(model: nn.Module) -> bool:
     """Return whether values of a model can be read in every iteration at no cost, as on a CPU.
@@ -27,7 +29,7 @@ def is_time_to_read(runner: Runner, batch_idx: int) -> bool:
     """
     if reads_every_iteration(runner.model):
         return True
-    intervals = [hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)]
+    intervals = [hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)] or [_WITHOUT_LOG]
     is_last = batch_idx + 1 == len(runner.train_dataloader)
     return is_last or any((batch_idx + 1) % interval == 0 for interval in intervals)
 
@@ -76,5 +78,7 @@ def read_scalars(values: list[Any]) -> list[float]:
     tensors = [value for value in values if isinstance(value, Tensor)]
     if not tensors:
         return values
-    read = iter(torch.stack([value.reshape(()).double() for value in tensors]).tolist())
+    # Apple's GPUs have no float64
+    dtype = torch.float32 if any(value.device.type == 'mps' for value in tensors) else torch.float64
+    read = iter(torch.stack([value.reshape(()).to(dtype) for value in tensors]).tolist())
     return [next(read) if isinstance(value, Tensor) else value for value in values]

@@ -119,7 +119,7 @@ def _build_raft(weights: str) -> Any:
             network = raft_small(weights=Raft_Small_Weights.DEFAULT)
         except OSError as error:
             raise CheckpointError(
-                f'the weights of RAFT-small cannot be fetched ({error}): give a file, --cfg-options {place}=/path/to.pth'
+                f'the weights of RAFT-small cannot be fetched ({error}): give a file, {place}=/path/to.pth'
             ) from error
     else:
         network = raft_small()

@@ -216,8 +216,9 @@ class FrozenEncoderTarget(BaseModule):
         # (B, C, T, H, W) -> (B * T', C, H, W), one frame per tubelet; their tokens -> (B, N, D)
         frames = inputs[:, :, self.frame :: self.tubelet_size].transpose(1, 2).flatten(0, 1)
         if is_traced():
-            height, width = self.grid
-            tokens = _opaque_frozen(frames, self._number, height * width, self.out_channels)
+            device, tokens_per_frame = frames.device.type, self.grid[0] * self.grid[1]
+            autocast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+            tokens = _opaque_frozen(frames, self._number, tokens_per_frame, self.out_channels, *autocast)
         else:
             tokens = self.encode(frames)
         tokens = tokens.unflatten(0, (batch, -1)).flatten(1, 2)
@@ -245,11 +246,16 @@ _NUMBERS = itertools.count()
 _TARGETS: WeakValueDictionary[int, FrozenEncoderTarget] = WeakValueDictionary()
 
 
-def _run_frozen(frames: Tensor, number: int, num_tokens: int, channels: int) -> Tensor:
-    return _TARGETS[number].encode(frames).contiguous()
+def _run_frozen(
+    frames: Tensor, number: int, num_tokens: int, channels: int, amp: bool, amp_dtype: torch.dtype
+) -> Tensor:
+    with torch.autocast(frames.device.type, amp_dtype, enabled=amp):  # it is off while a compiled graph runs
+        return _TARGETS[number].encode(frames).contiguous()
 
 
-def _like_frozen(frames: Tensor, number: int, num_tokens: int, channels: int) -> Tensor:
+def _like_frozen(
+    frames: Tensor, number: int, num_tokens: int, channels: int, amp: bool, amp_dtype: torch.dtype
+) -> Tensor:
     dtype = torch.promote_types(frames.dtype, torch.float32)
     return frames.new_empty(len(frames), num_tokens, channels, dtype=dtype)
 

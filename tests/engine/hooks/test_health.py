@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper
 
-from mmsigma.engine.hooks import CollapseHook, NonFiniteLossHook
+from mmsigma.engine.hooks import CollapseHook, NonFiniteLossHook, health
 from tests.engine.fakes import FakeRunner, batch
 
 
@@ -168,10 +168,49 @@ def test_a_deferred_check_prevents_the_step_at_once_and_stops_the_run_later(spoi
     model.infinite, runner.iter = 0.0, 2
     wrapper.update_params(model.loss(inputs))
     assert not torch.equal(model.backbone.weight, before['backbone.weight'])
-    if scaled:  # the scaler met the infinite gradient first, and has only reduced the scale
+    if scaled and spoil is spoil_gradient:  # that is the scaler's, which has only reduced the scale
         hook.before_write_checkpoint(runner)
         return
     match = 'the loss is not finite in iteration 1' if spoil is spoil_loss else '1 of 4 gradients.*iteration 1.*target'
     with pytest.raises(FloatingPointError, match=match):
         hook.before_write_checkpoint(runner)
     hook.before_write_checkpoint(runner)  # reported once
+
+
+def test_optimisers_that_do_not_listen_are_checked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, 'reads_every_iteration', lambda model: False)
+    for optimizer, deferred in (
+        (torch.optim.AdamW(Parts().parameters(), fused=True), True),
+        (torch.optim.AdamW(Parts().parameters()), False),
+        (torch.optim.SGD(Parts().parameters(), lr=1.0), False),
+    ):
+        hook = NonFiniteLossHook()
+        hook.before_train(FakeRunner(model=Parts(), cfg={}, optim_wrapper=OptimWrapper(optimizer)))
+        assert hook.deferred == deferred
+
+
+def test_compiled_steps_are_not_compiled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """mmengine compiles the whole training step, with what hooks have put into the optimiser."""
+    graphs = []
+
+    def count(graph: torch.fx.GraphModule, inputs: list) -> torch.fx.GraphModule:
+        graphs.append(graph)
+        return graph
+
+    model = Parts()
+    wrapper = OptimWrapper(torch.optim.AdamW(model.parameters(), fused=True))
+    runner = FakeRunner(model=model, cfg=dict(compile=True), optim_wrapper=wrapper)
+    hook = NonFiniteLossHook(deferred=True)
+    hook.before_train(runner)
+    torch._dynamo.reset()
+
+    @torch.compile(backend=count)
+    def step(inputs: torch.Tensor) -> None:
+        wrapper.update_params(model.loss(inputs))
+
+    numbers = []
+    for runner.iter in range(12):
+        step(torch.ones(1, 2))
+        numbers.append(len(graphs))
+    assert numbers[0] > 0 and len(set(numbers[1:])) == 1
+    assert len(hook.pending) == 12

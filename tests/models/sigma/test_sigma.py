@@ -13,6 +13,7 @@ from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
 
 from mmsigma.checkpoints.official_names import from_official, to_official
+from mmsigma.models.sigma.prototype_head import cosine_scores
 from mmsigma.ops import TokenSplit, sinkhorn, split_tokens
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
@@ -354,3 +355,38 @@ def test_a_copied_teacher_is_another_one_in_the_graph() -> None:
     for model, compiled in zip((first, second), run, strict=True):
         torch.testing.assert_close(compiled(clips, split), model.target(clips, split))
     assert not torch.allclose(first.target(clips, split), second.target(clips, split))
+
+
+@pytest.mark.parametrize(('precision', 'amp'), [('float32', True), ('amp', True), ('amp', False)])
+def test_a_compiled_teacher_has_the_precision_of_an_eager_one(precision: str, amp: bool) -> None:
+    target = algorithms.CASES['SIGMA with a frozen encoder'].build().target
+    target.precision = precision
+    seen: list[torch.dtype] = []
+    target.encoder.register_forward_hook(
+        lambda module, inputs, output: seen.append(
+            torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else torch.float32
+        )
+    )
+    clips, mask = joint_batch()
+    split = split_tokens(mask)
+    torch._dynamo.reset()
+    found = []
+    for run in (target, torch.compile(target, fullgraph=True, backend='aot_eager')):
+        with torch.autocast('cpu', torch.bfloat16, enabled=amp):
+            found.append(run(clips, split))
+    assert seen == [torch.bfloat16 if amp and precision == 'amp' else torch.float32] * 2
+    torch.testing.assert_close(*found)
+
+
+def test_compiled_gradients_of_scores_are_float32_under_autocast() -> None:
+    features, prototypes = torch.randn(40, 24), torch.nn.functional.normalize(torch.randn(12, 24), dim=1)
+    weights, found = torch.randn(40, 12), []
+    torch._dynamo.reset()
+    for run in (cosine_scores, torch.compile(cosine_scores, fullgraph=True, backend='aot_eager')):
+        given = [values.clone().requires_grad_() for values in (features, prototypes)]
+        with torch.autocast('cpu', torch.bfloat16):
+            scores = run(*given)
+        (scores * weights).sum().backward()
+        found.append([value.grad for value in given])
+    for eager, compiled in zip(*found, strict=True):
+        torch.testing.assert_close(compiled, eager, atol=1e-5, rtol=1e-5)
