@@ -152,7 +152,7 @@ def test_mixed_precision_on_the_cpu() -> None:
 @pytest.mark.parametrize('fused', [True, False])
 @pytest.mark.parametrize('scaled', [True, False])
 def test_a_resumed_optimiser_keeps_its_implementation(fused: bool, scaled: bool) -> None:
-    """A run on a GPU is fused, its continuation on another device need not be; float16's scaler relies on which it is."""
+    """A run on a GPU is fused, its continuation elsewhere need not be; the scaler of float16 relies on it."""
     layers = [nn.Linear(3, 2) for _ in range(2)]
     optimizers = [
         torch.optim.AdamW(layer.parameters(), fused=flag)

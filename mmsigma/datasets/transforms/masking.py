@@ -131,7 +131,7 @@ class MotionGuidedMask(BaseTransform):
     def _flows(self, frames: np.ndarray, base: int) -> torch.Tensor:
         """Return the flow ``(1, T, 2, H, W)`` from each frame to its neighbour nearer to the base."""
         grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-        search = cv2.DISOpticalFlow_create(_PRESETS[self.preset])
+        search = cv2.DISOpticalFlow_create(_PRESETS[self.preset])  # type: ignore[attr-defined]  # lacks a stub
         flows = np.zeros((len(frames), *frames.shape[1:3], 2), np.float32)
         for number in range(len(frames)):
             if number != base:
