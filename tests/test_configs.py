@@ -59,7 +59,7 @@ def test_model_fits_what_the_pipeline_delivers(path: Path) -> None:
     _, num_frames, height, width = model.backbone.input_shape
     assert find(pipeline, 'ReadClip')['sampling']['clip_len'] == num_frames
     assert find(pipeline, 'MultiScaleCrop')['size'] == height == width
-    assert tuple(find(pipeline, 'TubeMask')['grid']) == model.backbone.grid
+    assert tuple(find(pipeline, 'TubeMask', 'MotionGuidedMask')['grid']) == model.backbone.grid
     assert model.neck.head.out_features == model.target.out_channels
     target = getattr(model.target, 'pixels', model.target)
     assert target.tubelet_size == model.backbone.tubelet_size
@@ -112,7 +112,7 @@ def test_epochs_and_sampling_of_the_paper(path: Path) -> None:
     pipeline = cfg.train_dataloader.dataset.pipeline
     stride = {'k400': 4, 'ssv2': 2}[path.stem.split('_')[1]]
     assert find(pipeline, 'ReadClip')['sampling'] == dict(type='SampleStridedClip', clip_len=16, frame_interval=stride)
-    assert find(pipeline, 'TubeMask')['mask_ratio'] == 0.9
+    assert find(pipeline, 'TubeMask', 'MotionGuidedMask')['mask_ratio'] == 0.9
 
 
 @every_recipe
@@ -182,4 +182,4 @@ def test_variables_reach_what_depends_on_them(path: Path) -> None:
     loader = cfg.train_dataloader
     assert loader.dataset.data_root == 'elsewhere' and loader.num_workers == 0 and not loader.persistent_workers
     assert find(loader.dataset.pipeline, 'ReadClip')['decoder'] == 'pyav'
-    assert find(loader.dataset.pipeline, 'TubeMask')['mask_ratio'] == 0.5
+    assert find(loader.dataset.pipeline, 'TubeMask', 'MotionGuidedMask')['mask_ratio'] == 0.5

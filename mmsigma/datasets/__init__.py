@@ -2,6 +2,7 @@
 
 from mmsigma.datasets import transforms
 from mmsigma.datasets.alignment.phase_dataset import PhaseVideoDataset
+from mmsigma.datasets.demo.rendered_clips import RenderedClips
 from mmsigma.datasets.severe.charades_dataset import CharadesDataset
 from mmsigma.datasets.severe.repetition_dataset import RepetitionDataset
 from mmsigma.datasets.videos.collate import flatten_collate
@@ -21,6 +22,7 @@ __all__ = [
     'ChooseTargets',
     'CharadesDataset',
     'JHMDBDataset',
+    'RenderedClips',
     'RepetitionDataset',
     'SeededIndex',
     'SeededSampler',

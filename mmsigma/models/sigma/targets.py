@@ -33,6 +33,9 @@ class PixelTarget(BaseModule):
         patch_size: Side of a tube in pixels.
         tubelet_size: Number of frames of a tube.
         normalize: Whether to standardise each colour channel over the pixels of a tube, with unbiased variance.
+        min_deviation: Smallest standard deviation, on the scale 0..255, by which pixels are divided. Without it, as in
+            the releases, the noise of tubes without content, such as skies and black borders, becomes a target of the
+            same size as all others.
         mean: Mean of each channel with which clips were normalised, on the scale 0..255.
         std: Standard deviation of each channel with which clips were normalised, on the scale 0..255.
     """
@@ -46,11 +49,13 @@ class PixelTarget(BaseModule):
         tubelet_size: int = 2,
         *,
         normalize: bool = True,
+        min_deviation: float = 0.0,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
     ) -> None:
         super().__init__()
         self.patch_size, self.tubelet_size, self.normalize = patch_size, tubelet_size, normalize
+        self.min_deviation = min_deviation / 255
         self.out_channels = len(mean) * tubelet_size * patch_size**2
         self.register_buffer('mean', torch.tensor(mean) / 255, persistent=False)
         self.register_buffer('std', torch.tensor(std) / 255, persistent=False)
@@ -73,7 +78,7 @@ class PixelTarget(BaseModule):
             # in place, with mean and norm: on a CPU a hundred times as fast as torch.var_mean
             tubes = tubes.sub_(tubes.mean(dim=-1, keepdim=True))
             deviation = torch.linalg.vector_norm(tubes, dim=-1, keepdim=True) / math.sqrt(tubes.shape[-1] - 1)
-            tubes = tubes.div_(deviation + 1e-6)
+            tubes = tubes.div_(deviation.clamp_(min=self.min_deviation) + 1e-6)
         pixels: Tensor = tubes.transpose(-1, -2).flatten(-2)
         return pixels
 
@@ -87,6 +92,7 @@ class MLPTarget(BaseModule):
         out_channels: Number of channels of the target.
         patch_size: Side of a tube in pixels.
         tubelet_size: Number of frames of a tube.
+        min_deviation: See :class:`PixelTarget`.
         mean: Mean of each channel with which clips were normalised, on the scale 0..255.
         std: Standard deviation of each channel with which clips were normalised, on the scale 0..255.
     """
@@ -98,12 +104,13 @@ class MLPTarget(BaseModule):
         *,
         patch_size: int = 16,
         tubelet_size: int = 2,
+        min_deviation: float = 0.0,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
     ) -> None:
         super().__init__()
         self.patch_size, self.tubelet_size = patch_size, tubelet_size
-        self.pixels = PixelTarget(patch_size, tubelet_size, mean=mean, std=std)
+        self.pixels = PixelTarget(patch_size, tubelet_size, min_deviation=min_deviation, mean=mean, std=std)
         widths = [self.pixels.out_channels, *hidden_channels, out_channels]
         layers: list[nn.Module] = []
         for before, after in zip(widths[:-1], widths[1:], strict=True):

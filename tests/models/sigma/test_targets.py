@@ -54,6 +54,19 @@ class TestPixels:
         found = PixelTarget(8, normalize=normalize)(torch.from_numpy(vector['clip']), all_masked(2, 18))
         np.testing.assert_allclose(found, vector[name], atol=atol)
 
+    def test_noise_of_empty_tubes_stays_small(self) -> None:
+        """Tubes with content are standardised as ever; those without are divided by the smallest deviation."""
+        generator = torch.Generator().manual_seed(0)
+        clip = torch.randn(1, 3, 2, 8, 16, generator=generator)  # in deviations of the data set, about 58 grey levels
+        clip[..., 8:] *= 0.01  # half a grey level
+        plain, floored = (PixelTarget(8, min_deviation=value)(clip, all_masked(1, 2)) for value in (0.0, 5.0))
+        torch.testing.assert_close(floored[:, 0], plain[:, 0])
+        scale = torch.tensor([58.395, 57.12, 57.375]) / 5.0  # (tube, pixels, channels): deviations of 5 grey levels
+        tube = clip[0, :, :, :, 8:].flatten(1)
+        expected = ((tube - tube.mean(dim=1, keepdim=True)) * scale[:, None]).T.flatten()
+        torch.testing.assert_close(floored[0, 1], expected, atol=1e-5, rtol=1e-4)
+        assert plain[0, 1].std() > 0.9 and floored[0, 1].std() < 0.15
+
     def test_official_masked_pixels(self, vector: dict) -> None:
         split = split_tokens(torch.from_numpy(vector['mask']))
         found = PixelTarget(8)(torch.from_numpy(vector['clip']), split)
