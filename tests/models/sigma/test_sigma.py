@@ -311,16 +311,12 @@ def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-INDUCTOR = pytest.param(
-    'inductor',
-    marks=[pytest.mark.slow, pytest.mark.skipif(not shutil.which('g++'), reason='no C++ compiler for inductor')],
-)
+GRAPHS = [(name, 'aot_eager') for name in algorithms.CASES if name.startswith('SIGMA') or name == 'regressed MLP']
+WITH_COMPILER = [pytest.mark.slow, pytest.mark.skipif(not shutil.which('g++'), reason='no C++ compiler for inductor')]
+GRAPHS.append(pytest.param('SIGMA with an MLP', 'inductor', marks=WITH_COMPILER))
 
 
-@pytest.mark.parametrize('backend', ['aot_eager', INDUCTOR])
-@pytest.mark.parametrize(
-    'name', [name for name in algorithms.CASES if name.startswith('SIGMA') or name == 'regressed MLP']
-)
+@pytest.mark.parametrize(('name', 'backend'), GRAPHS)
 def test_one_graph_with_equal_gradients(name: str, backend: str) -> None:
     eager = algorithms.CASES[name].build().train()
     compiled = copy.deepcopy(eager)
