@@ -11,6 +11,7 @@ AREAS = ('apis', 'checkpoints', 'datasets', 'engine', 'evaluation', 'io', 'model
 
 # source files without a test file of their name: the file that tests them, which imports them, and the reason
 TESTED_ELSEWHERE = {
+    '__main__.py': ('test_cli.py', 'two lines'),
     'engine/sharding.py': ('dist/test_sharding.py', 'it takes several processes'),
     'version.py': ('test_packaging.py', 'a constant, which the wheel has to carry'),
 }

@@ -1,0 +1,172 @@
+"""The command ``mmsigma``: the tools of this framework from any folder, and what configs there are.
+
+Only what a command needs is imported, so that ``mmsigma --help`` answers at once.
+"""
+
+import argparse
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+PACKAGE = Path(__file__).parent
+
+
+class Tool(NamedTuple):
+    """A script of ``tools/``."""
+
+    script: str
+    about: str
+
+
+TOOLS = {
+    'train': Tool('train.py', 'train the model of a config'),
+    'test': Tool('test.py', 'test a checkpoint'),
+    'extract': Tool('extract_features.py', 'store the features of videos'),
+    'probe': Tool('probe.py', 'train linear or attentive probes on stored features'),
+    'sweep': Tool('sweep.py', 'train a config with several settings'),
+    'check': Tool('check_data.py', 'check videos and lists before training'),
+    'browse': Tool('browse_dataset.py', 'write pictures of what a model is trained with'),
+    'prototypes': Tool('visualize_prototypes.py', 'write pictures of what the prototypes of SIGMA pick out'),
+    'cache': Tool('cache_frames.py', 'decode videos once, reduced'),
+    'mask': Tool('make_mask.py', 'make the first mask of a video'),
+    'config': Tool('print_config.py', 'print a config with everything that it inherits'),
+    'mean': Tool('mean_of_runs.py', 'mean and spread of the scores of several runs'),
+    'export': Tool('model_converters/export.py', "write a model's weights for other programs"),
+    'convert-sigma': Tool('model_converters/convert_sigma.py', 'convert checkpoints of SIGMA and VideoMAE'),
+    'convert-gta': Tool('model_converters/convert_gta.py', 'convert checkpoints of GTA'),
+    'demo-data': Tool('make_demo_dataset.py', 'render the data set of the demos'),
+}
+SCALABLE = ('train', 'test', 'extract', 'sweep')
+"""Tools that several processes can share."""
+
+
+def run_command(argv: Sequence[str] | None = None) -> None:
+    """Run a command, given as ``argv`` or on the command line."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    if not arguments or arguments[0] in ('-h', '--help'):
+        parser.print_help()
+        return
+    if arguments[0] == '--version':
+        from mmsigma.version import __version__
+
+        print(__version__)
+        return
+    name, *rest = arguments
+    if name == 'list':
+        _list(rest)
+    elif name in TOOLS:
+        _run(name, rest)
+    else:
+        import difflib
+
+        close = difflib.get_close_matches(name, [*TOOLS, 'list'], 1)
+        parser.error(f'there is no command {name!r}' + (f'; did you mean {close[0]!r}?' if close else ''))
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, TOOLS))
+    lines = [f'  {name:<{width}}  {tool.about}' for name, tool in TOOLS.items()]
+    lines.insert(0, f'  {"list":<{width}}  show the configs that come with the package')
+    epilog = '\n'.join(
+        [
+            'commands:',
+            *lines,
+            '',
+            '"mmsigma COMMAND --help" describes a command. With -n N,',
+            f'{", ".join(SCALABLE[:-1])} and {SCALABLE[-1]} run on N processes, one per GPU.',
+        ]
+    )
+    parser = argparse.ArgumentParser(
+        'mmsigma',
+        usage='mmsigma COMMAND [-n N] [arguments]',
+        description='Self-supervised video representation learning: SIGMA, Mask-VOS and GTA.',
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+    )
+    return parser
+
+
+def tools_folder() -> Path:
+    """Return the folder of the scripts: that of the checkout, or that which the wheel brought.
+
+    Raises:
+        SystemExit: If there is neither.
+    """
+    for folder in (PACKAGE.parent / 'tools', PACKAGE / '.mim' / 'tools'):
+        if (folder / 'train.py').is_file():
+            return folder
+    raise SystemExit('the scripts of mmsigma are not installed: run "pip install -e ." in its folder')
+
+
+def _run(name: str, arguments: list[str]) -> None:
+    script = tools_folder() / TOOLS[name].script
+    if '-n' in arguments[:1]:
+        _launch(name, script, arguments)
+    sys.argv = [f'mmsigma {name}', *arguments]  # the name in its usage
+    spec = importlib.util.spec_from_file_location(f'mmsigma_{script.stem}', script)
+    assert spec is not None and spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = tool  # where dataclasses and pickles look
+    spec.loader.exec_module(tool)
+    tool.main()
+
+
+def _launch(name: str, script: Path, arguments: list[str]) -> None:
+    """Replace this process by the launcher of N processes."""
+    if name not in SCALABLE:
+        raise SystemExit(f'mmsigma {name} runs on one process; -n is for {", ".join(SCALABLE)}')
+    if len(arguments) < 2 or not arguments[1].isdecimal():
+        raise SystemExit(f'mmsigma {name} -n needs the number of processes')
+    launcher = script.parent / 'launch.sh'
+    command = ['bash', str(launcher), arguments[1], str(script), *arguments[2:], '--launcher', 'pytorch']
+    os.environ.setdefault('PYTHON', sys.executable)
+    os.execvp('bash', command)
+
+
+def _list(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser('mmsigma list', description='Show configs, and what they are.')
+    parser.add_argument('pattern', nargs='?', default='*', help="shell pattern of names, such as 'sigma/*'")
+    args = parser.parse_args(arguments)
+    rows = describe_configs(args.pattern)
+    if not rows:
+        raise SystemExit(f"no config matches {args.pattern!r}: try 'mmsigma list', or '*{args.pattern.strip('*')}*'")
+    width = max(len(name) for name, _ in rows)
+    for name, about in rows:
+        print(f'{name:<{width}}  {about}')
+    print(f'\n{len(rows)} configs; train one with "mmsigma train mmsigma::{rows[0][0]}"')
+
+
+def describe_configs(pattern: str = '*') -> list[tuple[str, str]]:
+    """Return names and first sentences of the configs whose name matches a shell pattern.
+
+    Args:
+        pattern: Pattern of the name with its folder, such as ``'sigma/*'``, or of the name alone.
+    """
+    import fnmatch
+
+    root = tools_folder().parent / 'configs'
+    rows = []
+    for path in sorted(root.rglob('*.py')):
+        name = path.relative_to(root).with_suffix('').as_posix()
+        if name.startswith('_base_'):
+            continue
+        if any(fnmatch.fnmatchcase(part, pattern) for part in (name, path.stem)):
+            rows.append((name, _first_sentence(path)))
+    return rows
+
+
+def _first_sentence(path: Path) -> str:
+    """Return the first sentence of the comment at the head of a config."""
+    words: list[str] = []
+    for line in path.read_text(encoding='utf-8').splitlines():
+        if not line.startswith('#'):
+            break
+        words += line.lstrip('# ').split()
+    text = ' '.join(words)
+    ends = [end for end in (text.find('. '), text.find(': ')) if end > 0]
+    return (text[: min(ends)] if ends else text).rstrip('.')

@@ -1,0 +1,91 @@
+"""The command ``mmsigma``."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmsigma import __main__, cli
+from mmsigma.apis import list_configs
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(*arguments: str, cwd: Path, **others) -> subprocess.CompletedProcess:
+    command = [sys.executable, '-m', 'mmsigma', *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, **others)
+
+
+def test_help_imports_nothing_that_takes_time() -> None:
+    code = 'import sys; from mmsigma.cli import run_command; run_command(["--help"]); print([*sys.modules])'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    text, _, modules = done.stdout.rpartition('\n[')
+    assert all(f'  {name} ' in text for name in (*cli.TOOLS, 'list'))
+    assert not {f"'{name}'" for name in ('torch', 'numpy', 'mmengine', 'yaml', 'rich')} & set(modules.split(', '))
+
+
+def test_the_package_can_be_run() -> None:
+    assert __main__.run_command is cli.run_command
+
+
+def test_every_tool_is_there() -> None:
+    scripts = {path.relative_to(ROOT / 'tools').as_posix() for path in (ROOT / 'tools').glob('*.py')}
+    scripts |= {f'model_converters/{path.name}' for path in (ROOT / 'tools/model_converters').glob('*.py')}
+    assert scripts - {'severe_report.py'} == {tool.script for tool in cli.TOOLS.values()}
+
+
+def test_tools_are_run_from_any_folder(tmp_path: Path) -> None:
+    done = run('train', '--help', cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.startswith('usage: mmsigma train [-h]')
+    done = run('config', 'mmsigma::demo/sigma_tiny_demo_mlp', cwd=tmp_path)
+    assert done.returncode == 0 and "type='SIGMA'" in done.stdout
+    done = run('train', 'mmsigma::demo/none', cwd=tmp_path)
+    assert done.returncode == 1 and 'there is no config mmsigma::demo/none' in done.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['trian'], "there is no command 'trian'; did you mean 'train'?"),
+        (['probe', '-n', '2'], 'mmsigma probe runs on one process'),
+        (['train', '-n', 'config.py'], 'mmsigma train -n needs the number of processes'),
+        (['list', 'nothing'], "no config matches 'nothing'"),
+    ],
+)
+def test_errors_are_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.run_command(arguments)
+    said = f'{stopped.value.code}\n{capsys.readouterr().err}'
+    assert message in said and 'Traceback' not in said
+
+
+def test_several_processes_are_launched(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = []
+
+    def replace(file: str, command: list[str]) -> None:
+        called.append(command)
+        raise SystemExit
+
+    monkeypatch.setattr(cli.os, 'execvp', replace)
+    with pytest.raises(SystemExit):
+        cli.run_command(['train', '-n', '8', 'config.py', '--amp'])
+    (command,) = called
+    assert command[0] == 'bash' and command[1].endswith('tools/launch.sh') and command[2] == '8'
+    assert command[3].endswith('tools/train.py') and command[4:] == ['config.py', '--amp', '--launcher', 'pytorch']
+
+
+def test_list_describes_all_configs(capsys: pytest.CaptureFixture) -> None:
+    rows = dict(cli.describe_configs())
+    assert {f'mmsigma::{name}' for name in rows} == set(list_configs())
+    assert all(rows.values())
+    assert rows['sigma/vitb_k400_dino'] == 'SIGMA-DINO, ViT-B, Kinetics-400, 800 epochs'
+    cli.run_command(['list', 'vitb_k400_*'])
+    out = capsys.readouterr().out
+    assert 'sigma/vitb_k400_mlp' in out and 'train one with "mmsigma train mmsigma::' in out
+
+
+def test_scripts_that_are_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(cli, 'PACKAGE', tmp_path / 'mmsigma')
+    with pytest.raises(SystemExit, match='run "pip install -e ."'):
+        cli.tools_folder()
