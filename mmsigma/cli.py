@@ -105,7 +105,7 @@ def tools_folder() -> Path:
 
 def _run(name: str, arguments: list[str]) -> None:
     script = tools_folder() / TOOLS[name].script
-    if '-n' in arguments[:1]:
+    if '-n' in arguments and (name in SCALABLE or arguments[0] == '-n'):
         _launch(name, script, arguments)
     sys.argv = [f'mmsigma {name}', *arguments]  # the name in its usage
     spec = importlib.util.spec_from_file_location(f'mmsigma_{script.stem}', script)
@@ -120,10 +120,13 @@ def _launch(name: str, script: Path, arguments: list[str]) -> None:
     """Replace this process by the launcher of N processes."""
     if name not in SCALABLE:
         raise SystemExit(f'mmsigma {name} runs on one process; -n is for {", ".join(SCALABLE)}')
-    if len(arguments) < 2 or not arguments[1].isdecimal():
+    place = arguments.index('-n')
+    number, others = ''.join(arguments[place + 1 : place + 2]), arguments[:place] + arguments[place + 2 :]
+    if not number.isdecimal():
         raise SystemExit(f'mmsigma {name} -n needs the number of processes')
+    # first, as options of the config take everything that follows them
     launcher = script.parent / 'launch.sh'
-    command = ['bash', str(launcher), arguments[1], str(script), *arguments[2:], '--launcher', 'pytorch']
+    command = ['bash', str(launcher), number, str(script), '--launcher', 'pytorch', *others]
     os.environ.setdefault('PYTHON', sys.executable)
     os.execvp('bash', command)
 

@@ -60,7 +60,8 @@ def test_errors_are_one_line(arguments: list[str], message: str, capsys: pytest.
     assert message in said and 'Traceback' not in said
 
 
-def test_several_processes_are_launched(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize('place', [0, 1, 2])
+def test_several_processes_are_launched(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
     called = []
 
     def replace(file: str, command: list[str]) -> None:
@@ -69,10 +70,11 @@ def test_several_processes_are_launched(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(cli.os, 'execvp', replace)
     with pytest.raises(SystemExit):
-        cli.run_command(['train', '-n', '8', 'config.py', '--amp'])
+        arguments = ['config.py', '--amp']
+        cli.run_command(['train', *arguments[:place], '-n', '8', *arguments[place:]])
     (command,) = called
     assert command[0] == 'bash' and command[1].endswith('tools/launch.sh') and command[2] == '8'
-    assert command[3].endswith('tools/train.py') and command[4:] == ['config.py', '--amp', '--launcher', 'pytorch']
+    assert command[3].endswith('tools/train.py') and command[4:] == ['--launcher', 'pytorch', 'config.py', '--amp']
 
 
 def test_list_describes_all_configs(capsys: pytest.CaptureFixture) -> None:
