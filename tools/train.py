@@ -29,6 +29,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the actual batch size')
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
+    parser.add_argument(
+        '--dry-run', action='store_true', help='train a few steps, print what training takes, and write nothing'
+    )
     parser.add_argument('--seed', type=int, help='random seed, which overrides that of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -64,6 +67,11 @@ def main() -> None:
         cfg = load_config(args.config, args.cfg_options)
         cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(default_work_dir(args.config))
         apply_arguments(cfg, args)
+        if args.dry_run:
+            from mmsigma.apis.dry_run import dry_run
+
+            print(dry_run(cfg).describe())
+            return
         owner = prepare_training(cfg, config_name(args.config), overwrite=args.overwrite)
         runner = build_runner(cfg)
         if owner is not None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mmsigma.registry import HOOKS
+from mmsigma.utils.durations import describe_duration
 
 
 @HOOKS.register_module()
@@ -110,7 +111,7 @@ class ProgressHook(Hook):
             left = (now - self._started) / (done - self._first) * (runner.max_iters - done)
             self.console.print(
                 f'epoch {runner.epoch + 1}/{runner.max_epochs}  step {done}/{runner.max_iters}  '
-                f'{self.status(runner)}  {left:.0f} s left'
+                f'{self.status(runner)}  {describe_duration(left)} left'
             )
 
     def before_val_epoch(self, runner: Runner) -> None:
