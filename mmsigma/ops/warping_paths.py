@@ -30,8 +30,8 @@ def find_path(cost: Tensor, kind: PathKind = 'dtw', *, max_pace: int = 2, gamma:
 
     Args:
         cost: Cost of matching frame i of the first sequence with frame j of the second, ``(M, N)``.
-        kind: ``'dtw'``, the cheapest path (:func:`~mmsigma.ops.soft_dtw.dtw_path`); ``'slope'``, the cheapest of bounded
-            pace (:func:`slope_path`); ``'expected'``, the mean of all paths (:func:`expected_path`).
+        kind: ``'dtw'``, the cheapest path (:func:`~mmsigma.ops.soft_dtw.dtw_path`); ``'slope'``, the cheapest of
+            bounded pace (:func:`slope_path`); ``'expected'``, the mean of all paths (:func:`expected_path`).
         max_pace: Largest pace of ``'slope'``.
         gamma: Temperature of ``'expected'``.
 
@@ -151,7 +151,8 @@ def expected_positions(cost: Tensor, gamma: float = 1.0) -> Tensor:
     cost = cost.detach().double().cpu()
     rows, columns = cost.shape
     ways = torch.stack([cost, cost.flip(0, 1)])
-    before, after = smooth_dtw(ways, gamma, kind='logsumexp').table  # of all paths to a cell, and from it, with its cost
+    # of all paths to a cell and from a cell, with its own cost in both
+    before, after = smooth_dtw(ways, gamma, kind='logsumexp').table
     after = after.flip(0, 1)
     total = before[-1, -1]
     on_cell = ((total - before - after + cost) / gamma).exp()

@@ -1,0 +1,216 @@
+"""Which cost and which path align two videos best? Frames of different phases on the path, in percent.
+
+    python benchmarks/alignment_paths.py [--data DATA]
+
+Two tables: simulated embeddings, and real videos with phases, embedded by a frozen ImageNet network. DATA, or the
+environment variable MMSIGMA_EVIDENCE_DATA, is a folder with ``fir_phases``, ``golf_phases`` and ``weights``; without
+it, only the first table is made. Both go to ``benchmarks/records/evidence/alignment_paths.json``; a table that is not
+made again stays there.
+
+Simulated embeddings are points on a random smooth curve, which progress in the action moves along; each video has its
+own offset, and its frames have noise of which neighbours share most. Noise is set to give a tau of about 69 or 22.
+
+Frames of real videos are the feature maps of EfficientNet-Lite0, pooled to 4 x 4, of which the first principal
+components, whitened and scaled to unit length, are the embedding. Components, and the choice of cost and path, are from
+the videos of ``train.txt``; those of ``val.txt`` are tested.
+"""
+
+import argparse
+import itertools
+import json
+import math
+import os
+import statistics
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from common import run_conditions
+from rich.progress import track
+from torch import Tensor
+
+from mmsigma.datasets.alignment.phase_dataset import find_phases, read_phases
+from mmsigma.datasets.videos.video_list import read_entries
+from mmsigma.evaluation.alignment.frame_cost import ALIGNMENT_COSTS, PathChoice
+from mmsigma.evaluation.alignment.kendall import tau_matrix
+from mmsigma.evaluation.alignment.path_error import diagonal_error, path_error
+from mmsigma.io.atomic import write_atomically
+from mmsigma.io.video import read_frames
+from mmsigma.models import TimmEncoder
+
+RECORD = Path(__file__).parent / 'records' / 'evidence' / 'alignment_paths.json'
+WEIGHTS = 'weights/tf_efficientnet_lite0_in1k_fp16.pth'
+SETS = ('fir_phases', 'golf_phases')
+SIZE, GRID, COMPONENTS = 160, 4, 8
+NOISE = {'strong': 0.9, 'weak': 2.1}
+PHASES = 3
+CONSTANT = 'constant pace'
+GAMMAS = {'sqeuclidean': (0.3, 1.0, 3.0), 'cosine': (0.15, 0.5, 1.5), 'contrastive': (1.0, 3.0, 10.0)}
+CHOICES = {
+    f'{cost}, {name}': PathChoice(cost, **settings)
+    for cost in ALIGNMENT_COSTS
+    for name, settings in (
+        ('dtw', dict(path='dtw')),
+        *((f'slope {pace}', dict(path='slope', max_pace=pace)) for pace in (2, 3)),
+        *((f'expected {gamma:g}', dict(path='expected', gamma=gamma)) for gamma in GAMMAS[cost]),
+    )
+}
+Video = tuple[Tensor, Tensor]  # embeddings (L, D), phases (L,)
+
+
+class Scores(NamedTuple):
+    """Kendall's tau times 100, and the percentage of wrong phases of each choice."""
+
+    tau: float
+    wrong: dict[str, float]
+
+
+def score(videos: list[Video], stride: int = 5) -> Scores:
+    """Scores over all pairs of videos of one action."""
+    num_phases = int(max(labels.max() for _, labels in videos)) + 1
+    pairs = list(itertools.combinations(videos, 2))
+    found = {CONSTANT: [diagonal_error(one[1], other[1], num_phases).phase for one, other in pairs]}
+    for name, choice in CHOICES.items():
+        found[name] = [path_error(*pair, num_phases, choice).phase for pair in pairs]
+    tau = float(tau_matrix([frames for frames, _ in videos], stride).nanmean())
+    return Scores(100 * tau, {name: 100 * statistics.mean(errors) for name, errors in found.items()})
+
+
+def simulate(noise: float, rng: np.random.Generator, number: int = 10, size: int = 32) -> list[Video]:
+    """Draw videos of 30 to 90 frames whose three phases have random lengths and paces."""
+    frequency, shift = rng.normal(0, 1.5, size), rng.uniform(0, math.tau, size)
+    videos = []
+    for _ in range(number):
+        length = int(rng.integers(30, 91))
+        progress = draw_progress(rng, length)
+        shared = rng.normal(size=(length, size))
+        for frame in range(1, length):
+            shared[frame] = 0.9 * shared[frame - 1] + math.sqrt(1 - 0.9**2) * shared[frame]
+        points = np.cos(np.outer(progress, frequency) + shift) + noise * (shared + 0.5 * rng.normal(size=size))
+        videos.append((F.normalize(torch.from_numpy(points), dim=1), torch.from_numpy(np.floor(progress)).long()))
+    return videos
+
+
+def draw_progress(rng: np.random.Generator, length: int) -> np.ndarray:
+    """Draw the progress ``(L,)`` of a video, from 0 to the number of phases; half of a phase's length is drawn."""
+    shares = (1 / PHASES + rng.dirichlet(np.full(PHASES, 2.0))) / 2
+    borders = np.rint(np.cumsum([0, *shares]) * length).astype(int)
+    parts = []
+    for phase, frames in enumerate(np.diff(borders)):
+        time = np.arange(frames) / frames
+        parts.append(phase + time + rng.uniform(-0.6, 0.6) * np.sin(math.tau * time) / math.tau)
+    return np.concatenate(parts)
+
+
+def simulated_table(seeds: int) -> dict[str, Any]:
+    """Mean and standard deviation over seeds for each level of noise."""
+    table: dict[str, Any] = {}
+    for level, noise in NOISE.items():
+        runs = [score(simulate(noise, np.random.default_rng(seed))) for seed in track(range(seeds), level)]
+        spread = {name: [run.wrong[name] for run in runs] for name in (CONSTANT, *CHOICES)}
+        table[level] = dict(
+            noise=noise,
+            tau=round(statistics.mean(run.tau for run in runs), 1),
+            wrong={name: round(statistics.mean(errors), 2) for name, errors in spread.items()},
+            deviation={name: round(statistics.pstdev(errors), 2) for name, errors in spread.items()},
+        )
+    return table
+
+
+@torch.inference_mode()
+def maps_of(video: Path, kept: Path, encoder: TimmEncoder) -> Tensor:
+    """Pooled feature maps ``(L, C, GRID, GRID)`` of all frames, float16; kept in a file."""
+    if not kept.exists():
+        parts = []
+        for frames in torch.from_numpy(read_frames(video)).movedim(-1, 1).split(16):
+            resized = F.interpolate(frames.float() / 255, size=(SIZE, SIZE), mode='bilinear', antialias=True)
+            parts.append(F.adaptive_avg_pool2d(encoder(resized), GRID).half())
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(kept, lambda name: torch.save(torch.cat(parts), name))
+    maps: Tensor = torch.load(kept)
+    return maps
+
+
+def read_videos(data: Path, cache: Path, stride: int) -> dict[str, dict[str, list[Video]]]:
+    """Feature vectors and phases of every ``stride``-th frame by action and split."""
+    encoder = TimmEncoder('tf_efficientnet_lite0', str(data / WEIGHTS), stage=3, mean=(0, 0, 0), std=(255, 255, 255))
+    encoder.eval()
+    actions: dict[str, dict[str, list[Video]]] = {}
+    for folder, split in itertools.product((data / name for name in SETS), ('train', 'val')):
+        names = (folder / 'classes.txt').read_text().split()
+        for entry in track(read_entries(folder / f'{split}.txt', folder), f'{folder.name}, {split}'):
+            maps = maps_of(folder / entry.path, cache / folder.name / f'{Path(entry.path).stem}.pth', encoder)
+            phases = find_phases(folder / 'phases', entry.path)
+            assert phases is not None, entry.path
+            labels = torch.from_numpy(read_phases(phases))
+            videos = actions.setdefault(names[entry.label], {'train': [], 'val': []})[split]
+            videos.append((maps.flatten(1).float()[::stride], labels[::stride]))
+    return actions
+
+
+def whitened(videos: dict[str, list[Video]]) -> dict[str, list[Video]]:
+    """Embeddings of unit length from principal components of the frames of the training videos."""
+    known = torch.cat([frames for frames, _ in videos['train']]).double()
+    mean = known.mean(dim=0)
+    _, sizes, directions = torch.linalg.svd(known - mean, full_matrices=False)
+    project = directions[:COMPONENTS].T / sizes[:COMPONENTS]
+    return {
+        split: [(F.normalize((frames.double() - mean) @ project, dim=1), labels) for frames, labels in own]
+        for split, own in videos.items()
+    }
+
+
+def real_table(data: Path, cache: Path, stride: int) -> dict[str, Any]:
+    """Scores of each action and split; the choice of the least mean over actions in the training half."""
+    embedded = {action: whitened(videos) for action, videos in read_videos(data, cache, stride).items()}
+    table: dict[str, Any] = {}
+    for split in ('train', 'val'):
+        found = {action: score(videos[split], 1) for action, videos in track(embedded.items(), split)}
+        mean = {name: statistics.mean(own.wrong[name] for own in found.values()) for name in (CONSTANT, *CHOICES)}
+        table[split] = dict(
+            tau={action: round(own.tau, 1) for action, own in found.items()},
+            wrong={name: round(value, 2) for name, value in mean.items()},
+            per_action={
+                action: {name: round(value, 2) for name, value in own.wrong.items()} for action, own in found.items()
+            },
+        )
+    table['best of train'] = min(CHOICES, key=lambda name: table['train']['wrong'][name])
+    return dict(table, frame_stride=stride)
+
+
+def print_table(columns: dict[str, dict[str, float]]) -> None:
+    print(f'| cost, path | {" | ".join(columns)} |\n|{"---|" * (len(columns) + 1)}')
+    for name in (CONSTANT, *CHOICES):
+        print(f'| {name} | {" | ".join(f"{column[name]:.1f}" for column in columns.values())} |')
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--data', type=Path, default=os.environ.get('MMSIGMA_EVIDENCE_DATA'))
+    parser.add_argument('--cache', type=Path, default=Path('work_dirs/evidence/phase_maps'), help='of feature maps')
+    parser.add_argument('--seeds', type=int, default=5, help='0 keeps the table of simulated embeddings as it is')
+    parser.add_argument('--frame-stride', type=int, default=2, help='of the frames of real videos')
+    args = parser.parse_args()
+    record: dict[str, Any] = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    for name, make in (
+        ('simulated', (lambda: simulated_table(args.seeds)) if args.seeds else None),
+        ('real', (lambda: real_table(Path(args.data), args.cache, args.frame_stride)) if args.data else None),
+    ):
+        if make is None:
+            print(f'{name}: not made')
+            continue
+        started = time.perf_counter()
+        table = make()
+        record[name] = {**run_conditions(), 'minutes': round((time.perf_counter() - started) / 60, 1), **table}
+        RECORD.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(RECORD, lambda path: Path(path).write_text(json.dumps(record, indent=1) + '\n'))
+        parts = {key: value for key, value in table.items() if isinstance(value, dict)}
+        print({key: part['tau'] for key, part in parts.items()})
+        print_table({key: part['wrong'] for key, part in parts.items()})
+
+
+if __name__ == '__main__':
+    main()
