@@ -2,7 +2,7 @@
 
     python benchmarks/alignment_paths.py [--data DATA]
 
-Two tables: simulated embeddings, and real videos with phases, embedded by a frozen ImageNet network. DATA, or the
+Two tables: simulated embeddings, and real videos with phases, embedded by an ImageNet network. DATA, or the
 environment variable MMSIGMA_EVIDENCE_DATA, is a folder with ``fir_phases``, ``golf_phases`` and ``weights``; without
 it, only the first table is made. Both go to ``benchmarks/records/evidence/alignment_paths.json``; a table that is not
 made again stays there.
@@ -10,9 +10,14 @@ made again stays there.
 Simulated embeddings are points on a random smooth curve, which progress in the action moves along; each video has its
 own offset, and its frames have noise of which neighbours share most. Noise is set to give a tau of about 69 or 22.
 
-Frames of real videos are the feature maps of EfficientNet-Lite0, pooled to 4 x 4, of which the first principal
-components, whitened and scaled to unit length, are the embedding. Components, and the choice of cost and path, are from
-the videos of ``train.txt``; those of ``val.txt`` are tested.
+Frames of real videos are the feature maps of EfficientNet-Lite0, pooled to 4 x 4. Their embeddings are
+
+* frozen: the first principal components of an action, whitened and scaled to unit length;
+* learned: a small network on more components and those of 7 frames before, trained by GTA for both actions of
+  ``fir_phases``. Videos of the training half are embedded by a network that has seen the other half of them.
+
+Components, networks, and the choice of cost and path, are from the videos of ``train.txt``; those of ``val.txt`` are
+tested.
 """
 
 import argparse
@@ -22,6 +27,7 @@ import math
 import os
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,28 +36,33 @@ import torch
 import torch.nn.functional as F
 from common import run_conditions
 from rich.progress import track
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmsigma.datasets.alignment.phase_dataset import find_phases, read_phases
 from mmsigma.datasets.videos.video_list import read_entries
-from mmsigma.evaluation.alignment.frame_cost import ALIGNMENT_COSTS, PathChoice
+from mmsigma.evaluation.alignment.frame_cost import Cost, PathChoice
 from mmsigma.evaluation.alignment.kendall import tau_matrix
 from mmsigma.evaluation.alignment.path_error import diagonal_error, path_error
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.video import read_frames
 from mmsigma.models import TimmEncoder
+from mmsigma.models.gta.losses.gta import GTALoss
+from mmsigma.models.gta.losses.video_group import VideoGroup
 
 RECORD = Path(__file__).parent / 'records' / 'evidence' / 'alignment_paths.json'
 WEIGHTS = 'weights/tf_efficientnet_lite0_in1k_fp16.pth'
 SETS = ('fir_phases', 'golf_phases')
 SIZE, GRID, COMPONENTS = 160, 4, 8
+INPUTS, CONTEXT, STEPS = 64, 7, 500  # of the learned embeddings: components, frames before, steps of training
+LEARNED = ('sit_and_rise', 'lie_and_rise')  # golf_swing has three videos to train on
 NOISE = {'strong': 0.9, 'weak': 2.1}
 PHASES = 3
 CONSTANT = 'constant pace'
-GAMMAS = {'sqeuclidean': (0.3, 1.0, 3.0), 'cosine': (0.15, 0.5, 1.5), 'contrastive': (1.0, 3.0, 10.0)}
+# embeddings have unit length, so that the cosine cost is half the squared distance and gives the same paths
+GAMMAS: dict[Cost, tuple[float, ...]] = {'sqeuclidean': (0.3, 1.0, 3.0), 'contrastive': (1.0, 3.0, 10.0)}
 CHOICES = {
     f'{cost}, {name}': PathChoice(cost, **settings)
-    for cost in ALIGNMENT_COSTS
+    for cost in GAMMAS
     for name, settings in (
         ('dtw', dict(path='dtw')),
         *((f'slope {pace}', dict(path='slope', max_pace=pace)) for pace in (2, 3)),
@@ -68,15 +79,17 @@ class Scores(NamedTuple):
     wrong: dict[str, float]
 
 
-def score(videos: list[Video], stride: int = 5) -> Scores:
-    """Scores over all pairs of videos of one action."""
-    num_phases = int(max(labels.max() for _, labels in videos)) + 1
-    pairs = list(itertools.combinations(videos, 2))
+def score(*groups: list[Video], stride: int = 5) -> Scores:
+    """Scores over all pairs within groups of videos of one action."""
+    num_phases = int(max(labels.max() for videos in groups for _, labels in videos)) + 1
+    pairs = [pair for videos in groups for pair in itertools.combinations(videos, 2)]
     found = {CONSTANT: [diagonal_error(one[1], other[1], num_phases).phase for one, other in pairs]}
     for name, choice in CHOICES.items():
         found[name] = [path_error(*pair, num_phases, choice).phase for pair in pairs]
-    tau = float(tau_matrix([frames for frames, _ in videos], stride).nanmean())
-    return Scores(100 * tau, {name: 100 * statistics.mean(errors) for name, errors in found.items()})
+    taus = [tau_matrix([frames for frames, _ in videos], stride).flatten() for videos in groups]
+    return Scores(
+        100 * float(torch.cat(taus).nanmean()), {name: 100 * statistics.mean(errors) for name, errors in found.items()}
+    )
 
 
 def simulate(noise: float, rng: np.random.Generator, number: int = 10, size: int = 32) -> list[Video]:
@@ -151,24 +164,82 @@ def read_videos(data: Path, cache: Path, stride: int) -> dict[str, dict[str, lis
     return actions
 
 
-def whitened(videos: dict[str, list[Video]]) -> dict[str, list[Video]]:
-    """Embeddings of unit length from principal components of the frames of the training videos."""
-    known = torch.cat([frames for frames, _ in videos['train']]).double()
+def whitening(videos: list[Video], number: int) -> Callable[[Tensor], Tensor]:
+    """The function from feature vectors to their first principal components, of variance 1 over the frames given."""
+    known = torch.cat([frames for frames, _ in videos]).double()
     mean = known.mean(dim=0)
     _, sizes, directions = torch.linalg.svd(known - mean, full_matrices=False)
-    project = directions[:COMPONENTS].T / sizes[:COMPONENTS]
+    project = directions[:number].T / sizes[:number] * math.sqrt(len(known))
+    return lambda frames: ((frames.double() - mean) @ project).float()
+
+
+def frozen(videos: dict[str, list[Video]]) -> dict[str, list[list[Video]]]:
+    """Embeddings from components of the frames of the training videos, in one group per split."""
+    components = whitening(videos['train'], COMPONENTS)
     return {
-        split: [(F.normalize((frames.double() - mean) @ project, dim=1), labels) for frames, labels in own]
+        split: [[(F.normalize(components(frames), dim=1), labels) for frames, labels in own]]
         for split, own in videos.items()
     }
 
 
-def real_table(data: Path, cache: Path, stride: int) -> dict[str, Any]:
+def learned(actions: dict[str, dict[str, list[Video]]]) -> dict[str, dict[str, list[list[Video]]]]:
+    """Embeddings by networks that have not seen the videos: of each half of the training videos, and of the others."""
+    training = {action: actions[action]['train'] for action in LEARNED}
+    halves = [train_network({action: own[half::2] for action, own in training.items()}) for half in (1, 0)]
+    whole = train_network(training)
+
+    def embedded(network: Callable[[Tensor], Tensor], videos: list[Video]) -> list[Video]:
+        return [(network(frames), labels) for frames, labels in videos]
+
+    return {
+        action: {
+            'train': [embedded(network, own[half::2]) for half, network in enumerate(halves)],
+            'val': [embedded(whole, actions[action]['val'])],
+        }
+        for action, own in training.items()
+    }
+
+
+def train_network(actions: dict[str, list[Video]]) -> Callable[[Tensor], Tensor]:
+    """Train a network with dropout by GTA; one action per step, four videos, 20 frames of each."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    components = whitening([video for videos in actions.values() for video in videos], INPUTS)
+
+    def inputs(frames: Tensor) -> Tensor:
+        found = components(frames)
+        return torch.cat([found, found[(torch.arange(len(found)) - CONTEXT).clamp(min=0)]], dim=1)
+
+    groups = [[inputs(frames) for frames, _ in videos] for videos in actions.values()]
+    layers = (nn.Dropout(0.3), nn.Linear(2 * INPUTS, 64), nn.ReLU(), nn.Dropout(0.3), nn.Linear(64, 32))
+    network, loss = nn.Sequential(*layers), GTALoss()
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-3, weight_decay=1e-4)
+    for step in range(STEPS):
+        group = groups[step % len(groups)]
+        drawn = [group[number] for number in rng.choice(len(group), 4, replace=False)]
+        steps = [np.sort(rng.choice(len(frames), 20, replace=False)) for frames in drawn]
+        sampled = torch.stack([frames[own] for frames, own in zip(drawn, steps, strict=True)])
+        optimizer.zero_grad()
+        sum(loss(VideoGroup(F.normalize(network(sampled), dim=2))).values()).backward()
+        optimizer.step()
+    network.eval().requires_grad_(False)
+    return lambda frames: F.normalize(network(inputs(frames)), dim=1)
+
+
+def real_tables(data: Path, cache: Path, stride: int) -> dict[str, dict[str, Any]]:
+    """Tables of frozen and of learned embeddings."""
+    actions = read_videos(data, cache, stride)
+    return {
+        'frozen': real_table({action: frozen(videos) for action, videos in actions.items()}, stride),
+        'learned': real_table(learned(actions), stride),
+    }
+
+
+def real_table(embedded: dict[str, dict[str, list[list[Video]]]], stride: int) -> dict[str, Any]:
     """Scores of each action and split; the choice of the least mean over actions in the training half."""
-    embedded = {action: whitened(videos) for action, videos in read_videos(data, cache, stride).items()}
     table: dict[str, Any] = {}
     for split in ('train', 'val'):
-        found = {action: score(videos[split], 1) for action, videos in track(embedded.items(), split)}
+        found = {action: score(*videos[split], stride=1) for action, videos in track(embedded.items(), split)}
         mean = {name: statistics.mean(own.wrong[name] for own in found.values()) for name in (CONSTANT, *CHOICES)}
         table[split] = dict(
             tau={action: round(own.tau, 1) for action, own in found.items()},
@@ -195,21 +266,22 @@ def main() -> None:
     parser.add_argument('--frame-stride', type=int, default=2, help='of the frames of real videos')
     args = parser.parse_args()
     record: dict[str, Any] = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    for name, make in (
-        ('simulated', (lambda: simulated_table(args.seeds)) if args.seeds else None),
-        ('real', (lambda: real_table(Path(args.data), args.cache, args.frame_stride)) if args.data else None),
+    for make in (
+        (lambda: {'simulated': simulated_table(args.seeds)}) if args.seeds else None,
+        (lambda: real_tables(Path(args.data), args.cache, args.frame_stride)) if args.data else None,
     ):
         if make is None:
-            print(f'{name}: not made')
             continue
         started = time.perf_counter()
-        table = make()
-        record[name] = {**run_conditions(), 'minutes': round((time.perf_counter() - started) / 60, 1), **table}
+        tables = make()
+        minutes = round((time.perf_counter() - started) / 60, 1)
+        record |= {name: {**run_conditions(), 'minutes': minutes, **table} for name, table in tables.items()}
         RECORD.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(RECORD, lambda path: Path(path).write_text(json.dumps(record, indent=1) + '\n'))
-        parts = {key: value for key, value in table.items() if isinstance(value, dict)}
-        print({key: part['tau'] for key, part in parts.items()})
-        print_table({key: part['wrong'] for key, part in parts.items()})
+        for name, table in tables.items():
+            parts = {f'{name}, {key}': value for key, value in table.items() if isinstance(value, dict)}
+            print({key: part['tau'] for key, part in parts.items()})
+            print_table({key: part['wrong'] for key, part in parts.items()})
 
 
 if __name__ == '__main__':
