@@ -258,6 +258,11 @@ def print_table(columns: dict[str, dict[str, float]]) -> None:
         print(f'| {name} | {" | ".join(f"{column[name]:.1f}" for column in columns.values())} |')
 
 
+def write_record(record: dict[str, Any]) -> None:
+    RECORD.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(RECORD, lambda path: Path(path).write_text(json.dumps(record, indent=1) + '\n'))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--data', type=Path, default=os.environ.get('MMSIGMA_EVIDENCE_DATA'))
@@ -276,8 +281,7 @@ def main() -> None:
         tables = make()
         minutes = round((time.perf_counter() - started) / 60, 1)
         record |= {name: {**run_conditions(), 'minutes': minutes, **table} for name, table in tables.items()}
-        RECORD.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(RECORD, lambda path: Path(path).write_text(json.dumps(record, indent=1) + '\n'))
+        write_record(record)
         for name, table in tables.items():
             parts = {f'{name}, {key}': value for key, value in table.items() if isinstance(value, dict)}
             print({key: part['tau'] for key, part in parts.items()})
