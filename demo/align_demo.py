@@ -7,7 +7,7 @@ python demo/align_demo.py mine.mp4 expert.mp4 gta.pth --labels expert_phases.npy
 import argparse
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.progress import Progress, TaskID
@@ -104,8 +104,8 @@ def write_results(infer: 'VideoAligner', args: argparse.Namespace, bar: Progress
     for reader in readers:
         task = bar.add_task(f'embed {reader.path.name}', total=len(reader))
         embedded.append(infer.embed(reader, partial(_advance, bar, task)))
-    chosen = {name: value for name, value in (('cost', args.cost), ('path', args.path)) if value is not None}
-    aligned = infer(*embedded, **chosen)
+    chosen: dict[str, Any] = {name: getattr(args, name) for name in ('cost', 'path') if getattr(args, name)}
+    aligned = infer(embedded[0], embedded[1], **chosen)
     written = [out / name for name in ('alignment.png', 'alignment.csv', 'side_by_side.mp4')]
     if labels is not None:
         columns['label'] = carried = aligned.transfer(labels, args.how, args.reduce)
