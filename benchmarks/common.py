@@ -1,9 +1,13 @@
-"""Timing of candidates against each other: interleaved rounds, medians, ratios, peak memory."""
+"""Timing of candidates against each other: interleaved rounds, medians, ratios, peak memory; conditions of a run."""
 
+import os
+import platform
 import resource
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -38,6 +42,24 @@ def peak_memory_mb() -> float:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def run_conditions() -> dict[str, str | int]:
+    """What a reader of the record of a run has to know: commit, processor, threads and version of torch."""
+
+    def git(*command: str) -> str:
+        folder = Path(__file__).parent
+        run = subprocess.run(['git', *command], cwd=folder, capture_output=True, text=True, check=False)
+        return run.stdout.strip()
+
+    lines = Path('/proc/cpuinfo').read_text().splitlines() if Path('/proc/cpuinfo').exists() else []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return dict(
+        commit=git('rev-parse', 'HEAD') + ('+changes' if git('status', '--porcelain', '-uno') else ''),
+        processor=f'{names[0] if names else platform.processor()}, {len(names) or os.cpu_count()} cores',
+        threads=torch.get_num_threads(),
+        torch=torch.__version__,
+    )
 
 
 def machine() -> str:

@@ -14,13 +14,12 @@ Checkpoints of the steps of ``--test-at`` are tested, the last one always; the r
 import argparse
 import json
 import os
-import platform
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from common import run_conditions
 from evidence_scores import layers_of, probe, propagation, segmentation, ut_interaction
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
@@ -114,29 +113,16 @@ def backbone_state(checkpoint: Path) -> dict[str, Tensor]:
 
 def conditions(cfg: Config, args: argparse.Namespace) -> dict[str, Any]:
     """What a reader of a record has to know."""
-    commit = subprocess.run(['git', 'rev-parse', 'HEAD'], cwd=ROOT, capture_output=True, text=True, check=False)
-    changed = subprocess.run(
-        ['git', 'status', '--porcelain', '-uno'], cwd=ROOT, capture_output=True, text=True, check=False
-    )
     return dict(
         variant=args.variant,
         tag=args.tag,
         seed=args.seed,
-        commit=commit.stdout.strip() + ('+changes' if changed.stdout.strip() else ''),
-        processor=_processor(),
-        threads=torch.get_num_threads(),
-        torch=torch.__version__,
+        **run_conditions(),
         steps=cfg.train_cfg.max_epochs * cfg.steps_per_epoch if args.variant in VARIANTS else 0,
         batch_size=cfg.train_dataloader.batch_size,
         options={name: str(value) for name, value in args.cfg_options.items()},
         davis_size=args.davis_size,
     )
-
-
-def _processor() -> str:
-    lines = Path('/proc/cpuinfo').read_text().splitlines() if Path('/proc/cpuinfo').exists() else []
-    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
-    return f'{names[0] if names else platform.processor()}, {len(names) or os.cpu_count()} cores'
 
 
 def last_log(work_dir: Path) -> dict[str, float]:

@@ -7,7 +7,7 @@ python demo/align_demo.py mine.mp4 expert.mp4 gta.pth --labels expert_phases.npy
 import argparse
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.progress import Progress, TaskID
@@ -30,6 +30,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', default='alignment', help='folder of the results')
     parser.add_argument(
         '--how', default='path', choices=('path', 'nearest'), help='match frames by the path or by nearest neighbours'
+    )
+    parser.add_argument('--cost', choices=('sqeuclidean', 'cosine', 'contrastive'), help='cost of matching two frames')
+    parser.add_argument(
+        '--path', choices=('dtw', 'slope', 'expected'), help='the cheapest path, the one of bounded pace, or the mean'
     )
     parser.add_argument('--labels', help='labels of the frames of the second video: .npy array, or .json with phases')
     parser.add_argument(
@@ -100,7 +104,8 @@ def write_results(infer: 'VideoAligner', args: argparse.Namespace, bar: Progress
     for reader in readers:
         task = bar.add_task(f'embed {reader.path.name}', total=len(reader))
         embedded.append(infer.embed(reader, partial(_advance, bar, task)))
-    aligned = infer(embedded[0], embedded[1])
+    chosen: dict[str, Any] = {name: getattr(args, name) for name in ('cost', 'path') if getattr(args, name)}
+    aligned = infer(embedded[0], embedded[1], **chosen)
     written = [out / name for name in ('alignment.png', 'alignment.csv', 'side_by_side.mp4')]
     if labels is not None:
         columns['label'] = carried = aligned.transfer(labels, args.how, args.reduce)

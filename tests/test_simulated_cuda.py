@@ -14,8 +14,10 @@ from torch.utils.data._utils.pin_memory import pin_memory
 from mmsigma.datasets import PseudoMaskRounds
 from mmsigma.engine.hooks import CollapseHook, DeferredRuntimeInfoHook, MomentumTeacherHook, NonFiniteLossHook
 from mmsigma.engine.reclustering import ReclusterSettings, recluster
+from mmsigma.evaluation.alignment.frame_cost import ALIGNMENT_COSTS, PathChoice
 from mmsigma.evaluation.alignment.path_error import diagonal_error, path_error
 from mmsigma.ops import kmeans, sinkhorn, sinkhorn_labels
+from mmsigma.ops.warping_paths import PATH_KINDS
 from mmsigma.registry import METRICS
 from mmsigma.utils.seeding import seed_everything
 from tests.algorithms import CASES, masked_clips, total
@@ -228,10 +230,11 @@ def test_reclustering(tmp_path: Path) -> None:
 def test_errors_of_paths() -> None:
     generator = torch.Generator().manual_seed(0)
     pair = [(torch.randn(length, 4, generator=generator), torch.arange(length) * 3 // length) for length in (12, 15)]
-    expected = path_error(*pair, 3), diagonal_error(pair[0][1], pair[1][1], 3)
+    choices = [PathChoice(cost, path) for cost in ALIGNMENT_COSTS for path in PATH_KINDS]
+    expected = [path_error(*pair, 3, choice) for choice in choices], diagonal_error(pair[0][1], pair[1][1], 3)
     with simulated_cuda():
         moved = [to_device(video) for video in pair]
-        assert path_error(*moved, 3) == expected[0]
+        assert [path_error(*moved, 3, choice) for choice in choices] == expected[0]
         assert diagonal_error(moved[0][1], moved[1][1], 3) == expected[1]
 
 

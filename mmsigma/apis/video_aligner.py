@@ -9,23 +9,19 @@ import torch
 from torch import Tensor
 
 from mmsigma.apis.models import build_inference_model
-from mmsigma.evaluation.alignment.kendall import (
-    DISTANCES,
-    frame_distances,
-    nearest_frames,
-)
+from mmsigma.evaluation.alignment.frame_cost import Cost, PathChoice
+from mmsigma.evaluation.alignment.kendall import nearest_frames
 from mmsigma.io.video import FrameReader
 from mmsigma.models.gta.context_embedder import Embedded
 from mmsigma.ops.label_transfer import Payload, Reduction, expected_alignment, first_matches, transfer
-from mmsigma.ops.soft_dtw import WarpingPath, contrastive_cost, dtw_path
+from mmsigma.ops.warping_paths import FramePath, PathKind
 from mmsigma.utils.config import load_config
 from mmsigma.visualization.activation import activation_maps
 
-Cost = Literal['sqeuclidean', 'cosine', 'contrastive']
-ALIGNMENT_COSTS: tuple[Cost, ...] = (*DISTANCES, 'contrastive')
 Way = Literal['path', 'nearest']
 WAYS: tuple[Way, ...] = ('path', 'nearest')
 Progress = Callable[[int, int], None]
+_CHOICE = PathChoice()
 
 
 class EmbeddedVideo(NamedTuple):
@@ -55,7 +51,7 @@ class Aligned(NamedTuple):
         first: First video, with M frames.
         second: Second video, with N frames.
         cost: Cost of matching frame i of the first with frame j of the second video, ``(M, N)``, float64.
-        path: Cheapest path, by dynamic time warping.
+        path: Monotonic path through the costs.
         nearest: Nearest frame of the second video for each frame of the first, ``(M,)``; of equally near ones, the
             first.
     """
@@ -63,13 +59,13 @@ class Aligned(NamedTuple):
     first: EmbeddedVideo
     second: EmbeddedVideo
     cost: Tensor
-    path: WarpingPath
+    path: FramePath
     nearest: Tensor
 
     @property
     def mean_cost(self) -> float:
         """Mean cost of the steps of the path, by which alignments of videos of different lengths are comparable."""
-        return self.path.value / len(self.path.first)
+        return float(self.cost[self.path.first, self.path.second].mean())
 
     def soft(self, gamma: float = 0.1) -> Tensor:
         """Return the probability ``(M, N)`` of each pair of frames to be on the path (see ``expected_alignment``).
@@ -138,30 +134,39 @@ class Aligned(NamedTuple):
         return self.transfer(self.second.seconds(), how, 'mean')
 
 
-def align(first: EmbeddedVideo, second: EmbeddedVideo, cost: Cost = 'sqeuclidean', temperature: float = 0.1) -> Aligned:
+def align(
+    first: EmbeddedVideo,
+    second: EmbeddedVideo,
+    cost: Cost = _CHOICE.cost,
+    path: PathKind = _CHOICE.path,
+    *,
+    temperature: float = _CHOICE.temperature,
+    gamma: float | None = None,
+    max_pace: int = _CHOICE.max_pace,
+) -> Aligned:
     """Align two embedded videos.
 
     Args:
         first: First video.
         second: Second video; one may be many times as long as the other.
-        cost: ``'sqeuclidean'`` (CARL), ``'cosine'``, or ``'contrastive'``, with which GTA is trained; the latter is not
-            symmetric in the videos.
+        cost: ``'sqeuclidean'`` (CARL), ``'cosine'``, or ``'contrastive'``, with which GTA is trained; see
+            :func:`~mmsigma.evaluation.alignment.frame_cost.frame_cost`.
+        path: ``'dtw'``, the cheapest path, ``'slope'``, the cheapest of bounded pace, or ``'expected'``, the mean of
+            all paths; see :func:`~mmsigma.ops.warping_paths.find_path`.
         temperature: Temperature of the contrastive cost.
+        gamma: Temperature of the mean, in the unit of the cost; None for one that suits it.
+        max_pace: Largest pace of ``'slope'``, relative to a constant pace.
 
     Raises:
-        ValueError: If ``cost`` is unknown, or embeddings differ in size.
+        ValueError: If an argument is out of range, or embeddings differ in size.
     """
-    if cost not in ALIGNMENT_COSTS:
-        raise ValueError(f'cost must be one of {ALIGNMENT_COSTS}, got {cost!r}')
     one, other = first.embeddings, second.embeddings
     if one.shape[1:] != other.shape[1:]:
         raise ValueError(f'{first.name} has embeddings of {one.shape[1]} dimensions, {second.name} of {other.shape[1]}')
-    metric = 'sqeuclidean' if cost == 'contrastive' else cost
-    if cost == 'contrastive':
-        costs = contrastive_cost(one.double()[None], other.double()[None], temperature)[0]
-    else:
-        costs = frame_distances(one, other, metric).clamp(min=0)
-    return Aligned(first, second, costs, dtw_path(costs), nearest_frames(one, [other], metric)[0])
+    costs, found = PathChoice(cost, path, temperature, gamma, max_pace).align(one, other)
+    # the contrastive cost compares directions as well
+    nearest = nearest_frames(one, [other], 'sqeuclidean' if cost == 'sqeuclidean' else 'cosine')
+    return Aligned(first, second, costs, found, nearest[0])
 
 
 def anomaly_curve(video: Tensor, references: Sequence[Tensor]) -> Tensor:
@@ -274,15 +279,17 @@ class VideoAligner:
         self,
         first: str | Path | FrameReader | EmbeddedVideo,
         second: str | Path | FrameReader | EmbeddedVideo,
-        cost: Cost = 'sqeuclidean',
+        cost: Cost = _CHOICE.cost,
+        path: PathKind = _CHOICE.path,
     ) -> Aligned:
         """Align two videos of the same action, see :func:`align`.
 
         Raises:
             FileNotFoundError: If there is no such video.
-            ValueError: If a video cannot be read, has no frames or no finite embeddings, or ``cost`` is unknown.
+            ValueError: If a video cannot be read, has no frames or no finite embeddings, or ``cost`` or ``path`` is
+                unknown.
         """
-        return align(self.embed(first), self.embed(second), cost)
+        return align(self.embed(first), self.embed(second), cost, path)
 
     def anomaly(
         self,

@@ -48,10 +48,12 @@ from mmsigma.ops.soft_dtw import (
 )
 from mmsigma.ops.space_time_clustering import VideoClusters, cluster_videos, keep_clusters, space_time_code
 from mmsigma.ops.view_geometry import view_affine, warp_to_view
+from mmsigma.ops.warping_paths import FramePath, expected_path, expected_positions, find_path, slope_path
 
 __all__ = [
     'AccumulatedCost',
     'ClipClusterer',
+    'FramePath',
     'WarpingPath',
     'Clustering',
     'Linear',
@@ -71,7 +73,10 @@ __all__ = [
     'cycle_labels',
     'dtw_path',
     'expected_alignment',
+    'expected_path',
+    'expected_positions',
     'fill_missing',
+    'find_path',
     'first_matches',
     'check_precision',
     'full_float32',
@@ -99,6 +104,7 @@ __all__ = [
     'sincos_position_table',
     'sinkhorn',
     'sinkhorn_labels',
+    'slope_path',
     'smooth_dtw',
     'smooth_min',
     'space_time_code',

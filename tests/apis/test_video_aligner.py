@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmsigma.apis import VideoAligner
 from mmsigma.apis.video_aligner import EmbeddedVideo, align, anomaly_curve
+from mmsigma.evaluation.alignment.frame_cost import PathChoice
 from mmsigma.io.video import FrameReader, write_mp4
 from mmsigma.models.gta.context_embedder import Embedded
 from mmsigma.registry import MODELS
@@ -127,7 +128,8 @@ class TestAlignment:
         for how in ('path', 'nearest'):
             assert all(torch.equal(part, torch.arange(10)) for part in aligned.pairs(how))
             assert aligned.transfer(list('abcdefghij'), how) == list('abcdefghij')
-        assert aligned.mean_cost == pytest.approx(0, abs=1e-9)
+        assert aligned.mean_cost == pytest.approx(float(aligned.cost.diagonal().mean()))
+        assert inferencer(frames, frames, 'sqeuclidean', 'slope').mean_cost == pytest.approx(0, abs=1e-9)
         np.testing.assert_allclose(aligned.times(), np.arange(10) / 24)
 
     @pytest.mark.parametrize('how', ['path', 'nearest'])
@@ -135,9 +137,9 @@ class TestAlignment:
     def test_recovers_a_stretch(self, factor: int, how: str) -> None:
         moments = torch.linspace(0, 1, 15)
         short, long = on_a_circle(moments), on_a_circle(moments.repeat_interleave(factor), fps=10.0 * factor)
-        slowed = align(long, short).transfer(np.arange(15), how)
+        slowed = align(long, short, 'sqeuclidean', 'dtw').transfer(np.arange(15), how)
         np.testing.assert_array_equal(slowed, np.arange(15).repeat(factor))
-        aligned = align(short, long)
+        aligned = align(short, long, 'sqeuclidean', 'dtw')
         np.testing.assert_array_equal(aligned.transfer(np.arange(15 * factor), how), factor * np.arange(15))
         assert aligned.mean_cost == pytest.approx(0, abs=1e-9)
         late = (factor - 1) / 2 / (10 * factor) if how == 'path' else 0  # mean of the frames of a moment
@@ -145,19 +147,30 @@ class TestAlignment:
 
     def test_of_actions_at_another_pace(self) -> None:
         pace = torch.linspace(0, 1, 60) ** 2
-        aligned = align(on_a_circle(torch.linspace(0, 1, 40)), on_a_circle(pace))
+        aligned = align(on_a_circle(torch.linspace(0, 1, 40)), on_a_circle(pace), 'sqeuclidean', 'dtw')
         assert (aligned.transfer(pace) - torch.linspace(0, 1, 40)).abs().max() < 0.02
         soft = aligned.soft(1e-3)
         assert soft.shape == (40, 60) and float(soft[aligned.path.first, aligned.path.second].mean()) > 0.4
         assert float(soft[0, 0]) == pytest.approx(1) and (soft >= 0).all() and float(soft[0, 59]) < 1e-6
 
-    @pytest.mark.parametrize('cost', ['cosine', 'contrastive'])
-    def test_other_costs(self, cost: str) -> None:
+    @pytest.mark.parametrize('cost', ['sqeuclidean', 'cosine', 'contrastive'])
+    @pytest.mark.parametrize('path', ['dtw', 'slope', 'expected'])
+    def test_costs_and_paths(self, cost: str, path: str) -> None:
         pace = torch.linspace(0, 1, 30) ** 2
-        aligned = align(on_a_circle(torch.linspace(0, 1, 20)), on_a_circle(pace), cost, temperature=0.01)
-        assert (aligned.transfer(pace) - torch.linspace(0, 1, 20)).abs().max() < 0.06
-        if cost == 'contrastive':  # each column is a distribution over the frames of the first video
-            torch.testing.assert_close(aligned.cost.neg().exp().sum(dim=0), torch.ones(30, dtype=torch.float64))
+        first, second = on_a_circle(torch.linspace(0, 1, 20)), on_a_circle(pace)
+        aligned = align(first, second, cost, path, temperature=0.01, gamma=1e-3, max_pace=4)
+        assert (aligned.transfer(pace) - torch.linspace(0, 1, 20)).abs().max() < 0.07
+        expected_cost, expected = PathChoice(cost, path, 0.01, 1e-3, 4).align(first.embeddings, second.embeddings)
+        assert torch.equal(aligned.cost, expected_cost) and torch.equal(aligned.path.second, expected.second)
+        # the other way round, the pairs are the same
+        back = align(second, first, cost, path, temperature=0.01, gamma=1e-3, max_pace=4)
+        assert torch.equal(back.path.second, aligned.path.first)
+
+    def test_arguments_of_the_inferencer(self, inferencer: VideoAligner) -> None:
+        first, second = on_a_circle(torch.linspace(0, 1, 20)), on_a_circle(torch.linspace(0, 1, 30) ** 2)
+        for choice in ((), ('sqeuclidean', 'dtw'), ('cosine', 'slope'), ('contrastive', 'expected')):
+            found, expected = inferencer(first, second, *choice), align(first, second, *choice)
+            assert torch.equal(found.cost, expected.cost) and torch.equal(found.path.first, expected.path.first)
 
     def test_what_cannot_be_aligned(self) -> None:
         one, other = on_a_circle(torch.rand(4), 'one'), on_a_circle(torch.rand(6), 'other')
@@ -170,6 +183,8 @@ class TestAlignment:
             aligned.transfer(np.zeros(6), 'soft')
         with pytest.raises(ValueError, match="cost must be one of .*, got 'l1'"):
             align(one, other, 'l1')
+        with pytest.raises(ValueError, match="path one of .*, got .* and 'soft'"):
+            align(one, other, path='soft')
         with pytest.raises(ValueError, match='one has embeddings of 2 dimensions, wide of 3'):
             align(one, EmbeddedVideo('wide', torch.rand(5, 3), 1.0))
 
@@ -236,6 +251,17 @@ def test_from_the_command_line(run_tool: Callable, checkpoint: Path, frames: Pat
     assert np.load(tmp_path / 'out' / 'labels.npy').tolist() == [match // 3 for match in matches]
     assert not any(float(row['anomaly']) for row in rows)
     assert all(len(FrameReader(path)) == 10 for path in (tmp_path / 'out').glob('*.mp4'))
+
+
+def test_cost_and_path_from_the_command_line(
+    run_tool: Callable, checkpoint: Path, frames: Path, tmp_path: Path
+) -> None:
+    options = ['--cfg-options', 'context_stride=3', 'model.neck.conv_channels=[8]', 'model.neck.fc_channels=[8]']
+    command = [frames, frames, checkpoint, '--config', CONFIG, '--device', 'cpu', '--out', tmp_path / 'out']
+    chosen = ['--cost', 'sqeuclidean', '--path', 'slope']
+    done = run_tool('demo/align_demo.py', *command, *chosen, *options)
+    assert done.status == 0 and 'mean cost of a step 0.0000' in done.output, done.errors
+    assert run_tool('demo/align_demo.py', *command, '--path', 'straight').status == 2
 
 
 def test_labels_that_are_none(run_tool: Callable, checkpoint: Path, frames: Path, tmp_path: Path) -> None:

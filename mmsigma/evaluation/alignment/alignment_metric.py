@@ -13,8 +13,9 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from torch import Tensor
 
+from mmsigma.evaluation.alignment.frame_cost import PathChoice
 from mmsigma.evaluation.alignment.frame_retrieval import retrieval_precision
-from mmsigma.evaluation.alignment.kendall import DISTANCES, Distance, frame_distances, tau_matrix
+from mmsigma.evaluation.alignment.kendall import DISTANCES, Distance, tau_matrix
 from mmsigma.evaluation.alignment.path_error import PathError, diagonal_error, path_error
 from mmsigma.evaluation.alignment.phases import (
     Classifier,
@@ -27,7 +28,6 @@ from mmsigma.evaluation.alignment.phases import (
 from mmsigma.evaluation.order import in_list_order
 from mmsigma.io.names import path_below
 from mmsigma.io.tables import write_csv
-from mmsigma.ops.soft_dtw import dtw_path
 from mmsigma.registry import METRICS
 from mmsigma.visualization.alignment import draw_alignment
 
@@ -71,7 +71,10 @@ class AlignmentMetric(BaseMetric):
             actions with too few videos or labels.
         stride: Stride of the frames for Kendall's tau; official: 5.
         retrieval_stride: Stride of the frames for retrieval.
-        metric: Distance of frames, ``'sqeuclidean'`` or ``'cosine'``.
+        metric: Distance of frames for Kendall's tau and retrieval, ``'sqeuclidean'`` or ``'cosine'``.
+        path: Cost and path of ``'path'`` and of the images, by the names of
+            :class:`~mmsigma.evaluation.alignment.frame_cost.PathChoice`: ``dict(cost='sqeuclidean', path='dtw')`` is
+            dynamic time warping of distances, as in CARL. None for the default.
         ks: Values of K for retrieval.
         fractions: Fractions of the training videos for classification and progression.
         classifier: ``'svm'`` or ``'linear'``.
@@ -102,6 +105,7 @@ class AlignmentMetric(BaseMetric):
         stride: int = 5,
         retrieval_stride: int = 1,
         metric: Distance = 'sqeuclidean',
+        path: Mapping[str, Any] | None = None,
         ks: Sequence[int] = (5, 10, 15),
         fractions: Sequence[float] = (0.1, 0.5, 1.0),
         classifier: Classifier = 'svm',
@@ -126,6 +130,8 @@ class AlignmentMetric(BaseMetric):
             raise ValueError(f'strides must be positive, got {stride}, {retrieval_stride} and {fine_stride}')
         if metric not in DISTANCES:
             raise ValueError(f'metric must be one of {DISTANCES}, got {metric!r}')
+        self.path = PathChoice(**(path or {}))
+        self.path.check()
         if not all(0 < fraction <= 1 for fraction in self.fractions):
             raise ValueError(f'fractions must be within (0, 1], got {fractions}')
         if not self.ks or not self.shots or min(self.ks + self.shots) < 1 or num_episodes < 2:
@@ -206,10 +212,9 @@ class AlignmentMetric(BaseMetric):
         for action, videos in actions.items():
             named = list(zip(_short_names(videos), (torch.from_numpy(video.frames) for video in videos), strict=True))
             for (one, x), (other, y) in itertools.islice(itertools.combinations(named, 2), self.num_pictures):
-                cost = frame_distances(x, y, self.metric).clamp(min=0)
-                path = dtw_path(cost)
+                cost, path = self.path.align(x, y)
                 picture = path_below(folder, action.replace('/', '_'), f'{one}_{other}.png')
-                draw_alignment(cost, (path.first, path.second), picture, names=(one, other))
+                draw_alignment(cost, path, picture, names=(one, other))
 
     def _kendall(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
         if len(val) < 2:
@@ -281,7 +286,7 @@ class AlignmentMetric(BaseMetric):
         if len(videos) < 2:
             return {}
         num_phases = int(max(labels.max() for _, labels in videos)) + 1
-        errors = [path_error(*pair, num_phases, self.metric) for pair in itertools.combinations(videos, 2)]
+        errors = [path_error(*pair, num_phases, self.path) for pair in itertools.combinations(videos, 2)]
         plain = [diagonal_error(one[1], other[1], num_phases) for one, other in itertools.combinations(videos, 2)]
         return {
             f'{kind}_{name}': _mean([getattr(error, name) for error in own])

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmsigma.evaluation.alignment.kendall import Distance, frame_distances
-from mmsigma.ops.soft_dtw import dtw_path
+from mmsigma.evaluation.alignment.frame_cost import PathChoice
 
 
 class PathError(NamedTuple):
@@ -38,17 +37,20 @@ def phase_progress(labels: Tensor) -> Tensor:
 
 
 def path_error(
-    first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], num_phases: int, metric: Distance = 'sqeuclidean'
+    first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], num_phases: int, choice: PathChoice | None = None
 ) -> PathError:
-    """Align two videos by dynamic time warping of their embeddings, and compare the phases of paired frames.
+    """Align two videos by their embeddings, and compare the phases of paired frames.
 
     Args:
         first: Embeddings ``(L, D)`` and phases ``(L,)`` of the first video.
         second: Embeddings and phases of the second video.
         num_phases: Number of phases of the action, by which progress is divided.
-        metric: See :func:`mmsigma.evaluation.alignment.kendall.frame_distances`.
+        choice: Cost and path; None for the default.
+
+    Raises:
+        ValueError: If the choice is out of range.
     """
-    path = dtw_path(frame_distances(first[0], second[0], metric).clamp(min=0))
+    _, path = (choice or PathChoice()).align(first[0], second[0])
     device = first[1].device  # the path is found on the CPU
     return _error((path.first.to(device), path.second.to(device)), first[1], second[1], num_phases)
 

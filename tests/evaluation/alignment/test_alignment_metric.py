@@ -155,7 +155,7 @@ class TestMetric:
         for kind in ('cosine', 'sqeuclidean'):
             found = []
             for given in (videos, scaled):
-                metric = AlignmentMetric(('kendall', 'retrieval', 'path'), metric=kind)
+                metric = AlignmentMetric(('kendall', 'retrieval', 'path'), metric=kind, path=dict(cost=kind))
                 metric.process({}, given)
                 found.append(metric.evaluate(len(given)))
             differs = [name for name in found[0] if abs(found[0][name] - found[1][name]) > 1e-3]
@@ -254,6 +254,17 @@ class TestMetric:
         assert defined == ['alignment/diagonal_progress', 'alignment/diagonal_phase'] and len(found) > 10
         assert any('have the same embedding, as of a network that has collapsed' in said for said in warnings_logged)
 
+    def test_path_is_chosen_apart_from_the_protocol(self) -> None:
+        """Cost and path change the errors of the path; all that is compared with other work stays as it is."""
+        measures = ('kendall', 'retrieval', 'classification', 'progression', 'path')
+        found = []
+        for path in (None, dict(cost='sqeuclidean', path='dtw'), dict(path='expected', cost='cosine', gamma=0.1)):
+            metric = AlignmentMetric(measures, path=path)
+            metric.process({}, samples())
+            found.append(metric.evaluate(len(samples())))
+        names = {name for name in found[0] if len({scores[name] for scores in found}) > 1}
+        assert names == {'alignment/path_progress', 'alignment/path_phase'}
+
     def test_nothing_to_score(self) -> None:
         training = [{**video, 'subset': 'train'} for video in samples()]
         metric = AlignmentMetric(('kendall',))
@@ -312,6 +323,8 @@ class TestMetric:
         for name, value in dict(fractions=(0.1, 2), metric='l1', classifier='knn').items():
             with pytest.raises(ValueError, match=f'{name} must be'):
                 AlignmentMetric(**{name: value})
+        with pytest.raises(ValueError, match="path one of .* got 'contrastive' and 'straight'"):
+            AlignmentMetric(path=dict(path='straight'))
         assert AlignmentMetric(shots=5).shots == [5]
         (video, *_) = samples()
         for wrong, message in (
