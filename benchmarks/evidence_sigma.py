@@ -44,7 +44,7 @@ def config_of(args: argparse.Namespace) -> Config:
     """Config of a variant for the steps, seed and data of the command line."""
     lines = len((args.frames / 'list.txt').read_text().splitlines())
     options = {'data_root': str(args.frames), **args.cfg_options}
-    if args.variant.startswith('lite0'):
+    if args.variant in VARIANTS and args.variant.startswith('lite0'):
         options['teacher_weights'] = str(args.data / TEACHER_FILE)
     path = CONFIGS / f'sigma_{args.variant if args.variant in VARIANTS else "mlp"}.py'
     steps_per_epoch = lines // load_config(path, options).train_dataloader.batch_size
