@@ -3,6 +3,9 @@
 # the GPU, leave out MotionGuidedMask and set data_preprocessor=dict(type='MotionGuidedPreprocessor').
 _base_ = ['vitb_ssv2_mlp.py']
 
-before, pack = _base_.train_pipeline[:-2], _base_.train_pipeline[-1]
-train_pipeline = [*before, dict(type='MotionGuidedMask', grid=(8, 14, 14), mask_ratio=_base_.mask_ratio), pack]
+train_pipeline = [
+    *_base_.train_pipeline[:-2],
+    dict(type='MotionGuidedMask', grid=(8, 14, 14), mask_ratio=_base_.mask_ratio),
+    _base_.train_pipeline[-1],
+]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
