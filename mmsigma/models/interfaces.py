@@ -196,8 +196,8 @@ class LabKeyEncoder(VisualEncoder, Protocol):
         """Encode Lab images ``(B, 3, H, W)`` as features ``(B, D, h, w)`` of any length."""
 
 
-class FineKeyEncoder(VisualEncoder, Protocol):
-    """Visual encoder that also computes keys of smaller cells, which clustering can use.
+class FineKeyEncoder(FrameEncoder, Protocol):
+    """Encoder that also computes keys of smaller cells, which the clustering of Mask-VOS can use.
 
     Attributes:
         fine_stride: Side of these cells in pixels.
