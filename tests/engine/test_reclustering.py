@@ -174,11 +174,16 @@ def test_videos_of_all_shapes_in_one_round(tmp_path: Path) -> None:
     found = LoadPseudoMasks(str(rounds.folder))(
         dict(filename=videos[0], frame_inds=np.arange(6), imgs=[np.zeros((*SIZE, 3), np.uint8)] * 6)
     )['pseudo_mask']
-    assert min(region_similarity((one > 0).astype(np.uint8), true, 1)[0] for one, true in zip(found, masks)) > 0.7
+    assert (
+        min(region_similarity((one > 0).astype(np.uint8), true, 1)[0] for one, true in zip(found, masks, strict=True))
+        > 0.7
+    )
 
 
 def test_encoders_without_finer_keys(tmp_path: Path) -> None:
-    with pytest.raises(PartError, match="Colours has no 'embed_dims', 'fine_stride', 'fine_keys', which FineKeyEncoder"):
+    with pytest.raises(
+        PartError, match="Colours has no 'embed_dims', 'fine_stride', 'fine_keys', which FineKeyEncoder"
+    ):
         cluster(folders(tmp_path, ant=2), 'frames', tmp_path, fine=True)
 
 

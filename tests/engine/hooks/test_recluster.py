@@ -132,6 +132,20 @@ def test_round_that_is_gone(runner: FakeRunner, made: list) -> None:
     assert not made
 
 
+def test_round_of_an_earlier_version(runner: FakeRunner, made: list, tmp_path: Path) -> None:
+    """It lacks settings that are younger: their defaults are those that it was made with."""
+    begin(runner, 2)
+    rounds = PseudoMaskRounds(tmp_path / 'run' / 'rounds')
+    manifest = rounds.manifest(0)
+    del manifest['settings']['keep_aspect'], manifest['settings']['fine']
+    rounds.finish(0, manifest)
+    begin(runner, 3)
+    assert made == [(0, 2)] and rounds.current() == 0
+    settings = SETTINGS | dict(keep_aspect=True)
+    with pytest.raises(ValueError, match="'keep_aspect': False.* but the run has .*'keep_aspect': True"):
+        begin(runner, 3, ReclusterHook(start=2, interval=3, settings=settings))
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
