@@ -97,7 +97,8 @@ class ReclusterHook(Hook):
 
     def _make(self, runner: Runner, number: int) -> None:
         dataset = runner.train_dataloader.dataset
-        videos = [dataset.get_data_info(index)['filename'] for index in range(len(dataset))]
+        # lists may name a video several times, so that it is drawn as often
+        videos = list(dict.fromkeys(dataset.get_data_info(index)['filename'] for index in range(len(dataset))))
         model = getattr(runner.model, 'module', runner.model)
         console = Console(highlight=False)
 

@@ -97,6 +97,12 @@ def test_round_of_a_real_run(runner: FakeRunner, tmp_path: Path, capsys: pytest.
     assert 'clustering 2/2' in capsys.readouterr().out
 
 
+def test_videos_that_a_list_names_twice_are_clustered_once(runner: FakeRunner, tmp_path: Path) -> None:
+    runner.train_dataloader.dataset.folders = (tmp_path / 'ant', tmp_path / 'bee', tmp_path / 'ant')
+    begin(runner, 2)
+    assert PseudoMaskRounds(tmp_path / 'run' / 'rounds').manifest(0)['videos'] == 2
+
+
 def test_transforms_read_where_the_hook_writes(runner: FakeRunner, made: list, tmp_path: Path) -> None:
     load = runner.train_dataloader.dataset.pipeline.transforms[1]
     begin(runner, 0)
