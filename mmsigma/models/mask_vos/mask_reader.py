@@ -230,15 +230,15 @@ def segmentation_loss(
         )
     given = _shares(labels, num_objects).to(images.dtype)  # (B, T, O + 1, H, W)
     objects = visible_objects(given)
-    keys = torch.stack([frame.key for frame in frames], dim=1)
     values, cells, losses = [], [], []
     masks = given[:, 0]
     for time in range(1, len(frames)):
         values.append(reader.embed(images[:, time - 1], frames[time - 1], masks[:, 1:], objects))
-        cells.append(cells_of_masks(masks, keys.shape[-2:]))
+        cells.append(cells_of_masks(masks, frames[0].key.shape[-2:]))
         recent = time - 1 if num_context is None else min(num_context, time - 1)
         held = [0, *range(time - recent, time)]
-        affinity = dense_affinity(keys[:, time], keys[:, held], temperature, k=k, radius=radius)
+        keys = torch.stack([frames[slot].key for slot in held], dim=1)
+        affinity = dense_affinity(frames[time].key, keys, temperature, k=k, radius=radius)
         memory = torch.stack([values[slot] for slot in held], dim=1)  # (B, M, O, 512, h, w)
         # objects and channels are read together: (B, M, O * 512, h, w) -> (B, O * 512, h, w) -> (B, O, 512, h, w)
         readout = read(affinity, memory.flatten(2, 3)).unflatten(1, memory.shape[2:4])
