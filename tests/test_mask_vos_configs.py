@@ -41,7 +41,8 @@ def test_evidence(path: Path) -> None:
     if 'lite0' in path.stem:
         cfg.model.backbone.encoder.weights = 'random'
     assert isinstance(MODELS.build(cfg.model), MaskVOS)
-    stated = re.search(r'(\d+) clips per step, learning rate\s+(?:# )?([\d.e-]+\d)', path.read_text())
+    comment = ' '.join(path.read_text().replace('\n# ', ' ').split())
+    stated = re.search(r'(\d+) clips per step, learning rate ([\d.e-]+\d)', comment)
     assert (int(stated[1]), float(stated[2])) == (cfg.train_dataloader.batch_size, cfg.optim_wrapper.optimizer.lr)
     # as in the paper and its release
     hook, pipeline = cfg.custom_hooks[-1], {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
