@@ -44,6 +44,7 @@ def test_evidence(path: Path) -> None:
     comment = ' '.join(path.read_text().replace('\n# ', ' ').split())
     stated = re.search(r'(\d+) clips per step, learning rate ([\d.e-]+\d)', comment)
     assert (int(stated[1]), float(stated[2])) == (cfg.train_dataloader.batch_size, cfg.optim_wrapper.optimizer.lr)
+    assert cfg.auto_scale_lr.base_batch_size == int(stated[1])
     # as in the paper and its release
     hook, pipeline = cfg.custom_hooks[-1], {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
     assert ReclusterSettings(**hook.settings) == ReclusterSettings()

@@ -58,6 +58,7 @@ model = dict(
 train_cfg = dict(max_epochs=correspondence_epochs + joint_epochs)
 optim_wrapper = dict(optimizer=dict(lr=base_lr))
 param_scheduler = []
+auto_scale_lr = dict(base_batch_size=8)
 default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=5, max_keep_ckpts=-1))
 custom_hooks = [
     *_base_.training_hooks,
