@@ -67,7 +67,11 @@ def test_names(name: str) -> None:
 def test_data(name: str) -> None:
     cfg, given = load(name)
     for split, loader, dataset in datasets(cfg):
-        if dataset.type == 'VOSDataset' and name.startswith(('mask_vos/', 'demo/mask_vos')) and 'keys' not in name:
+        if (
+            dataset.type == 'VOSDataset'
+            and name.startswith(('mask_vos/', 'demo/mask_vos', 'evidence/mask_vos'))
+            and 'keys' not in name
+        ):
             assert dataset.data_root == given['data_root_test']  # trained on other data; tested in this process
             continue
         assert dataset.data_root == given['data_root'] and loader.num_workers == given['num_workers']

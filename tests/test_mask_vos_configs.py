@@ -23,6 +23,7 @@ from tests.vos_data import make_davis, make_vip, make_youtube_vos
 
 FOLDER = Path(__file__).resolve().parents[1] / 'configs' / 'mask_vos'
 CONFIGS = sorted(FOLDER.glob('*.py'))
+EVIDENCE = sorted((FOLDER.parent / 'evidence').glob('mask_vos_*.py'))
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
@@ -31,6 +32,38 @@ def test_every_config(path: Path) -> None:
     check_config(cfg)
     assert path.read_text().startswith('# ')
     assert len(path.read_text().splitlines()) <= 35 or path.stem in ('crw_r18_k400', 'dino_r18_ytvos')
+
+
+@pytest.mark.parametrize('path', EVIDENCE, ids=lambda path: path.stem)
+def test_evidence(path: Path) -> None:
+    cfg = load_config(path)
+    check_config(cfg)
+    if 'lite0' in path.stem:
+        cfg.model.backbone.encoder.weights = 'random'
+    assert isinstance(MODELS.build(cfg.model), MaskVOS)
+    comment = ' '.join(path.read_text().replace('\n# ', ' ').split())
+    stated = re.search(r'(\d+) clips per step, learning rate ([\d.e-]+\d)', comment)
+    assert (int(stated[1]), float(stated[2])) == (cfg.train_dataloader.batch_size, cfg.optim_wrapper.optimizer.lr)
+    assert cfg.auto_scale_lr.base_batch_size == int(stated[1])
+    # as in the paper and its release
+    hook, pipeline = cfg.custom_hooks[-1], {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
+    assert ReclusterSettings(**hook.settings) == ReclusterSettings()
+    assert (cfg.model.segmentation.num_rounds, 'feedback' in cfg.model.segmentation) == (1, False)
+    assert not pipeline['LoadPseudoMasks'].soft and pipeline['ReadClip'].sampling.num_following == 0
+
+
+@pytest.mark.parametrize('path', EVIDENCE, ids=lambda path: path.stem)
+def test_evidence_with_the_options(path: Path) -> None:
+    options = dict(keep_aspect=True, cluster_size=480, soft_masks=True, tested_memory=True, max_objects=1, step=2)
+    cfg = load_config(path, options)
+    check_config(cfg)
+    segmentation, settings = cfg.model.segmentation, ReclusterSettings(**cfg.custom_hooks[-1].settings)
+    assert (settings.size, settings.keep_aspect, settings.step) == (480, True, 2)
+    assert segmentation.feedback and segmentation.num_objects == 1
+    assert all(segmentation[name] == cfg.model.memory[name] for name in ('num_rounds', 'k', 'radius', 'num_context'))
+    pipeline = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
+    assert pipeline['LoadPseudoMasks'].soft and pipeline['ChooseTargets'].max_objects == 1
+    assert (pipeline['ReadClip'].sampling.num_following, pipeline['ReadClip'].sampling.step) == (2, 2)
 
 
 SCHEMES = ('r18_ytvos', 'r50_ytvos', 'anchor_r18_ytvos', 'mast_r18_ytvos', 'crw_r18_k400')

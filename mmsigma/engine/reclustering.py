@@ -1,7 +1,7 @@
 """A round of space-time clustering, which creates pseudo masks of all training videos (Mask-VOS, section 3.2)."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,8 @@ from mmsigma.datasets.transforms.clip_sampling import step_of_rate
 from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
 from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds, PseudoMasks
 from mmsigma.io.decoders import VideoDecoder
+from mmsigma.models.interfaces import FineKeyEncoder
+from mmsigma.models.parts import require
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
 from mmsigma.ops.clustering import assign
 from mmsigma.ops.space_time_clustering import Method, cluster_videos, keep_clusters, space_time_code
@@ -34,6 +36,11 @@ class ReclusterSettings(NamedTuple):
         fps: Frames per second to cluster instead of every ``step``-th frame; it must equal that of sampling.
         fit_frames: Number of evenly spaced frames to which the clusters are fitted; the others are assigned to them.
         size: Side in pixels to which frames are resized, regardless of their aspect ratio.
+        keep_aspect: Whether ``size`` is that of the short side alone, and the long one follows from the frame's aspect
+            ratio. Both are rounded to whole cells: 256 are 32 x 57 cells of 8 pixels for frames of 854 x 480, 480 are
+            60 x 107, and frames may be enlarged.
+        fine: Whether to cluster the finer keys of an encoder that has some, see
+            :class:`mmsigma.models.interfaces.FineKeyEncoder`.
         batch_size: Number of frames that are encoded at once.
     """
 
@@ -47,6 +54,8 @@ class ReclusterSettings(NamedTuple):
     fps: float | None = None
     fit_frames: int = 20
     size: int = 256
+    keep_aspect: bool = False
+    fine: bool = False
     batch_size: int = 8
 
 
@@ -95,17 +104,18 @@ def recluster(
     Returns:
         Statistics, which are also written to the manifest: ``videos``, ``unreadable``, ``without_objects``, and, as
         means over videos, ``clusters_per_video`` and ``largest_share``.
+
+    Raises:
+        PartError: If finer keys are to be clustered, and the encoder has none.
     """
+    keys = _Keys(encoder, settings)
     was_training = encoder.training
     encoder.eval()
     # ranks have norm statistics of their own: without averaging, masks would depend on the rank
     all_reduce_params([buffer for buffer in encoder.buffers() if buffer.is_floating_point()], op='mean')
-    size = (settings.size, settings.size)
-    geometry = FrameGeometry(encoder.stride, size=size)  # type: ignore[arg-type]  # encoders have an int
-    geometry.to(next(encoder.parameters()).device)
     own, rows = videos[get_rank() :: get_world_size()], []
     for done, video in enumerate(own, start=1):
-        rows.append(_cluster_video(encoder, geometry, video, decoder, rounds, number, settings, seed))
+        rows.append(_cluster_video(keys, video, decoder, rounds, number, settings, seed))
         progress(done, len(own))
     encoder.train(was_training)
     everything = [row for part in all_gather_object(rows) for row in part]
@@ -118,9 +128,34 @@ def recluster(
     return statistics
 
 
+class _Keys:
+    """Keys of pictures, with the encoder and the geometry that settings ask for."""
+
+    def __init__(self, encoder: Any, settings: ReclusterSettings) -> None:
+        self.settings = settings
+        self.encode, self.stride = encoder, encoder.stride
+        if settings.fine:
+            require(encoder, FineKeyEncoder, 'model.backbone')
+            self.encode, self.stride = encoder.fine_keys, encoder.fine_stride
+        self.device = next(encoder.parameters()).device
+
+    def __call__(self, pictures: Sequence[np.ndarray]) -> Tensor:
+        """Compute keys ``(N, h, w, D)`` of pictures ``(H, W, 3)`` of equal size."""
+        geometry = FrameGeometry(self.stride, size=self.size(pictures[0].shape[:2])).to(self.device)
+        keys: Tensor = self.encode(torch.cat([geometry.prepare(picture) for picture in pictures]))
+        return keys.movedim(1, -1)
+
+    def size(self, shape: Sequence[int]) -> tuple[int, int]:
+        """Return the height and the width to which pictures of a height and a width are resized."""
+        side = self.settings.size
+        if not self.settings.keep_aspect:
+            return side, side
+        height, width = (max(round(length * side / min(shape) / self.stride), 1) * self.stride for length in shape)
+        return height, width
+
+
 def _cluster_video(
-    encoder: nn.Module,
-    geometry: FrameGeometry,
+    keys: _Keys,
     video: str,
     decoder: VideoDecoder,
     rounds: PseudoMaskRounds,
@@ -134,7 +169,7 @@ def _cluster_video(
         Path of the video, why it failed (empty if it did not), number of kept clusters, and largest share of a cluster.
     """
     try:
-        features, frames = _read_and_encode(encoder, geometry, video, decoder, settings)
+        features, frames = _read_and_encode(keys, video, decoder, settings)
         if len(features) < 2:
             rate = f'{settings.fps:g} a second' if settings.fps else f'a step of {settings.step}'
             raise UnreadableVideoError(video, f'it has {len(features)} frames at {rate}, 2 are required')
@@ -191,7 +226,7 @@ def cluster_frames(
 
 @torch.no_grad()
 def _read_and_encode(
-    encoder: nn.Module, geometry: FrameGeometry, video: str, decoder: VideoDecoder, settings: ReclusterSettings
+    keys: _Keys, video: str, decoder: VideoDecoder, settings: ReclusterSettings
 ) -> tuple[Tensor, np.ndarray]:
     """Read and encode the frames of a video in chunks.
 
@@ -206,8 +241,7 @@ def _read_and_encode(
         results = ReadClip(part, decoder)(dict(filename=video, start_index=0, modality='RGB'))
         pictures, total = results['imgs'], results['num_sampled']
         for start in range(0, len(pictures), settings.batch_size):
-            images = [geometry.prepare(picture) for picture in pictures[start : start + settings.batch_size]]
-            features.append(encoder(torch.cat(images)).movedim(1, -1))
+            features.append(keys(pictures[start : start + settings.batch_size]))
         frames.append(results['frame_inds'])
         first += len(pictures)
     return torch.cat(features), np.concatenate(frames)

@@ -196,6 +196,19 @@ class LabKeyEncoder(VisualEncoder, Protocol):
         """Encode Lab images ``(B, 3, H, W)`` as features ``(B, D, h, w)`` of any length."""
 
 
+class FineKeyEncoder(FrameEncoder, Protocol):
+    """Encoder that also computes keys of smaller cells, which the clustering of Mask-VOS can use.
+
+    Attributes:
+        fine_stride: Side of these cells in pixels.
+    """
+
+    fine_stride: int
+
+    def fine_keys(self, images: Tensor, /) -> Tensor:
+        """Compute keys ``(B, D, H / fine_stride, W / fine_stride)`` of normalised images ``(B, 3, H, W)``."""
+
+
 class MaskEncoder(Network, Protocol):
     """Frame-mask encoder V of Mask-VOS, which embeds the appearance of an object, given a frame and its mask."""
 

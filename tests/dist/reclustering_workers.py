@@ -25,8 +25,8 @@ class PatchEncoder(nn.Module):
         return nn.functional.normalize(self.norm(self.proj(images)), dim=1)
 
 
-def cluster_worker(rank: int, videos: list[str], folder: str, method: Method = 'kmeans') -> dict[str, Any]:
-    settings = ReclusterSettings(method=method, num_clusters=3, size=64, step=4, fit_frames=5)
+def cluster_worker(rank: int, videos: list[str], folder: str, method: Method = 'kmeans', keep_aspect: bool = False) -> dict[str, Any]:
+    settings = ReclusterSettings(method=method, num_clusters=3, size=64, keep_aspect=keep_aspect, step=4, fit_frames=5)
     encoder = PatchEncoder()
     # every process has seen clips of its own
     encoder.norm.running_mean += torch.arange(12) * (0.1 * rank if get_world_size() > 1 else 0.05)

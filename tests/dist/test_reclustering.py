@@ -13,8 +13,8 @@ from tests.dist.reclustering_workers import cluster_worker
 from tests.dist.workers import run_ranks
 
 
-@pytest.mark.parametrize('method', ['kmeans', 'sinkhorn'])
-def test_two_processes_equal_one(method: Method, tmp_path: Path) -> None:
+@pytest.mark.parametrize(('method', 'keep_aspect'), [('kmeans', False), ('sinkhorn', False), ('kmeans', True)])
+def test_two_processes_equal_one(method: Method, keep_aspect: bool, tmp_path: Path) -> None:
     videos = []
     for index in range(5):
         videos.append(str(tmp_path / f'v{index}.mp4'))
@@ -25,7 +25,8 @@ def test_two_processes_equal_one(method: Method, tmp_path: Path) -> None:
     for number in (1, 2):
         store = tmp_path / f'store_{number}'
         store.mkdir()
-        results[number] = run_ranks(cluster_worker, number, store, videos, str(tmp_path / f'rounds_{number}'), method)
+        folder = str(tmp_path / f'rounds_{number}')
+        results[number] = run_ranks(cluster_worker, number, store, videos, folder, method, keep_aspect)
     assert results[1][0] == results[2][0] == results[2][1]
     assert results[1][0]['unreadable'] == 1 and results[1][0]['videos'] == 6
     one, two = (tmp_path / f'rounds_{number}' / 'round_000' for number in (1, 2))

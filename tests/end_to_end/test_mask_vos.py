@@ -202,3 +202,34 @@ def test_two_processes(demo_set, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in next(tmp_path.glob('run/*/vis_data/scalars.json')).read_text().splitlines()]
     shares = [row['labelled_clips'] for row in rows if 'labelled_clips' in row]
     assert shares[0] == 0 and shares[-1] > 0
+
+
+def with_options(demo_set: Path, work_dir: Path) -> Config:
+    """Clusters at the frames' aspect ratio, soft masks, and the memory of testing in training, over five frames."""
+    cfg = small(demo_set, work_dir)
+    read, load, *_ = cfg.train_dataloader.dataset.pipeline
+    read.sampling.num_following, load.soft = 2, True
+    cfg.custom_hooks[-1].settings.keep_aspect = True
+    cfg.model.segmentation.update(feedback=True, num_rounds=3, k=10, radius=2, num_context=2)
+    return cfg
+
+
+def test_options_that_meet_testing(demo_set, tmp_path: Path) -> None:
+    """They train, and a run that is resumed in the middle of a round equals one that is not interrupted."""
+    runner = build_runner(with_options(demo_set, tmp_path / 'whole'))
+    (saving,) = (hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
+    saving.every_n_train_iters = lambda runner, *_: runner.iter + 1 in (3, 8)
+    runner.train()
+    rows = (tmp_path / 'whole').glob('*/vis_data/scalars.json')
+    losses = [json.loads(line) for line in next(rows).read_text().splitlines()]
+    assert any(row.get('labelled_clips') and 0 < row['loss_segmentation'] < 10 for row in losses)
+    manifest = PseudoMaskRounds(tmp_path / 'whole' / 'rounds').manifest(0)
+    assert manifest['settings']['keep_aspect'] and manifest['clusters_per_video'] > 0
+
+    _copy(tmp_path / 'whole' / 'rounds', tmp_path / 'resumed' / 'rounds')
+    (tmp_path / 'resumed' / 'iter_3.pth').symlink_to(tmp_path / 'whole' / 'iter_3.pth')
+    cfg = with_options(demo_set, tmp_path / 'resumed')
+    cfg.resume, cfg.load_from = True, str(tmp_path / 'resumed' / 'iter_3.pth')
+    build_runner(cfg).train()
+    expected, found = weights(tmp_path / 'whole'), weights(tmp_path / 'resumed')
+    assert expected.keys() == found.keys() and all(torch.equal(found[name], value) for name, value in expected.items())

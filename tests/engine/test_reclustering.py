@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from mmsigma.datasets import PseudoMaskRounds, VideoDataset
+from mmsigma.datasets import LoadPseudoMasks, PseudoMaskRounds, VideoDataset
 from mmsigma.engine import reclustering
 from mmsigma.engine.reclustering import ReclusterSettings, cluster_frames, recluster
+from mmsigma.evaluation.vos.davis import contour_accuracy, region_similarity
 from mmsigma.io.video import write_mp4
+from mmsigma.models.parts import PartError
+from tests.davis import ROOT, read_davis_mask, requires_davis
 from tests.engine.fakes import Colours
 from tests.ops.test_space_time_clustering import two_of_a_kind
-from tests.vos_data import draw_video, write_frames
+from tests.vos_data import SIZE, draw_video, write_frames
 
 
 def folders(root: Path, **lengths: int) -> list[str]:
@@ -125,3 +128,103 @@ def test_the_encoder_is_in_evaluation_mode_and_then_as_before(tmp_path: Path) ->
         encoder, folders(tmp_path / 'videos', ant=6), 'frames', PseudoMaskRounds(tmp_path / 'rounds'), 0, settings
     )
     assert modes and not any(modes) and encoder.training
+
+
+class FineColours(Colours):
+    """Mean colours of cells of 8 and of 4 pixels."""
+
+    embed_dims, fine_stride = 3, 4
+
+    def fine_keys(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.avg_pool2d(images, 4) * self.scale
+
+
+@pytest.mark.parametrize(
+    ('shape', 'size', 'grid'),
+    [
+        ((480, 854), 256, (32, 57)),
+        ((240, 427), 256, (32, 57)),
+        ((1080, 1920), 256, (32, 57)),
+        ((480, 854), 480, (60, 107)),
+        ((854, 480), 256, (57, 32)),
+        ((300, 300), 256, (32, 32)),
+        ((100, 400), 130, (16, 65)),  # sides are whole cells
+    ],
+)
+def test_cells_at_the_aspect_ratio_of_frames(shape: tuple[int, int], size: int, grid: tuple[int, int]) -> None:
+    frames = [np.zeros((*shape, 3), np.uint8)] * 2
+    keys = reclustering._Keys(Colours(), ReclusterSettings(size=size, keep_aspect=True))
+    assert keys(frames).shape == (2, *grid, 3)
+    fine = reclustering._Keys(FineColours(), ReclusterSettings(size=size, keep_aspect=True, fine=True))
+    assert fine(frames).shape[1] >= 2 * grid[0] and fine(frames).shape[2] >= 2 * grid[1] - 1
+    squashed = reclustering._Keys(Colours(), ReclusterSettings(size=size))
+    assert squashed(frames).shape == (2, -(-size // 8), -(-size // 8), 3)
+
+
+def test_videos_of_all_shapes_in_one_round(tmp_path: Path) -> None:
+    """Each has its own grid, and their masks are found at the places of their objects."""
+    videos = folders(tmp_path / 'videos', ant=6)
+    frames, masks = draw_video(6)
+    write_frames(tmp_path / 'videos' / 'high', frames.swapaxes(1, 2), [f'{number:03d}' for number in range(6)])
+    rounds, _ = cluster([*videos, str(tmp_path / 'videos' / 'high')], 'frames', tmp_path, keep_aspect=True)
+    assert rounds.load(0, videos[0]).labels.shape == (6, 4, 6)  # 36 x 52 pixels are 32 x 46, and then whole cells
+    assert rounds.load(0, str(tmp_path / 'videos' / 'high')).labels.shape == (6, 6, 4)
+    fine = ReclusterSettings(num_clusters=2, size=64, max_share=0.6, keep_aspect=True, fine=True, code_weight=0.0)
+    recluster(FineColours(), videos, 'frames', rounds, 0, fine)
+    found = LoadPseudoMasks(str(rounds.folder))(
+        dict(filename=videos[0], frame_inds=np.arange(6), imgs=[np.zeros((*SIZE, 3), np.uint8)] * 6)
+    )['pseudo_mask']
+    assert (
+        min(region_similarity((one > 0).astype(np.uint8), true, 1)[0] for one, true in zip(found, masks, strict=True))
+        > 0.7
+    )
+
+
+def test_encoders_without_finer_keys(tmp_path: Path) -> None:
+    with pytest.raises(
+        PartError, match="Colours has no 'embed_dims', 'fine_stride', 'fine_keys', which FineKeyEncoder"
+    ):
+        cluster(folders(tmp_path, ant=2), 'frames', tmp_path, fine=True)
+
+
+@pytest.fixture(scope='module')
+def true_masks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[np.ndarray]]:
+    """Every tenth mask of the sequences of DAVIS, as videos in black and white."""
+    found = {}
+    for annotations in sorted((ROOT / 'Annotations/480p').iterdir()):
+        numbers = range(0, len([*annotations.glob('*.png')]), 10)
+        folder = tmp_path_factory.mktemp(annotations.name)
+        found[str(folder / 'video')] = [read_davis_mask(annotations.name, number) for number in numbers]
+        pictures = [np.repeat(255 * mask[..., None], 3, axis=2) for mask in found[str(folder / 'video')]]
+        write_frames(folder / 'video', np.stack(pictures), [f'{number:05d}' for number in numbers])
+    return found
+
+
+@requires_davis
+@pytest.mark.parametrize(
+    ('settings', 'grid', 'hard', 'soft'),
+    [
+        (dict(), (32, 32), 82.3, 83.7),
+        (dict(keep_aspect=True), (32, 57), 91.1, 91.8),
+        (dict(keep_aspect=True, size=480), (60, 107), 95.6, 96.1),
+    ],
+)
+def test_true_masks_through_the_grids(
+    settings: dict, grid: tuple[int, int], hard: float, soft: float, true_masks: dict, tmp_path: Path
+) -> None:
+    """J&F in percent of clusters that are the true masks, as a network that told them apart perfectly would have."""
+    rounds = PseudoMaskRounds(tmp_path)
+    chosen = ReclusterSettings(num_clusters=2, code_weight=0.0, max_share=1.0, num_restarts=2, **settings)
+    recluster(Colours(), [*true_masks], 'frames', rounds, 0, chosen)
+    scores: dict[bool, list[float]] = {False: [], True: []}
+    for video, masks in true_masks.items():
+        labels = rounds.load(0, video).labels
+        assert labels.shape == (len(masks), *grid)
+        outside = np.bincount(labels[:, :2, :2].ravel()).argmax()  # the cluster in the corner is the background
+        for is_soft, found in scores.items():
+            results = dict(filename=video, frame_inds=np.arange(len(masks)), imgs=masks)
+            shares = LoadPseudoMasks(str(tmp_path), soft=is_soft)(results)['pseudo_mask']
+            objects = shares[..., 2 - outside] > 127 if is_soft else shares == 2 - outside
+            for one, true in zip(objects.astype(np.uint8), masks, strict=True):
+                found.append((region_similarity(one, true, 1)[0] + contour_accuracy(one, true, 1)[0]) / 2)
+    assert (100 * np.mean(scores[False]), 100 * np.mean(scores[True])) == pytest.approx((hard, soft), abs=0.2)

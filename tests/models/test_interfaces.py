@@ -39,6 +39,7 @@ def of(config: str | dict[str, Any]) -> dict[str, Any]:
         (dict(type='KeyEncoder', depth=18), interfaces.PatchKeyEncoder),
         (dict(type='ViTKeyEncoder', encoder={**VIDEO, 'dynamic_size': True}), interfaces.VisualEncoder),
         ('MASTKeyEncoder', interfaces.LabKeyEncoder),
+        ('MASTKeyEncoder', interfaces.FineKeyEncoder),
         ('FrameMaskEncoder', interfaces.MaskEncoder),
         ('MaskDecoder', interfaces.ObjectDecoder),
         ('ShortLongCorrespondence', interfaces.Correspondence),

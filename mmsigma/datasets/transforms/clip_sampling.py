@@ -47,6 +47,9 @@ def _set(results: dict[str, Any], frames: np.ndarray) -> dict[str, Any]:
 class SampleCorrespondingFrames(BaseTransform):
     """Sample a frame, the next one, and a distant one before or after (Mask-VOS, section 3.2).
 
+    More frames may follow the distant one, in the direction away from the first: a memory of more frames, the last of
+    which is close, as in testing.
+
     Required keys: ``filename``, ``total_frames``. Added keys: ``frame_inds``, ``num_clips``, ``clip_len``.
 
     Args:
@@ -54,30 +57,39 @@ class SampleCorrespondingFrames(BaseTransform):
             second.
         min_gap: Smallest distance of the distant frame from the first, in steps. In shorter videos, it is as distant
             as possible.
+        num_following: Number of frames that follow the distant one.
 
     Raises:
-        ValueError: If an argument is not positive.
+        ValueError: If ``step`` or ``min_gap`` is not positive, or ``num_following`` is negative.
     """
 
-    def __init__(self, step: int = 1, min_gap: int = 5) -> None:
+    def __init__(self, step: int = 1, min_gap: int = 5, num_following: int = 0) -> None:
         if step < 1 or min_gap < 1:
             raise ValueError(f'step and min_gap must be positive, got {step} and {min_gap}')
-        self.step, self.min_gap = step, min_gap
+        if num_following < 0:
+            raise ValueError(f'num_following must not be negative, got {num_following}')
+        self.step, self.min_gap, self.num_following = step, min_gap, num_following
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Draw the frames.
 
         Raises:
-            UnreadableVideoError: If the video has fewer than two steps.
+            UnreadableVideoError: If the video has fewer than ``2 + 2 * num_following`` steps, with which frames can
+                follow on one side of any first frame.
         """
-        count = _count_steps(results, self.step, needed=2)
+        count = _count_steps(results, self.step, needed=2 + 2 * self.num_following)
         first = int(np.random.randint(count - 1))
-        gaps = np.abs(np.arange(count) - first)
+        places = np.arange(count)
+        ends = places + np.sign(places - first) * self.num_following
+        gaps = np.where((ends >= 0) & (ends < count), np.abs(places - first), 0)
         distant = int(np.random.choice(np.flatnonzero(gaps >= min(self.min_gap, gaps.max()))))
-        return _set(results, np.array([first, first + 1, distant]) * self.step)
+        following = distant + np.sign(distant - first) * np.arange(1, self.num_following + 1)
+        return _set(results, np.array([first, first + 1, distant, *following]) * self.step)
 
     def __repr__(self) -> str:
-        return f'SampleCorrespondingFrames(step={self.step}, min_gap={self.min_gap})'
+        return (
+            f'SampleCorrespondingFrames(step={self.step}, min_gap={self.min_gap}, num_following={self.num_following})'
+        )
 
 
 @TRANSFORMS.register_module()

@@ -19,7 +19,8 @@ class ScaleCropFlip(BaseTransform):
 
     Frames are resized with antialiasing, as by Pillow in DUL and Mask-VOS. Pseudo masks undergo the same changes.
 
-    Required keys: ``imgs``. Modified keys: ``imgs``, ``pseudo_mask`` ``(T, H, W)`` if present, ``img_shape``.
+    Required keys: ``imgs``. Modified keys: ``imgs``, ``img_shape``, and, if present, ``pseudo_mask`` ``(T, H, W)``
+    or, if soft, ``(T, H, W, V)``.
 
     Args:
         size: Side of the square in pixels.
@@ -45,7 +46,7 @@ class ScaleCropFlip(BaseTransform):
 
         results['imgs'] = [*cut(resize_frames(results['imgs'], shape, antialias=True))]
         if results.get('pseudo_mask') is not None:
-            results['pseudo_mask'] = cut(resize_labels(results['pseudo_mask'], shape))
+            results['pseudo_mask'] = cut(_resize_masks(results['pseudo_mask'], shape))
         results['img_shape'] = (self.size, self.size)
         return results
 
@@ -56,7 +57,8 @@ class CropEachFrame(RandomResizedCropClip):
 
     Crops are resized with antialiasing, as by Pillow in CRW. Pseudo masks undergo the same changes.
 
-    Required keys: ``imgs``. Modified keys: ``imgs``, ``pseudo_mask`` ``(T, H, W)`` if present, ``img_shape``.
+    Required keys: ``imgs``. Modified keys: ``imgs``, ``img_shape``, and, if present, ``pseudo_mask`` ``(T, H, W)``
+    or, if soft, ``(T, H, W, V)``.
 
     Args:
         size: Side of the output in pixels.
@@ -77,12 +79,19 @@ class CropEachFrame(RandomResizedCropClip):
         if results.get('pseudo_mask') is not None:
             pairs = zip(results['pseudo_mask'], boxes, strict=True)
             parts = (mask[y : y + h, x : x + w] for mask, (x, y, w, h) in pairs)
-            results['pseudo_mask'] = np.stack([resize_labels(part, (self.size, self.size)) for part in parts])
+            results['pseudo_mask'] = np.concatenate(
+                [_resize_masks(part[None], (self.size, self.size)) for part in parts]
+            )
         results['img_shape'] = (self.size, self.size)
         return results
 
     def __repr__(self) -> str:
         return super().__repr__().replace('RandomResizedCropClip', 'CropEachFrame')
+
+
+def _resize_masks(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize labels ``(T, H, W)`` to their nearest pixels, or soft masks ``(T, H, W, V)`` like frames."""
+    return resize_labels(masks, size) if masks.ndim == 3 else resize_frames([*masks], size, antialias=True)
 
 
 @TRANSFORMS.register_module()
@@ -120,7 +129,8 @@ class SecondView(BaseTransform):
 class PackClipViews(BaseTransform):
     """Pack a clip: ``inputs`` with ``images`` and, if present, ``views``, uint8 ``(T, 3, H, W)``, and ``data_samples``.
 
-    The sample has ``pseudo_mask``, uint8 ``(T, H, W)`` or empty, and the geometry of the second view as metadata.
+    The sample has ``pseudo_mask``, uint8 ``(T, H, W)``, soft ``(T, V, H, W)`` or empty, and the geometry of the second
+    view as metadata.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -130,6 +140,8 @@ class PackClipViews(BaseTransform):
             if key in results
         }
         masks = results.get('pseudo_mask')
+        if masks is not None and masks.ndim == 4:
+            masks = np.ascontiguousarray(np.moveaxis(masks, -1, 1))
         sample = PinnedElement(
             pseudo_mask=torch.empty(0, dtype=torch.uint8) if masks is None else torch.from_numpy(masks)
         )

@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmsigma.datasets.transforms.spatial import resize_frames
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.names import path_below
 from mmsigma.ops.resizing import resize_labels
@@ -145,14 +146,17 @@ class LoadPseudoMasks(BaseTransform):
 
     Required keys: ``filename``, ``frame_inds``, ``imgs``. Added keys: ``pseudo_mask``, uint8 ``(T, H, W)``, which is
     cluster + 1 where the cluster may be an object and 0 elsewhere; None before the first round and for videos without
-    objects.
+    objects. With ``soft``, it is uint8 ``(T, H, W, V)``, the share of the background and of each cluster that may be an
+    object, on the scale 0..255.
 
     Args:
         folder: Folder of the rounds; if None, the hook that creates them sets it.
+        soft: Whether the cells of the clusters are interpolated bilinearly, so that outlines are soft and without
+            steps. Otherwise each pixel belongs to the cluster of its cell.
     """
 
-    def __init__(self, folder: str | None = None) -> None:
-        self.folder = folder
+    def __init__(self, folder: str | None = None, soft: bool = False) -> None:
+        self.folder, self.soft = folder, soft
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Load the masks.
@@ -176,17 +180,28 @@ class LoadPseudoMasks(BaseTransform):
                 f'{results["filename"]}: frames {wanted.tolist()} were drawn, but clustered frames are {apart} apart: '
                 'set the same step for sampling and reclustering'
             )
+        labels, size = masks.labels[places], results['imgs'][0].shape[:2]
+        if self.soft:
+            results['pseudo_mask'] = resize_frames([*_shares(labels, masks.kept)], size, antialias=True)
+            return results
         table = np.zeros(256, np.uint8)
         table[masks.kept] = masks.kept + 1
-        results['pseudo_mask'] = resize_labels(table[masks.labels[places]], results['imgs'][0].shape[:2])
+        results['pseudo_mask'] = resize_labels(table[labels], size)
         return results
+
+
+def _shares(labels: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return the maps of the background and of kept clusters, uint8 ``(T, h, w, V)``, 0 or 255, of cells' labels."""
+    objects = labels[..., None] == kept
+    return 255 * np.concatenate([~objects.any(axis=-1, keepdims=True), objects], axis=-1).astype(np.uint8)
 
 
 @TRANSFORMS.register_module()
 class ChooseTargets(BaseTransform):
     """Turn some of the clusters visible in the first frame into objects 1, 2, ..., and the rest into background.
 
-    Modified keys: ``pseudo_mask``; None if no cluster is visible.
+    Modified keys: ``pseudo_mask``; None if no cluster is visible. Soft masks, see :class:`LoadPseudoMasks`, become
+    ``(T, H, W, max_objects + 1)``; maps of objects that do not exist are 0.
 
     Args:
         max_objects: Maximum number of objects, which are drawn at random.
@@ -200,12 +215,22 @@ class ChooseTargets(BaseTransform):
         masks = results.get('pseudo_mask')
         if masks is None:
             return results
-        shares = np.bincount(masks[0].ravel(), minlength=256)[1:] / masks[0].size
+        soft = masks.ndim == 4
+        if soft:
+            shares = masks[0, ..., 1:].mean(axis=(0, 1)) / 255
+        else:
+            shares = np.bincount(masks[0].ravel(), minlength=256)[1:] / masks[0].size
         seen = np.flatnonzero(shares >= self.min_share) + 1
         if not len(seen):
             results['pseudo_mask'] = None
             return results
         chosen = np.random.permutation(seen)[: self.max_objects]
+        if soft:
+            objects = masks[..., chosen]
+            rest = (255 - objects.sum(axis=-1, keepdims=True, dtype=np.int64)).clip(min=0).astype(np.uint8)
+            missing = np.zeros((*masks.shape[:3], self.max_objects - len(chosen)), np.uint8)
+            results['pseudo_mask'] = np.concatenate([rest, objects, missing], axis=-1)
+            return results
         table = np.zeros(256, np.uint8)
         table[chosen] = np.arange(1, len(chosen) + 1)
         results['pseudo_mask'] = table[masks]

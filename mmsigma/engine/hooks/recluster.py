@@ -86,6 +86,8 @@ class ReclusterHook(Hook):
                 f'work dir of the run, or {remedy}'
             )
         ours = dict(seed=runner.seed, epoch=self.start + number * self.interval, settings=self.settings._asdict())
+        if 'settings' in made:  # a round of an earlier version lacks younger settings, and was made with their defaults
+            made = {**made, 'settings': ReclusterSettings()._asdict() | made['settings']}
         if differs := [key for key, value in ours.items() if made.get(key) != value]:
             raise ValueError(
                 f'{self.rounds.path(number)} was made with { ({key: made.get(key) for key in differs}) }, but the run '
@@ -95,7 +97,8 @@ class ReclusterHook(Hook):
 
     def _make(self, runner: Runner, number: int) -> None:
         dataset = runner.train_dataloader.dataset
-        videos = [dataset.get_data_info(index)['filename'] for index in range(len(dataset))]
+        # lists may name a video several times, so that it is drawn as often
+        videos = list(dict.fromkeys(dataset.get_data_info(index)['filename'] for index in range(len(dataset))))
         model = getattr(runner.model, 'module', runner.model)
         console = Console(highlight=False)
 

@@ -31,7 +31,7 @@ class MASTKeyEncoder(BaseModule):
         init_cfg: Config of MMEngine's weight initialisation.
     """
 
-    stride = 8
+    stride, fine_stride = 8, 4
     mean: Tensor  # (3, 1, 1), on the scale 0..1
     std: Tensor  # (3, 1, 1), on the scale 0..1
 
@@ -56,6 +56,10 @@ class MASTKeyEncoder(BaseModule):
     def forward(self, images: Tensor) -> Tensor:
         """Compute keys ``(B, 64, h, w)`` of normalised images ``(B, 3, H, W)``."""
         return _key(self.colour_features(self.lab(images)))
+
+    def fine_keys(self, images: Tensor) -> Tensor:
+        """Compute keys ``(B, 64, H / 4, W / 4)`` of normalised images ``(B, 3, H, W)``, before their average."""
+        return F.normalize(self.colour_features(self.lab(images)), dim=1)
 
     def encode(self, images: Tensor) -> EncodedFrame:
         """Encode normalised images ``(B, 3, H, W)`` as keys, features and skips."""

@@ -95,7 +95,7 @@ class MaskVOS(BaseModel):
             inputs: Clips as :class:`ClipViews` for ``mode='loss'``; normalised images ``(B, 3, H, W)`` for
                 ``mode='tensor'``; videos, :class:`mmsigma.models.interfaces.VideoSource`, for ``mode='predict'``.
             data_samples: Data samples, one per clip or video, for ``mode='loss'`` with ``pseudo_mask``, ``(T, H, W)``,
-                empty if there is none; ignored for ``mode='tensor'``.
+                or ``(T, V, H, W)`` if soft, empty if there is none; ignored for ``mode='tensor'``.
             mode: ``'loss'``, ``'tensor'`` or ``'predict'``.
 
         Returns:
@@ -151,10 +151,14 @@ class MaskVOS(BaseModel):
             zero: Tensor = 0.0 * sum(parameter.sum() for parameter in self.reader.parameters())  # type: ignore[assignment]  # V and D have some
             return zero
         labels = torch.stack([data_samples[index].pseudo_mask for index in labelled]).to(images.device)
+        if labels.ndim == 5:  # shares on the scale 0..255, up to rounding
+            labels = labels.to(images.dtype) / labels.sum(dim=2, keepdim=True)
+        else:
+            labels = labels.long()
         index = torch.tensor(labelled, device=images.device)
         chosen = [type(frame)(*(maps.index_select(0, index) for maps in frame)) for frame in frames]
         given = images.index_select(0, index)
-        return segmentation_loss(self.reader, given, chosen, labels.long(), **self.segmentation)
+        return segmentation_loss(self.reader, given, chosen, labels, **self.segmentation)
 
     def new_inference_core(self) -> InferenceCore:
         """Build an inference core for one video.

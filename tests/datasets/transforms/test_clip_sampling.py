@@ -78,6 +78,28 @@ class TestFrames:
             seen.append(distant > first)
         assert len(set(seen)) == 2 or total < 3
 
+    @pytest.mark.parametrize(('total', 'step', 'number'), [(40, 1, 3), (40, 3, 2), (8, 1, 3), (4, 1, 1)])
+    def test_frames_that_follow_the_distant_one(self, total: int, step: int, number: int) -> None:
+        sampling = SampleCorrespondingFrames(step=step, min_gap=5, num_following=number)
+        np.random.seed(0)
+        sides = set()
+        for _ in range(100):
+            results = sampling(dict(filename='a', total_frames=total))
+            first, second, *others = results['frame_inds'].tolist()
+            assert len(others) == 1 + number and results['clip_len'] == 3 + number and second == first + step
+            assert all(0 <= frame < total for frame in others)
+            away = np.diff([first, *others])
+            assert set(away[1:].tolist()) == {step * int(np.sign(away[0]))}
+            room = (total - 1) // step - number  # of the distant frame on the right
+            longest = max(room - first // step, first // step - number)
+            assert abs(away[0]) >= step * min(5, longest)
+            sides.add(int(np.sign(away[0])))
+        assert sides == {-1, 1}
+        with pytest.raises(UnreadableVideoError, match=f'{2 * number + 2} are required'):
+            sampling(dict(filename='a', total_frames=step * (2 * number + 1)))
+        with pytest.raises(ValueError, match='num_following must not be negative, got -1'):
+            SampleCorrespondingFrames(num_following=-1)
+
     def test_single_frame(self) -> None:
         with pytest.raises(UnreadableVideoError, match='1 frames at a step of 4, 2 are required'):
             SampleCorrespondingFrames(step=4)(dict(filename='a', total_frames=4))

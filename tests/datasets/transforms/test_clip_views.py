@@ -105,3 +105,14 @@ class TestRealFramesAndMasksHaveThePixelsOfPillow:
             )
             ScaleCropFlip(259, (259, 259))(dict(imgs=frames))
         assert seen == [(259, 460)]  # of 460.8, as in the release
+
+
+@pytest.mark.parametrize('transform', [ScaleCropFlip(24, (28, 40)), CropEachFrame(24)], ids=['one crop', 'each frame'])
+def test_soft_masks_are_treated_like_frames(transform: ScaleCropFlip | CropEachFrame) -> None:
+    frames = [*np.random.default_rng(0).integers(0, 256, (3, 36, 52, 3), dtype=np.uint8)]
+    masks = np.concatenate([np.stack(frames), np.stack(frames)[..., :1]], axis=-1)
+    for seed in range(4):
+        np.random.seed(seed)
+        results = transform(dict(imgs=frames, pseudo_mask=masks))
+        assert results['pseudo_mask'].shape == (3, 24, 24, 4)
+        np.testing.assert_array_equal(results['pseudo_mask'][..., :3], np.stack(results['imgs']))

@@ -127,3 +127,56 @@ class TestPseudoMasks:
         assert packed['data_samples'].pseudo_mask.shape == (3, 8, 8)
         assert PackClipViews()({**results, **geometry})['data_samples'].pseudo_mask.numel() == 0
         assert torch.equal(packed['inputs']['images'], packed['inputs']['views'])
+
+
+class TestSoftMasks:
+    @staticmethod
+    def load(rounds: PseudoMaskRounds, size: tuple[int, int]) -> np.ndarray:
+        results = dict(filename='a b/v.mp4', frame_inds=np.array([0, 8]), imgs=ramps(size, 2))
+        return LoadPseudoMasks(str(rounds.folder), soft=True)(results)['pseudo_mask']
+
+    def test_cells_are_interpolated(self, rounds: PseudoMaskRounds) -> None:
+        rounds.use(0)  # clusters 1 and 2 are kept, 0 is the background
+        maps = self.load(rounds, (8, 12))
+        assert maps.shape == (2, 8, 12, 3) and maps.dtype == np.uint8
+        cells = torch.tensor([[[[1, 1, 0], [0, 1, 1]], [[0, 0, 1], [0, 0, 0]], [[0, 0, 0], [1, 0, 0]]]]).float()
+        expected = torch.nn.functional.interpolate(cells, size=(8, 12), mode='bilinear')[0].movedim(0, -1)
+        torch.testing.assert_close(torch.from_numpy(maps[1]) / 255, expected, rtol=0, atol=1 / 255)
+        assert abs(maps.sum(axis=-1, dtype=np.int64) - 255).max() <= 2
+
+    def test_other_clusters_are_background(self, rounds: PseudoMaskRounds) -> None:
+        maps = self.load(rounds, (2, 3))  # a pixel per cell
+        assert maps.shape == (2, 2, 3, 2)
+        assert (maps[0, ..., 0] / 255).tolist() == [[1, 1, 1], [0, 1, 1]]  # of the second round, cluster 2 is kept
+
+    def test_nothing_to_load(self, rounds: PseudoMaskRounds) -> None:
+        results = dict(filename='w.mp4', frame_inds=np.array([0]), imgs=ramps((8, 12), 1))
+        assert LoadPseudoMasks(str(rounds.folder), soft=True)(results)['pseudo_mask'] is None
+
+    def test_targets(self) -> None:
+        maps = np.zeros((3, 20, 20, 4), np.uint8)
+        maps[..., 0] = 55
+        maps[:, :10, :, 1], maps[:, 10:, :, 2] = 200, 200
+        maps[1:, ..., 3] = 200  # in no more than the later frames, where shares sum to more than 1
+        np.random.seed(0)
+        orders = set()
+        for _ in range(20):
+            found = ChooseTargets(max_objects=2)(dict(pseudo_mask=maps))['pseudo_mask']
+            assert found.shape == (3, 20, 20, 3)
+            orders.add(int(found[0, 0, 0, 1]))
+            np.testing.assert_array_equal(found.sum(axis=-1, dtype=np.int64), 255)
+        assert orders == {0, 200}
+        one = ChooseTargets(max_objects=4)(dict(pseudo_mask=maps[:1, :10]))['pseudo_mask']
+        assert one.shape == (1, 10, 20, 5) and one[..., 1].min() == 200 and not one[..., 2:].any()
+        assert (one[..., 0] == 55).all()
+        assert ChooseTargets()(dict(pseudo_mask=maps[:, :, :, [0, 3]]))['pseudo_mask'] is None
+
+    def test_targets_of_more_than_everything(self) -> None:
+        maps = np.full((1, 4, 4, 3), 128, np.uint8)  # rounding of 255 / 2
+        found = ChooseTargets()(dict(pseudo_mask=maps))['pseudo_mask']
+        assert not found[..., 0].any() and (found[..., 1:] == 128).all()
+
+    def test_packed(self) -> None:
+        maps = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
+        packed = PackClipViews()(dict(imgs=ramps((4, 4), 2), pseudo_mask=maps, filename='a', frame_inds=np.arange(2)))
+        assert torch.equal(packed['data_samples'].pseudo_mask, torch.from_numpy(maps).movedim(-1, 1))

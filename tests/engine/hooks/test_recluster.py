@@ -97,6 +97,12 @@ def test_round_of_a_real_run(runner: FakeRunner, tmp_path: Path, capsys: pytest.
     assert 'clustering 2/2' in capsys.readouterr().out
 
 
+def test_videos_that_a_list_names_twice_are_clustered_once(runner: FakeRunner, tmp_path: Path) -> None:
+    runner.train_dataloader.dataset.folders = (tmp_path / 'ant', tmp_path / 'bee', tmp_path / 'ant')
+    begin(runner, 2)
+    assert PseudoMaskRounds(tmp_path / 'run' / 'rounds').manifest(0)['videos'] == 2
+
+
 def test_transforms_read_where_the_hook_writes(runner: FakeRunner, made: list, tmp_path: Path) -> None:
     load = runner.train_dataloader.dataset.pipeline.transforms[1]
     begin(runner, 0)
@@ -130,6 +136,20 @@ def test_round_that_is_gone(runner: FakeRunner, made: list) -> None:
     with pytest.raises(FileNotFoundError, match=r'epoch 6 belongs to round 1, which is not in .*rounds: .* epoch 5 or'):
         begin(runner, 6)
     assert not made
+
+
+def test_round_of_an_earlier_version(runner: FakeRunner, made: list, tmp_path: Path) -> None:
+    """It lacks settings that are younger: their defaults are those that it was made with."""
+    begin(runner, 2)
+    rounds = PseudoMaskRounds(tmp_path / 'run' / 'rounds')
+    manifest = rounds.manifest(0)
+    del manifest['settings']['keep_aspect'], manifest['settings']['fine']
+    rounds.finish(0, manifest)
+    begin(runner, 3)
+    assert made == [(0, 2)] and rounds.current() == 0
+    settings = SETTINGS | dict(keep_aspect=True)
+    with pytest.raises(ValueError, match="'keep_aspect': False.* but the run has .*'keep_aspect': True"):
+        begin(runner, 3, ReclusterHook(start=2, interval=3, settings=settings))
 
 
 @pytest.mark.parametrize(

@@ -123,3 +123,16 @@ def test_keys_of_mast() -> None:
     torch.testing.assert_close(key, F.normalize(F.avg_pool2d(encoder.backbone(pictures), 2)), rtol=1e-3, atol=1e-4)
     assert (key.shape, features.shape) == ((2, 64, 4, 6), (2, 512, 4, 6))
     assert (skip8.shape, skip4.shape) == ((2, 512, 4, 6), (2, 256, 8, 12))
+
+
+@torch.no_grad()
+def test_finer_keys_of_mast() -> None:
+    """Features before they are averaged over 2 x 2 cells, each of unit length."""
+    torch.manual_seed(0)
+    encoder, images = MASTKeyEncoder().eval(), torch.randn(2, 3, 32, 48)
+    fine = encoder.fine_keys(images)
+    assert fine.shape == (2, 64, 32 // encoder.fine_stride, 48 // encoder.fine_stride)
+    torch.testing.assert_close(fine.norm(dim=1), torch.ones(2, 8, 12))
+    features = encoder.colour_features(encoder.lab(images))
+    averaged = F.avg_pool2d(fine * features.norm(dim=1, keepdim=True), 2)
+    torch.testing.assert_close(F.normalize(averaged, dim=1), encoder(images))

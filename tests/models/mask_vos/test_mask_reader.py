@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from mmsigma.checkpoints.mask_vos_names import official_name
+from mmsigma.models.mask_vos.mask_propagator import MaskPropagator
 from mmsigma.models.mask_vos.mask_reader import (
     MaskReader,
     cells_of_masks,
@@ -59,6 +60,24 @@ def test_affinity_is_over_the_memory() -> None:
     cells = values[0].movedim(1, -1).reshape(24, 5)
     expected = torch.einsum('qk,qkv->qv', sparse.weights, cells[sparse.indices])
     torch.testing.assert_close(read(affinity, values)[0].flatten(1).T, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('k', 'radius', 'frames'), [(5, None, 3), (4, 1.5, 3), (1000, 2.0, 3), (1, 0.5, 2), (3, 2.0, 1)]
+)
+def test_affinity_of_inference_with_gradients(k: int, radius: float | None, frames: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    query = nn.functional.normalize(torch.randn(2, 6, 5, 7, generator=generator, dtype=torch.float64), dim=1)
+    memory = torch.randn(2, frames, 6, 5, 7, generator=generator, dtype=torch.float64)
+    memory = nn.functional.normalize(memory, dim=2).requires_grad_()
+    affinity = dense_affinity(query, memory, 0.1, k=k, radius=radius)
+    for own, keys, found in zip(query, memory, affinity, strict=True):
+        sparse = topk_affinity(own.movedim(0, -1), keys.movedim(1, -1), k=k, temperature=0.1, radius=radius)
+        expected = torch.zeros(35, frames * 35, dtype=torch.float64).scatter_add_(1, sparse.indices, sparse.weights)
+        torch.testing.assert_close(found.T, expected)
+    assert int((affinity > 0).sum(dim=1).max()) <= k
+    (slope,) = torch.autograd.grad(affinity[:, 0].square().sum(), memory)
+    assert slope.isfinite().all() and (slope.any() or k == 1)  # the weight of a single cell is 1 whatever its key
 
 
 def test_objects_do_not_see_each_other(networks: nn.ModuleDict) -> None:
@@ -199,3 +218,117 @@ def test_rounds_of_refinement_learn_together() -> None:
         slopes.append(float(torch.autograd.grad(logits[:, 1].mean(), reader.decoder.offset)[0]))
     # the second round adds 4 times the slope of the guess, p (1 - p) d(object - background) = 2 / 4
     assert slopes == pytest.approx([1.0, 3.0])
+
+
+class TestMemoryAsInTesting:
+    """Three options that change the memory that the decoder is trained with."""
+
+    @staticmethod
+    def parts(number: int = 3) -> tuple[MaskReader, torch.Tensor, list[EncodedFrame], torch.Tensor]:
+        """An untrained reader in evaluation mode, and a clip of two objects that move to the right."""
+        torch.manual_seed(0)
+        encoder = KeyEncoder(18).eval()
+        reader = MaskReader(FrameMaskEncoder(18, fused=False), MaskDecoder()).eval()
+        images, labels = torch.randn(1, number, 3, 32, 48), torch.zeros(1, number, 32, 48, dtype=torch.int64)
+        for time in range(number):
+            labels[0, time, 4:20, 6 + 2 * time : 20 + 2 * time] = 1
+            labels[0, time, 18:30, 24 + 2 * time : 36 + 2 * time] = 2
+        with torch.no_grad():
+            frames = [encoder.encode(image) for image in images.unbind(1)]
+        return reader, images, frames, labels
+
+    def test_feedback_is_two_steps_by_hand(self) -> None:
+        reader, images, frames, labels = self.parts()
+        first = nn.functional.one_hot(labels[:, 0], 3).movedim(-1, 1).float()
+
+        def step(time: int, masks: list[torch.Tensor]) -> torch.Tensor:
+            """Logits of a frame, from the masks (1, 3, H, W) of all frames before it."""
+            memory = torch.stack([frame.key for frame in frames[:time]], dim=1)
+            affinity = dense_affinity(frames[time].key, memory)
+            values = [reader.embed(images[:, past], frames[past], mask[:, 1:]) for past, mask in enumerate(masks)]
+            readout = torch.stack(
+                [read(affinity, torch.stack(values, dim=1)[:, :, index]) for index in range(2)], dim=1
+            )
+            cells = torch.stack([cells_of_masks(mask, frames[0].key.shape[-2:]) for mask in masks], dim=1)
+            return reader.decode(images[:, time], frames[time], readout, read(affinity, cells)[:, 1:])
+
+        one = step(1, [first])
+        two = step(2, [first, one.softmax(dim=1)])
+        losses = [nn.functional.cross_entropy(logits, labels[:, time]) for time, logits in ((1, one), (2, two))]
+        expected = sum(losses) / 2
+        loss = segmentation_loss(reader, images, frames, labels, feedback=True)
+        torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-6)
+        taught = segmentation_loss(reader, images, frames, labels)
+        assert abs(float(taught - loss)) > 1e-5
+        # the gradient of the second step passes through the first prediction
+        slopes = [torch.autograd.grad(value, reader.decoder.pred.weight)[0] for value in (loss, expected)]
+        torch.testing.assert_close(*slopes, rtol=1e-4, atol=1e-6)
+        cut = step(2, [first, step(1, [first]).softmax(dim=1).detach()])
+        detached = (losses[0].detach() + nn.functional.cross_entropy(cut, labels[:, 2])) / 2
+        (shorter,) = torch.autograd.grad(detached, reader.decoder.pred.weight)
+        assert float((slopes[0] - shorter).abs().max()) > 1e-4
+
+    @pytest.mark.parametrize('num_context', [0, 1, 3, 20])
+    def test_training_sees_what_inference_does(self, num_context: int) -> None:
+        reader, images, frames, labels = self.parts(6)
+        settings = dict(k=6, radius=2.5, temperature=0.1, num_rounds=3, num_context=num_context)
+
+        class Encoded(nn.Module):
+            """Encodings that are known already, in order."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.frames = iter(frames)
+
+            def encode(self, image: torch.Tensor) -> EncodedFrame:
+                return next(self.frames)
+
+        propagator = MaskPropagator(Encoded(), reader, **settings)
+        given = nn.functional.one_hot(labels[0, 0], 3).movedim(-1, 0)
+        shares = [propagator.step(image, given if time == 0 else None) for time, image in enumerate(images.unbind(1))]
+        expected = [nn.functional.nll_loss(one[None].log(), labels[:, time]) for time, one in enumerate(shares)][1:]
+        with torch.no_grad():
+            loss = segmentation_loss(reader, images, frames, labels, feedback=True, **settings)
+            other = segmentation_loss(reader, images, frames, labels, feedback=True, **{**settings, 'k': None})
+        assert float(loss) == pytest.approx(float(torch.stack(expected).mean()), rel=1e-4)
+        assert float(other) != pytest.approx(float(loss), rel=1e-5)
+
+    def test_frames_that_leave_the_memory(self) -> None:
+        """With one recent frame, the last but one has no influence on the loss of the last."""
+        reader, images, frames, labels = self.parts(4)
+        changed = labels.clone()
+        changed[:, 1] = labels[:, 1].roll(9, dims=1)
+        losses = {}
+        for num_context in (1, None):
+            with torch.no_grad():
+                before, after = (
+                    segmentation_loss(reader, images, frames, masks, num_context=num_context) * 3
+                    - segmentation_loss(reader, images[:, :3], frames[:3], masks[:, :3], num_context=num_context) * 2
+                    for masks in (labels, changed)
+                )
+            losses[num_context] = abs(float(before - after))
+        assert losses[1] < 1e-5 < losses[None]
+
+    def test_soft_labels(self) -> None:
+        reader, images, frames, labels = self.parts()
+        one_hot = nn.functional.one_hot(labels, 3).movedim(-1, 2).float()
+        hard, same = (segmentation_loss(reader, images, frames, masks) for masks in (labels, one_hot))
+        torch.testing.assert_close(hard, same, rtol=1e-5, atol=1e-6)
+        more = segmentation_loss(reader, images, frames, one_hot, num_objects=3)  # room for one that does not exist
+        torch.testing.assert_close(more, hard, rtol=1e-4, atol=1e-4)
+        with pytest.raises(ValueError, match='have object 2, more than segmentation.num_objects = 1'):
+            segmentation_loss(reader, images, frames, one_hot, num_objects=1)
+
+    def test_soft_targets_have_the_cross_entropy_of_their_shares(self) -> None:
+        reader = MaskReader(GuessAlone.Encoder(), GuessAlone.Decoder())
+        frames = [EncodedFrame(*(torch.ones(1, 1, 8, 8) for _ in range(4)))] * 2
+        shares = torch.stack([torch.full((1, 2, 8, 8), 0.7), torch.full((1, 2, 8, 8), 0.3)], dim=2)
+        loss = segmentation_loss(reader, torch.zeros(1, 2, 3, 8, 8), frames, shares, num_objects=1)
+        logits = torch.tensor([2 - 4 * 0.3, 4 * 0.3 - 2])  # a guess of 0.3 everywhere
+        expected = -(torch.tensor([0.7, 0.3]) * logits.log_softmax(dim=0)).sum()
+        torch.testing.assert_close(loss.detach(), expected, rtol=1e-5, atol=1e-6)
+
+    @pytest.mark.parametrize('options', [dict(k=0), dict(radius=0.0), dict(num_context=-1)])
+    def test_bad_values(self, options: dict) -> None:
+        with pytest.raises(ValueError, match='k and radius must be positive, and num_context must not be negative'):
+            segmentation_loss(*self.parts(), **options)

@@ -92,3 +92,21 @@ def test_without_a_decoder_only_keys_are_computed() -> None:
     assert network.eval().loss(ClipViews(images), samples(False, False)).keys() == {'loss_scheme'}
     assert scheme.given == [(2, 3, 128, 4, 4)]
     torch.testing.assert_close(scheme.keys[:, 1], network.backbone(images[:, 1]))
+
+
+def test_soft_masks() -> None:
+    """Those of 0 and 255 are labels; shares are divided by their sum, which rounding may have changed."""
+    network = model().eval()
+    images = torch.randn(2, 3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    hard = samples(True, False)
+    one_hot = torch.nn.functional.one_hot(hard[0].pseudo_mask.long(), 3).movedim(-1, 1)
+
+    def loss(masks: torch.Tensor) -> torch.Tensor:
+        batch = [BaseDataElement(pseudo_mask=masks.to(torch.uint8)), hard[1]]
+        with torch.no_grad():
+            return network.loss(ClipViews(images), batch)['loss_segmentation']
+
+    expected = loss(hard[0].pseudo_mask)
+    torch.testing.assert_close(loss(255 * one_hot), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(loss(254 * one_hot), expected, rtol=1e-5, atol=1e-6)
+    assert abs(float(loss(155 * one_hot + 50 * one_hot.flip(2)) - expected)) > 1e-3
