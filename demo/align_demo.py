@@ -90,7 +90,7 @@ def write_results(infer: 'VideoAligner', args: argparse.Namespace, bar: Progress
         The alignment and the files written.
     """
     from mmsigma.io.atomic import write_atomically
-    from mmsigma.io.video import FrameReader, write_mp4
+    from mmsigma.io.video import FrameReader, write_playable
     from mmsigma.visualization.activation import draw_activation
     from mmsigma.visualization.alignment import draw_alignment, draw_anomaly, pick_frames, side_by_side
 
@@ -119,12 +119,12 @@ def write_results(infer: 'VideoAligner', args: argparse.Namespace, bar: Progress
     draw_alignment(aligned.cost, aligned.pairs(args.how), written[0], names=names, frames=pictures)
     write_table(written[1], aligned, args.how, columns)
     played = side_by_side(*readers, aligned.matches(args.how).tolist())
-    write_mp4(written[2], bar.track(played, len(readers[0]), description='side by side'), readers[0].fps)
+    write_playable(written[2], bar.track(played, len(readers[0]), description='side by side'), readers[0].fps)
     for reader, name in zip(readers, ('first', 'second'), strict=True) if args.cam else ():
         maps = bar.track(infer.activation(reader), len(reader), description=f'activation of {reader.path.name}')
         written.append(out / f'activation_{name}.mp4')
         drawn = (draw_activation(frame, activation) for activation, frame in zip(maps, reader, strict=True))
-        write_mp4(written[-1], drawn, reader.fps)
+        write_playable(written[-1], drawn, reader.fps)
     return aligned, written
 
 

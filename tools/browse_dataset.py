@@ -24,7 +24,7 @@ from torch import Tensor
 
 from mmsigma import compat
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
-from mmsigma.io.video import write_mp4
+from mmsigma.io.video import write_playable
 from mmsigma.registry import DATASETS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.options import OptionAction
@@ -168,17 +168,12 @@ def write_clip(clip: Clip, folder: Path, *, columns: int, fps: float | None) -> 
     if fps:
         path = folder / f'{clip.index:06d}_{stem}.mp4'
         frames = [mosaic([list(panels)]) for panels in zip(*clip.views, strict=True)]
-        write_mp4(path, [_even(frame) for frame in frames], fps)
+        write_playable(path, frames, fps)
         return path
     path = folder / f'{clip.index:06d}_{stem}.png'
     times = np.linspace(0, clip.inputs.shape[1] - 1, min(columns, clip.inputs.shape[1])).astype(int)
     write_picture(path, mosaic([[view[time] for time in times] for view in clip.views]))
     return path
-
-
-def _even(frame: np.ndarray) -> np.ndarray:
-    """Cut off an odd last row or column, which video encoders reject."""
-    return np.ascontiguousarray(frame[: len(frame) // 2 * 2, : frame.shape[1] // 2 * 2])
 
 
 def main() -> None:

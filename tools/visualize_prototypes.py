@@ -92,7 +92,7 @@ def encode(model: Any, clip: np.ndarray, level: int) -> tuple[Tensor, Tensor]:
 
 def draw(model: Any, path: Path, name: Path, args: argparse.Namespace) -> list[int]:
     """Write the images of one video to files that begin with ``name``, and return the prototypes they show."""
-    from mmsigma.io.video import write_mp4
+    from mmsigma.io.video import write_playable
     from mmsigma.visualization.masked_video import mosaic, write_picture
     from mmsigma.visualization.prototypes import choose_prototypes, draw_prototypes_of, pca_colours
 
@@ -110,9 +110,9 @@ def draw(model: Any, path: Path, name: Path, args: argparse.Namespace) -> list[i
         for number, frame in enumerate(clip):
             yield mosaic([[frame, *(frames[number] for frames in drawn.values())]])
 
-    write_mp4(f'{name}_prototypes.mp4', panels(), fps=6)
+    write_playable(f'{name}_prototypes.mp4', panels(), fps=6)
     colours = pca_colours(tokens, grid, clip.shape[1:3]).repeat(tubelet, axis=0)
-    write_mp4(f'{name}_features.mp4', (mosaic([list(pair)]) for pair in zip(clip, colours, strict=True)), fps=6)
+    write_playable(f'{name}_features.mp4', (mosaic([list(pair)]) for pair in zip(clip, colours, strict=True)), fps=6)
     return chosen
 
 

@@ -9,7 +9,7 @@ from mmengine.structures import BaseDataElement
 
 from mmsigma.apis.models import build_inference_model
 from mmsigma.datasets.vos.segmentation_clips import choose_frames, resize_picture
-from mmsigma.io.video import FrameReader, write_mp4
+from mmsigma.io.video import FrameReader, write_playable
 from mmsigma.ops.resizing import resize_labels
 from mmsigma.utils.config import load_config
 from mmsigma.visualization.overlay import draw_masks
@@ -44,7 +44,7 @@ class ClusterMaps(NamedTuple):
         Raises:
             OSError: If it cannot be written.
         """
-        write_mp4(path, self.overlay(opacity), fps)
+        write_playable(path, self.overlay(opacity), fps)
 
 
 class ClusterSegmenter:

@@ -11,7 +11,7 @@ from mmengine.logging import MMLogger
 from mmsigma.apis.models import build_inference_model
 from mmsigma.io.masks import VOID, ids_of, mask_ids, read_stored, write_mask
 from mmsigma.io.names import path_below
-from mmsigma.io.video import FrameReader, write_mp4
+from mmsigma.io.video import FrameReader, write_playable
 from mmsigma.utils.config import load_config
 from mmsigma.visualization.overlay import draw_masks
 
@@ -131,7 +131,7 @@ class VideoSegmenter:
                 progress(number + 1, len(frames))
                 yield draw_masks(frame, mask, opacity)
 
-        write_mp4(out_dir / 'overlay.mp4', drawn(), frames.fps)
+        write_playable(out_dir / 'overlay.mp4', drawn(), frames.fps)
         seconds = time.perf_counter() - started
         return Segmented(len(frames), sorted(ids - {0}), out_dir / 'masks', out_dir / 'overlay.mp4', seconds)
 

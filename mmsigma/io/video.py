@@ -1,9 +1,11 @@
 """Reading video files and image folders frame by frame, and writing video files."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -173,5 +175,50 @@ def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> Non
         written.release()
         if found != count:
             raise OSError(f'{path}: {found} of {count} frames were written; is the disk full?')
+
+    write_atomically(path, write)
+
+
+def write_playable(path: str | Path, frames: Iterable[np.ndarray], fps: float, *, height: int | None = None) -> None:
+    """Write frames as H.264, which browsers, notebooks and chats play from the first byte on.
+
+    Colours are stored at half resolution, as players expect. Odd sides get another row or column of the last pixels.
+
+    Args:
+        path: File to write; its folder is created if necessary.
+        frames: RGB frames, ``(H, W, 3)`` each, uint8; they are consumed one after the other.
+        fps: Frames per second.
+        height: Height of the video in pixels, to which frames are resized; None for their own.
+
+    Raises:
+        ValueError: If there is no frame, or frames differ in size.
+        OSError: If it cannot be written; ``path`` is then left unchanged.
+    """
+
+    def write(name: str) -> None:
+        count, size = 0, None
+        with av.open(name, 'w', format='mp4', options={'movflags': '+faststart'}) as file:
+            rate = Fraction(fps).limit_denominator(65535)
+            stream = file.add_stream('libx264', rate=rate, options={'crf': '20', 'preset': 'veryfast'})
+            for count, frame in enumerate(frames, start=1):
+                if size is None:
+                    size = frame.shape
+                    scale = (height or size[0]) / size[0]
+                    sides = [round(side * scale) for side in size[:2]]
+                    stream.height, stream.width = (side + side % 2 for side in sides)
+                    stream.pix_fmt = 'yuv420p'
+                elif frame.shape != size:
+                    raise ValueError(
+                        f'frame {count - 1} of {path} is {frame.shape}, but earlier frames are {size}: write frames of '
+                        'equal size'
+                    )
+                if height:
+                    frame = cv2.resize(frame, sides[::-1], interpolation=cv2.INTER_AREA)
+                padding = ((0, stream.height - frame.shape[0]), (0, stream.width - frame.shape[1]), (0, 0))
+                picture = av.VideoFrame.from_ndarray(np.pad(frame, padding, mode='edge'), format='rgb24')
+                file.mux(stream.encode(picture))
+            if not count:
+                raise ValueError(f'there is no frame to write to {path}')
+            file.mux(stream.encode())
 
     write_atomically(path, write)

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 
 from mmsigma.io.pictures import list_pictures
-from mmsigma.io.video import FrameReader, frame_times, read_frames, write_mp4
+from mmsigma.io.video import FrameReader, frame_times, read_frames, write_mp4, write_playable
 from tests.io.odd_videos import decoded, write
 
 
@@ -105,3 +106,34 @@ def test_any_order_of_reading(tmp_path: Path) -> None:
     expected, reader = decoded(path), FrameReader(path)
     for number in (0, 1, 2, 7, 3, 4, 29, 0, 1, 28, 29):
         np.testing.assert_array_equal(reader.read(number), expected[number], err_msg=str(number))
+
+
+class TestPlayable:
+    """What browsers need: H.264 in 4:2:0, with the index before the pictures."""
+
+    @pytest.mark.parametrize(('size', 'stored'), [((48, 64), (48, 64)), ((47, 63), (48, 64))])
+    def test_frames_are_there(self, size: tuple[int, int], stored: tuple[int, int], tmp_path: Path) -> None:
+        path = tmp_path / 'new' / 'a.mp4'
+        write_playable(path, (gradient(number, size) for number in range(20)), fps=12.5)
+        with av.open(str(path)) as file:
+            (stream,) = file.streams
+            assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ('h264', 'yuv420p')
+            assert float(stream.average_rate) == 12.5 and (stream.height, stream.width) == stored
+        data = path.read_bytes()
+        assert 0 < data.index(b'moov') < data.index(b'mdat')
+        reader = FrameReader(path)
+        assert len(reader) == 20
+        for number, frame in enumerate(reader):
+            difference = abs(frame[: size[0], : size[1]].astype(int) - gradient(number, size))
+            assert difference.mean() < 4
+
+    def test_height_is_an_option(self, tmp_path: Path) -> None:
+        write_playable(tmp_path / 'a.mp4', [gradient(0, (96, 130))] * 3, fps=25, height=48)
+        assert read_frames(tmp_path / 'a.mp4').shape == (3, 48, 66, 3)
+
+    def test_nothing_is_left_of_what_fails(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match=r'frame 1 of .*a.mp4 is \(20, 64, 3\), but earlier frames are'):
+            write_playable(tmp_path / 'a.mp4', [gradient(0), gradient(1, (20, 64))], fps=5)
+        with pytest.raises(ValueError, match='no frame to write'):
+            write_playable(tmp_path / 'a.mp4', [], fps=5)
+        assert list(tmp_path.iterdir()) == []
