@@ -8,7 +8,16 @@ import pytest
 import torch
 
 from mmsigma.ops import sinkhorn
-from tests.dist.workers import LossOnly, joint_batch, run_ranks, sinkhorn_worker, step, step_worker, tiny_sigma
+from tests.dist.workers import (
+    LossOnly,
+    diverging_worker,
+    joint_batch,
+    run_ranks,
+    sinkhorn_worker,
+    step,
+    step_worker,
+    tiny_sigma,
+)
 
 GOLDEN = Path(__file__).parents[1] / 'golden' / 'sigma'
 CASES = {'case0': (2, 0.05, 10), 'case1': (3, 0.03, 3)}
@@ -49,3 +58,8 @@ def test_training_step(target, tmp_path):
     for name in ('head.prototypes.0', 'head.prototypes.1'):
         torch.testing.assert_close(first['parameters'][name], expected['parameters'][name], atol=1e-4, rtol=1e-4)
         assert torch.equal(first['parameters'][name], second['parameters'][name])
+
+
+def test_no_process_makes_a_step_that_another_leaves_out(tmp_path):
+    for found in run_ranks(diverging_worker, 2, tmp_path):
+        assert not found['changed'] and found['message'].startswith('the loss is not finite in iteration 0')

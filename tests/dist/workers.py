@@ -12,12 +12,15 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 from torch.distributed.fsdp import FSDPModule
 
 from mmsigma.engine import TransformerOptimWrapperConstructor
+from mmsigma.engine.hooks import NonFiniteLossHook
 from mmsigma.engine.sharding import FullySharded
 from mmsigma.ops import sinkhorn, sinkhorn_labels, split_tokens
 from mmsigma.registry import MODELS, STRATEGIES
+from tests.engine.fakes import FakeRunner
 from tests.scripts import restored_state
 
 STRATEGY = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'strategies' / 'fsdp.py'
@@ -194,3 +197,20 @@ def sharded_state_worker(rank: int, first: Any) -> dict:
     units = sorted(type(part).__name__ for part in model.modules() if isinstance(part, FSDPModule))
     local = sum(value.to_local().numel() for value in model.parameters())
     return dict(saved=saved, units=units, local=local, decay=decay_of_parameters(model))
+
+
+def diverging_worker(rank: int) -> dict:
+    """One step in which the loss of rank 1 alone is infinite, with a check that is left to the device."""
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 2)
+    wrapper = OptimWrapper(torch.optim.AdamW(model.parameters(), fused=True))
+    hook = NonFiniteLossHook(deferred=True)
+    hook.before_train(FakeRunner(model=model, cfg={}, optim_wrapper=wrapper))
+    before = model.weight.detach().clone()
+    wrapper.update_params(model(torch.ones(1, 2)).sum() + (float('inf') if rank else 0.0))
+    try:
+        hook.check_pending()
+        message = ''
+    except FloatingPointError as error:
+        message = str(error)
+    return dict(changed=not torch.equal(model.weight, before), message=message)

@@ -146,3 +146,7 @@ def test_objects_that_appear_later_are_named() -> None:
     scores = score_sequence([first] * 4, [first, first, later, later])
     assert scores.late == {3: 2} and scores.absent == (1,)
     assert (scores.region == 1).all()
+
+
+def test_recall_is_of_scores_above_one_half() -> None:
+    assert score_statistics([0.5, 0.5, 0.75, 0.25]).recall == 0.25
