@@ -1,28 +1,32 @@
 """Loading one training clip against the plain mmaction2 pipeline: time and resident memory.
 
     pip install -e .[benchmarks,pyav,torchcodec]
-    python benchmarks/clip_loading.py FOLDER_OF_VIDEOS
+    python benchmarks/clip_loading.py FOLDER_OF_VIDEOS --out benchmarks/records/clip_loading.json
 
 From the file to the packed sample: 16 frames at stride 4, multi-scale crop, 224 x 224; ours draws a tube mask as well.
 One process, one clip at a time, decoders with one thread, each round once through all videos. Memory is what a fresh
-process has more after 40 clips than before the first.
+process has more after 40 clips than before the first. Masks that follow motion are compared with the tube mask.
 """
 
 import argparse
 import importlib.util
+import json
 import random
 import subprocess
 import sys
 import time
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from common import machine
+from common import compare, machine, run_conditions
 
+from mmsigma.datasets.transforms import MotionGuidedMask, TubeMask
 from mmsigma.datasets.videos.video_dataset import find_videos
+from mmsigma.io.atomic import write_atomically
 from mmsigma.io.decoder_process import GuardedVideoFile
 from mmsigma.io.decoders import open_video
 from mmsigma.io.video_container import UnreadableVideoError
@@ -96,16 +100,17 @@ def measure(names: list[str], videos: list[Path], rounds: int) -> dict[str, np.n
     return {name: np.median(values[1:], axis=0) / len(videos) * 1e3 for name, values in times.items()}
 
 
-def print_times(names: list[str], videos: list[Path], rounds: int) -> None:
+def print_times(names: list[str], videos: list[Path], rounds: int) -> dict[str, Any]:
     times = measure(names, videos, rounds)
     print(f'\nms per clip over {len(videos)} videos, {machine()}')
     print(f'  {"":<18} {"decode":>8} {"augment":>8} {"both":>8}   speed relative to {MMACTION}')
     for name, (decode, augment) in times.items():
         ratio = times[MMACTION].sum() / (decode + augment)
         print(f'  {name:<18} {decode:8.1f} {augment:8.1f} {decode + augment:8.1f}   {ratio:.2f}x')
+    return {name: dict(decode=round(decode, 1), augment=round(augment, 1)) for name, (decode, augment) in times.items()}
 
 
-def print_isolation(videos: list[Path], rounds: int) -> None:
+def print_isolation(videos: list[Path], rounds: int) -> dict[str, float]:
     """What it costs to decode in a companion process, which a crash of the decoder ends: the same frames, in turn."""
     times: dict[type, list[float]] = {VideoFile: [], GuardedVideoFile: []}
     for _ in range(rounds + 1):
@@ -122,6 +127,26 @@ def print_isolation(videos: list[Path], rounds: int) -> None:
         f'\n16 frames in this process {plain * 1e3:.1f} ms, in a companion {guarded * 1e3:.1f} ms: '
         f'{100 * (guarded / plain - 1):+.1f} %'
     )
+    return dict(plain=round(plain * 1e3, 1), companion=round(guarded * 1e3, 1))
+
+
+def print_masks(videos: list[Path], rounds: int) -> dict[str, float]:
+    """Measure what masks cost for 16 frames of 224 x 224."""
+    clips = []
+    for path in videos:
+        loader = Loader('ours, pyav')
+        results: dict[str, Any] = dict(filename=str(path), label=0, start_index=0, modality='RGB')
+        for step in [*loader.stages[0], loader.stages[1][0]]:  # read and crop
+            results = step(results)
+        clips.append(results['imgs'])
+    masks = {'tubes': TubeMask()}
+    masks |= {f'motion, {preset}': MotionGuidedMask(preset=preset) for preset in ('ultrafast', 'fast', 'medium')}
+    draws = {name: lambda mask=mask: [mask(dict(imgs=clip)) for clip in clips] for name, mask in masks.items()}
+    milliseconds = {name: seconds / len(clips) * 1e3 for name, seconds in compare(draws, rounds).items()}
+    print(f'\nms per mask, {machine()}')
+    for name, value in milliseconds.items():
+        print(f'  {name:<18} {value:8.2f}')
+    return {name: round(value, 2) for name, value in milliseconds.items()}
 
 
 def is_read(path: Path, decoder: str) -> bool:
@@ -147,12 +172,15 @@ def added_mb(name: str, videos: list[Path], num_clips: int) -> float:
     return resident_mb() - before
 
 
-def print_memory(names: list[str], folder: Path, num_clips: int, processes: int = 3) -> None:
+def print_memory(names: list[str], folder: Path, num_clips: int, processes: int = 3) -> dict[str, float]:
     print(f'\nresident memory added by {num_clips} clips, median of {processes} processes')
+    added = {}
     for name in names:
         command = [sys.executable, __file__, str(folder), '--memory-of', name, '--memory-clips', str(num_clips)]
         runs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(processes)]
-        print(f'  {name:<18} {np.median([float(run.split()[-1]) for run in runs]):8.0f} MB', flush=True)
+        added[name] = round(float(np.median([float(run.split()[-1]) for run in runs])), 1)
+        print(f'  {name:<18} {added[name]:8.0f} MB', flush=True)
+    return added
 
 
 def main() -> None:
@@ -161,6 +189,7 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--memory-clips', type=int, default=40)
     parser.add_argument('--memory-of', help=argparse.SUPPRESS)
+    parser.add_argument('--out', type=Path, help='JSON file of the results')
     args = parser.parse_args()
     cv2.setNumThreads(0)  # as in a worker of a data loader
     torch.set_num_threads(1)
@@ -172,9 +201,15 @@ def main() -> None:
     names = [MMACTION, *(f'ours, {decoder}' for decoder in usable)]
     found, videos = videos, [path for path in videos if all(is_read(path, decoder) for decoder in usable)]
     print(f'{len(videos)} of {len(found)} videos; a decoder refuses the others')
-    print_times(names, videos, args.rounds)
-    print_isolation(videos, args.rounds)
-    print_memory(names, args.folder, args.memory_clips)
+    record: dict[str, Any] = {**run_conditions(), 'videos': len(videos), 'rounds': args.rounds}
+    started = time.perf_counter()
+    record['ms_per_clip'] = print_times(names, videos, args.rounds)
+    record['ms_of_16_frames'] = print_isolation(videos, args.rounds)
+    record['ms_per_mask'] = print_masks(videos, args.rounds)
+    record[f'mb_of_{args.memory_clips}_clips'] = print_memory(names, args.folder, args.memory_clips)
+    record['minutes'] = round((time.perf_counter() - started) / 60, 1)
+    if args.out:
+        write_atomically(args.out, lambda name: Path(name).write_text(json.dumps(record, indent=1) + '\n'))
 
 
 if __name__ == '__main__':

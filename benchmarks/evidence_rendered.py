@@ -10,13 +10,15 @@ that no training sees: ``benchmarks/records/evidence/rendered_<variant>[_<tag>]_
 
 import argparse
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from common import run_conditions
 from evidence_scores import LINEAR_LRS
-from evidence_sigma import RECORDS, ROOT, _processor, backbone_state, last_log, train
+from evidence_sigma import RECORDS, ROOT, backbone_state, last_log, train
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from torch import Tensor
@@ -105,9 +107,7 @@ def main() -> None:
         variant=args.variant,
         tag=args.tag,
         seed=args.seed,
-        processor=_processor(),
-        threads=args.threads,
-        torch=torch.__version__,
+        **run_conditions(),
         options={key: str(value) for key, value in args.cfg_options.items()},
         classes=FACTORS,
     )
@@ -120,7 +120,9 @@ def main() -> None:
         record['last'] = last_log(args.work_dir)
         state = backbone_state(args.work_dir / f'epoch_{cfg.train_cfg.max_epochs}.pth')
         encoder.load_state_dict(state)
+    started = time.perf_counter()
     record['scores'] = probe(*features_of(encoder.eval(), cfg.backdrop), args.seed)
+    record['minutes_of_probes'] = round((time.perf_counter() - started) / 60, 2)
     write_atomically(RECORDS / f'{name}.json', lambda path: Path(path).write_text(json.dumps(record, indent=1) + '\n'))
     for layer, scores in record['scores'].items():
         print(f'{args.variant} {args.tag} {layer}:', scores)

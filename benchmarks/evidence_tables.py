@@ -54,8 +54,7 @@ NOT_YET = """
 ## Not run yet
 
 Longer training of SIGMA in all variants, Mask-VOS on DAVIS-2016, GTA on labelled phases, and one encoder through all
-three. `benchmarks/evidence_sigma.py` and `benchmarks/evidence_rendered.py` continue interrupted runs. After 99 steps,
-the probes of SIGMA-MLP (24.2) and of SIGMA with Lite0 (22.5) do not differ from those of the untrained encoder.
+three. `benchmarks/evidence_sigma.py` and `benchmarks/evidence_rendered.py` continue interrupted runs.
 """
 
 

@@ -32,7 +32,7 @@ def test_the_package_can_be_run() -> None:
 def test_every_tool_is_there() -> None:
     scripts = {path.relative_to(ROOT / 'tools').as_posix() for path in (ROOT / 'tools').glob('*.py')}
     scripts |= {f'model_converters/{path.name}' for path in (ROOT / 'tools/model_converters').glob('*.py')}
-    assert scripts - {'severe_report.py'} == {tool.script for tool in cli.TOOLS.values()}
+    assert scripts == {tool.script for tool in cli.TOOLS.values()}
 
 
 def test_tools_are_run_from_any_folder(tmp_path: Path) -> None:

@@ -1,9 +1,28 @@
-"""The page of evidence says what the records say."""
+"""The page of evidence says what the records say, and what the scripts of benchmarks take from each other is there."""
 
+import ast
 import runpy
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = {path.stem: ast.parse(path.read_text()).body for path in (ROOT / 'benchmarks').glob('*.py')}
+
+
+def defined(body: list[ast.stmt]) -> set[str]:
+    """Names at the top level of a script."""
+    targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
+    targets += [node.target for node in body if isinstance(node, ast.AnnAssign)]
+    found = {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    return found | {node.name for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+
+
+@pytest.mark.parametrize('script', SCRIPTS)
+def test_what_scripts_take_from_each_other_is_there(script: str) -> None:
+    for node in ast.walk(ast.Module(SCRIPTS[script], [])):
+        if isinstance(node, ast.ImportFrom) and node.module in SCRIPTS:
+            assert {alias.name for alias in node.names} <= defined(SCRIPTS[node.module]), node.module
 
 
 def test_the_page_is_that_of_the_records() -> None:

@@ -110,8 +110,10 @@ def dry_run(cfg: Config, num_steps: int = 4) -> TrainingCost:
         num_steps: Number of steps, of which the first is not timed.
 
     Raises:
-        ValueError: If an epoch has fewer than two steps.
+        ValueError: If an epoch has fewer than two steps, or several processes would train.
     """
+    if cfg.get('launcher', 'none') != 'none':
+        raise ValueError('a dry run measures one process: leave out the launcher, and -n')
     with TemporaryDirectory() as folder:
         cfg = Config(dict(cfg.copy()))
         cfg.work_dir, cfg.resume = str(Path(folder, 'dry_run')), False

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 
 def is_traced() -> bool:
     """Return whether torch.compile traces the caller, and can be given operations of :func:`opaque` instead."""
-    return torch.compiler.is_compiling() and hasattr(torch.library, 'custom_op')
+    return torch.compiler.is_compiling() and hasattr(library, 'custom_op')
 
 
 def opaque(
@@ -29,9 +29,9 @@ def opaque(
     Returns:
         The operation; ``run`` itself if PyTorch cannot define operations in Python, before 2.4.
     """
-    if not hasattr(torch.library, 'custom_op'):
+    if not hasattr(library, 'custom_op'):
         return run
-    operation = torch.library.custom_op(f'mmsigma::{name}', run, mutates_args=())
+    operation = library.custom_op(f'mmsigma::{name}', run, mutates_args=())
     operation.register_fake(like)
     if gradients is not None:
         operation.register_autograd(gradients, setup_context=_keep)

@@ -31,6 +31,13 @@ def test_costs_are_those_of_the_config(tmp_path: Path, capsys: pytest.CaptureFix
     assert list(tmp_path.iterdir()) == []
 
 
+def test_several_processes(tmp_path: Path) -> None:
+    cfg = small(tmp_path)
+    cfg.launcher = 'pytorch'
+    with pytest.raises(ValueError, match='a dry run measures one process'):
+        dry_run(cfg)
+
+
 def test_an_epoch_of_one_step(tmp_path: Path) -> None:
     cfg = small(tmp_path)
     cfg.train_dataloader.batch_size = 12

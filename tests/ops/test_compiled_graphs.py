@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 from mmsigma.ops import fast_linear, optimal_transport
 from mmsigma.ops.compiled_graphs import is_traced, opaque
@@ -33,7 +33,7 @@ def test_values_are_seen_in_one_graph() -> None:
 
 
 def test_old_versions_are_given_the_function(monkeypatch) -> None:
-    monkeypatch.delattr(torch.library, 'custom_op')
+    monkeypatch.delattr(library, 'custom_op')
     assert opaque('test_old', _double, torch.empty_like) is _double
     monkeypatch.setattr(torch.compiler, 'is_compiling', lambda: True)
     assert not is_traced()
@@ -44,6 +44,6 @@ def test_operations_are_what_they_say(transposed: bool) -> None:
     """PyTorch's own check of schema, shapes, strides and gradients."""
     scores = torch.rand(6, 9).T if transposed else torch.rand(9, 6)
     for operation in (optimal_transport._opaque_sinkhorn, optimal_transport._opaque_sinkhorn_labels):
-        torch.library.opcheck(operation, (scores, 0.05, 3, True))
+        library.opcheck(operation, (scores, 0.05, 3, True))
     factors = scores.detach().requires_grad_(), torch.rand(4, 6, requires_grad=True)
-    torch.library.opcheck(fast_linear._opaque_exact_linear, factors)
+    library.opcheck(fast_linear._opaque_exact_linear, factors)
