@@ -1,5 +1,6 @@
 """What training takes, from a few steps of it."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from mmsigma.apis.dry_run import dry_run
 from mmsigma.utils.config import load_config
 
+REFERENCE = time.localtime(1e9)
 CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'evidence' / 'rendered_mlp.py'
 
 
@@ -29,6 +31,13 @@ def test_costs_are_those_of_the_config(tmp_path: Path, capsys: pytest.CaptureFix
     lines = cost.describe().splitlines()
     assert lines[0].startswith(f'parameters  {cost.trainable / 1e6:.2f} M trainable') and len(lines) == 6
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_after_the_other_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of the same second share nothing, of which the first leaves no folder."""
+    monkeypatch.setattr('time.localtime', lambda *_: REFERENCE)
+    for _ in range(2):
+        assert dry_run(small(tmp_path), num_steps=2).steps == 3
 
 
 def test_several_processes(tmp_path: Path) -> None:
