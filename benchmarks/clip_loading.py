@@ -172,11 +172,12 @@ def added_mb(name: str, videos: list[Path], num_clips: int) -> float:
     return resident_mb() - before
 
 
-def print_memory(names: list[str], folder: Path, num_clips: int, processes: int = 3) -> dict[str, float]:
+def print_memory(names: list[str], videos: list[Path], num_clips: int, processes: int = 3) -> dict[str, float]:
     print(f'\nresident memory added by {num_clips} clips, median of {processes} processes')
     added = {}
     for name in names:
-        command = [sys.executable, __file__, str(folder), '--memory-of', name, '--memory-clips', str(num_clips)]
+        files = [str(path) for path in videos]
+        command = [sys.executable, __file__, *files, '--memory-of', name, '--memory-clips', str(num_clips)]
         runs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(processes)]
         added[name] = round(float(np.median([float(run.split()[-1]) for run in runs])), 1)
         print(f'  {name:<18} {added[name]:8.0f} MB', flush=True)
@@ -185,7 +186,7 @@ def print_memory(names: list[str], folder: Path, num_clips: int, processes: int 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('folder', type=Path, help='folder of videos')
+    parser.add_argument('folder', type=Path, nargs='+', help='folder of videos, or files')
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--memory-clips', type=int, default=40)
     parser.add_argument('--memory-of', help=argparse.SUPPRESS)
@@ -193,7 +194,7 @@ def main() -> None:
     args = parser.parse_args()
     cv2.setNumThreads(0)  # as in a worker of a data loader
     torch.set_num_threads(1)
-    videos = find_videos(args.folder)
+    videos = args.folder if args.folder[0].is_file() else [path for one in args.folder for path in find_videos(one)]
     if args.memory_of:
         print(added_mb(args.memory_of, videos, args.memory_clips))
         return
@@ -206,7 +207,7 @@ def main() -> None:
     record['ms_per_clip'] = print_times(names, videos, args.rounds)
     record['ms_of_16_frames'] = print_isolation(videos, args.rounds)
     record['ms_per_mask'] = print_masks(videos, args.rounds)
-    record[f'mb_of_{args.memory_clips}_clips'] = print_memory(names, args.folder, args.memory_clips)
+    record[f'mb_of_{args.memory_clips}_clips'] = print_memory(names, videos, args.memory_clips)
     record['minutes'] = round((time.perf_counter() - started) / 60, 1)
     if args.out:
         write_atomically(args.out, lambda name: Path(name).write_text(json.dumps(record, indent=1) + '\n'))
