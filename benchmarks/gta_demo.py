@@ -12,23 +12,19 @@ into decoding.
 """
 
 import argparse
-import functools
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 from common import machine
-from decord import VideoReader
-from mmcv.transforms import BaseTransform
+from kept_frames import read_once
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rich.progress import track
 
 from mmsigma.apis.launch import build_runner
 from mmsigma.datasets.demo.demo_data import make_demo_dataset
-from mmsigma.registry import TRANSFORMS
 from mmsigma.utils.config import load_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'demo'
@@ -53,30 +49,6 @@ SIGMA = {
 }
 SCORES = {'tau': 'kendall_tau', 'SVM of phases': 'svm@1', 'AP@5': 'AP@5', 'wrong phase on the path': 'path_phase'}
 MEASURES = ('kendall', 'classification', 'retrieval', 'path')
-
-
-@functools.cache
-def frames_of(filename: str) -> np.ndarray:
-    """All frames of a video (L, H, W, 3)."""
-    reader = VideoReader(filename, num_threads=1)
-    return reader.get_batch(range(len(reader))).asnumpy()
-
-
-@TRANSFORMS.register_module()
-class OpenKept(BaseTransform):
-    """Opens a video that is in memory."""
-
-    def transform(self, results: dict) -> dict:
-        return {**results, 'total_frames': len(frames_of(results['filename']))}
-
-
-@TRANSFORMS.register_module()
-class DecodeKept(BaseTransform):
-    """Takes the frames ``frame_inds`` of a video that is in memory."""
-
-    def transform(self, results: dict) -> dict:
-        images = list(frames_of(results['filename'])[np.ravel(results['frame_inds'])])
-        return {**results, 'imgs': images, 'img_shape': images[0].shape[:2], 'original_shape': images[0].shape[:2]}
 
 
 def quiet(cfg: Config, work_dir: Path, seed: int) -> Config:
@@ -112,9 +84,7 @@ def evaluate(method: str, demo_set: Path, work_dir: Path, seed: int, epochs: int
         if loss['type'] == 'TCNLoss':  # every step comes with a positive
             trained.pipeline[0].sampling.positives = 5
         cfg.model.neck.normalize = loss['type'] != 'TCCLoss'
-    datasets = (cfg.train_dataloader.dataset, *cfg.test_dataloader.dataset.datasets)
-    for dataset in datasets:
-        dataset.pipeline[0].decoder = dict(open=dict(type='OpenKept'), decode=dict(type='DecodeKept'))
+    read_once(cfg)
     cfg.test_evaluator.update(measures=MEASURES, fractions=(1.0,), ks=(5,))
     runner = build_runner(quiet(cfg, work_dir, seed))
     if LOSSES.get(method, True):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.structures import BaseDataElement
 
 from mmsigma.datasets.alignment.penn_action import NUM_PHASES
 from mmsigma.models import GTA
@@ -237,3 +238,27 @@ def test_readme_has_the_numbers_of_the_metafile() -> None:
         entry = MODELS_OF_METAFILE[f'{method}_finegym101']
         events = [f'{value:.2f}' for value in entry['Paper Results'][2]['Metrics'].values()][1:]
         assert f'| {entry["Metadata"]["Method"]} | {" | ".join(events)} | not yet run |' in readme
+
+
+@pytest.mark.parametrize('name', ['gta_fir', 'gta_fir_scratch', 'gta_golf'])
+def test_evidence(name: str) -> None:
+    """Configs of real videos: all parts read one folder, and a step of the model has a finite loss."""
+    options = {'data_root': 'elsewhere'} | ({} if name.endswith('scratch') else {'encoder_weights': 'random'})
+    cfg = load_config(ROOT / 'configs' / 'evidence' / f'{name}.py', options)
+    check_config(cfg)
+    datasets = [cfg.train_dataloader.dataset, *cfg.test_dataloader.dataset.datasets]
+    assert [dataset.data_root for dataset in datasets] == ['elsewhere'] * 3
+    assert [dataset.get('part') for dataset in datasets] == [None, 'train', 'val']
+    batch_size = cfg.train_dataloader.batch_size
+    assert cfg.train_dataloader.sampler.group_size == batch_size == (3 if name == 'gta_golf' else 4)
+    assert datasets[0].pipeline[0].sampling.context_stride == cfg.model.context_stride == 6
+    model = MODELS.build(cfg.model).train()
+    trained = {key.partition('.')[0] for key, value in model.named_parameters() if value.requires_grad}
+    assert trained == ({'backbone', 'neck'} if name.endswith('scratch') else {'neck'})
+    frames = [torch.zeros(2 * 20, 3, 48, 64, dtype=torch.uint8).random_(0, 256) for _ in range(batch_size)]
+    samples = [
+        BaseDataElement(metainfo=dict(num_frames=60, action='sit', filename='a.mp4'), steps=torch.arange(0, 60, 3))
+        for _ in range(batch_size)
+    ]
+    losses = model(**model.data_preprocessor(dict(inputs=frames, data_samples=samples), True), mode='loss')
+    assert all(torch.isfinite(value).all() for value in losses.values()) and 'loss_cycle' in ' '.join(losses)
