@@ -10,8 +10,8 @@ train_dataloader = dict(batch_size=batch_size, sampler=dict(group_size=batch_siz
 test_dataloader = dict(
     dataset=dict(
         datasets=[
-            dict(ann_file='train.txt', part='train', **dict(_base_.tested, data_root=data_root)),
-            dict(ann_file='val.txt', part='val', **dict(_base_.tested, data_root=data_root)),
+            dict(ann_file=_base_.ann_file_train, part='train', **dict(_base_.tested, data_root=data_root)),
+            dict(ann_file=_base_.ann_file_test, part='val', **dict(_base_.tested, data_root=data_root)),
         ],
     ),
 )

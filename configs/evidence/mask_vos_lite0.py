@@ -15,6 +15,7 @@ model = dict(
         type='ViTKeyEncoder',
         encoder=dict(type='TimmEncoder', model_name=encoder, weights=encoder_weights, stage=encoder_stage),
         key_dims=128,
+        width=_base_.width,
     ),
 )
 optim_wrapper = dict(optimizer=dict(lr=base_lr))

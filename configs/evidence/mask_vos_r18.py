@@ -1,9 +1,10 @@
-# Mask-VOS at a size that a CPU trains: crops of 128 x 128, ResNet-18, a mask encoder that is not fused, on the frames
-# that tools/cache_frames.py --short-side 240 has decoded; tested on frames of 240 x 424. 8 clips per step, learning
-# rate 3e-4, correspondence and then all losses; joint_epochs=0 for correspondence alone. Pseudo masks and memory are
-# those of the paper and its release. Other ones: keep_aspect=True for 32 x 57 cells of wide frames, with
-# cluster_size=480 for 60 x 107; soft_masks=True for soft outlines; tested_memory=True to train the decoder with the
-# memory of testing, its own masks, its rounds and its affinity, on two more frames.
+# Mask-VOS at a size that a CPU trains: crops of 128 x 128, ResNet-18, a mask encoder that is not fused, a decoder that
+# is given 64 channels instead of 512, on the frames that tools/cache_frames.py --short-side 240 has decoded; tested on
+# frames of 240 x 424. 8 clips per step, learning rate 3e-4, correspondence and then all losses; joint_epochs=0 for
+# correspondence alone. Pseudo masks and memory are those of the paper and its release. Other ones: keep_aspect=True for
+# 32 x 57 cells of wide frames, with cluster_size=480 for 60 x 107; soft_masks=True for soft outlines;
+# tested_memory=True to train the decoder with the memory of testing, its own masks, its rounds and its affinity, on two
+# more frames.
 _base_ = ['../_base_/datasets/mask_vos.py', '../_base_/methods/mask_vos.py']
 
 data_root = 'data/evidence_frames'
@@ -18,6 +19,8 @@ update_every = 5
 # absolute
 base_lr = 3e-4
 max_objects = 2
+# channels of what the decoder is given
+width = 64
 cluster_size = 256
 keep_aspect = False
 soft_masks = False
@@ -50,7 +53,9 @@ train_dataloader = dict(
     ),
 )
 model = dict(
-    mask_encoder=dict(fused=False),
+    backbone=dict(width=width),
+    mask_encoder=dict(fused=False, width=width),
+    decoder=dict(width=width),
     segmentation=dict(num_objects=max_objects, **(dict(feedback=True, **memory) if tested_memory else {})),
     memory=memory,
     geometry=dict(size=(240, 424)),

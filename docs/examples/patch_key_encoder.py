@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmsigma.models.mask_vos.networks import SKIP4_DIMS, SKIP8_DIMS, VALUE_DIMS, EncodedFrame, projection
+from mmsigma.models.mask_vos.networks import WIDTH, EncodedFrame, projection, skips_of
 from mmsigma.registry import MODELS
 
 
@@ -22,9 +22,9 @@ class PatchMLPEncoder(BaseModule):
         super().__init__()
         self.embed_dims = key_dims
         self.fine = nn.Conv2d(3, 64, kernel_size=4, stride=4)
-        self.coarse = projection(4 * 64, VALUE_DIMS)
-        self.key = nn.Conv2d(VALUE_DIMS, key_dims, kernel_size=1)
-        self.skip8, self.skip4 = projection(VALUE_DIMS, SKIP8_DIMS), projection(64, SKIP4_DIMS)
+        self.coarse = projection(4 * 64, WIDTH)
+        self.key = nn.Conv2d(WIDTH, key_dims, kernel_size=1)
+        self.skip8, self.skip4 = skips_of(WIDTH, 64)
 
     def forward(self, images: Tensor) -> Tensor:
         """Unit keys (B, D, H / 8, W / 8) of normalised images (B, 3, H, W)."""

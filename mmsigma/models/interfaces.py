@@ -213,10 +213,10 @@ class MaskEncoder(Network, Protocol):
     """Frame-mask encoder V of Mask-VOS, which embeds the appearance of an object, given a frame and its mask."""
 
     def __call__(self, images: Tensor, masks: Tensor, features: Tensor, /) -> Tensor:
-        """Embed images ``(B, 3, H, W)`` with masks ``(B, 1, H, W)`` and features of E ``(B, 512, h, w)``.
+        """Embed images ``(B, 3, H, W)`` with masks ``(B, 1, H, W)`` and features of E ``(B, W, h, w)``.
 
         Returns:
-            Embeddings ``(B, 512, h, w)``.
+            Embeddings ``(B, W, h, w)``.
         """
 
 
@@ -224,7 +224,7 @@ class ObjectDecoder(Network, Protocol):
     """Mask decoder D of Mask-VOS, which decodes the mask of an object from its read-out and a guess embedded by V."""
 
     def __call__(self, readout: Tensor, guess: Tensor, skip8: Tensor, skip4: Tensor, /) -> Tensor:
-        """Decode two maps ``(B, 512, h, w)`` and the skips of :class:`EncodedFrame` to logits ``(B, 1, 8 h, 8 w)``."""
+        """Decode two maps ``(B, W, h, w)`` and the skips of :class:`EncodedFrame` to logits ``(B, 1, 8 h, 8 w)``."""
 
 
 class Correspondence(Network, Protocol):

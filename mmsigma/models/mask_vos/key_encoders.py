@@ -11,7 +11,7 @@ from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.models.backbones import MASTEncoder
 from mmsigma.models.backbones.frame_features import encode_frames
 from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD
-from mmsigma.models.mask_vos.networks import SKIP4_DIMS, SKIP8_DIMS, VALUE_DIMS, EncodedFrame, key_head, projection
+from mmsigma.models.mask_vos.networks import WIDTH, EncodedFrame, key_head, projection, skips_of
 from mmsigma.ops.colour import rgb_to_lab
 from mmsigma.registry import MODELS
 
@@ -28,6 +28,7 @@ class MASTKeyEncoder(BaseModule):
 
     Args:
         skips: Whether to build features and skips, which only the decoder needs.
+        width: Number W of channels of features and skips; that of mask encoder and decoder.
         init_cfg: Config of MMEngine's weight initialisation.
     """
 
@@ -35,13 +36,13 @@ class MASTKeyEncoder(BaseModule):
     mean: Tensor  # (3, 1, 1), on the scale 0..1
     std: Tensor  # (3, 1, 1), on the scale 0..1
 
-    def __init__(self, *, skips: bool = True, init_cfg: dict[str, Any] | None = None) -> None:
+    def __init__(self, *, skips: bool = True, width: int = WIDTH, init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(init_cfg)
         self.backbone = MASTEncoder()
         self.embed_dims = self.backbone.embed_dims
         if skips:
-            self.reduce = projection(256, VALUE_DIMS)
-            self.skip8, self.skip4 = projection(256, SKIP8_DIMS), projection(128, SKIP4_DIMS)
+            self.reduce = projection(256, width)
+            self.skip8, self.skip4 = skips_of(256, 128, width)
         self.register_buffer('mean', torch.tensor(IMAGENET_MEAN).view(-1, 1, 1) / 255, persistent=False)
         self.register_buffer('std', torch.tensor(IMAGENET_STD).view(-1, 1, 1) / 255, persistent=False)
 
@@ -87,6 +88,7 @@ class ViTKeyEncoder(BaseModule):
         key_dims: Number D of channels of the keys.
         key_layers: Number of convolutions that compute the keys, 1 or 2.
         skips: Whether to build the skips, which only the decoder needs.
+        width: Number W of channels of features and skips; that of mask encoder and decoder.
         init_cfg: Config of MMEngine's weight initialisation.
 
     Raises:
@@ -103,6 +105,7 @@ class ViTKeyEncoder(BaseModule):
         key_layers: int = 2,
         *,
         skips: bool = True,
+        width: int = WIDTH,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -115,15 +118,15 @@ class ViTKeyEncoder(BaseModule):
                 f'patches of {self.backbone.stride} pixels do not make cells of {self.stride}: choose an encoder with '
                 'patches of 8 or 16'
             )
-        self.reduce = projection(self.backbone.embed_dims, VALUE_DIMS)
-        self.key, self.embed_dims = key_head(key_dims, key_layers), key_dims
+        self.reduce = projection(self.backbone.embed_dims, width)
+        self.key, self.embed_dims = key_head(key_dims, key_layers, width), key_dims
         if skips:
             self.detail4 = nn.Sequential(_halving(3, 64), _halving(64, 128))
             self.detail8 = _halving(128, 256)
-            self.skip8, self.skip4 = projection(256, SKIP8_DIMS), projection(128, SKIP4_DIMS)
+            self.skip8, self.skip4 = skips_of(256, 128, width)
 
     def features(self, images: Tensor) -> Tensor:
-        """Compute features ``(B, 512, H / 8, W / 8)`` of normalised images ``(B, 3, H, W)``; 8 divides the sides."""
+        """Compute features ``(B, width, H / 8, W / 8)`` of normalised images ``(B, 3, H, W)``; 8 divides the sides."""
         height, width = images.shape[-2:]
         patch = self.backbone.stride
         padded = F.pad(images, (0, -width % patch, 0, -height % patch))

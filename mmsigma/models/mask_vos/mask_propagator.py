@@ -57,7 +57,7 @@ class MaskPropagator:
         self.groups: list[_Group] = []
         self.times: list[int] = []  # numbers of the frames in memory, those in which objects were given first
         self.frame = 0
-        # slots of the memory, in the order of `times`: keys (S, h, w, D), values (O, S, h, w, 512), masks (O, S, h, w)
+        # slots of the memory, in the order of `times`: keys (S, h, w, D), values (O, S, h, w, W), masks (O, S, h, w)
         self._keys = self._values = self._cells = torch.empty(0)
 
     @torch.no_grad()
@@ -114,9 +114,9 @@ class MaskPropagator:
             for number in range(group.objects.start, group.objects.stop):
                 values, cells = self._values[number, : len(self.times)], self._cells[number, : len(self.times)]
                 values, cells = (values, cells) if everything else (values[known], cells[known])
-                readouts.append(propagate(affinity, values).movedim(-1, 0))  # (512, h, w)
+                readouts.append(propagate(affinity, values).movedim(-1, 0))  # (W, h, w)
                 masks.append(propagate(affinity, cells[..., None])[..., 0])
-        readout, coarse = torch.stack(readouts)[None], torch.stack(masks)  # (1, O, 512, h, w) and (O, h, w)
+        readout, coarse = torch.stack(readouts)[None], torch.stack(masks)  # (1, O, W, h, w) and (O, h, w)
         return self.reader.decode(image, frame, readout, coarse[None], self.num_rounds), coarse
 
     def _add_objects(self, labels: Tensor, given: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ class MaskPropagator:
 
     def _remember(self, image: Tensor, frame: EncodedFrame, labels: Tensor, keep: bool) -> None:
         key = frame.key[0].movedim(0, -1)
-        values = self.reader.embed(image, frame, labels[None, 1:])[0].movedim(1, -1)  # (O, h, w, 512)
+        values = self.reader.embed(image, frame, labels[None, 1:])[0].movedim(1, -1)  # (O, h, w, W)
         cells = cells_of_masks(labels[None, 1:], key.shape[:2])[0]
         slot = self._slot(keep, values.shape[0], key, values)
         self._keys[slot], self._values[:, slot], self._cells[:, slot] = key, values, cells

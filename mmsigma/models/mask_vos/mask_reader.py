@@ -99,7 +99,7 @@ class MaskReader(nn.Module):
             objects: Which objects there are, see :data:`Objects`; None for all.
 
         Returns:
-            Embeddings ``(B, O, 512, h, w)``, zero for objects that do not exist.
+            Embeddings ``(B, O, W, h, w)``, zero for objects that do not exist.
         """
         # objects are folded into the batch, (N, ...), with the objects of a frame next to each other
         rows, columns = objects or _all_objects(masks)
@@ -123,7 +123,7 @@ class MaskReader(nn.Module):
         Args:
             images: Normalised images ``(B, 3, H, W)``.
             frame: Encoding of the images.
-            readout: Embeddings of the objects read from the memory, ``(B, O, 512, h, w)``.
+            readout: Embeddings of the objects read from the memory, ``(B, O, W, h, w)``.
             coarse: Masks read from the memory, ``(B, O, h, w)``.
             num_rounds: Number of rounds.
             objects: Which objects there are, see :data:`Objects`; None for all.
@@ -239,8 +239,8 @@ def segmentation_loss(
         held = [0, *range(time - recent, time)]
         keys = torch.stack([frames[slot].key for slot in held], dim=1)
         affinity = dense_affinity(frames[time].key, keys, temperature, k=k, radius=radius)
-        memory = torch.stack([values[slot] for slot in held], dim=1)  # (B, M, O, 512, h, w)
-        # objects and channels are read together: (B, M, O * 512, h, w) -> (B, O * 512, h, w) -> (B, O, 512, h, w)
+        memory = torch.stack([values[slot] for slot in held], dim=1)  # (B, M, O, W, h, w)
+        # objects and channels are read together: (B, M, O * W, h, w) -> (B, O * W, h, w) -> (B, O, W, h, w)
         readout = read(affinity, memory.flatten(2, 3)).unflatten(1, memory.shape[2:4])
         coarse = read(affinity, torch.stack([cells[slot] for slot in held], dim=1))  # (B, O + 1, h, w)
         if hard_coarse:

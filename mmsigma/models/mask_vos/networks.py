@@ -1,6 +1,7 @@
 """Networks of Mask-VOS (CVPR 2023): visual encoder E, frame-mask encoder V and mask decoder D.
 
-All maps have a stride of 8, except for the finer one of the two skips, whose stride is 4.
+All maps have a stride of 8, except for the finer one of the two skips, whose stride is 4. E, V and D have to agree on
+their ``width`` W, the number of channels of what they exchange, which is 512 in the paper.
 """
 
 from typing import Any, NamedTuple
@@ -14,8 +15,7 @@ from mmsigma.models.backbones import ResNetEncoder
 from mmsigma.models.backbones.resnet import PaddingMode
 from mmsigma.registry import MODELS
 
-VALUE_DIMS = 512
-SKIP8_DIMS, SKIP4_DIMS = 512, 256
+WIDTH = 512
 
 
 class EncodedFrame(NamedTuple):
@@ -23,9 +23,9 @@ class EncodedFrame(NamedTuple):
 
     Attributes:
         key: Keys for matching frames, ``(B, D, h, w)``, of unit length.
-        features: Features for the frame-mask encoder V, ``(B, 512, h, w)``.
-        skip8: Coarser maps for the decoder D, ``(B, 512, h, w)``.
-        skip4: Finer maps for the decoder D, ``(B, 256, 2 h, 2 w)``.
+        features: Features for the frame-mask encoder V, ``(B, W, h, w)``.
+        skip8: Coarser maps for the decoder D, ``(B, W, h, w)``.
+        skip4: Finer maps for the decoder D, ``(B, W / 2, 2 h, 2 w)``.
     """
 
     key: Tensor
@@ -38,7 +38,8 @@ class EncodedFrame(NamedTuple):
 class KeyEncoder(BaseModule):
     """Visual encoder E: a ResNet of stride 8 with keys for matching and skips for the decoder.
 
-    ResNet-18 is used up to its fourth stage, ResNet-50 up to its third, which is reduced to 512 channels.
+    ResNet-18 is used up to its fourth stage, ResNet-50 up to its third; features have ``width`` channels, to which others
+    are reduced.
 
     Args:
         depth: Number of layers of the ResNet, 18 or 50.
@@ -49,6 +50,7 @@ class KeyEncoder(BaseModule):
         frozen: Whether to train only keys and skips, and keep the ResNet, its batch statistics included, as it is
             (the second stage of the release).
         padding_mode: Padding of the convolutions of the ResNet, ``'zeros'`` or ``'reflect'`` (CRW).
+        width: Number W of channels of features and skips, a multiple of 16; that of mask encoder and decoder.
         init_cfg: Config of MMEngine's weight initialisation.
 
     Raises:
@@ -66,15 +68,18 @@ class KeyEncoder(BaseModule):
         skips: bool = True,
         frozen: bool = False,
         padding_mode: PaddingMode = 'zeros',
+        width: int = WIDTH,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.backbone = ResNetEncoder(depth, out_stage=4 if depth == 18 else 3, padding_mode=padding_mode)
-        widths = [self.backbone.embed_dims // 2 ** (self.backbone.out_stage - stage) for stage in (1, 2)]
-        self.reduce = nn.Identity() if depth == 18 else projection(self.backbone.embed_dims, VALUE_DIMS)
+        found = self.backbone.embed_dims
+        # the ResNet-18 of the release ends with the width, and has no projection
+        self.reduce = nn.Identity() if depth == 18 and found == width else projection(found, width)
         if skips:
-            self.skip8, self.skip4 = projection(widths[1], SKIP8_DIMS), projection(widths[0], SKIP4_DIMS)
-        self.key, self.embed_dims = key_head(key_dims, key_layers), key_dims
+            second, first = (found // 2 ** (self.backbone.out_stage - stage) for stage in (2, 1))
+            self.skip8, self.skip4 = skips_of(second, first, width)
+        self.key, self.embed_dims = key_head(key_dims, key_layers, width), key_dims
         self.frozen = (self.backbone, self.reduce) if frozen else ()
         for part in self.frozen:
             part.requires_grad_(False)
@@ -111,20 +116,22 @@ class FrameMaskEncoder(BaseModule):
         depth: Number of layers of the ResNet, 18 or 50, which is used up to its third stage.
         fused: Whether to fuse its maps with the features of the visual encoder in residual blocks with attention, as in
             the release; the paper has a single convolution instead.
+        width: Number W of channels of features and embeddings; that of visual encoder and decoder.
         init_cfg: Config of MMEngine's weight initialisation.
     """
 
-    def __init__(self, depth: int = 18, *, fused: bool = True, init_cfg: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, depth: int = 18, *, fused: bool = True, width: int = WIDTH, init_cfg: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(init_cfg)
         self.backbone = ResNetEncoder(depth, out_stage=3, in_channels=4)
-        width = self.backbone.embed_dims
-        self.reduce = nn.Conv2d(width, VALUE_DIMS, 1) if depth == 50 or not fused else nn.Identity()
+        found, reduced = self.backbone.embed_dims, depth == 50 or not fused
+        self.reduce = nn.Conv2d(found, width, 1) if reduced else nn.Identity()
         self.fused = fused
         if fused:
-            inner = VALUE_DIMS if depth == 50 else width
-            self.block1 = ResidualBlock(inner + VALUE_DIMS, VALUE_DIMS)
-            self.attention = ConvolutionalAttention(VALUE_DIMS)
-            self.block2 = ResidualBlock(VALUE_DIMS, VALUE_DIMS)
+            self.block1 = ResidualBlock((width if reduced else found) + width, width)
+            self.attention = ConvolutionalAttention(width)
+            self.block2 = ResidualBlock(width, width)
 
     def forward(self, images: Tensor, masks: Tensor, features: Tensor) -> Tensor:
         """Embed one object of each frame.
@@ -132,10 +139,10 @@ class FrameMaskEncoder(BaseModule):
         Args:
             images: Normalised images ``(B, 3, H, W)``.
             masks: Mask of the object in each image, ``(B, 1, H, W)``, in 0..1.
-            features: Features of the visual encoder, ``(B, 512, h, w)``.
+            features: Features of the visual encoder, ``(B, W, h, w)``.
 
         Returns:
-            Embeddings ``(B, 512, h, w)``.
+            Embeddings ``(B, W, h, w)``.
         """
         maps: Tensor = self.reduce(self.backbone(torch.cat([images, masks], dim=1)))
         if not self.fused:
@@ -150,24 +157,26 @@ class MaskDecoder(BaseModule):
     """Mask decoder D, which decodes the mask of one object from its read-out and a guess embedded by V.
 
     Args:
+        width: Number W of channels of its inputs; that of visual encoder and mask encoder.
         init_cfg: Config of MMEngine's weight initialisation.
     """
 
-    def __init__(self, init_cfg: dict[str, Any] | None = None) -> None:
+    def __init__(self, width: int = WIDTH, init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(init_cfg)
-        self.compress = ResidualBlock(2 * VALUE_DIMS, 512)
-        self.skip8, self.block8 = nn.Conv2d(SKIP8_DIMS, 512, 3, padding=1), ResidualBlock(512, 256)
-        self.skip4, self.block4 = nn.Conv2d(SKIP4_DIMS, 256, 3, padding=1), ResidualBlock(256, 128)
-        self.pred = nn.Conv2d(128, 1, 3, padding=1)
+        half, quarter = width // 2, width // 4
+        self.compress = ResidualBlock(2 * width, width)
+        self.skip8, self.block8 = nn.Conv2d(width, width, 3, padding=1), ResidualBlock(width, half)
+        self.skip4, self.block4 = nn.Conv2d(half, half, 3, padding=1), ResidualBlock(half, quarter)
+        self.pred = nn.Conv2d(quarter, 1, 3, padding=1)
 
     def forward(self, readout: Tensor, guess: Tensor, skip8: Tensor, skip4: Tensor) -> Tensor:
         """Decode one object of each frame.
 
         Args:
-            readout: Embeddings read from the memory, ``(B, 512, h, w)``.
-            guess: Embeddings of the frames with a guess of the mask, ``(B, 512, h, w)``.
-            skip8: Coarser maps of the visual encoder, ``(B, 512, h, w)``.
-            skip4: Finer maps of the visual encoder, ``(B, 256, 2 h, 2 w)``.
+            readout: Embeddings read from the memory, ``(B, W, h, w)``.
+            guess: Embeddings of the frames with a guess of the mask, ``(B, W, h, w)``.
+            skip8: Coarser maps of the visual encoder, ``(B, W, h, w)``.
+            skip4: Finer maps of the visual encoder, ``(B, W / 2, 2 h, 2 w)``.
 
         Returns:
             Logits ``(B, 1, 8 h, 8 w)``.
@@ -217,25 +226,31 @@ class ConvolutionalAttention(nn.Module):
         return gated
 
 
-def key_head(key_dims: int, key_layers: int) -> nn.Sequential:
+def key_head(key_dims: int, key_layers: int, width: int = WIDTH) -> nn.Sequential:
     """Build the layers from features to keys: one 1x1 convolution, or two with a batch norm and a ReLU between.
 
     Args:
         key_dims: Number of channels of the keys.
         key_layers: Number of convolutions, 1 or 2.
+        width: Number of channels of the features.
 
     Raises:
         ValueError: If ``key_layers`` is neither.
     """
     if key_layers not in (1, 2):
         raise ValueError(f'key_layers must be 1 or 2, got {key_layers}')
-    last = nn.Conv2d(VALUE_DIMS, key_dims, 1)
-    return nn.Sequential(*projection(VALUE_DIMS, VALUE_DIMS), last) if key_layers == 2 else nn.Sequential(last)
+    last = nn.Conv2d(width, key_dims, 1)
+    return nn.Sequential(*projection(width, width), last) if key_layers == 2 else nn.Sequential(last)
 
 
 def projection(in_channels: int, out_channels: int) -> nn.Sequential:
     """Build a projection of each cell to other channels: a 1x1 convolution, batch norm and ReLU."""
     return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1), nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
+
+
+def skips_of(coarse: int, fine: int, width: int = WIDTH) -> tuple[nn.Sequential, nn.Sequential]:
+    """Build the projections of the coarser and the finer maps of an encoder, with so many channels, to the skips."""
+    return projection(coarse, width), projection(fine, width // 2)
 
 
 def _enlarge(maps: Tensor, factor: int) -> Tensor:

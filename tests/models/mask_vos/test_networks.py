@@ -6,6 +6,7 @@ from torch import nn
 
 from mmsigma.checkpoints.mask_vos_names import official_name
 from mmsigma.models.mask_vos.networks import FrameMaskEncoder, KeyEncoder, MaskDecoder
+from mmsigma.registry import MODELS
 from tests.golden_mask_vos import assert_probes, fill, load_vectors
 
 
@@ -83,3 +84,29 @@ def test_frozen_encoder_trains_keys_and_skips_only() -> None:
     changed = {name.split('.')[0] for name, value in encoder.state_dict().items() if not value.equal(before[name])}
     assert trained == changed == {'key', 'skip8', 'skip4'}
     assert not encoder.eval().key.training
+
+
+@pytest.mark.parametrize('fused', [True, False])
+@pytest.mark.parametrize(
+    'encoder',
+    [
+        dict(type='KeyEncoder', depth=18),
+        dict(type='KeyEncoder', depth=50),
+        dict(type='MASTKeyEncoder'),
+        dict(
+            type='ViTKeyEncoder',
+            encoder=dict(type='TimmEncoder', model_name='vit_tiny_patch16_224', weights='random', img_size=32),
+        ),
+    ],
+    ids=lambda cfg: f'{cfg["type"]}{cfg.get("depth", "")}',
+)
+@torch.no_grad()
+def test_a_smaller_width(encoder: dict, fused: bool) -> None:
+    """All that encoder, mask encoder and decoder exchange has the chosen number of channels."""
+    frame = MODELS.build({**encoder, 'width': 32}).eval().encode(torch.zeros(2, 3, 32, 48))
+    assert [tuple(maps.shape) for maps in frame[1:]] == [(2, 32, 4, 6), (2, 32, 4, 6), (2, 16, 8, 12)]
+    values = FrameMaskEncoder(fused=fused, width=32).eval()(
+        torch.zeros(2, 3, 32, 48), torch.ones(2, 1, 32, 48), frame.features
+    )
+    assert values.shape == (2, 32, 4, 6)
+    assert MaskDecoder(width=32)(values, values, frame.skip8, frame.skip4).shape == (2, 1, 32, 48)
