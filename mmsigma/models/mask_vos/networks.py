@@ -38,8 +38,8 @@ class EncodedFrame(NamedTuple):
 class KeyEncoder(BaseModule):
     """Visual encoder E: a ResNet of stride 8 with keys for matching and skips for the decoder.
 
-    ResNet-18 is used up to its fourth stage, ResNet-50 up to its third; features have ``width`` channels, to which others
-    are reduced.
+    ResNet-18 is used up to its fourth stage, ResNet-50 up to its third; features have ``width`` channels, to which
+    others are reduced.
 
     Args:
         depth: Number of layers of the ResNet, 18 or 50.
