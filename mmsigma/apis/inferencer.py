@@ -1,6 +1,6 @@
 """Base of the inferencers: which model, from which config and file, on which device, in which precision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, get_args
@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, TypeVar, get_args
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from torch import Tensor
 
 from mmsigma.apis.models import build_inference_model, default_device, open_config
 from mmsigma.datasets.transforms import ReadClip
@@ -17,7 +18,6 @@ from mmsigma.ops.precision import has_fast_bfloat16
 from mmsigma.registry import MODELS, TRANSFORMS
 
 Precision = Literal['float32', 'auto', 'bfloat16', 'float16']
-_Video = TypeVar('_Video')
 _Found = TypeVar('_Found')
 
 
@@ -69,9 +69,7 @@ class Inferencer:
         self.cfg = self.adapt(cfg)
         if not self.suits(self.cfg):
             raise ValueError(f'{config} has a model of type {self.cfg.model.type}: {self.use}')
-        self.model: Any = build_inference_model(
-            self.cfg, self.weights, device, trust=trust, with_head=self.with_head
-        )
+        self.model: Any = build_inference_model(self.cfg, self.weights, device, trust=trust, with_head=self.with_head)
         self.device = torch.device(device)
         if self.dtype is not None and isinstance(self.model, FramePropagation):
             self.model.dtype = self.dtype  # it keeps its memory in this type as well, and overrides autocast
@@ -108,9 +106,17 @@ def inference_dtype(precision: Precision, device: str) -> torch.dtype | None:
     return {'float32': None, 'bfloat16': torch.bfloat16, 'float16': torch.float16}[precision]
 
 
-def each(videos: _Video | list[_Video], infer: Callable[[_Video], _Found]) -> _Found | list[_Found]:
+def each(videos: VideoInput | list[VideoInput], infer: Callable[[VideoInput], _Found]) -> _Found | list[_Found]:
     """Apply a function to a video, or to each of a list of videos."""
     return [infer(video) for video in videos] if isinstance(videos, list) else infer(videos)
+
+
+def name_of(video: VideoInput) -> str:
+    """Return the name of a video: that of its file without suffix, of its folder, or ``'frames'``."""
+    if isinstance(video, str | Path):
+        path = Path(video)
+        return path.resolve().name if path.is_dir() else path.stem
+    return str(getattr(video, 'name', 'frames')) if not isinstance(video, Tensor) else 'frames'
 
 
 class Pipeline:
@@ -133,6 +139,7 @@ class Pipeline:
             mmsigma.datasets.transforms.UnreadableVideoError: If a file cannot be read.
             ValueError: If the video is invalid, or is no file and the pipeline reads nothing else.
         """
+        name = name_of(video)
         info: dict[str, Any] = dict(label=-1, start_index=0, modality='RGB')
         if isinstance(video, str | Path):
             info['filename'] = str(video)
@@ -142,7 +149,19 @@ class Pipeline:
                     f'the pipeline of the config begins with {type(self.steps[0]).__name__}, which reads files alone: '
                     'give the path of a video, or let it begin with ReadClip'
                 )
-            source = open_frames(video)
-            info |= dict(filename=source.name, reader=SourceReader(source))
+            info |= dict(filename=name, reader=SourceReader(open_frames(video)))
         sample: dict[str, Any] = Compose(self.steps)(info)
+        sample['data_samples'].set_metainfo(dict(video_name=name))
         return sample
+
+    def batches(self, videos: list[VideoInput], max_clips: int) -> Iterator[list[dict[str, Any]]]:
+        """Yield the samples of consecutive videos that can be stacked, of up to ``max_clips`` clips or one video."""
+        batch: list[dict[str, Any]] = []
+        for sample in map(self, videos):
+            shape, clips = sample['inputs'].shape, sample['inputs'][..., 0, 0, 0, 0].numel()
+            if batch and (batch[0]['inputs'].shape != shape or (len(batch) + 1) * clips > max_clips):
+                yield batch
+                batch = []
+            batch.append(sample)
+        if batch:
+            yield batch

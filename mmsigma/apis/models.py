@@ -20,7 +20,7 @@ from mmsigma.registry import DATASETS, MODELS, TRANSFORMS
 from mmsigma.utils.config import installed_configs, load_config, read_config_text, suggest_config
 from mmsigma.utils.preflight import check_config
 
-_REMEDY = 'give the config as well: CONFIG, CHECKPOINT'
+_REMEDY = 'give the config as well: load_model(CONFIG, CHECKPOINT)'
 
 
 def list_configs(pattern: str = '*') -> list[str]:
@@ -111,13 +111,18 @@ def open_config(
     if checkpoint is not None:
         raise ValueError(f'{name} is not a config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp')
     whole = config_of_checkpoint(config_or_checkpoint, options, trust=trust)
-    used = {key: value for key, value in whole.items() if isinstance(value, str | int | float | tuple | list)}
+    used = {key: value for key, value in whole.items() if _is_plain(value)}
     for key in ('train_dataloader', 'test_dataloader'):
         dataset = (whole.get(key) or {}).get('dataset')
         if isinstance(dataset, Mapping):
             _check_types(dataset, name, DATASETS, TRANSFORMS)
             used[key] = dict(dataset=dataset)
     return Config(dict(model=whole.model, **used)), config_or_checkpoint
+
+
+def _is_plain(value: Any) -> bool:
+    entries = value if isinstance(value, tuple | list) else [value]
+    return all(isinstance(entry, str | int | float | None) for entry in entries)
 
 
 def class_names_of_checkpoint(path: str | Path, *, trust: bool = False) -> list[str]:

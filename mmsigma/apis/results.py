@@ -5,9 +5,11 @@ import html
 import io
 import sys
 from abc import ABC, abstractmethod
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image, ImageShow
 
@@ -18,7 +20,7 @@ from mmsigma.visualization.masked_video import mosaic, write_picture
 _SHOWN = 8  # frames of a strip
 
 
-class Result(ABC):
+class VideoResult(ABC):
     """What an inferencer found in a video.
 
     Attributes:
@@ -59,7 +61,7 @@ class Result(ABC):
         folder, paths = Path(folder), []
         for name, array in self.arrays().items():
             paths.append(folder / f'{name}.npy')
-            write_atomically(paths[-1], lambda file, array=array: np.save(file, array))
+            write_atomically(paths[-1], partial(np.save, arr=array))
         if rows := self.table():
             paths.append(folder / 'table.csv')
             write_csv(paths[-1], rows, digits=6)
@@ -106,9 +108,11 @@ def strip(frames: Any) -> np.ndarray:
     """Put up to eight frames ``(H, W, 3)`` that are evenly spread over a sequence beside each other.
 
     Args:
-        frames: Sequence of RGB frames of equal size, uint8.
+        frames: Sequence of RGB frames, uint8; others are resized to the size of the first.
     """
-    return mosaic([[frames[number] for number in spread(len(frames))]])
+    shown = [frames[number] for number in spread(len(frames))]
+    size = shown[0].shape[1::-1]
+    return mosaic([[cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in shown]])
 
 
 def spread(length: int) -> list[int]:

@@ -179,8 +179,10 @@ def _as_bytes(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     if values.dtype == np.uint8:
         return values.view(np.uint8)
     if not np.issubdtype(values.dtype, np.floating):
-        raise ValueError(f'frames are uint8, or floats from 0 to 1, got {values.dtype}: convert them with astype(uint8)')
-    low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]  # floats, as was checked
+        raise ValueError(
+            f'frames are uint8, or floats from 0 to 1, got {values.dtype}: convert them with astype(uint8)'
+        )
+    low, high = float(values.min()), float(values.max())
     if not 0 <= low <= high <= 1:  # nor NaN
         raise ValueError(
             f'frames of floats are from 0 to 1, but these are from {low:g} to {high:g}: undo their normalisation, or '
