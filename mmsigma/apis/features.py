@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,7 +91,7 @@ def features_of(model: nn.Module, data: dict[str, Any], pooling: Pooling = 'mean
         model: Model with ``backbone`` and ``data_preprocessor``, in evaluation mode.
         data: Collated samples.
         pooling: ``'mean'`` over tokens and views, or ``'tokens'`` for all tokens of all views.
-        amp: Whether to use bfloat16 autocast.
+        amp: Whether to use bfloat16 autocast; otherwise, that of the caller counts, if any.
 
     Returns:
         Features, ``(B, D)`` for ``'mean'`` and ``(B, N, D)`` for ``'tokens'``.
@@ -102,7 +103,7 @@ def features_of(model: nn.Module, data: dict[str, Any], pooling: Pooling = 'mean
     inputs: Tensor = model.get_submodule('data_preprocessor')(data, training=False)['inputs']
     num_views = inputs.shape[1] if inputs.ndim == 6 else 1
     clips = inputs.flatten(0, 1) if inputs.ndim == 6 else inputs
-    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=amp):
+    with torch.autocast(inputs.device.type, torch.bfloat16) if amp else nullcontext():
         tokens: Tensor = model.get_submodule('backbone')(clips)
     tokens = tokens.float().unflatten(0, (-1, num_views))
     return tokens.mean(dim=(1, 2)) if pooling == 'mean' else tokens.flatten(1, 2)
