@@ -1,7 +1,7 @@
 """Base of the inferencers: which model, from which config and file, on which device, in which precision."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
@@ -85,7 +85,7 @@ class Inferencer:
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context in which the model runs."""
-        return torch.autocast(self.device.type, self.dtype or torch.bfloat16, enabled=self.dtype is not None)
+        return nullcontext() if self.dtype is None else torch.autocast(self.device.type, self.dtype)
 
 
 def inference_dtype(precision: Precision, device: str) -> torch.dtype | None:

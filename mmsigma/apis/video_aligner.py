@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 import torch
@@ -238,11 +238,23 @@ class VideoAligner(Inferencer):
     needs = 'embed_stream'
     use = 'use a config from configs/gta to align videos'
 
-    def embed(self, video: VideoInput | EmbeddedVideo, progress: Progress | None = None) -> EmbeddedVideo:
-        """Embed all frames of a video.
+    @overload
+    def embed(self, video: VideoInput | EmbeddedVideo, progress: Progress | None = None) -> EmbeddedVideo: ...
+
+    @overload
+    def embed(
+        self, video: list[VideoInput | EmbeddedVideo], progress: Progress | None = None
+    ) -> list[EmbeddedVideo]: ...
+
+    def embed(
+        self,
+        video: VideoInput | EmbeddedVideo | list[VideoInput | EmbeddedVideo],
+        progress: Progress | None = None,
+    ) -> EmbeddedVideo | list[EmbeddedVideo]:
+        """Embed all frames of a video, or of several.
 
         Args:
-            video: Video, or result of this method, which is returned unchanged.
+            video: Video, or result of this method, which is returned unchanged; or list of these.
             progress: Function that is called with the number of finished frames and their total.
 
         Raises:
@@ -250,6 +262,8 @@ class VideoAligner(Inferencer):
             ValueError: If it cannot be read, has no frames, or has embeddings that are not finite; the message names
                 it.
         """
+        if isinstance(video, list):
+            return [self.embed(one, progress) for one in video]
         if isinstance(video, EmbeddedVideo):
             return video
         frames, parts, done = open_frames(video), [], 0
@@ -309,7 +323,7 @@ class VideoAligner(Inferencer):
             FileNotFoundError: If there is no such video.
             ValueError: If a video cannot be embedded, or there is no reference.
         """
-        others = [self.embed(reference).embeddings for reference in references]
+        others = [one.embeddings for one in self.embed(list(references))]
         return anomaly_curve(self.embed(video).embeddings, others).numpy()
 
     def activation(self, video: VideoInput) -> Iterator[np.ndarray]:

@@ -123,15 +123,13 @@ def test_results_are_saved(files: tuple, tmp_path: Path) -> None:
 
 def test_a_config_of_pre_training(tmp_path: Path) -> None:
     """The features are those of the encoder without its final norm, of the middle of the video."""
-    options = {'model.backbone.arch': ARCH, 'img_size': 32}
-    cfg = load_config('mmsigma::demo/sigma_tiny_demo_mlp', options)
+    name, options = 'mmsigma::demo/sigma_tiny_demo_mlp', {'model.backbone.arch': ARCH}
+    cfg = load_config(name, options)
     assert 'test_dataloader' not in cfg
     model = MODELS.build(cfg.model).eval()
     torch.save(dict(state_dict=model.state_dict(), meta=dict(cfg=cfg.pretty_text)), tmp_path / 'sigma.pth')
     frames = np.random.default_rng(0).integers(0, 256, (50, 40, 56, 3), dtype=np.uint8)
-    extract = FeatureExtractor(
-        'mmsigma::demo/sigma_tiny_demo_mlp', tmp_path / 'sigma.pth', device='cpu', options=options
-    )
+    extract = FeatureExtractor(name, tmp_path / 'sigma.pth', device='cpu', options=options)
     _, length, height, width = model.backbone.input_shape
     (step,) = [one for one in cfg.train_pipeline if one['type'] == 'ReadClip']
     numbers = np.arange(0, 50, step['sampling']['frame_interval'])

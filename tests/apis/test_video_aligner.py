@@ -286,6 +286,8 @@ class TestResults:
         for video in (pictures, iter(pictures), torch.from_numpy(pictures)):
             found = inferencer.embed(video)
             assert torch.equal(found.embeddings, expected.embeddings) and found.name == 'frames'
+        both = inferencer.embed([pictures, expected])
+        assert torch.equal(both[0].embeddings, expected.embeddings) and both[1] is expected
 
     def test_files_of_an_alignment(self, tmp_path: Path) -> None:
         moments = torch.linspace(0, 1, 9)

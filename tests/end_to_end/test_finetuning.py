@@ -10,7 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmsigma.apis import FeatureExtractor
+from mmsigma.apis import FeatureExtractor, VideoClassifier
 from mmsigma.apis.features import dataset_of, extract_features
 from mmsigma.apis.launch import build_runner
 from mmsigma.apis.models import build_frozen_model
@@ -65,6 +65,16 @@ def test_saved_model_tests_as_it_validated(demo_set, finetuned, tmp_path) -> Non
     metrics = build_runner(cfg).test()
     assert metrics['acc/top1'] == scalars['val/acc/top1'].current()
     assert 0 <= metrics['acc/top1'] <= metrics['acc/top5'] <= 100
+
+
+def test_labels_have_names_from_the_checkpoint_alone(demo_set, finetuned) -> None:
+    classify = VideoClassifier(finetuned[0], device='cpu')
+    names = (demo_set / 'annotations' / 'classes.txt').read_text().split()
+    assert classify.classes == names
+    video = next((demo_set / 'videos').glob('*.mp4'))
+    found = classify(video, top_k=2)
+    assert found.names == [names[label] for label in found.labels]
+    assert found.scores.sum() == pytest.approx(1)
 
 
 def test_pre_trained_weights_alone_cannot_be_tested(demo_set, pretrained, tmp_path) -> None:
