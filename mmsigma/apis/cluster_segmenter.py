@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.structures import BaseDataElement
 
 from mmsigma.apis.inferencer import Inferencer, each
-from mmsigma.apis.results import VideoResult, strip
+from mmsigma.apis.results import VideoResult, contact_sheet, spread
 from mmsigma.datasets.vos.segmentation_clips import choose_frames, resize_picture
 from mmsigma.io.frame_sources import VideoInput, open_frames
 from mmsigma.io.video import write_playable
@@ -52,12 +52,16 @@ class ClusterMaps(VideoResult):
         return [titles, *rows]
 
     def picture(self) -> np.ndarray:
-        return strip(self.overlay())
+        numbers = spread(len(self.frames))
+        return contact_sheet(self._drawn(numbers, 0.5))
 
     def overlay(self, opacity: float = 0.5) -> np.ndarray:
         """Return RGB frames ``(T, H, W, 3)``, uint8, with each cluster in a colour of its own."""
-        masks = resize_labels(self.clusters + 1, self.frames.shape[1:3])  # 0 would not be drawn
-        return np.stack([draw_masks(*pair, opacity) for pair in zip(self.frames, masks, strict=True)])
+        return np.stack(self._drawn(list(range(len(self.frames))), opacity))
+
+    def _drawn(self, numbers: list[int], opacity: float) -> list[np.ndarray]:
+        masks = resize_labels(self.clusters[numbers] + 1, self.frames.shape[1:3])  # 0 would not be drawn
+        return [draw_masks(*pair, opacity) for pair in zip(self.frames[numbers], masks, strict=True)]
 
     def write_overlay(self, path: str | Path, opacity: float = 0.5, fps: float = 4.0) -> None:
         """Write the overlay as a video.

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmsigma.apis.inferencer import Inferencer
-from mmsigma.apis.results import VideoResult, spread, strip
+from mmsigma.apis.results import VideoResult, contact_sheet, spread
 from mmsigma.io.frame_sources import FrameSource, VideoInput, open_frames
 from mmsigma.io.tables import read_csv
 from mmsigma.visualization.keypoints import draw_points
@@ -51,7 +51,7 @@ class TrackedPoints(VideoResult):
 
     def picture(self) -> np.ndarray:
         shown = [draw_points(*pair) for pair in zip(self.frames, self.points[spread(len(self.points))], strict=True)]
-        return strip(shown)
+        return contact_sheet(shown)
 
 
 class KeypointTracker(Inferencer):

@@ -10,7 +10,7 @@ from mmengine.structures import BaseDataElement
 
 from mmsigma.apis.features import dataset_of
 from mmsigma.apis.inferencer import Inferencer, Pipeline, each
-from mmsigma.apis.results import VideoResult, spread, strip
+from mmsigma.apis.results import VideoResult, contact_sheet, spread
 from mmsigma.io.frame_sources import VideoInput, open_frames
 
 
@@ -43,7 +43,7 @@ class RepetitionCount(VideoResult):
         return [['video', 'count', 'frames', 'seconds'], [self.name, self.count, self.num_frames, self.seconds]]
 
     def picture(self) -> np.ndarray:
-        return strip(self.frames)
+        return contact_sheet(list(self.frames))
 
 
 class RepetitionCounter(Inferencer):

@@ -5,9 +5,9 @@ import html
 import io
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from mmsigma.io.atomic import write_atomically
 from mmsigma.io.tables import write_csv
 from mmsigma.visualization.masked_video import mosaic, write_picture
 
-_SHOWN = 8  # frames of a strip
+_SHOWN, _COLUMNS, _HEIGHT = 8, 4, 240  # frames of a sheet, in a row of it, and the pixels of their height
 
 
 class VideoResult(ABC):
@@ -104,15 +104,17 @@ def data_uri(data: bytes, kind: str) -> str:
     return f'data:{kind};base64,{base64.b64encode(data).decode("ascii")}'
 
 
-def strip(frames: Any) -> np.ndarray:
-    """Put up to eight frames ``(H, W, 3)`` that are evenly spread over a sequence beside each other.
+def contact_sheet(frames: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrange frames ``(H, W, 3)``, uint8, in rows of four; those that are higher than 240 pixels are reduced.
 
     Args:
-        frames: Sequence of RGB frames, uint8; others are resized to the size of the first.
+        frames: RGB frames; all are resized to the size of the first.
     """
-    shown = [frames[number] for number in spread(len(frames))]
-    size = shown[0].shape[1::-1]
-    return mosaic([[cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in shown]])
+    height, width = frames[0].shape[:2]
+    scale = min(1, _HEIGHT / height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    shown = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames]
+    return mosaic([shown[start : start + _COLUMNS] for start in range(0, len(shown), _COLUMNS)])
 
 
 def spread(length: int) -> list[int]:

@@ -11,7 +11,7 @@ import numpy as np
 from mmengine.logging import MMLogger
 
 from mmsigma.apis.inferencer import Inferencer
-from mmsigma.apis.results import VideoResult, data_uri, strip
+from mmsigma.apis.results import VideoResult, contact_sheet, data_uri, spread
 from mmsigma.io.frame_sources import FrameSource, VideoInput, open_frames
 from mmsigma.io.masks import VOID, ids_of, mask_ids, read_stored, write_mask
 from mmsigma.io.names import path_below
@@ -83,7 +83,7 @@ class SegmentedFrames(VideoResult):
         return [draw_masks(*pair, opacity) for pair in zip(self.frames, self.masks, strict=True)]
 
     def picture(self) -> np.ndarray:
-        return strip(self.overlay())
+        return contact_sheet([draw_masks(self.frames[n], self.masks[n]) for n in spread(len(self.frames))])
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``masks/<frame>.png`` with a palette, ``overlay.mp4``, ``table.csv`` and ``picture.png``.

@@ -37,7 +37,7 @@ def test_follows_what_moves(track: KeypointTracker) -> None:
     np.testing.assert_array_equal(found.points[0], POINTS)
     cells = np.array([[10, 6], [20, 20], [30, 12]])  # of two pixels
     np.testing.assert_allclose(found.points[1:] - cells, np.stack([np.full((3, 2), (2 * n, 0)) for n in range(1, 5)]))
-    assert found.caption == '3 points in 5 frames' and found.picture().shape == (44, 284, 3)
+    assert found.caption == '3 points in 5 frames' and found.picture().shape == (84, 228, 3)
 
 
 def test_lists_have_points_of_their_own(track: KeypointTracker) -> None:

@@ -3,14 +3,16 @@
 import base64
 import io
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageShow
 
-from mmsigma.apis.results import VideoResult, data_uri, spread, strip
+from mmsigma.apis.results import VideoResult, contact_sheet, data_uri, spread
 from mmsigma.io.tables import read_csv
 
 PICTURE = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
@@ -72,10 +74,22 @@ def test_opened_in_a_viewer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         Both().show()
 
 
-def test_strips() -> None:
+def test_displayed_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[object] = []
+    shell = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=1))
+    monkeypatch.setitem(sys.modules, 'IPython', shell)
+    monkeypatch.setitem(sys.modules, 'IPython.display', SimpleNamespace(display=shown.append))
+    result = Both()
+    result.show()
+    assert shown == [result]
+
+
+def test_contact_sheets() -> None:
     assert spread(3) == [0, 1, 2]
     assert spread(100) == [0, 14, 28, 42, 57, 71, 85, 99]
-    frames = [np.full((6, 8, 3), number, np.uint8) for number in range(3)] + [np.full((12, 16, 3), 9, np.uint8)]
-    picture = strip(frames)
-    assert picture.shape == (14, 52, 3)
-    assert [int(picture[7, 4 + 12 * number + 2, 0]) for number in range(4)] == [0, 1, 2, 9]
+    frames = [np.full((6, 8, 3), number, np.uint8) for number in range(4)] + [np.full((12, 16, 3), 9, np.uint8)]
+    sheet = contact_sheet(frames)
+    assert sheet.shape == (24, 52, 3)
+    assert [int(sheet[7, 6 + 12 * number, 0]) for number in range(4)] == [0, 1, 2, 3]
+    assert sheet[17, 6, 0] == 9 and sheet[17, 18, 0] == 255
+    assert contact_sheet([np.zeros((480, 640, 3), np.uint8)]).shape == (248, 328, 3)

@@ -189,6 +189,17 @@ def test_tools_from_the_command_line(run_tool, demo_set, pretrained, tmp_path) -
     assert 'best of 2' in out and [result['lr'] for result in json.loads(results.read_text())] == [1e-2, 1e-3]
 
 
+def test_extraction_with_the_config_of_pre_training(run_tool, demo_set, pretrained, tmp_path) -> None:
+    arch = [f'model.backbone.arch.{key}={value}' for key, value in ARCH.items()]
+    config = ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
+    command = ('tools/extract_features.py', config, pretrained, tmp_path / 'out', '--num-workers', 0)
+    done = run_tool(*command, '--videos', demo_set / 'videos', '--cfg-options', *arch)
+    assert done.status == 0, done.errors
+    extract = FeatureExtractor(config, pretrained, options={'model.backbone.arch': ARCH}, device='cpu')
+    stored = FeatureStore.open(tmp_path / 'out').load()
+    torch.testing.assert_close(extract(stored.paths[0]), stored.features[0])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ['knn', 'finetune'])
 def test_two_processes_test_like_one(demo_set, pretrained, finetuned, tmp_path, name: str) -> None:
