@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from mmsigma.apis import (
         ClusterSegmenter,
         FeatureExtractor,
+        KeypointTracker,
+        RepetitionCounter,
         VideoAligner,
+        VideoClassifier,
         VideoSegmenter,
         list_configs,
         load_model,
@@ -23,7 +26,10 @@ if TYPE_CHECKING:
 _HOMES = {
     'ClusterSegmenter': 'mmsigma.apis',
     'FeatureExtractor': 'mmsigma.apis',
+    'KeypointTracker': 'mmsigma.apis',
+    'RepetitionCounter': 'mmsigma.apis',
     'VideoAligner': 'mmsigma.apis',
+    'VideoClassifier': 'mmsigma.apis',
     'VideoDataset': 'mmsigma.datasets',
     'VideoSegmenter': 'mmsigma.apis',
     'list_configs': 'mmsigma.apis',
@@ -33,7 +39,10 @@ _HOMES = {
 __all__ = [
     'ClusterSegmenter',
     'FeatureExtractor',
+    'KeypointTracker',
+    'RepetitionCounter',
     'VideoAligner',
+    'VideoClassifier',
     'VideoDataset',
     'VideoSegmenter',
     '__version__',

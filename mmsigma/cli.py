@@ -24,6 +24,7 @@ class Tool(NamedTuple):
 TOOLS = {
     'train': Tool('train.py', 'train the model of a config'),
     'test': Tool('test.py', 'test a checkpoint'),
+    'predict': Tool('predict.py', 'predict labels, masks, counts or features of videos'),
     'extract': Tool('extract_features.py', 'store the features of videos'),
     'probe': Tool('probe.py', 'train linear or attentive probes on stored features'),
     'sweep': Tool('sweep.py', 'train a config with several settings'),

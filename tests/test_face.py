@@ -12,7 +12,10 @@ ROOT = Path(__file__).resolve().parents[1]
 OFFERED = [
     'ClusterSegmenter',
     'FeatureExtractor',
+    'KeypointTracker',
+    'RepetitionCounter',
     'VideoAligner',
+    'VideoClassifier',
     'VideoDataset',
     'VideoSegmenter',
     '__version__',

@@ -22,7 +22,10 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='config with a model and a test_dataloader, whose pipeline determines the views')
+    parser.add_argument(
+        'config',
+        help='config with a test_dataloader, whose pipeline determines the views, or of pre-training (one clip each)',
+    )
     parser.add_argument('checkpoint', help='pre-trained or fine-tuned weights, including official files')
     parser.add_argument('out', help='folder to fill')
     parser.add_argument('--videos', help='list or folder of videos instead of those of the config')
@@ -52,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     from mmengine.dist import barrier, is_main_process
     from rich.progress import Progress
 
-    from mmsigma.apis.features import dataset_of, extract_features
+    from mmsigma.apis.features import dataset_of, encoder_config, extract_features
     from mmsigma.apis.launch import allows_bfloat16
     from mmsigma.apis.models import build_frozen_model
     from mmsigma.io.feature_store import FeatureStore, digest, file_digest
@@ -62,6 +65,7 @@ def run(args: argparse.Namespace) -> None:
 
     cfg = load_config(args.config, args.cfg_options)
     check_config(cfg)
+    cfg = encoder_config(cfg)
     dataset = dataset_of(cfg, args.videos, args.split)
     videos = DATASETS.build({**dataset, 'test_mode': True})
     description = dict(

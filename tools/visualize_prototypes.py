@@ -49,25 +49,6 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def find_videos_of(path: Path) -> list[Path]:
-    """Find the videos of a path: a video, the videos of a folder, or a folder of frames."""
-    from mmsigma.datasets.videos.video_dataset import find_videos
-    from mmsigma.io.pictures import PICTURES
-
-    if not path.exists():
-        raise FileNotFoundError(f'no video at {path}')
-    if path.is_file() or any(item.suffix.lower() in PICTURES for item in path.iterdir()):
-        return [path]
-    return find_videos(path)
-
-
-def names_of(videos: list[Path], root: Path) -> list[str]:
-    """Return the prefix of each video's files: its path below the folder, with the suffix only where it is needed."""
-    places = [path.relative_to(root) if path != root else Path(path.resolve().name) for path in videos]
-    names = [str(place if path.is_dir() else place.with_suffix('')) for path, place in zip(videos, places, strict=True)]
-    return [name if names.count(name) == 1 else str(place) for name, place in zip(names, places, strict=True)]
-
-
 def read_clip(path: Path, shape: tuple[int, int, int], interval: int) -> np.ndarray:
     """Read a clip ``(T, H, W, 3)`` from the middle of a video, cropped to its centre."""
     from mmsigma.datasets.transforms.spatial import resize_short_side
@@ -120,6 +101,7 @@ def run(args: argparse.Namespace) -> None:
     from mmengine.registry import init_default_scope
 
     from mmsigma.apis.models import default_device
+    from mmsigma.apis.predictions import find_videos_of, names_of
     from mmsigma.checkpoints.io import load_into_model, load_weights
     from mmsigma.models import SIGMA
     from mmsigma.registry import MODELS

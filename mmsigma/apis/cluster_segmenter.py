@@ -1,37 +1,67 @@
-"""Inferencer that clusters the dense features of a single video."""
+"""Inferencer that clusters the dense features of videos."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, overload
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.structures import BaseDataElement
 
-from mmsigma.apis.models import build_inference_model
+from mmsigma.apis.inferencer import Inferencer, each
+from mmsigma.apis.results import VideoResult, contact_sheet, spread
 from mmsigma.datasets.vos.segmentation_clips import choose_frames, resize_picture
-from mmsigma.io.video import FrameReader, write_playable
+from mmsigma.io.frame_sources import VideoInput, open_frames
+from mmsigma.io.video import write_playable
 from mmsigma.ops.resizing import resize_labels
-from mmsigma.utils.config import load_config
 from mmsigma.visualization.overlay import draw_masks
 
 
-class ClusterMaps(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class ClusterMaps(VideoResult):
     """Cluster maps of a clip.
 
     Attributes:
         frames: RGB frames ``(T, H, W, 3)``, uint8, in the size of the video.
         frame_inds: Frame numbers.
         clusters: Cluster of every cell, ``(T, h, w)``, uint8.
+        name: Name of the video.
     """
 
     frames: np.ndarray
     frame_inds: list[int]
     clusters: np.ndarray
+    name: str = 'frames'
+
+    @property
+    def caption(self) -> str:
+        found = len(np.unique(self.clusters))
+        return f'{found} clusters in {len(self.frames)} frames, {" x ".join(map(str, self.clusters.shape[1:]))} cells'
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return dict(clusters=self.clusters, frame_inds=np.array(self.frame_inds))
+
+    def table(self) -> list[list[object]]:
+        """Return the share of the cells of each frame that each cluster has."""
+        titles: list[object] = ['frame', 'cluster', 'share']
+        rows: list[list[object]] = []
+        for number, cells in zip(self.frame_inds, self.clusters, strict=True):
+            values, counts = np.unique(cells, return_counts=True)
+            rows += [[number, *row] for row in zip(values.tolist(), (counts / cells.size).tolist(), strict=True)]
+        return [titles, *rows]
+
+    def picture(self) -> np.ndarray:
+        numbers = spread(len(self.frames))
+        return contact_sheet(self._drawn(numbers, 0.5))
 
     def overlay(self, opacity: float = 0.5) -> np.ndarray:
         """Return RGB frames ``(T, H, W, 3)``, uint8, with each cluster in a colour of its own."""
-        masks = resize_labels(self.clusters + 1, self.frames.shape[1:3])  # 0 would not be drawn
-        return np.stack([draw_masks(*pair, opacity) for pair in zip(self.frames, masks, strict=True)])
+        return np.stack(self._drawn(list(range(len(self.frames))), opacity))
+
+    def _drawn(self, numbers: list[int], opacity: float) -> list[np.ndarray]:
+        masks = resize_labels(self.clusters[numbers] + 1, self.frames.shape[1:3])  # 0 would not be drawn
+        return [draw_masks(*pair, opacity) for pair in zip(self.frames[numbers], masks, strict=True)]
 
     def write_overlay(self, path: str | Path, opacity: float = 0.5, fps: float = 4.0) -> None:
         """Write the overlay as a video.
@@ -47,7 +77,7 @@ class ClusterMaps(NamedTuple):
         write_playable(path, self.overlay(opacity), fps)
 
 
-class ClusterSegmenter:
+class ClusterSegmenter(Inferencer):
     """Cluster the dense features of frames that are evenly spread over a video.
 
     ::
@@ -56,19 +86,15 @@ class ClusterSegmenter:
         segment('dog.mp4').write_overlay('dog_clusters.mp4')
 
     Args:
-        config: Config of unsupervised segmentation, a file or ``package::path``.
-        checkpoint: Weights of the encoder, including official files; None if the config has ``weights_in_config``.
+        config: Config of unsupervised segmentation, see :class:`Inferencer`.
+        checkpoint: Weights of the encoder, see :class:`Inferencer`.
         num_clusters: Number of clusters K.
         seed: Seed of k-means.
-        device: Device to run on; None for a GPU if there is one.
-        options: Changes to the config, as of ``--cfg-options``.
-        trust: Whether the checkpoint may execute code while it is loaded.
-
-    Raises:
-        FileNotFoundError: If config or checkpoint do not exist.
-        ValueError: If the config requires a checkpoint and none is given.
-        mmsigma.checkpoints.files.CheckpointError: If the checkpoint does not match the model.
+        **settings: Further arguments of :class:`Inferencer`.
     """
+
+    needs = 'dense_maps'
+    use = 'use a config of configs/unsupervised_segmentation to cluster videos'
 
     def __init__(
         self,
@@ -77,29 +103,41 @@ class ClusterSegmenter:
         *,
         num_clusters: int = 6,
         seed: int = 0,
-        device: str | None = None,
-        options: dict[str, Any] | None = None,
-        trust: bool = False,
+        **settings: Any,
     ) -> None:
-        cfg = load_config(config, options)
-        cfg.model.clustering.update(num_clusters=(num_clusters,), seeds=(seed,), level='clip')
-        self.model: Any = build_inference_model(cfg, checkpoint, device, trust=trust)
-        self.num_clusters, self.num_frames, self.img_size = num_clusters, cfg.num_frames, cfg.img_size
+        self.num_clusters, self.seed = num_clusters, seed
+        super().__init__(config, checkpoint, **settings)
+        self.num_frames, self.img_size = self.cfg.num_frames, self.cfg.img_size
 
-    def __call__(self, video: str | Path) -> ClusterMaps:
-        """Cluster a video.
+    def adapt(self, cfg: Config) -> Config:
+        if self.suits(cfg):
+            cfg.model.clustering.update(num_clusters=(self.num_clusters,), seeds=(self.seed,), level='clip')
+        return cfg
+
+    @overload
+    def __call__(self, video: VideoInput) -> ClusterMaps: ...
+
+    @overload
+    def __call__(self, video: list[VideoInput]) -> list[ClusterMaps]: ...
+
+    def __call__(self, video: VideoInput | list[VideoInput]) -> ClusterMaps | list[ClusterMaps]:
+        """Cluster a video, or each of several.
 
         Args:
-            video: Video file, or folder of frames.
+            video: Video, or list of videos.
 
         Raises:
             FileNotFoundError: If there is no such video.
-            ValueError: If it cannot be read, or has no frames.
+            ValueError: If it cannot be read, or is invalid.
         """
-        reader = FrameReader(video)
+        return each(video, self._cluster)
+
+    def _cluster(self, video: VideoInput) -> ClusterMaps:
+        reader = open_frames(video)
         numbers = choose_frames(len(reader), self.num_frames)
         frames = np.stack([reader.read(number) for number in numbers])
         clip = torch.from_numpy(np.stack([resize_picture(frame, self.img_size) for frame in frames]))
         data = dict(inputs=[clip.permute(3, 0, 1, 2)], data_samples=[BaseDataElement()])
-        (sample,) = self.model.test_step(data)
-        return ClusterMaps(frames, numbers, sample.pred_masks[self.num_clusters][0].cpu().numpy())
+        with self.autocast():
+            (sample,) = self.model.test_step(data)
+        return ClusterMaps(frames, numbers, sample.pred_masks[self.num_clusters][0].cpu().numpy(), reader.name)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,8 @@ from torch.utils.data import DataLoader
 
 from mmsigma.datasets.videos.tolerant_dataset import TolerantDataset
 from mmsigma.io.feature_store import FeatureStore
-from mmsigma.registry import DATASETS
+from mmsigma.models import GTA, SIGMA
+from mmsigma.registry import DATASETS, MODELS
 
 Pooling = Literal['mean', 'tokens']
 
@@ -89,7 +91,7 @@ def features_of(model: nn.Module, data: dict[str, Any], pooling: Pooling = 'mean
         model: Model with ``backbone`` and ``data_preprocessor``, in evaluation mode.
         data: Collated samples.
         pooling: ``'mean'`` over tokens and views, or ``'tokens'`` for all tokens of all views.
-        amp: Whether to use bfloat16 autocast.
+        amp: Whether to use bfloat16 autocast; otherwise, that of the caller counts, if any.
 
     Returns:
         Features, ``(B, D)`` for ``'mean'`` and ``(B, N, D)`` for ``'tokens'``.
@@ -101,7 +103,7 @@ def features_of(model: nn.Module, data: dict[str, Any], pooling: Pooling = 'mean
     inputs: Tensor = model.get_submodule('data_preprocessor')(data, training=False)['inputs']
     num_views = inputs.shape[1] if inputs.ndim == 6 else 1
     clips = inputs.flatten(0, 1) if inputs.ndim == 6 else inputs
-    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=amp):
+    with torch.autocast(inputs.device.type, torch.bfloat16) if amp else nullcontext():
         tokens: Tensor = model.get_submodule('backbone')(clips)
     tokens = tokens.float().unflatten(0, (-1, num_views))
     return tokens.mean(dim=(1, 2)) if pooling == 'mean' else tokens.flatten(1, 2)
@@ -126,6 +128,59 @@ def _write(store: FeatureStore, shard: int, pending: dict[int, tuple[str, Any]])
     features = torch.stack([row for _, row, _ in good]) if good else torch.empty(0)
     labels = torch.tensor([label for *_, label in good], dtype=torch.long)
     store.write(shard, features, labels, [path for path, *_ in good], failed)
+
+
+def encoder_config(cfg: Config) -> Config:
+    """Return a config for features: itself, or, for one of pre-training, that of its encoder, as those of configs/knn.
+
+    The encoder is without the final norm, like that of configs/knn. If there is no ``test_dataloader``, the videos are
+    those of ``train_dataloader``: one clip from the middle of each, of as many frames as the encoder has, at the stride
+    of training, from the centre of the frames.
+
+    Raises:
+        ValueError: If the model has no encoder of clips, or the training pipeline does not tell how clips are read.
+    """
+    kind = MODELS.get(cfg.model.type)
+    if issubclass(kind, GTA):
+        raise ValueError(f'{cfg.filename} has a model of type {cfg.model.type}: embed frames with VideoAligner')
+    if not issubclass(kind, SIGMA):
+        return cfg
+    backbone, preprocessor = dict(cfg.model.backbone), cfg.model.get('data_preprocessor') or {}
+    if backbone['type'] == 'VideoVisionTransformer':
+        backbone['final_norm'] = False
+    values = {key: preprocessor[key] for key in ('mean', 'std') if key in preprocessor}
+    model = dict(
+        type='VideoClassifier', backbone=backbone, data_preprocessor=dict(type='VideoDataPreprocessor', **values)
+    )
+    found = Config(
+        {key: value for key, value in cfg.items() if key != 'model'} | dict(model=model), filename=cfg.filename
+    )
+    if not cfg.get('test_dataloader'):
+        dataset = {**cfg.train_dataloader['dataset'], 'pipeline': _centre_clip(cfg)}
+        found.test_dataloader = dict(dataset=dataset)
+    return found
+
+
+def _centre_clip(cfg: Config) -> list[dict[str, Any]]:
+    """Return the pipeline of a clip from the middle of a video, as a training pipeline reads it."""
+    step = next((step for step in cfg.train_dataloader['dataset']['pipeline'] if step['type'] == 'ReadClip'), None)
+    if step is None:
+        raise ValueError(
+            f'{cfg.filename} has no test_dataloader, and its training pipeline no ReadClip: add the former'
+        )
+    sampling = step['sampling'] if isinstance(step['sampling'], list) else [step['sampling']]
+    backbone = cfg.model.backbone  # with the defaults of VideoVisionTransformer
+    clip_len = backbone.get('num_frames', 16)
+    interval = next((one['frame_interval'] for one in sampling if 'frame_interval' in one), 1)
+    return [
+        dict(
+            type='ReadClip',
+            decoder=step.get('decoder', 'auto'),
+            sampling=dict(type='SampleDenseViews', clip_len=clip_len, frame_interval=interval, num_clips=1),
+        ),
+        dict(type='CropViews', size=backbone.get('img_size', 224)),
+        dict(type='PackVideoInputs'),
+    ]
 
 
 def dataset_of(cfg: Config, videos: str | Path | None, split: str = 'test') -> dict[str, Any]:

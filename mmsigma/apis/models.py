@@ -10,14 +10,17 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModule
+from mmengine.registry import Registry
 from torch import nn
 
 from mmsigma import compat
 from mmsigma.checkpoints.files import CheckpointError, load_checkpoint_file
 from mmsigma.checkpoints.io import load_into_model, load_weights
-from mmsigma.registry import MODELS
+from mmsigma.registry import DATASETS, MODELS, TRANSFORMS
 from mmsigma.utils.config import installed_configs, load_config, read_config_text, suggest_config
 from mmsigma.utils.preflight import check_config
+
+_REMEDY = 'give the config as well: load_model(CONFIG, CHECKPOINT)'
 
 
 def list_configs(pattern: str = '*') -> list[str]:
@@ -62,25 +65,77 @@ def load_model(
             config.
         mmsigma.utils.preflight.ConfigError: If the config has errors.
     """
-    name = str(config_or_checkpoint)
-    if '::' in name or name.endswith('.py'):
-        cfg = load_config(config_or_checkpoint, dict(options or {}))
-    elif not Path(name).is_file():
-        raise FileNotFoundError(f'there is no checkpoint {name}{suggest_config(name)}')
-    elif checkpoint is None:
-        whole = config_of_checkpoint(config_or_checkpoint, options, trust=trust)
-        cfg, checkpoint = Config(dict(model=whole.model)), config_or_checkpoint
-    else:
-        raise ValueError(f'{name} is not a config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp')
-    if checkpoint is None and not cfg.get('weights_in_config', False):
-        MMLogger.get_current_instance().warning(f'{name}: no checkpoint was given, the weights are initial ones')
+    cfg, weights = open_config(config_or_checkpoint, checkpoint, options, trust=trust)
+    if weights is None and not cfg.get('weights_in_config', False):
+        MMLogger.get_current_instance().warning(
+            f'{config_or_checkpoint}: no checkpoint was given, the weights are initial ones'
+        )
         check_config(cfg)
         model: BaseModule = MODELS.build(cfg.model)
         with compat.quiet_initialisation():
             model.init_weights()
         frozen: nn.Module = model.to(default_device(device)).requires_grad_(False).eval()
         return frozen
-    return build_inference_model(cfg, checkpoint, device, trust=trust)
+    return build_inference_model(cfg, weights, device, trust=trust)
+
+
+def open_config(
+    config_or_checkpoint: str | Path,
+    checkpoint: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    *,
+    trust: bool = False,
+) -> tuple[Config, str | Path | None]:
+    """Read a config, or that of a checkpoint of a run, and say which weights go with it.
+
+    Args:
+        config_or_checkpoint: See :func:`load_model`.
+        checkpoint: See :func:`load_model`.
+        options: Changes to the config, as of ``--cfg-options``.
+        trust: Whether the checkpoint may execute code while it is loaded.
+
+    Returns:
+        The config, and the file of the weights; None if none was given. The config of a checkpoint contains its model,
+        its datasets and plain values alone.
+
+    Raises:
+        FileNotFoundError: If config or checkpoint do not exist.
+        ValueError: If a checkpoint is given with something that is not a config.
+        mmsigma.checkpoints.files.CheckpointError: If the checkpoint contains no usable config.
+    """
+    name = str(config_or_checkpoint)
+    if '::' in name or name.endswith('.py'):
+        return load_config(config_or_checkpoint, dict(options or {})), checkpoint
+    if not Path(name).is_file():
+        raise FileNotFoundError(f'there is no checkpoint {name}{suggest_config(name)}')
+    if checkpoint is not None:
+        raise ValueError(f'{name} is not a config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp')
+    whole = config_of_checkpoint(config_or_checkpoint, options, trust=trust)
+    used = {key: value for key, value in whole.items() if _is_plain(value)}
+    for key in ('train_dataloader', 'test_dataloader'):
+        dataset = (whole.get(key) or {}).get('dataset')
+        if isinstance(dataset, Mapping):
+            _check_types(dataset, name, DATASETS, TRANSFORMS)
+            used[key] = dict(dataset=dataset)
+    return Config(dict(model=whole.model, **used)), config_or_checkpoint
+
+
+def _is_plain(value: Any) -> bool:
+    entries = value if isinstance(value, tuple | list) else [value]
+    return all(isinstance(entry, str | int | float | None) for entry in entries)
+
+
+def class_names_of_checkpoint(path: str | Path, *, trust: bool = False) -> list[str]:
+    """Return the names of the classes that a checkpoint of a run was trained on, by label; empty if it has none."""
+    meta = _meta_of(path, trust=trust).get('dataset_meta')
+    names = meta.get('classes') if isinstance(meta, Mapping) else None
+    return list(map(str, names)) if isinstance(names, list | tuple) else []
+
+
+def _meta_of(path: str | Path, *, trust: bool) -> Mapping[str, Any]:
+    content = load_checkpoint_file(path, trust=trust)
+    meta = content.get('meta') if isinstance(content, Mapping) else None
+    return meta if isinstance(meta, Mapping) else {}
 
 
 def config_of_checkpoint(path: str | Path, options: Mapping[str, Any] | None = None, *, trust: bool = False) -> Config:
@@ -94,9 +149,7 @@ def config_of_checkpoint(path: str | Path, options: Mapping[str, Any] | None = N
         mmsigma.checkpoints.files.CheckpointError: If it contains no config, or one with more than plain values or with
             types outside the registries.
     """
-    content = load_checkpoint_file(path, trust=trust)
-    text = content.get('meta', {}).get('cfg') if isinstance(content, dict) else None
-    remedy = 'give the config as well: load_model(CONFIG, CHECKPOINT)'
+    text, remedy = _meta_of(path, trust=trust).get('cfg'), _REMEDY
     if not isinstance(text, str):
         raise CheckpointError(f'{path} carries no config; only checkpoints that a run has written do: {remedy}')
     try:
@@ -106,9 +159,14 @@ def config_of_checkpoint(path: str | Path, options: Mapping[str, Any] | None = N
     cfg.merge_from_dict(dict(options or {}))
     if not isinstance(cfg.get('model'), Mapping):
         raise CheckpointError(f'the config in {path} has no model: {remedy}')
-    if strange := [kind for kind in _types(cfg.model) if not _is_registered_class(kind)]:
-        raise CheckpointError(f'the config in {path} names {strange[0]!r}, which is not a registered class: {remedy}')
+    _check_types(cfg.model, path, MODELS)
     return cfg
+
+
+def _check_types(node: Any, path: str | Path, *registries: Registry) -> None:
+    """Check that everything that would be built of a part of a checkpoint's config is a registered class."""
+    if strange := [kind for kind in _types(node) if not _is_registered_class(kind, *registries)]:
+        raise CheckpointError(f'the config in {path} names {strange[0]!r}, which is not a registered class: {_REMEDY}')
 
 
 def _types(node: Any) -> Iterator[Any]:
@@ -120,8 +178,8 @@ def _types(node: Any) -> Iterator[Any]:
         yield from _types(child)
 
 
-def _is_registered_class(kind: Any) -> bool:
-    """Return whether a name is that of a model class in our registry or mmengine's.
+def _is_registered_class(kind: Any, *ours: Registry) -> bool:
+    """Return whether a name is that of a class in registries of ours or mmengine's.
 
     The registries' own look-up is not used: it imports and calls whatever a dotted name stands for, such as
     ``mmengine.load``, which unpickles.
@@ -129,7 +187,8 @@ def _is_registered_class(kind: Any) -> bool:
     if not isinstance(kind, str):
         return False
     scope, _, name = kind.rpartition('.')
-    registries = [registry for registry in (MODELS, MODELS.parent) if registry and scope in ('', registry.scope)]
+    both = (registry for own in ours for registry in (own, own.parent))
+    registries = [registry for registry in both if registry and scope in ('', registry.scope)]
     for registry in registries:
         registry.import_from_location()
     return any(inspect.isclass(registry.module_dict.get(name)) for registry in registries)
@@ -150,7 +209,9 @@ def default_device(device: str | None = None) -> str:
     return device or ('cuda' if torch.cuda.is_available() else 'cpu')
 
 
-def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool = False) -> nn.Module:
+def build_frozen_model(
+    cfg: Config, checkpoint: str, device: str, *, trust: bool = False, with_head: bool = False
+) -> nn.Module:
     """Build the model of a config, load its weights, and put it into evaluation mode on a device.
 
     Heads are left out, except in models that segment or embed frames with more than their backbone, which must be
@@ -161,13 +222,14 @@ def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool
         checkpoint: Weights, including official files.
         device: Device to run on.
         trust: Whether the checkpoint may execute code while it is loaded.
+        with_head: Whether the head is needed, so that the checkpoint must have it.
 
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
         mmsigma.checkpoints.files.CheckpointError: If the checkpoint does not match the model.
     """
     model: nn.Module = MODELS.build(cfg.model)
-    works_alone = hasattr(model, 'new_inference_core') or hasattr(model, 'embed_stream')
+    works_alone = with_head or hasattr(model, 'new_inference_core') or hasattr(model, 'embed_stream')
     whole = works_alone and any(not name.startswith('backbone.') for name in model.state_dict())
     weights = load_weights(checkpoint, trust=trust)
     load_into_model(model, weights, origin=checkpoint, allow_missing=not whole, backbone_only=not whole)
@@ -175,7 +237,12 @@ def build_frozen_model(cfg: Config, checkpoint: str, device: str, *, trust: bool
 
 
 def build_inference_model(
-    cfg: Config, checkpoint: str | Path | None, device: str | None = None, *, trust: bool = False
+    cfg: Config,
+    checkpoint: str | Path | None,
+    device: str | None = None,
+    *,
+    trust: bool = False,
+    with_head: bool = False,
 ) -> nn.Module:
     """Build the frozen model of an inferencer.
 
@@ -184,6 +251,7 @@ def build_inference_model(
         checkpoint: Weights; None if the config has ``weights_in_config``.
         device: Device to run on; None for a GPU if there is one.
         trust: Whether the checkpoint may execute code while it is loaded.
+        with_head: Whether the head is needed, see :func:`build_frozen_model`.
 
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
@@ -193,7 +261,7 @@ def build_inference_model(
     check_config(cfg)
     device = default_device(device)
     if checkpoint is not None:
-        return build_frozen_model(cfg, str(checkpoint), device, trust=trust)
+        return build_frozen_model(cfg, str(checkpoint), device, trust=trust, with_head=with_head)
     if not cfg.get('weights_in_config', False):
         raise ValueError(f'{cfg.filename} requires a checkpoint')
     model: nn.Module = MODELS.build(cfg.model)

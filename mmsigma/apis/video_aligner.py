@@ -1,22 +1,26 @@
 """Inferencer that aligns videos of one action in time, and applications of alignments (GTA; TCC)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from tempfile import TemporaryDirectory
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmsigma.apis.models import build_inference_model
+from mmsigma.apis.inferencer import Inferencer
+from mmsigma.apis.results import VideoResult
 from mmsigma.evaluation.alignment.frame_cost import Cost, PathChoice
 from mmsigma.evaluation.alignment.kendall import nearest_frames
-from mmsigma.io.video import FrameReader
+from mmsigma.io.frame_sources import FrameSource, VideoInput, open_frames
+from mmsigma.io.pictures import read_picture
 from mmsigma.models.gta.context_embedder import Embedded
 from mmsigma.ops.label_transfer import Payload, Reduction, expected_alignment, first_matches, transfer
 from mmsigma.ops.warping_paths import FramePath, PathKind
-from mmsigma.utils.config import load_config
 from mmsigma.visualization.activation import activation_maps
+from mmsigma.visualization.alignment import draw_alignment
 
 Way = Literal['path', 'nearest']
 WAYS: tuple[Way, ...] = ('path', 'nearest')
@@ -44,7 +48,8 @@ class EmbeddedVideo(NamedTuple):
         return np.arange(len(self.embeddings)) / self.fps if self.times is None else self.times
 
 
-class Aligned(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Aligned(VideoResult):
     """Two aligned videos.
 
     Attributes:
@@ -61,6 +66,33 @@ class Aligned(NamedTuple):
     cost: Tensor
     path: FramePath
     nearest: Tensor
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # follows from the videos
+        """Names of both videos."""
+        return f'{self.first.name}, {self.second.name}'
+
+    @property
+    def caption(self) -> str:
+        return f'{len(self.first.embeddings)} and {len(self.second.embeddings)} frames, mean cost {self.mean_cost:.4f}'
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        path = np.stack([self.path.first.cpu().numpy(), self.path.second.cpu().numpy()], axis=1)
+        return dict(cost=self.cost.cpu().numpy(), path=path, nearest=self.nearest.cpu().numpy())
+
+    def table(self) -> list[list[object]]:
+        """Return the matched frames with their times in seconds."""
+        first, second = (frames.tolist() for frames in self.pairs())
+        times, others = self.first.seconds().tolist(), self.second.seconds().tolist()
+        titles: list[object] = ['frame', 'seconds', 'frame of the second video', 'seconds of the second video']
+        return [titles, *([i, times[i], j, others[j]] for i, j in zip(first, second, strict=True))]
+
+    def picture(self) -> np.ndarray:
+        """Return the costs with the path through them."""
+        with TemporaryDirectory() as folder:
+            path = Path(folder, 'alignment.png')
+            draw_alignment(self.cost, self.pairs(), path, names=(self.first.name, self.second.name))
+            return read_picture(path)
 
     @property
     def mean_cost(self) -> float:
@@ -189,7 +221,7 @@ def anomaly_curve(video: Tensor, references: Sequence[Tensor]) -> Tensor:
     return torch.stack([(video.double() - frames[n].double()).norm(dim=1) for frames, n in pairs]).amin(dim=0)
 
 
-class VideoAligner:
+class VideoAligner(Inferencer):
     """Embed the frames of videos, and align videos of the same action.
 
     ::
@@ -199,43 +231,30 @@ class VideoAligner:
         aligned.transfer(labels_of_expert)               # one for each frame of mine.mp4
         infer.anomaly('mine.mp4', ['expert.mp4', 'other_expert.mp4'])
 
-    A video is a file or a folder of frames of any length, since frames are read and embedded a few at a time. A video
-    that has already been embedded may be passed instead.
-
-    Args:
-        config: Config of ``configs/gta``, a file or ``package::path``.
-        checkpoint: Weights of the whole model; None if the config names them.
-        device: Device to run on; None for a GPU if there is one.
-        options: Changes to the config, as of ``--cfg-options``.
-        trust: Whether the checkpoint may execute code while it is loaded.
-
-    Raises:
-        FileNotFoundError: If config or checkpoint do not exist.
-        ValueError: If the config has another kind of model, or requires a checkpoint and none is given.
-        mmsigma.checkpoints.files.CheckpointError: If the checkpoint does not match the model.
+    A file or a folder of frames may be of any length, since frames are read and embedded a few at a time. A video that
+    has already been embedded may be passed instead. The config is one of ``configs/gta``.
     """
 
-    def __init__(
-        self,
-        config: str | Path,
-        checkpoint: str | Path | None = None,
-        *,
-        device: str | None = None,
-        options: dict[str, Any] | None = None,
-        trust: bool = False,
-    ) -> None:
-        cfg = load_config(config, options)
-        if cfg.model.type != 'GTA':
-            raise ValueError(
-                f'{config} has a model of type {cfg.model.type}: use a config from configs/gta to align videos'
-            )
-        self.model: Any = build_inference_model(cfg, checkpoint, device, trust=trust)
+    needs = 'embed_stream'
+    use = 'use a config from configs/gta to align videos'
 
-    def embed(self, video: str | Path | FrameReader | EmbeddedVideo, progress: Progress | None = None) -> EmbeddedVideo:
-        """Embed all frames of a video.
+    @overload
+    def embed(self, video: VideoInput | EmbeddedVideo, progress: Progress | None = None) -> EmbeddedVideo: ...
+
+    @overload
+    def embed(
+        self, video: list[VideoInput | EmbeddedVideo], progress: Progress | None = None
+    ) -> list[EmbeddedVideo]: ...
+
+    def embed(
+        self,
+        video: VideoInput | EmbeddedVideo | list[VideoInput | EmbeddedVideo],
+        progress: Progress | None = None,
+    ) -> EmbeddedVideo | list[EmbeddedVideo]:
+        """Embed all frames of a video, or of several.
 
         Args:
-            video: Video file, folder of frames, or result of this method, which is returned unchanged.
+            video: Video, or result of this method, which is returned unchanged; or list of these.
             progress: Function that is called with the number of finished frames and their total.
 
         Raises:
@@ -243,27 +262,24 @@ class VideoAligner:
             ValueError: If it cannot be read, has no frames, or has embeddings that are not finite; the message names
                 it.
         """
+        if isinstance(video, list):
+            return [self.embed(one, progress) for one in video]
         if isinstance(video, EmbeddedVideo):
             return video
-        frames, parts, done = _reader(video), [], 0
+        frames, parts, done = open_frames(video), [], 0
         for part in self._stream(frames):
             if not part.embeddings.isfinite().all():
                 raise ValueError(
-                    f'{frames.path} has embeddings that are not finite: check the weights, as training may have '
+                    f'{frames.name} has embeddings that are not finite: check the weights, as training may have '
                     'diverged'
                 )
-            parts.append(part.embeddings.cpu())
+            parts.append(part.embeddings.float().cpu())
             done += len(parts[-1])
             if progress is not None:
                 progress(done, len(frames))
-        return EmbeddedVideo(
-            frames.path.name if frames.path.is_dir() else frames.path.stem,
-            torch.cat(parts),
-            frames.fps,
-            frames.times(),
-        )
+        return EmbeddedVideo(frames.name, torch.cat(parts), frames.fps, frames.times())
 
-    def _stream(self, frames: FrameReader) -> Iterator[Embedded]:
+    def _stream(self, frames: FrameSource) -> Iterator[Embedded]:
         def chunks() -> Iterator[Tensor]:
             for start in range(0, len(frames), self.model.chunk):
                 numbers = range(start, min(start + self.model.chunk, len(frames)))
@@ -273,12 +289,17 @@ class VideoAligner:
                 yield torch.cat(self.model.data_preprocessor(data)['inputs'])
 
         stream: Iterator[Embedded] = self.model.embed_stream(chunks())
-        return stream
+        while True:
+            with self.autocast():  # not while the caller has its turn
+                part = next(stream, None)
+            if part is None:
+                return
+            yield part
 
     def __call__(
         self,
-        first: str | Path | FrameReader | EmbeddedVideo,
-        second: str | Path | FrameReader | EmbeddedVideo,
+        first: VideoInput | EmbeddedVideo,
+        second: VideoInput | EmbeddedVideo,
         cost: Cost = _CHOICE.cost,
         path: PathKind = _CHOICE.path,
     ) -> Aligned:
@@ -293,8 +314,8 @@ class VideoAligner:
 
     def anomaly(
         self,
-        video: str | Path | FrameReader | EmbeddedVideo,
-        references: Sequence[str | Path | FrameReader | EmbeddedVideo],
+        video: VideoInput | EmbeddedVideo,
+        references: Sequence[VideoInput | EmbeddedVideo],
     ) -> np.ndarray:
         """Compute how unlike typical videos each frame is, ``(L,)``, see :func:`anomaly_curve`.
 
@@ -302,10 +323,10 @@ class VideoAligner:
             FileNotFoundError: If there is no such video.
             ValueError: If a video cannot be embedded, or there is no reference.
         """
-        others = [self.embed(reference).embeddings for reference in references]
+        others = [one.embeddings for one in self.embed(list(references))]
         return anomaly_curve(self.embed(video).embeddings, others).numpy()
 
-    def activation(self, video: str | Path | FrameReader) -> Iterator[np.ndarray]:
+    def activation(self, video: VideoInput) -> Iterator[np.ndarray]:
         """Yield an activation map ``(h, w)``, 0..1, of the neck's last convolution for each frame (GTA).
 
         The map is that of the frame's own slot of the context; the released script shows that of the older frame.
@@ -314,9 +335,5 @@ class VideoAligner:
             FileNotFoundError: If there is no such video.
             ValueError: If it cannot be read, or has no frames.
         """
-        for part in self._stream(_reader(video)):
-            yield from activation_maps(part.maps[:, :, -1]).cpu().numpy()
-
-
-def _reader(video: str | Path | FrameReader) -> FrameReader:
-    return video if isinstance(video, FrameReader) else FrameReader(video)
+        for part in self._stream(open_frames(video)):
+            yield from activation_maps(part.maps[:, :, -1].float()).cpu().numpy()

@@ -1,21 +1,25 @@
-"""Inferencer that segments the objects of a single video, given their masks in the first frame."""
+"""Inferencer that segments the objects of videos, given their masks in the first frame."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from tempfile import TemporaryDirectory
+from typing import NamedTuple, overload
 
 import numpy as np
 from mmengine.logging import MMLogger
 
-from mmsigma.apis.models import build_inference_model
+from mmsigma.apis.inferencer import Inferencer
+from mmsigma.apis.results import VideoResult, contact_sheet, data_uri, spread
+from mmsigma.io.frame_sources import FrameSource, VideoInput, open_frames
 from mmsigma.io.masks import VOID, ids_of, mask_ids, read_stored, write_mask
 from mmsigma.io.names import path_below
-from mmsigma.io.video import FrameReader, write_playable
-from mmsigma.utils.config import load_config
+from mmsigma.io.video import write_playable
 from mmsigma.visualization.overlay import draw_masks
 
 Mask = str | Path | np.ndarray
+_PLAYER_HEIGHT = 360  # pixels of the video in a notebook, at most
 
 
 class Segmented(NamedTuple):
@@ -36,7 +40,75 @@ class Segmented(NamedTuple):
     seconds: float
 
 
-class VideoSegmenter:
+@dataclass(frozen=True, eq=False)
+class SegmentedFrames(VideoResult):
+    """A segmented video in memory.
+
+    Attributes:
+        name: Name of the video.
+        frames: RGB frames ``(H, W, 3)``, uint8.
+        masks: Ids of every frame, ``(H, W)``, uint8.
+        frame_names: Name of every frame.
+        fps: Frames per second.
+    """
+
+    name: str
+    frames: list[np.ndarray]
+    masks: list[np.ndarray]
+    frame_names: list[str]
+    fps: float
+
+    @property
+    def ids(self) -> list[int]:
+        """Ids of the objects."""
+        return sorted(set().union(*(mask_ids(mask) for mask in self.masks)) - {0})
+
+    @property
+    def caption(self) -> str:
+        return f'{len(self.frames)} frames, objects {self.ids}'
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return ``masks``, ``(T, H, W)``; frames of different sizes have none, but are saved like others."""
+        return dict(masks=np.stack(self.masks)) if len({mask.shape for mask in self.masks}) == 1 else {}
+
+    def table(self) -> list[list[object]]:
+        """Return the number of pixels of each object in each frame."""
+        rows: list[list[object]] = [['frame', 'object', 'pixels']]
+        for name, mask in zip(self.frame_names, self.masks, strict=True):
+            rows += [[name, number, int((mask == number).sum())] for number in self.ids]
+        return rows
+
+    def overlay(self, opacity: float = 0.5) -> list[np.ndarray]:
+        """Return RGB frames ``(H, W, 3)``, uint8, with the objects drawn in."""
+        return [draw_masks(*pair, opacity) for pair in zip(self.frames, self.masks, strict=True)]
+
+    def picture(self) -> np.ndarray:
+        return contact_sheet([draw_masks(self.frames[n], self.masks[n]) for n in spread(len(self.frames))])
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write ``masks/<frame>.png`` with a palette, ``overlay.mp4``, ``table.csv`` and ``picture.png``.
+
+        Raises:
+            OSError: If a file cannot be written.
+            ValueError: If frames differ in size, so that they make no video.
+        """
+        paths = [path_below(Path(folder, 'masks'), f'{name}.png') for name in self.frame_names]
+        for path, mask in zip(paths, self.masks, strict=True):
+            write_mask(path, mask)
+        overlay = Path(folder, 'overlay.mp4')
+        write_playable(overlay, self.overlay(), self.fps)
+        return [*paths, overlay, *super().save(folder)]
+
+    def media(self) -> str:
+        height = min(_PLAYER_HEIGHT, self.frames[0].shape[0])
+        with TemporaryDirectory() as folder:
+            path = Path(folder, 'overlay.mp4')
+            write_playable(path, self.overlay(), self.fps, height=height)
+            address = data_uri(path.read_bytes(), 'video/mp4')
+        return f'<video controls loop muted style="max-width:100%" src="{address}"></video>'
+
+
+class VideoSegmenter(Inferencer):
     """Segment videos of any length, frame by frame.
 
     ::
@@ -44,37 +116,19 @@ class VideoSegmenter:
         segment = VideoSegmenter('configs/vos/dino_vits8.py')
         segment.write('dog.mp4', 'dog_first_frame.png', 'results/dog')
         for frame, mask in segment('dog.mp4', 'dog_first_frame.png'): ...
+        segment.segment(frames, first_mask)      # all masks in memory; a player in a notebook
 
-    Args:
-        config: Config of ``configs/vos``, a file or ``package::path``.
-        checkpoint: Weights, including official files; None if the config names them.
-        device: Device to run on; None for a GPU if there is one.
-        options: Changes to the config, as of ``--cfg-options``.
-        trust: Whether the checkpoint may execute code while it is loaded.
-
-    Raises:
-        FileNotFoundError: If config or checkpoint do not exist.
-        ValueError: If the config requires a checkpoint and none is given.
+    The config is one of ``configs/vos`` or ``configs/mask_vos``.
     """
 
-    def __init__(
-        self,
-        config: str | Path,
-        checkpoint: str | Path | None = None,
-        *,
-        device: str | None = None,
-        options: dict[str, Any] | None = None,
-        trust: bool = False,
-    ) -> None:
-        self.model: Any = build_inference_model(load_config(config, options), checkpoint, device, trust=trust)
+    needs = 'new_inference_core'
+    use = 'use a config of configs/vos or configs/mask_vos to segment videos'
 
-    def __call__(
-        self, video: str | Path | FrameReader, masks: Mask | Mapping[int, Mask]
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def __call__(self, video: VideoInput, masks: Mask | Mapping[int, Mask]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield each frame ``(H, W, 3)`` with its ids ``(H, W)``, uint8.
 
         Args:
-            video: Video file, or folder of frames.
+            video: Video, see :func:`mmsigma.io.frame_sources.open_frames`.
             masks: Mask of the first frame, or masks by frame number, of which later ones contain new objects. A mask is
                 a PNG with a palette or in black and white, a ``.npy`` file, or an array of ids. A mask in black and
                 white has a single object: number 1 in the first mask, the next free id in a later one.
@@ -84,20 +138,52 @@ class VideoSegmenter:
             ValueError: If a mask is invalid or empty, contains no new object, differs in size from its frame, or
                 belongs to no frame.
         """
-        frames = video if isinstance(video, FrameReader) else FrameReader(video)
-        masks = _by_frame(masks)
+        frames, masks = open_frames(video), _by_frame(masks)
         if beyond := [number for number in masks if not 0 <= number < len(frames)]:
             raise ValueError(f'there is a mask for frame {beyond[0]}, but the video has {len(frames)} frames')
         return self._segment(frames, load_masks(masks))
 
-    def _segment(self, frames: FrameReader, given: Mapping[int, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    @overload
+    def segment(self, video: VideoInput, masks: Mask | Mapping[int, Mask]) -> SegmentedFrames: ...
+
+    @overload
+    def segment(self, video: list[VideoInput], masks: list[Mask | Mapping[int, Mask]]) -> list[SegmentedFrames]: ...
+
+    def segment(
+        self,
+        video: VideoInput | list[VideoInput],
+        masks: Mask | Mapping[int, Mask] | list[Mask | Mapping[int, Mask]],
+    ) -> SegmentedFrames | list[SegmentedFrames]:
+        """Segment a video, or several, and keep frames and masks in memory; for long ones, see :meth:`write`.
+
+        Args:
+            video: Video, or list of videos.
+            masks: Masks of its objects, see :meth:`__call__`; one per video for a list of videos.
+
+        Raises:
+            FileNotFoundError: See :meth:`__call__`.
+            ValueError: If there are not as many masks as videos; see also :meth:`__call__`.
+        """
+        if isinstance(video, list):
+            if not isinstance(masks, list) or len(masks) != len(video):
+                raise ValueError(f'there are {len(video)} videos: give a list of as many masks')
+            return [self.segment(*pair) for pair in zip(video, masks, strict=True)]
+        if isinstance(masks, list):
+            raise ValueError('a list of masks is for a list of videos: masks of one video are a dict by frame number')
+        source = open_frames(video)
+        frames, found = zip(*self(source, masks), strict=True)
+        return SegmentedFrames(source.name, list(frames), list(found), source.names, source.fps)
+
+    def _segment(self, frames: FrameSource, given: Mapping[int, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         core = self.model.new_inference_core()
         for number, frame in enumerate(frames):
-            yield frame, core.step(frame, given.get(number))
+            with self.autocast():
+                mask = core.step(frame, given.get(number))
+            yield frame, mask
 
     def write(
         self,
-        video: str | Path,
+        video: VideoInput,
         masks: Mask | Mapping[int, Mask],
         out_dir: str | Path,
         *,
@@ -107,7 +193,7 @@ class VideoSegmenter:
         """Segment a video and write ``masks/*.png`` and ``overlay.mp4``.
 
         Args:
-            video: Video file, or folder of frames.
+            video: Video, see :func:`mmsigma.io.frame_sources.open_frames`.
             masks: Masks of the objects, see :meth:`__call__`.
             out_dir: Folder to write to.
             opacity: Opacity of the objects' colours in the overlay, from 0 to 1.
@@ -122,7 +208,7 @@ class VideoSegmenter:
         """
         if not 0 <= opacity <= 1:
             raise ValueError(f'opacity must be between 0 and 1, got {opacity:g}')
-        started, frames, out_dir, ids = time.perf_counter(), FrameReader(video), Path(out_dir), set[int]()
+        started, frames, out_dir, ids = time.perf_counter(), open_frames(video), Path(out_dir), set[int]()
 
         def drawn() -> Iterator[np.ndarray]:
             for number, (frame, mask) in enumerate(self(frames, masks)):

@@ -9,6 +9,7 @@ from mmengine.logging import MMLogger
 from mmsigma.io.masks import VOID, mask_ids
 
 _MAX_MASKS = 200
+_PREDICT = '. To label videos with a trained classifier, use "mmsigma predict"'
 
 
 def check_labels(dataset: Any, num_classes: int | None, place: str, *, required: bool = True) -> None:
@@ -43,7 +44,7 @@ def check_labels(dataset: Any, num_classes: int | None, place: str, *, required:
     if unknown:
         raise ValueError(
             f'{len(unknown)} of {total} videos of {place} have no label, for example {unknown[0]}: write lists with '
-            '"path label" lines, and set ann_file to them'
+            f'"path label" lines, and set ann_file to them{_PREDICT if place == "test_dataloader" else ""}'
         )
 
 

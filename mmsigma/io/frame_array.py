@@ -20,6 +20,7 @@ class FrameArray:
     """Frames ``(T, H, W, 3)``, uint8, in a file of numpy, opened for reading by number.
 
     Attributes:
+        frames: The frames, which are read when they are used.
         fps: 0, as the frame rate is not known.
 
     Raises:
@@ -39,10 +40,10 @@ class FrameArray:
             raise UnreadableVideoError(
                 path, f'frames are (T, H, W, 3), uint8, but it contains {frames.shape}, {frames.dtype}'
             )
-        self._frames = frames
+        self.frames = frames
 
     def __len__(self) -> int:
-        return len(self._frames)
+        return len(self.frames)
 
     def read(self, numbers: Sequence[int]) -> list[npt.NDArray[np.uint8]]:
         """Read frames by number, in any order and with repetitions: RGB ``(H, W, 3)``.
@@ -54,11 +55,11 @@ class FrameArray:
             raise IndexError(
                 f'{self.path} has frames 0 to {len(self) - 1}, but {min(numbers)} to {max(numbers)} are asked for'
             )
-        return [np.array(self._frames[number]) for number in numbers]
+        return [np.array(self.frames[number]) for number in numbers]
 
     def close(self) -> None:
         """Release the file."""
-        del self._frames
+        del self.frames
 
 
 def write_frame_array(path: str | Path, frames: Iterable[npt.NDArray[np.uint8]], count: int) -> None:

@@ -68,6 +68,7 @@ class FrameReader:
         fps: Frame rate of a folder, and of a video that does not state one.
 
     Attributes:
+        name: Name of the file without suffix, or of the folder.
         names: Name of every frame: the image's stem, or the frame number with five digits.
         fps: Frames per second.
 
@@ -80,6 +81,7 @@ class FrameReader:
         self.path = Path(path)
         if not self.path.exists():
             raise FileNotFoundError(f'no video at {path}')
+        self.name = self.path.resolve().name if self.path.is_dir() else self.path.stem
         self._video: GuardedVideoFile | None = None
         if self.path.is_dir():
             self._pictures = list_frames(self.path)

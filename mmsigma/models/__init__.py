@@ -11,12 +11,12 @@ from mmsigma.models.backbones import (
 )
 from mmsigma.models.classification.attentive_head import AttentiveHead
 from mmsigma.models.classification.classification_head import ClassificationHead
-from mmsigma.models.classification.video_classifier import VideoClassifier
+from mmsigma.models.classification.video_classifier import VideoClassificationModel
 from mmsigma.models.clustering.feature_clustering import FeatureClustering
 from mmsigma.models.counting.counting_head import CountingHead
 from mmsigma.models.counting.inner_steps import InnerStepsDistributedDataParallel
 from mmsigma.models.counting.ragged_preprocessor import RaggedVideoPreprocessor
-from mmsigma.models.counting.repetition_counter import RepetitionCounter
+from mmsigma.models.counting.repetition_counter import RepetitionCountingModel
 from mmsigma.models.data_preprocessor import VideoDataPreprocessor
 from mmsigma.models.dino.dino import DINO
 from mmsigma.models.gta.alignment_head import AlignmentHead, CombinedHead
@@ -93,7 +93,7 @@ __all__ = [
     'RaggedVideoPreprocessor',
     'RandomWalkCorrespondence',
     'RegressionHead',
-    'RepetitionCounter',
+    'RepetitionCountingModel',
     'ResNet50V2Encoder',
     'ResNetEncoder',
     'ShortLongCorrespondence',
@@ -105,7 +105,7 @@ __all__ = [
     'TimmEncoder',
     'TranscriptHead',
     'ViTKeyEncoder',
-    'VideoClassifier',
+    'VideoClassificationModel',
     'VideoDataPreprocessor',
     'VideoVisionTransformer',
 ]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -34,3 +35,24 @@ def test_checkpoints_are_trusted_or_not(tmp_path: Path) -> None:
     loaded = ClusterSegmenter(CONFIG, path, options=SMALL, device='cpu', trust=True).model
     for name, value in model.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], value)
+
+
+def test_maps_of_frames_in_memory(tmp_path: Path) -> None:
+    settings = dict(device='cpu', num_clusters=3, options=SMALL | dict(weights_in_config=True))
+    torch.manual_seed(0)
+    segment = ClusterSegmenter(CONFIG, **settings)
+    frames = np.random.default_rng(0).integers(0, 256, (segment.num_frames, 40, 60, 3), dtype=np.uint8)
+    found, again = segment([frames, iter(frames)])
+    np.testing.assert_array_equal(found.clusters, again.clusters)
+    assert set(np.unique(found.clusters)) == {0, 1, 2} and found.frame_inds == list(range(segment.num_frames))
+    assert found.caption.startswith(f'3 clusters in {segment.num_frames} frames')
+    paths = found.save(tmp_path)
+    assert [path.name for path in paths] == ['clusters.npy', 'frame_inds.npy', 'table.csv', 'picture.png']
+    np.testing.assert_array_equal(np.load(paths[0]), found.clusters)
+    shares = [row for row in found.table()[1:] if row[0] == 0]
+    assert sum(share for *_, share in shares) == pytest.approx(1)
+
+
+def test_models_that_do_not_cluster() -> None:
+    with pytest.raises(ValueError, match='type SIGMA: use a config of configs/unsupervised_segmentation'):
+        ClusterSegmenter('mmsigma::sigma/vitb_k400_mlp', 'sigma.pth', device='cpu')

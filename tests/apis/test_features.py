@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmsigma.apis.features import dataset_of, extract_features, features_of
+from mmsigma.apis.features import dataset_of, encoder_config, extract_features, features_of
+from mmsigma.utils.config import load_config
 
 
 @pytest.fixture
@@ -39,3 +40,25 @@ def test_unknown_pooling() -> None:
     for call in (lambda: features_of(None, {}, 'max'), lambda: extract_features(None, {}, None, pooling='max')):
         with pytest.raises(ValueError, match="pooling must be 'mean' or 'tokens', got 'max'"):
             call()
+
+
+def test_the_encoder_of_pre_training(tmp_path: Path) -> None:
+    """Nothing of the target is built, which might be downloaded."""
+    found = encoder_config(load_config('mmsigma::sigma/vitb_ssv2_dino'))
+    assert found.model.keys() == {'type', 'backbone', 'data_preprocessor'}
+    assert found.model.backbone == {**load_config('mmsigma::knn/vitb_ssv2').model.backbone}
+    dataset = dataset_of(found, tmp_path)
+    read, crop, _ = dataset['pipeline']
+    assert read['sampling'] == dict(type='SampleDenseViews', clip_len=16, frame_interval=2, num_clips=1)
+    assert crop['size'] == 224 and dataset['data_root'] == str(tmp_path)
+    own = load_config('mmsigma::knn/vitb_k400')
+    assert encoder_config(own) is own
+
+
+def test_models_without_an_encoder_of_clips() -> None:
+    with pytest.raises(ValueError, match='gta_penn_action.py has a model of type GTA: embed frames with VideoAligner'):
+        encoder_config(load_config('mmsigma::gta/gta_penn_action'))
+    cfg = load_config('mmsigma::demo/sigma_tiny_demo_mlp')
+    cfg.train_dataloader.dataset.pipeline = [dict(type='PackVideoInputs')]
+    with pytest.raises(ValueError, match='has no test_dataloader, and its training pipeline no ReadClip'):
+        encoder_config(cfg)

@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-from mmsigma.apis.models import config_of_checkpoint, list_configs, load_model
+from mmsigma.apis.models import class_names_of_checkpoint, config_of_checkpoint, list_configs, load_model, open_config
 from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
@@ -154,3 +154,23 @@ def test_text_of_configs_is_read_as_it_was(name: str, tmp_path: Path) -> None:
     path = tmp_path / 'run.pth'
     torch.save(dict(meta=dict(cfg=cfg.pretty_text)), path)
     assert config_of_checkpoint(path).to_dict() == Config(cfg.to_dict()).to_dict()
+
+
+def test_what_is_opened_of_a_checkpoint(run: Path, tmp_path: Path) -> None:
+    cfg, weights = open_config(run)
+    assert weights == run and cfg.model.type == 'SIGMA' and cfg.train_dataloader.keys() == {'dataset'}
+    assert not cfg.keys() & {'custom_hooks', 'optim_wrapper', 'train_cfg'}
+    cfg, weights = open_config(CONFIG)
+    assert weights is None and 'optim_wrapper' in cfg
+    text = "model = dict(type='SIGMA')\ntest_dataloader = dict(dataset=dict(type='VideoDataset', pipeline=[{step}]))"
+    for step in ("dict(type='mmengine.load', file='a.pkl')", "dict(type='ReadClip', sampling=dict(type='os.system'))"):
+        torch.save(dict(state_dict={}, meta=dict(cfg=text.format(step=step))), tmp_path / 'bad.pth')
+        with pytest.raises(CheckpointError, match="names '(mmengine.load|os.system)', which is not a registered class"):
+            open_config(tmp_path / 'bad.pth')
+
+
+def test_class_names_of_checkpoints(tmp_path: Path, run: Path) -> None:
+    assert class_names_of_checkpoint(run) == []
+    for meta, expected in ((dict(classes=('a', 'b')), ['a', 'b']), (dict(classes='a'), []), (None, [])):
+        torch.save(dict(state_dict={}, meta=dict(dataset_meta=meta)), tmp_path / 'named.pth')
+        assert class_names_of_checkpoint(tmp_path / 'named.pth') == expected

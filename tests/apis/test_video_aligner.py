@@ -277,3 +277,34 @@ def test_labels_that_are_none(run_tool: Callable, checkpoint: Path, frames: Path
         run = run_tool('demo/align_demo.py', frames, frames, checkpoint, *labels, '--cfg-options', *options)
         assert run.status == 1 and message in run.errors and 'aligned with' not in run.output
     assert not (tmp_path / 'out').exists()
+
+
+class TestResults:
+    def test_frames_in_memory_equal_files(self, inferencer: VideoAligner, frames: Path) -> None:
+        pictures = np.stack(list(FrameReader(frames)))
+        expected = inferencer.embed(frames)
+        for video in (pictures, iter(pictures), torch.from_numpy(pictures)):
+            found = inferencer.embed(video)
+            assert torch.equal(found.embeddings, expected.embeddings) and found.name == 'frames'
+        both = inferencer.embed([pictures, expected])
+        assert torch.equal(both[0].embeddings, expected.embeddings) and both[1] is expected
+
+    def test_files_of_an_alignment(self, tmp_path: Path) -> None:
+        moments = torch.linspace(0, 1, 9)
+        found = align(on_a_circle(moments, 'one'), on_a_circle(moments[::2], 'two'))
+        assert (found.name, found.caption[:17]) == ('one, two', '9 and 5 frames, m')
+        paths = found.save(tmp_path)
+        names = ['cost.npy', 'path.npy', 'nearest.npy', 'table.csv', 'picture.png']
+        assert [path.name for path in paths] == names
+        cost, path = np.load(paths[0]), np.load(paths[1])
+        assert cost.shape == (9, 5) and path[0].tolist() == [0, 0] and path[-1].tolist() == [8, 4]
+        assert found.mean_cost == pytest.approx(cost[path[:, 0], path[:, 1]].mean())
+        last = paths[3].read_text().splitlines()[-1]
+        assert last == '8,0.800000,4,0.400000'
+
+    def test_half_precision(self, checkpoint: Path, frames: Path) -> None:
+        half = VideoAligner(CONFIG, checkpoint, options=SMALL, device='cpu', precision='bfloat16').embed(frames)
+        exact = VideoAligner(CONFIG, checkpoint, options=SMALL, device='cpu').embed(frames)
+        assert half.embeddings.dtype == torch.float32
+        error = (half.embeddings - exact.embeddings).abs().max()
+        assert 0 < error < 0.05

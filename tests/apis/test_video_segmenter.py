@@ -1,5 +1,7 @@
 """Segmenting a user's own video, by program and from the command line."""
 
+import base64
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,11 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from mmsigma.apis import VideoSegmenter
 from mmsigma.apis.video_segmenter import load_masks
 from mmsigma.io.masks import read_mask, write_mask
+from mmsigma.io.tables import read_csv
 from mmsigma.io.video import FrameReader, write_mp4
 from tests.vos_data import draw_video, write_frames
 
@@ -186,3 +190,41 @@ def test_a_hundred_objects(inferencer: VideoSegmenter, folder: Path) -> None:
     write_frames(folder / 'two', frames, ['0', '1'])
     results = list(inferencer(folder / 'two', mask))
     assert len(np.unique(results[0][1])) == 101
+
+
+def test_frames_in_memory(inferencer: VideoSegmenter, folder: Path) -> None:
+    frames, masks = draw_video(6, num_objects=2)
+    expected = [ids for _, ids in inferencer(folder / 'frames', folder / 'mask.png')]
+    for video in (frames, iter(frames), torch.from_numpy(frames).permute(3, 0, 1, 2)):
+        found = inferencer.segment(video, masks[0])
+        np.testing.assert_array_equal(found.masks, expected)
+        np.testing.assert_array_equal(found.frames, frames)
+    assert found.ids == [1, 2] and found.caption == '6 frames, objects [1, 2]' and found.name == 'frames'
+    both = inferencer.segment([frames, folder / 'frames'], [masks[0], {0: masks[0]}])
+    assert [one.frame_names[0] for one in both] == ['00000', 'f0']
+    with pytest.raises(ValueError, match='there are 2 videos: give a list of as many masks'):
+        inferencer.segment([frames, frames], [masks[0]])
+    with pytest.raises(ValueError, match='a list of masks is for a list of videos'):
+        inferencer.segment(frames, [masks[0]])
+
+
+def test_results_are_saved_and_play(inferencer: VideoSegmenter, folder: Path) -> None:
+    found = inferencer.segment(folder / 'frames', folder / 'mask.png')
+    paths = [str(path.relative_to(folder / 'out')) for path in found.save(folder / 'out')]
+    assert paths == [*(f'masks/f{n}.png' for n in range(6)), 'overlay.mp4', 'masks.npy', 'table.csv', 'picture.png']
+    np.testing.assert_array_equal(read_mask(folder / 'out/masks/f5.png'), found.masks[5])
+    np.testing.assert_array_equal(np.load(folder / 'out/masks.npy'), found.masks)
+    assert len(FrameReader(folder / 'out/overlay.mp4')) == 6
+    rows = [row for _, row in read_csv(folder / 'out/table.csv')[1]]
+    assert len(rows) == 12 and rows[0] == {'frame': 'f0', 'object': '1', 'pixels': '120'}
+    page = found._repr_html_()
+    (data,) = re.findall('src="data:video/mp4;base64,([^"]+)"', page)
+    (folder / 'player.mp4').write_bytes(base64.b64decode(data))
+    assert len(FrameReader(folder / 'player.mp4')) == 6
+
+
+def test_half_precision(folder: Path) -> None:
+    half = VideoSegmenter(CONFIG, options=SMALL, device='cpu', precision='bfloat16')
+    assert half.model.dtype is torch.bfloat16
+    truth = draw_video(6, num_objects=2)[1][-1]
+    assert (half.segment(folder / 'frames', folder / 'mask.png').masks[-1] == truth).mean() > 0.9

@@ -34,6 +34,8 @@ def test_labels_that_are_missing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r'2 of 3 videos of val have no label, for example .*1\.mp4: write lists'):
         check_labels(dataset, None, 'val')
     check_labels(dataset, 10, 'val', required=False)
+    with pytest.raises(ValueError, match='To label videos with a trained classifier, use "mmsigma predict"'):
+        check_labels(dataset, None, 'test_dataloader')
 
 
 def test_several_labels_out_of_range(tmp_path: Path) -> None:

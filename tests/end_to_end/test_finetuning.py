@@ -10,7 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmsigma.apis import FeatureExtractor
+from mmsigma.apis import FeatureExtractor, VideoClassifier
 from mmsigma.apis.features import dataset_of, extract_features
 from mmsigma.apis.launch import build_runner
 from mmsigma.apis.models import build_frozen_model
@@ -65,6 +65,16 @@ def test_saved_model_tests_as_it_validated(demo_set, finetuned, tmp_path) -> Non
     metrics = build_runner(cfg).test()
     assert metrics['acc/top1'] == scalars['val/acc/top1'].current()
     assert 0 <= metrics['acc/top1'] <= metrics['acc/top5'] <= 100
+
+
+def test_labels_have_names_from_the_checkpoint_alone(demo_set, finetuned) -> None:
+    classify = VideoClassifier(finetuned[0], device='cpu')
+    names = (demo_set / 'annotations' / 'classes.txt').read_text().split()
+    assert classify.classes == names
+    video = next((demo_set / 'videos').glob('*.mp4'))
+    found = classify(video, top_k=2)
+    assert found.names == [names[label] for label in found.labels]
+    assert found.scores.sum() == pytest.approx(1)
 
 
 def test_pre_trained_weights_alone_cannot_be_tested(demo_set, pretrained, tmp_path) -> None:
@@ -177,6 +187,17 @@ def test_tools_from_the_command_line(run_tool, demo_set, pretrained, tmp_path) -
     sweep = ['--lr', '1e-2', '1e-3', '--epochs', 2, '--out', results]
     out = run('tools/probe.py', 'linear', tmp_path / 'bank', tmp_path / 'test', *sweep)
     assert 'best of 2' in out and [result['lr'] for result in json.loads(results.read_text())] == [1e-2, 1e-3]
+
+
+def test_extraction_with_the_config_of_pre_training(run_tool, demo_set, pretrained, tmp_path) -> None:
+    arch = [f'model.backbone.arch.{key}={value}' for key, value in ARCH.items()]
+    config = ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
+    command = ('tools/extract_features.py', config, pretrained, tmp_path / 'out', '--num-workers', 0)
+    done = run_tool(*command, '--videos', demo_set / 'videos', '--cfg-options', *arch)
+    assert done.status == 0, done.errors
+    extract = FeatureExtractor(config, pretrained, options={'model.backbone.arch': ARCH}, device='cpu')
+    stored = FeatureStore.open(tmp_path / 'out').load()
+    torch.testing.assert_close(extract(stored.paths[0]), stored.features[0])
 
 
 @pytest.mark.slow

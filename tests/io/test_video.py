@@ -34,6 +34,7 @@ def test_folder_of_pictures(tmp_path: Path) -> None:
     (tmp_path / 'notes.txt').write_text('no picture')
     reader = FrameReader(tmp_path, fps=5)
     assert (len(reader), reader.fps, reader.names) == (3, 5, ['f0', 'f1', 'f2'])
+    assert reader.name == tmp_path.name
     np.testing.assert_array_equal(np.stack(list(reader)), np.stack([gradient(number) for number in range(3)]))
     (tmp_path / 'f1.png').write_bytes(b'damaged')
     with pytest.raises(ValueError, match='f1.png cannot be read as an image'):

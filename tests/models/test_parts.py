@@ -3,7 +3,7 @@
 import pytest
 from torch import Tensor, nn
 
-from mmsigma.models import GTA, SIGMA, LabelPropagation, MaskVOS, VideoClassifier, interfaces
+from mmsigma.models import GTA, SIGMA, LabelPropagation, MaskVOS, VideoClassificationModel, interfaces
 from mmsigma.models.parts import PartError, members, require
 from mmsigma.registry import MODELS
 
@@ -46,9 +46,9 @@ class NoModule:
             dict(backbone=RESNET, propagator=dict(type='NakedEncoder')),
             "model.propagator: NakedEncoder has no 'step', which Propagator of",
         ),
-        (VideoClassifier, dict(backbone=dict(type='NakedEncoder')), "NakedEncoder has no 'embed_dims'"),
+        (VideoClassificationModel, dict(backbone=dict(type='NakedEncoder')), "NakedEncoder has no 'embed_dims'"),
         (
-            VideoClassifier,
+            VideoClassificationModel,
             dict(backbone=VIDEO, head=dict(type='RegressionHead')),
             "model.head: RegressionHead has no 'num_classes', 'scores'",
         ),

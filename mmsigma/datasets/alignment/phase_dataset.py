@@ -9,7 +9,7 @@ from mmengine.logging import MMLogger
 from mmsigma.datasets.alignment.segment_index import read_segment_index
 from mmsigma.datasets.videos.video_dataset import VideoDataset, check_some_exist
 from mmsigma.datasets.videos.video_list import VIDEO_SUFFIXES
-from mmsigma.io.text import read_json, read_text
+from mmsigma.io.text import read_json
 from mmsigma.registry import DATASETS
 
 Missing = Literal['error', 'keep', 'drop']
@@ -46,7 +46,6 @@ class PhaseVideoDataset(VideoDataset):
         if missing_phases not in MISSING:
             raise ValueError(f'missing_phases must be one of {MISSING}, got {missing_phases!r}')
         self.phases, self.part, self.missing_phases = phases, part, missing_phases
-        self.class_names: list[str] = []
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
@@ -63,8 +62,6 @@ class PhaseVideoDataset(VideoDataset):
             check_some_exist(Path(self.ann_file), folder, [video.path for video, _ in chosen])
             return [{'filename': str(folder / video.path), 'label': label, 'video': video} for video, label in chosen]
         entries = super().load_data_list()
-        if self.ann_file and (path := Path(self.ann_file).with_name('classes.txt')).is_file():
-            self.class_names = read_class_names(path)[self.label_range[0] if self.label_range else 0 :]
         return self._with_phases(entries) if self.phases else entries
 
     def _with_phases(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -117,18 +114,6 @@ class PhaseVideoDataset(VideoDataset):
         elif self.phases and (path := find_phases(self._phase_folder(), info['filename'])):
             info['frame_labels'] = read_phases(path)
         return info
-
-
-def read_class_names(path: Path) -> list[str]:
-    """Read the names of classes, by label.
-
-    Raises:
-        ValueError: If two classes have the same name and could not be told apart.
-    """
-    names = [line.strip() for line in read_text(path).split('\n')]
-    if twice := sorted({name for name in names if name and names.count(name) > 1}):
-        raise ValueError(f'{path} contains {twice[0]!r} twice: give each class a unique name')
-    return names
 
 
 def find_phases(folder: Path, video: str | Path) -> Path | None:

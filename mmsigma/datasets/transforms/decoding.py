@@ -20,8 +20,9 @@ class ReadClip(BaseTransform):
     Everything that can fail because of a file fails in this transform and is reported as
     :class:`UnreadableVideoError`, so that a dataset can skip the file; errors of other transforms are not affected.
 
-    Required keys: ``filename``. Optional keys: ``segment_frames`` ``(L,)``, the frames of the file that make up the
-    video and from which ``sampling`` chooses. Added keys: ``imgs``, ``total_frames``, ``avg_fps``, ``frame_inds``
+    Required keys: ``filename``. Optional keys: ``reader``, an open :class:`mmsigma.io.decoders.VideoReader` instead of
+    the file; ``segment_frames`` ``(L,)``, the frames of the file that make up the video and from which ``sampling``
+    chooses. Added keys: ``imgs``, ``total_frames``, ``avg_fps``, ``frame_inds``
     (frame numbers in the file), ``img_shape``, ``original_shape``.
 
     Args:
@@ -48,7 +49,7 @@ class ReadClip(BaseTransform):
             UnreadableVideoError: If the file is missing, damaged, empty, or shorter than its segments.
         """
         try:
-            reader = open_video(results['filename'], self.decoder)
+            reader = results.pop('reader') if 'reader' in results else open_video(results['filename'], self.decoder)
         except FileNotFoundError as error:
             raise UnreadableVideoError(results['filename'], 'there is no such file') from error
         try:

@@ -13,9 +13,12 @@ from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.datasets.videos.subset import fixed_subset
 from mmsigma.datasets.videos.video_list import VIDEO_SUFFIXES, ListedVideo, read_entries
 from mmsigma.io.pictures import PICTURES, list_pictures
+from mmsigma.io.text import read_text
 from mmsigma.registry import DATASETS, TRANSFORMS
 from mmsigma.utils.seeding import seeded_numpy
 
+CLASSES = 'classes.txt'
+"""Name of the file beside a list that has the name of each class."""
 _Video = TypeVar('_Video')  # a path, or a video of an index
 
 
@@ -26,6 +29,8 @@ class VideoDataset(MMActionVideoDataset):
     * Lists are those of :func:`mmsigma.datasets.videos.video_list.read_entries`: lines ``path label``, with or without
       the label, ``folder frames label`` for folders of frames, or CSV files with a header. Paths may contain spaces.
     * Without a list, all videos below ``data_prefix`` are used.
+    * Classes are named after the lines of ``classes.txt`` beside the list, one per label, as the converters write it.
+      ``metainfo['classes']`` has the names, which checkpoints of a training on this dataset carry.
     * A video that cannot be read is replaced by another one, chosen by the sample's seed. The sample's metadata then
       lists the failed paths and reasons (key ``failures``), which :class:`mmsigma.engine.hooks.BadVideoHook` counts.
 
@@ -69,6 +74,7 @@ class VideoDataset(MMActionVideoDataset):
             raise ValueError('multi_class=True requires num_classes, and excludes label_range and subset')
         self.label_range, self.subset, self.folders = label_range, subset, folders
         self.list_is_optional = ann_file == optional_list
+        self.class_names: list[str] = []
         transforms = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         prefix = dict(data_prefix or dict(video=''))
         kwargs |= dict(max_refetch=max_refetch, multi_class=multi_class, num_classes=num_classes)
@@ -85,6 +91,7 @@ class VideoDataset(MMActionVideoDataset):
         folder = Path(self.data_prefix.get('video') or '.')
         ann_file = Path(self.ann_file) if self.ann_file else None
         if ann_file and ann_file.is_file():
+            self._name_classes(ann_file.with_name(CLASSES))
             entries = read_entries(ann_file, folder, multi_class=self.multi_class)
             chosen = self._choose([(entry, entry.label) for entry in entries])
             check_some_exist(ann_file, folder, [entry.path for entry, _ in chosen])
@@ -107,6 +114,13 @@ class VideoDataset(MMActionVideoDataset):
                 f'no video list at {ann_file}: using all {len(videos)} videos in {folder}'
             )
         return [{'filename': str(path), 'label': -1} for path in videos]
+
+    def _name_classes(self, path: Path) -> None:
+        """Read the names of the classes, if there is such a file."""
+        if path.is_file():
+            first, last = self.label_range or (0, None)
+            self.class_names = read_class_names(path)[first : None if last is None else last + 1]
+            self._metainfo.setdefault('classes', self.class_names)
 
     def _classes(self, entry: ListedVideo) -> list[int]:
         """Return the classes of a video with several labels."""
@@ -158,6 +172,19 @@ class VideoDataset(MMActionVideoDataset):
     def replacement(self, index: int) -> int:
         """Draw the index of a video that replaces an unreadable one."""
         return int(np.random.randint(len(self)))
+
+
+def read_class_names(path: Path) -> list[str]:
+    """Read the names of classes, by label.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If two classes have the same name and could not be told apart.
+    """
+    names = [line.strip() for line in read_text(path).rstrip().split('\n')]
+    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+        raise ValueError(f'{path} contains {twice[0]!r} twice: give each class a unique name')
+    return names
 
 
 def check_some_exist(ann_file: Path, folder: Path, paths: Sequence[str]) -> None:

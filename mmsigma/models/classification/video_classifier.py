@@ -13,9 +13,11 @@ from mmsigma.registry import MODELS
 FrozenMode = Literal['eval', 'train']
 
 
-@MODELS.register_module()
-class VideoClassifier(BaseModel):
+@MODELS.register_module(name=['VideoClassifier', 'VideoClassificationModel'])
+class VideoClassificationModel(BaseModel):
     """Video backbone with a classification head, of which everything is trained, or the head alone.
+
+    Configs call it ``VideoClassifier``.
 
     ::
 
@@ -77,7 +79,7 @@ class VideoClassifier(BaseModel):
             )
         self.data_preprocessor.num_classes = classes
 
-    def train(self, mode: bool = True) -> 'VideoClassifier':
+    def train(self, mode: bool = True) -> 'VideoClassificationModel':
         """Set the mode, but keep a frozen backbone in its own."""
         super().train(mode)
         if self.freeze_backbone and self.frozen_backbone_mode == 'eval':

@@ -20,9 +20,11 @@ from mmsigma.registry import MODELS
 _MAX_LOG_SCALE = 2.0
 
 
-@MODELS.register_module()
-class RepetitionCounter(BaseModel):
+@MODELS.register_module(name=['RepetitionCounter', 'RepetitionCountingModel'])
+class RepetitionCountingModel(BaseModel):
     """Context-aware repetition counting (Zhang et al., CVPR 2020), as the SEVERE benchmark trains it on UCFRep.
+
+    Configs call it ``RepetitionCounter``.
 
     ::
 

@@ -11,6 +11,7 @@ from mmcv.transforms import BaseTransform
 from mmsigma.datasets.transforms import ReadClip, UnreadableVideoError
 from mmsigma.io import decoders
 from mmsigma.io.decoder_process import GuardedVideoFile
+from mmsigma.io.frame_sources import SourceReader, open_frames
 from mmsigma.io.video_file import ChangedIndexError
 from tests.datasets.clips import index_of, write_video
 
@@ -64,6 +65,15 @@ def test_samplings_are_applied_in_turn(tmp_path: Path) -> None:
         assert max(chosen) - min(chosen) <= 8 and len({number % 2 for number in chosen}) == 1
         orders.add(tuple(np.argsort(chosen).tolist()))
     assert len(orders) > 2
+
+
+def test_an_open_video_instead_of_a_file() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3), dtype=np.uint8)
+    given = dict(filename='frames', reader=SourceReader(open_frames(frames, fps=7)))
+    results = ReadClip(dict(type=ChooseFrames, frames=[4, 1, 1]))(given)
+    np.testing.assert_array_equal(results['imgs'], frames[[4, 1, 1]])
+    assert (results['total_frames'], results['avg_fps'], results['original_shape']) == (5, 7, (4, 6))
+    assert 'reader' not in results  # so that samples can be sent to other processes
 
 
 class TestReadClip:

@@ -264,3 +264,19 @@ def test_hidden_files_are_no_data(tmp_path: Path) -> None:
             (tmp_path / place / name).write_bytes(b'x')
     assert find_videos(tmp_path) == [tmp_path / 'a' / 'clip.mp4']
     assert find_frame_folders(tmp_path) == [tmp_path / 'a']
+
+
+def test_names_of_classes_are_metadata(tmp_path: Path) -> None:
+    for number in range(4):
+        (tmp_path / f'{number}.mp4').touch()
+    write_list(tmp_path, *(f'{number}.mp4 {number}' for number in range(4)))
+    settings = dict(ann_file='list.txt', data_root=str(tmp_path))
+    assert 'classes' not in VideoDataset([], **settings).metainfo
+    (tmp_path / 'classes.txt').write_text('a\nb b\nc\nd\n\n')
+    assert VideoDataset([], **settings).metainfo['classes'] == ['a', 'b b', 'c', 'd']
+    assert VideoDataset([], label_range=(1, 2), **settings).metainfo['classes'] == ['b b', 'c']
+    own = VideoDataset([], metainfo=dict(classes=['w', 'x', 'y', 'z']), **settings)
+    assert own.metainfo['classes'] == ['w', 'x', 'y', 'z']
+    (tmp_path / 'classes.txt').write_text('a\na\n')
+    with pytest.raises(ValueError, match=r"classes\.txt contains 'a' twice"):
+        VideoDataset([], **settings)

@@ -7,7 +7,7 @@ import torch
 from mmaction.structures import ActionDataSample
 
 from mmsigma.checkpoints.io import load_into_model
-from mmsigma.models import VideoDataPreprocessor
+from mmsigma.models import RepetitionCountingModel, VideoClassificationModel, VideoDataPreprocessor
 from mmsigma.registry import MODELS
 
 TINY = dict(embed_dims=24, depth=2, num_heads=2)
@@ -116,3 +116,8 @@ class TestClassifier:
             classifier(frozen_backbone_mode='half')
         with pytest.raises(ValueError, match='mode must be'):
             classifier()(torch.randn(1, 3, 4, 16, 16), mode='features')
+
+
+def test_both_names_in_configs() -> None:
+    assert MODELS.get('VideoClassifier') is MODELS.get('VideoClassificationModel') is VideoClassificationModel
+    assert MODELS.get('RepetitionCounter') is MODELS.get('RepetitionCountingModel') is RepetitionCountingModel

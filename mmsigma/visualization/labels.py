@@ -1,0 +1,30 @@
+"""Pictures of the classes that a model finds in a video."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+_ROW, _NAME, _BAR = 24, 260, 300  # pixels
+_COLOUR = (70, 130, 180)
+
+
+def draw_scores(names: Sequence[str], scores: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Draw a bar for each class, of which a score of 1 fills the width.
+
+    Args:
+        names: Names of the classes; characters beyond ASCII are drawn as ``?``.
+        scores: Their scores, from 0 to 1.
+
+    Returns:
+        RGB picture ``(24 * classes, 620, 3)``, uint8.
+    """
+    picture = np.full((_ROW * len(names), _NAME + _BAR + 60, 3), 255, np.uint8)
+    for row, (name, score) in enumerate(zip(names, scores, strict=True)):
+        top, end = row * _ROW, _NAME + round(_BAR * float(score))
+        picture[top + 4 : top + _ROW - 4, _NAME:end] = _COLOUR
+        for text, left in ((name[:30], 6), (f'{score:.3f}', end + 6)):
+            text = text.encode('ascii', 'replace').decode()
+            place = (left, top + _ROW - 8)
+            cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+    return picture
