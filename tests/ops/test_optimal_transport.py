@@ -16,7 +16,16 @@ def block_elements(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReque
     size = getattr(request, 'param', None)
     if size is not None:
         monkeypatch.setitem(optimal_transport._BLOCK_ELEMENTS, 'cpu', size)
+        monkeypatch.setattr(optimal_transport, '_KERNEL_ELEMENTS', size)
     return size
+
+
+@pytest.fixture(params=['kernel', 'log domain'])
+def way(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """Way of computation: the usual one, or that of scores whose range is too wide for it."""
+    if request.param == 'log domain':
+        monkeypatch.setattr(optimal_transport, '_KERNEL_RANGE', 0.0)
+    return request.param
 
 
 def cosine_scores(num_samples: int, num_prototypes: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -25,7 +34,7 @@ def cosine_scores(num_samples: int, num_prototypes: int, dtype: torch.dtype = to
 
 @pytest.mark.golden_cases('sinkhorn')
 @pytest.mark.parametrize('block_elements', [None, ONE_ROW, FEW_ROWS], indirect=True)
-def test_official_codes(golden_case, block_elements) -> None:
+def test_official_codes(golden_case, block_elements, way) -> None:
     arrays, case = golden_case
     scores, settings = torch.from_numpy(arrays['scores']), (case['epsilon'], case['iterations'])
     codes = sinkhorn(scores, *settings)
@@ -84,6 +93,26 @@ def test_huge_scores_stay_finite(size: float) -> None:
     torch.testing.assert_close(codes.sum(1), torch.ones(40))
 
 
+@pytest.mark.parametrize('spread', [1.0, 3.0, 10.0, 100.0])
+@pytest.mark.parametrize('num_iters', [1, 2, 10])
+def test_scores_of_any_range(spread: float, num_iters: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Codes are those of float64, of which the wider ranges are beyond a kernel in float32."""
+    scores = spread * torch.randn(64, 12)
+    log_plan = scores.double() / 0.05
+    for _ in range(num_iters):
+        log_plan = log_plan.log_softmax(dim=0).log_softmax(dim=1)
+    # scores / epsilon of 1e4 have three digits after the point in float32
+    tolerance = dict(atol=2e-6 * max(spread / 0.05, 1), rtol=0)
+    torch.testing.assert_close(sinkhorn(scores, num_iters=num_iters).double(), log_plan.exp(), **tolerance)
+    again = []
+    in_log_domain = optimal_transport._iterate_in_log_domain
+    monkeypatch.setattr(
+        optimal_transport, '_iterate_in_log_domain', lambda *args: again.append(1) or in_log_domain(*args)
+    )
+    sinkhorn(scores, num_iters=num_iters)
+    assert len(again) == (spread > 1 and num_iters > 1)
+
+
 @pytest.mark.golden_cases('sinkhorn')
 @pytest.mark.parametrize('block_elements', [None, FEW_ROWS], indirect=True)
 def test_labels_are_the_largest_codes(golden_case, block_elements) -> None:
@@ -124,10 +153,13 @@ def test_carries_no_gradient_and_keeps_the_scores(function) -> None:
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize('block_elements', [100], indirect=True)
-@pytest.mark.parametrize(('function', 'num_full'), [(sinkhorn, 1), (sinkhorn_labels, 0)])
+@pytest.mark.parametrize(
+    ('function', 'largest', 'num_full'), [(sinkhorn, 0, 1), (sinkhorn_labels, 1 << 20, 1), (sinkhorn_labels, 0, 0)]
+)
 def test_stores_no_further_score_matrix(
-    function, num_full: int, block_elements: int, dtype: torch.dtype, allocations
+    function, largest: int, num_full: int, block_elements: int, dtype: torch.dtype, allocations, monkeypatch
 ) -> None:
+    monkeypatch.setattr(optimal_transport, '_LARGEST_KERNEL', largest)
     scores = cosine_scores(90, 8).to(dtype)
     with allocations:
         function(scores)
@@ -138,7 +170,7 @@ def test_stores_no_further_score_matrix(
 
 
 @pytest.mark.parametrize('function', [sinkhorn, sinkhorn_labels])
-def test_no_samples(function) -> None:
+def test_no_samples(function, way) -> None:
     assert len(function(torch.empty(0, 5))) == 0
 
 
