@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
@@ -27,6 +28,8 @@ from rich.progress import Progress
 
 from mmsigma import compat
 from mmsigma.checkpoints.files import CheckpointError
+from mmsigma.datasets.alignment.phase_dataset import find_phases, read_phases
+from mmsigma.datasets.transforms.alignment import resample_phases
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.datasets.vos.pseudo_masks import LoadPseudoMasks, PseudoMaskRounds
 from mmsigma.io.video import write_playable
@@ -35,7 +38,7 @@ from mmsigma.utils.config import load_config
 from mmsigma.utils.options import OptionAction
 from mmsigma.utils.preflight import ConfigError, check_config
 from mmsigma.utils.seeding import seeded_numpy
-from mmsigma.visualization.fed_samples import FedSample, describe, fit_frame, rows_of
+from mmsigma.visualization.fed_samples import FedSample, describe, fit_frame, heading, rows_of
 from mmsigma.visualization.labelled_grid import Row, labelled_grid
 from mmsigma.visualization.masked_video import write_picture
 
@@ -105,6 +108,7 @@ class Samples:
         self.dataset = DATASETS.build(self.loader.dataset)
         self.recorders = [_record(leaf) for leaf in _leaves(self.dataset) if hasattr(leaf, 'pipeline')]
         self.seed = cfg.get('randomness', {}).get('seed') or 0
+        self.phases = _phase_folder(cfg)
         self.preprocessor = None
         settings = (cfg.get('model') or {}).get('data_preprocessor') or {}
         if split == 'train' and str(settings.get('type')).endswith('MotionGuidedPreprocessor'):
@@ -118,9 +122,7 @@ class Samples:
         ]
         if not readers:
             raise ConfigError('--rounds: none of its transforms reads pseudo masks')
-        folder = (
-            rounds if (rounds / 'current.json').is_file() or not (rounds / 'rounds').is_dir() else rounds / 'rounds'
-        )
+        folder = rounds / 'rounds' if (rounds / 'rounds').is_dir() else rounds
         if PseudoMaskRounds(folder).current() is None:
             raise FileNotFoundError(f'--rounds: there is no round of pseudo masks in {folder}')
         for step in readers:
@@ -132,15 +134,16 @@ class Samples:
         if not str(settings.get('type')).endswith('ClassGroupSampler'):
             places = np.linspace(0, len(self.dataset) - 1, min(number, len(self.dataset))).astype(int)
             for index in places.tolist():
-                yield index, [self._draw(index, (self.seed, 0, index))]
+                yield index, self._draw(index, (self.seed, 0, index))
             return
         sampler = DATA_SAMPLERS.build(dict(settings, dataset=self.dataset, seed=self.seed))
         sampler.num_groups = number
         drawn = iter(sampler)
         while group := list(islice(drawn, sampler.group_size)):
-            yield int(group[0]), [self._draw(int(index), index.seed) for index in group]
+            yield int(group[0]), [sample for index in group for sample in self._draw(int(index), index.seed)]
 
-    def _draw(self, index: int, seed: tuple[int, ...]) -> FedSample:
+    def _draw(self, index: int, seed: tuple[int, ...]) -> list[FedSample]:
+        """Draw what a dataset has at an index: one sample, or several of a video that is augmented several times."""
         for recorder in self.recorders:
             recorder.frames, recorder.results = [], {}
         with seeded_numpy(seed), torch.random.fork_rng(devices=[]):
@@ -149,8 +152,24 @@ class Samples:
             if self.preprocessor is not None:
                 data = dict(inputs=[packed['inputs']], data_samples=[packed['data_samples']])
                 self.preprocessor(data, training=True)
-        used = next((recorder for recorder in self.recorders if recorder.results), None)
-        return FedSample(packed, used.frames, used.results) if used else FedSample(packed)
+        used = next((recorder for recorder in self.recorders if recorder.results), Recorder(Compose([])))
+        if isinstance(packed, list):  # only the last draw was recorded
+            return [FedSample(one, (), {'avg_fps': used.results.get('avg_fps')}) for one in packed]
+        self._add_phases(packed['data_samples'])
+        return [FedSample(packed, used.frames, used.results)]
+
+    def _add_phases(self, fed: Any) -> None:
+        """Add the phases of a video to align, which training may do without, from where the test finds them."""
+        if 'steps' not in fed or 'frame_labels' in fed or self.phases is None:
+            return
+        if path := find_phases(self.phases, fed.filename):
+            fed.set_field(torch.from_numpy(resample_phases(read_phases(path), fed.num_frames)), 'frame_labels')
+
+
+def _phase_folder(cfg: Config) -> Path | None:
+    test = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    named = [part for part in test.get('datasets', [test]) if part.get('phases')]
+    return Path(named[0].get('data_root', ''), named[0]['phases']) if named else None
 
 
 def _leaves(dataset: Any) -> Iterator[Any]:
@@ -172,32 +191,27 @@ def _record(dataset: Any) -> Recorder:
 
 def write_group(path: Path, samples: list[FedSample], args: argparse.Namespace) -> Path:
     """Write samples that belong together as an image or a video, and return its path with suffix."""
-    heading = describe(samples[0]).splitlines()[0] if len(samples) == 1 else f'{path.stem}: {len(samples)} videos'
-    if action := samples[0].info.get('action') if len(samples) > 1 else None:
-        heading += f' of {action}'
     if not args.video:
         path = path.with_name(f'{path.name}.png')
-        write_picture(
-            path, labelled_grid([row for sample in samples for row in rows_of(sample, args.columns)], heading)
-        )
+        rows = [row for sample in samples for row in rows_of(sample, args.columns)]
+        write_picture(path, labelled_grid(rows, heading(samples)))
         return path
     path = path.with_name(f'{path.name}.mp4')
     rows = [row for sample in samples for row in rows_of(sample)]
-    write_playable(path, _played(rows, heading), args.fps, height=args.height)
+    write_playable(path, _played(rows, heading(samples)), args.fps, height=args.height)
     return path
 
 
-def _played(rows: list[Row], heading: str) -> Iterator[np.ndarray]:
+def _played(rows: list[Row], title: str) -> Iterator[np.ndarray]:
     """Yield frames in which the rows play side by side; shorter rows are slower."""
     length = max(len(row.images) for row in rows)
     size = rows[0].images[0].shape[:2]
     for time in range(length):
         places = [time * len(row.images) // length for row in rows]
-        panels = [
-            fit_frame(np.asarray(row.images[place]), None, *size) for row, place in zip(rows, places, strict=True)
-        ]
+        shown = (np.asarray(row.images[place]) for row, place in zip(rows, places, strict=True))
+        panels = [fit_frame(image, None, *size) for image in shown]
         moment = f'{rows[0].captions[places[0]]}' if rows[0].captions else ''
-        yield labelled_grid([Row(moment, panels, [row.title for row in rows])], heading)
+        yield labelled_grid([Row(moment, panels, [row.title for row in rows])], title)
 
 
 def choose_split(cfg: Config, split: str | None) -> str:
@@ -228,7 +242,7 @@ def main() -> None:
                 stem = Path(describe(group[0]).split('  ')[0]).stem.replace(' ', '_')
                 path = write_group(args.out / f'{index:06d}_{stem}', group, args)
                 bar.console.out(f'{path}', *(f'   {describe(sample)}' for sample in group), sep='\n', highlight=False)
-    except (OSError, ValueError, TypeError, UnreadableVideoError, CheckpointError) as error:
+    except (OSError, ValueError, UnreadableVideoError, CheckpointError) as error:
         raise SystemExit(f'{args.config}: {error}') from error
 
 

@@ -1,6 +1,7 @@
 """Rows of images that show what a model is fed: clips, masks, views, videos to align, sequences to segment."""
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -51,7 +52,7 @@ def rows_of(sample: FedSample, columns: int | None = None) -> list[Row]:
         columns: Number of evenly spread frames to show; None for all.
 
     Raises:
-        TypeError: If nothing is known of how to draw such a sample.
+        ValueError: If nothing is known of how to draw such a sample.
     """
     inputs = sample.packed['inputs']
 
@@ -70,7 +71,7 @@ def rows_of(sample: FedSample, columns: int | None = None) -> list[Row]:
         return [_step_row(sample, pick)]
     if isinstance(inputs, Tensor) and inputs.ndim in (4, 5):
         return list(_clip_rows(sample, pick))
-    raise TypeError(f'no picture can be drawn of inputs of the type {type(inputs).__name__}')
+    raise ValueError(f'no picture can be drawn of inputs of the type {type(inputs).__name__}')
 
 
 def moments(info: dict[str, Any], numbers: Sequence[int] | np.ndarray) -> list[str]:
@@ -178,7 +179,7 @@ def _step_row(sample: FedSample, pick: _Pick) -> Row:
     labels = fed.get('frame_labels')
     if labels is not None and int(steps.max()) < len(labels):
         captions = [f'{text} · phase {int(labels[steps[place]])}' for text, place in zip(captions, places, strict=True)]
-    title = f'{_name(info)}: {len(steps)} of {info["num_frames"]} frames'
+    title = f'{Path(_name(info)).name}: {len(steps)} of {info["num_frames"]} frames'
     if context > 1:
         title += f', each with {context - 1} earlier'
     return Row(title, [frames[own[place]].permute(1, 2, 0).numpy() for place in places], captions)
@@ -207,25 +208,42 @@ def _joint_rows(video: JointSequence, pick: _Pick) -> list[Row]:
     return [Row('video with its joints', drawn, [f'frame {place}' for place in places])]
 
 
+def heading(samples: Sequence[FedSample]) -> str:
+    """Return the heading of a picture: the video with its label, or the action that videos have in common."""
+    info, fed = samples[0].info, samples[0].packed['data_samples']
+    if len(samples) > 1 and not samples[0].is_of_steps:
+        return f'{Path(_name(info)).name}, drawn {len(samples)} times'
+    if len(samples) > 1:
+        return f'{len(samples)} videos' + (f' of {info["action"]}' if 'action' in info else '')
+    parts = [Path(_name(info)).name, *_labels(fed, info)]
+    return '  '.join(parts)
+
+
 def describe(sample: FedSample) -> str:
     """Describe in words which part of which video a sample is; each video that could not be read has its own line."""
     info, fed = sample.info, sample.packed['data_samples']
-    parts = [_name(info)]
-    if (label := fed.get('gt_label')) is not None:
-        labels = label.tolist() if label.numel() == 1 else torch.nonzero(label).ravel().tolist()
-        parts.append(f'label {", ".join(map(str, labels))}')
-    if 'action' in info:
-        parts.append(f'action {info["action"]}')
+    parts = [_name(info), *_labels(fed, info)]
     if 'frame_inds' in info and not sample.is_of_steps:
         parts.append(f'frames {np.ravel(info["frame_inds"]).tolist()}')
-    if 'gt_count' in fed:
-        parts.append(f'{fed.gt_count} repetitions in the whole video')
     if 'crop_box' in info:
         parts.append('crop x={} y={} width={} height={}'.format(*info['crop_box']))
     if 'mask' in fed:
         parts.append(f'{int(fed.mask.sum())} of {len(fed.mask)} tokens masked')
     failures = [f'\n   could not be read: {name} ({reason})' for name, reason in info['failures']]
     return '  '.join(parts) + ''.join(failures)
+
+
+def _labels(fed: Any, info: dict[str, Any]) -> list[str]:
+    """Return what a video shows, in words."""
+    parts = []
+    if (label := fed.get('gt_label')) is not None:
+        labels = label.tolist() if label.numel() == 1 else torch.nonzero(label).ravel().tolist()
+        parts.append(f'label {", ".join(map(str, labels))}')
+    if 'action' in info:
+        parts.append(f'action {info["action"]}')
+    if 'gt_count' in fed:
+        parts.append(f'{fed.gt_count} repetitions in the whole video')
+    return parts
 
 
 def _name(info: dict[str, Any]) -> str:

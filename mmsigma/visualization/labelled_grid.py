@@ -46,7 +46,9 @@ def labelled_grid(rows: Sequence[Row], heading: str = '', *, min_side: int = 112
             raise ValueError(f'row {title!r} has {len(captions)} captions of {len(images)} images')
         if len({image.shape for image in images}) > 1:
             raise ValueError(f'the images of row {title!r} differ in size: {[image.shape for image in images]}')
-    rows = [row._replace(images=[_enlarged(image, min_side) for image in row.images]) for row in rows if len(row.images)]
+    rows = [
+        row._replace(images=[_enlarged(image, min_side) for image in row.images]) for row in rows if len(row.images)
+    ]
     if not rows:
         raise ValueError('there is no image to arrange')
     heights = [LINE + row.images[0].shape[0] + (LINE if row.captions else 0) + GAP for row in rows]
@@ -59,6 +61,13 @@ def labelled_grid(rows: Sequence[Row], heading: str = '', *, min_side: int = 112
     for row, height in zip(rows, heights, strict=True):
         _draw_row(canvas, draw, row, top)
         top += height
+    return np.asarray(canvas)
+
+
+def text_line(text: str, width: int) -> np.ndarray:
+    """Draw a line of text on white, ``(LINE, width, 3)``, uint8; text that does not fit ends with an ellipsis."""
+    canvas = Image.new('RGB', (width, LINE), 'white')
+    _write(ImageDraw.Draw(canvas), (GAP // 2, 1), text, width - GAP)
     return np.asarray(canvas)
 
 
