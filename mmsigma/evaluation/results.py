@@ -68,13 +68,13 @@ def newest_test(run: str | Path, *names: str) -> TestResult:
     return results[-1]
 
 
-def facts_of_test(folder: str | Path) -> dict[str, str]:
-    """Return for a report what the test in a folder ran: config, checkpoint with its checksum, and data.
+def facts_of_test(record: str | Path) -> dict[str, str]:
+    """Return for a report what a test ran: config, checkpoint with its checksum, and data.
 
     Args:
-        folder: Folder of a test, with its record. Without a record, nothing is known.
+        record: Record of the test. Without it, nothing is known.
     """
-    record = Path(folder, RECORD)
+    record = Path(record)
     if not record.is_file():
         return {}
     made = _read_mapping(record)

@@ -57,13 +57,20 @@ def line_chart(
     return _svg(parts, _HEIGHT + 20 + 16 * ((len(series) - 1) // 6))
 
 
-def scatter_chart(points: np.ndarray, groups: Sequence[int], names: Sequence[str], size: int = 560) -> str:
+def scatter_chart(
+    points: np.ndarray,
+    groups: Sequence[int],
+    names: Sequence[str],
+    titles: Mapping[int, str] | None = None,
+    size: int = 560,
+) -> str:
     """Draw points in the colours of their groups; pointing at one shows its name.
 
     Args:
         points: Positions ``(N, 2)``.
         groups: Number of each point's group, ``(N,)``; negative for none, which is grey.
         names: Name of each point.
+        titles: Text to write in the middle of groups, by number.
         size: Side of the chart in pixels.
 
     Returns:
@@ -77,11 +84,14 @@ def scatter_chart(points: np.ndarray, groups: Sequence[int], names: Sequence[str
     low, high = points.min(axis=0), points.max(axis=0)
     places = 12 + (points - low) / np.maximum(high - low, 1e-12) * (size - 24)
     radius = 5 if len(points) <= 300 else 3
-    marks = [
-        f'<circle cx="{x:.1f}" cy="{size - y:.1f}" r="{radius}" fill="{series_colour(group) if group >= 0 else "grey"}" '
-        f'fill-opacity=".75"><title>{html.escape(name)}</title></circle>'
-        for (x, y), group, name in zip(places.tolist(), map(int, groups), names, strict=True)
-    ]
+    marks = []
+    for (x, y), group, name in zip(places.tolist(), map(int, groups), names, strict=True):
+        fill = series_colour(group) if group >= 0 else 'grey'
+        place = f'cx="{x:.1f}" cy="{size - y:.1f}" r="{radius}"'
+        marks.append(f'<circle {place} fill="{fill}" fill-opacity=".75"><title>{html.escape(name)}</title></circle>')
+    for group, title in (titles or {}).items():
+        x, y = np.median(places[np.asarray(groups) == group], axis=0)
+        marks.append(f'<text x="{x:.1f}" y="{size - y:.1f}" text-anchor="middle">{html.escape(title)}</text>')
     return _svg(marks, size, size)
 
 

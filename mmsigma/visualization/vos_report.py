@@ -111,6 +111,5 @@ def write_report(
 
 
 def _lines(curves: Curves, fps: float | None) -> dict[str, tuple[np.ndarray, Sequence[float]]]:
-    return {
-        f'object {n}': (np.asarray(frames) / (fps or 1), values) for n, (frames, values) in curves.items() if frames
-    }
+    known = {number: pair for number, pair in curves.items() if len(pair[0])}
+    return {f'object {number}': (np.asarray(frames) / (fps or 1), j) for number, (frames, j) in known.items()}

@@ -13,7 +13,7 @@ from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.table import Table
 
-from mmsigma.evaluation.results import facts_of_test
+from mmsigma.evaluation.results import RECORD, facts_of_test
 from mmsigma.evaluation.vos.davis import Statistics, score_sequence, summarize
 from mmsigma.evaluation.vos.names import check_name
 from mmsigma.io.atomic import write_atomically
@@ -203,7 +203,7 @@ class VOSMetric(BaseMetric):
                 metrics,
                 curves=_curves(rows),
                 fps=self.fps,
-                facts=facts_of_test(Path(self.out_dir).parent),
+                facts=facts_of_test(Path(self.out_dir).with_name(RECORD)),
             )
         return metrics
 
