@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mmsigma.apis.models import build_inference_model
+from mmsigma.checkpoints.files import sha256_of
 from mmsigma.evaluation.alignment.frame_cost import Cost, PathChoice
 from mmsigma.evaluation.alignment.kendall import nearest_frames
 from mmsigma.io.video import FrameReader
@@ -230,6 +231,7 @@ class VideoAligner:
                 f'{config} has a model of type {cfg.model.type}: use a config from configs/gta to align videos'
             )
         self.model: Any = build_inference_model(cfg, checkpoint, device, trust=trust)
+        self.sha256 = sha256_of(checkpoint)
 
     def embed(self, video: str | Path | FrameReader | EmbeddedVideo, progress: Progress | None = None) -> EmbeddedVideo:
         """Embed all frames of a video.
