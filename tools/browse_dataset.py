@@ -151,7 +151,7 @@ class Samples:
             packed = self.dataset[index]
             if self.preprocessor is not None:
                 data = dict(inputs=[packed['inputs']], data_samples=[packed['data_samples']])
-                self.preprocessor(data, training=True)
+                packed['data_samples'] = self.preprocessor(data, training=True)['data_samples'][0]
         used = next((recorder for recorder in self.recorders if recorder.results), Recorder(Compose([])))
         if isinstance(packed, list):  # only the last draw was recorded
             return [FedSample(one, (), {'avg_fps': used.results.get('avg_fps')}) for one in packed]

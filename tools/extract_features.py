@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
     from mmengine.dist import barrier, is_main_process
     from rich.progress import Progress
 
-    from mmsigma.apis.features import dataset_of, extract_features
+    from mmsigma.apis.features import check_extractable, dataset_of, extract_features
     from mmsigma.apis.launch import allows_bfloat16
     from mmsigma.apis.models import build_frozen_model
     from mmsigma.io.feature_store import FeatureStore, digest, file_digest
@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> None:
 
     cfg = load_config(args.config, args.cfg_options)
     check_config(cfg)
+    check_extractable(cfg)
     dataset = dataset_of(cfg, args.videos, args.split)
     videos = DATASETS.build({**dataset, 'test_mode': True})
     description = dict(

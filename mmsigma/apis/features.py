@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from mmsigma.datasets.videos.tolerant_dataset import TolerantDataset
 from mmsigma.io.feature_store import FeatureStore
-from mmsigma.registry import DATASETS
+from mmsigma.registry import DATASETS, MODELS
 
 Pooling = Literal['mean', 'tokens']
 
@@ -126,6 +126,26 @@ def _write(store: FeatureStore, shard: int, pending: dict[int, tuple[str, Any]])
     features = torch.stack([row for _, row, _ in good]) if good else torch.empty(0)
     labels = torch.tensor([label for *_, label in good], dtype=torch.long)
     store.write(shard, features, labels, [path for path, *_ in good], failed)
+
+
+def check_extractable(cfg: Config) -> None:
+    """Check that the model of a config has features of whole videos.
+
+    Raises:
+        ValueError: If it embeds or segments single frames; the message names the tool for that.
+    """
+    kind = MODELS.get(cfg.model.type)
+    if hasattr(kind, 'embed_stream'):
+        raise ValueError(
+            f'model.type: {cfg.model.type} embeds every frame of a video instead of the whole: get the embeddings '
+            '(frames, dimensions) of a video from mmsigma.VideoAligner(config, weights).embed(video), or align two '
+            'with demo/align_demo.py'
+        )
+    if hasattr(kind, 'new_inference_core') or hasattr(kind, 'predict_video'):
+        raise ValueError(
+            f'model.type: {cfg.model.type} propagates the masks or points of a first frame and has no features of '
+            'videos: segment with mmsigma.VideoSegmenter or demo/vos_demo.py'
+        )
 
 
 def dataset_of(cfg: Config, videos: str | Path | None, split: str = 'test') -> dict[str, Any]:

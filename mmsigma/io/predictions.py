@@ -9,6 +9,7 @@ import torch
 
 _ALLOWED = {
     ('collections', 'OrderedDict'),
+    ('_codecs', 'encode'),  # bytes of numpy's arrays
     ('torch._utils', '_rebuild_tensor_v2'),
     ('numpy', 'ndarray'),
     ('numpy', 'dtype'),

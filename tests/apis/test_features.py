@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmsigma.apis.features import dataset_of, extract_features, features_of
+from mmsigma.apis.features import check_extractable, dataset_of, extract_features, features_of
+from mmsigma.utils.config import load_config
 
 
 @pytest.fixture
@@ -39,3 +40,13 @@ def test_unknown_pooling() -> None:
     for call in (lambda: features_of(None, {}, 'max'), lambda: extract_features(None, {}, None, pooling='max')):
         with pytest.raises(ValueError, match="pooling must be 'mean' or 'tokens', got 'max'"):
             call()
+
+
+@pytest.mark.parametrize(
+    ('config', 'remedy'),
+    [('gta/gta_penn_action', 'VideoAligner'), ('vos/r18', 'VideoSegmenter'), ('mask_vos/r18_ytvos', 'VideoSegmenter')],
+)
+def test_models_of_frames_name_the_right_tool(config: str, remedy: str) -> None:
+    with pytest.raises(ValueError, match=f'model.type: .*mmsigma.{remedy}'):
+        check_extractable(load_config(f'mmsigma::{config}'))
+    check_extractable(load_config('mmsigma::knn/vitb_k400'))

@@ -10,6 +10,7 @@ import pytest
 
 from mmsigma.datasets import SeededIndex
 from mmsigma.datasets.demo.demo_data import make_demo_dataset
+from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds, PseudoMasks
 from mmsigma.io.video import write_mp4
 from mmsigma.registry import DATASETS
 from mmsigma.utils.config import load_config
@@ -165,3 +166,44 @@ def test_faults_are_reported_before_anything_is_written(run_tool, repository: Pa
         shown = run_tool(SCRIPT, config, '--out', tmp_path / 'out', '--cfg-options', option)
         assert shown.status == 1 and says in shown.errors
     assert not (tmp_path / 'out').exists()
+
+
+def test_pseudo_masks_of_a_run(run_tool: Callable[..., Any], data: Path, tmp_path: Path) -> None:
+    rounds = PseudoMaskRounds(tmp_path / 'run' / 'rounds')
+    options = ['--number', 1, '--out', tmp_path / 'out', '--rounds', tmp_path / 'run']
+    config = ['mmsigma::mask_vos/r18_ytvos', *options, '--cfg-options', *(option.format(data) for option in FRAMES)]
+    assert 'no round of pseudo masks' in run_tool(SCRIPT, *config).errors
+    video = str(sorted((data / 'JPEGImages' / '480p').iterdir())[0])
+    labels = np.zeros((100, 4, 4), np.uint8)
+    labels[:, :2] = 1
+    rounds.write_video(0, video, PseudoMasks(labels, np.arange(100), np.array([1])))
+    rounds.finish(0, {})
+    shown = run_tool(SCRIPT, *config)
+    assert shown.status == 0, shown.errors
+    (with_masks,) = (tmp_path / 'out').glob('*.png')
+    assert cv2.imread(str(with_masks)).shape[0] > 4 * 256  # a row more than without
+    other = run_tool(
+        SCRIPT,
+        'mmsigma::gta/gta_penn_action',
+        *options,
+        '--cfg-options',
+        'data_root=' + str(data),
+        'ann_file_train=annotations/train.txt',
+        'decoder=auto',
+    )
+    assert other.status == 1 and 'none of its transforms reads pseudo masks' in other.errors
+
+
+def test_masks_that_follow_the_flow_of_a_network(run_tool: Callable[..., Any], videos: Path, tmp_path: Path) -> None:
+    config = tmp_path / 'raft.py'
+    config.write_text("""
+_base_ = ['mmsigma::demo/sigma_tiny_demo_pixel.py']
+model = dict(data_preprocessor=dict(
+    _delete_=True, type='MotionGuidedPreprocessor', weights='random', mask_ratio=0.75, num_updates=1))
+train_pipeline = [
+    _base_.train_pipeline[0], dict(type='RandomResizedCropClip', size=128), _base_.train_pipeline[-1]]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+""")
+    options = ['--number', 1, '--out', tmp_path / 'out', '--cfg-options', f'data_root={videos}']
+    shown = run_tool(SCRIPT, config, *options)
+    assert shown.status == 0 and '192 of 256 tokens masked' in shown.output, shown.errors
