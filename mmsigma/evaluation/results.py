@@ -79,7 +79,7 @@ def facts_of_test(record: str | Path) -> dict[str, str]:
         return {}
     made = _read_mapping(record)
     names = dict(config='config', checkpoint='checkpoint', sha256='SHA-256 of the checkpoint')
-    facts = {title: str(made[name]) for name, title in names.items() if made.get(name)}
+    facts = {title: str(made[name]) for name, title in names.items() if made.get(name) not in (None, '', 'None')}
     where = ('type', 'data_root', 'ann_file', 'layout', 'split', 'year')
     data = {key: value for key, value in dict(made.get('dataset', {})).items() if key.split('.')[-1] in where}
     return facts | ({'data': ', '.join(f'{key} {value}' for key, value in data.items())} if data else {})

@@ -28,10 +28,11 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem } d
 td, th { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid var(--line) }
 td:first-child, th:first-child { text-align: left; min-width: 7rem } th { color: var(--dim); font-weight: 600 }
 figure { margin: 1.2rem 0 } figcaption { margin-bottom: .3rem }
-img, video, svg { display: block; max-width: 100%; height: auto } video { max-height: 80vh }
+img, video, svg { display: block; max-width: 100%; height: auto } video { min-width: min(20rem, 100%);
+  max-height: 80vh }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .8rem }
 .sheet figure { margin: 0; padding: .4rem; background: var(--soft); border-radius: .4rem; font-size: .8rem }
-.sheet img { width: 100% } .first { outline: 2px solid var(--accent) }
+.sheet img { width: 100%; aspect-ratio: 4 / 3; object-fit: contain } .first { outline: 2px solid var(--accent) }
 svg text { fill: var(--text); font-size: 12px } svg .axis { stroke: var(--line) } .dim, footer { color: var(--dim) }
 """
 
