@@ -131,7 +131,8 @@ def write_retrieval_report(
         ValueError: If features are not one vector per video, all equal, or too few.
     """
     searched = bank or queries
-    _check(queries), _check(searched)
+    for features in (queries, searched):
+        _check(features)
     similarity = F.normalize(queries.features.float(), dim=1) @ F.normalize(searched.features.float(), dim=1).T
     if bank is None:
         similarity.fill_diagonal_(-torch.inf)

@@ -30,7 +30,7 @@ class Sound:
             self._file.close()
             return
         pictures = self._file.streams.video[0]
-        start = float((pictures.start_time or 0) * pictures.time_base)
+        start = float((pictures.start_time or 0) * (pictures.time_base or 0))
         self._stream = target.add_stream('aac', rate=tracks[0].rate or 44100)
         self._packets = self._encoded(tracks[0], start)
         self._next = next(self._packets, None)

@@ -1,7 +1,7 @@
 """Charts as SVG, which follow the colours of the page that they are in."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -59,7 +59,7 @@ def line_chart(
 
 def scatter_chart(
     points: np.ndarray,
-    groups: Sequence[int],
+    groups: Sequence[int] | np.ndarray,
     names: Sequence[str],
     titles: Mapping[int, str] | None = None,
     size: int = 560,
@@ -127,9 +127,8 @@ def _widened(limits: tuple[float, float]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
-def _within(values: np.ndarray, limits: tuple[float, float]) -> list[float]:
-    found: list[float] = values[(values >= limits[0] - 1e-9) & (values <= limits[1] + 1e-9)].tolist()
-    return found
+def _within(values: Iterable[float], limits: tuple[float, float]) -> list[float]:
+    return [float(value) for value in values if limits[0] - 1e-9 <= value <= limits[1] + 1e-9]
 
 
 def _runs(x: np.ndarray, y: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

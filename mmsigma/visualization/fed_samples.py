@@ -149,7 +149,7 @@ def _view_rows(sample: FedSample, pick: _Pick) -> list[Row]:
         shown = places if is_clip else [0]
         frames = [fit_frame(np.asarray(sample.frames[place]), None, *size) for place in shown]
         rows.append(Row('video', frames, moments(info, numbers[shown])))
-    rows.append(Row('input' if is_clip else 'large crops', images[places], captions))
+    rows.append(Row('input' if is_clip else 'large crops', [*images[places]], captions))
     masks = sample.packed['data_samples'].get('pseudo_mask')
     if masks is not None and masks.numel():
         ids = (masks.argmax(dim=1) if masks.ndim == 4 else masks).to(torch.uint8).numpy()
@@ -162,7 +162,7 @@ def _view_rows(sample: FedSample, pick: _Pick) -> list[Row]:
             f', side {info["view_zoom"]:.2f}{", flipped" if info["view_flip"] else ""}' if 'view_zoom' in info else ''
         )
         chosen = places if same else range(len(views))
-        rows.append(Row(f'second view{zoom}' if same else 'small crops', views[chosen], captions if same else ()))
+        rows.append(Row(f'second view{zoom}' if same else 'small crops', [*views[chosen]], captions if same else ()))
     return rows
 
 
