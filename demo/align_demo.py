@@ -1,4 +1,6 @@
-"""Align two videos of one action, and write them side by side, the cost matrix, and the matches of each frame.
+"""Align two videos of one action, and write a page with both side by side, the cost matrix, and all matches.
+
+The video of both has no sound; videos of activation maps keep that of their source.
 
 python demo/align_demo.py mine.mp4 expert.mp4 gta.pth --out results/mine
 python demo/align_demo.py mine.mp4 expert.mp4 gta.pth --labels expert_phases.npy --cam --anomaly other_expert.mp4
@@ -47,6 +49,9 @@ def parse_args() -> argparse.Namespace:
         metavar='VIDEO',
         help='typical videos to compare the first with; default: the second',
     )
+    parser.add_argument(
+        '--height', type=int, default=240, help='height of the frames in side_by_side.mp4, in pixels (default: 240)'
+    )
     parser.add_argument('--device', help='cpu or cuda')
     parser.add_argument('--verbose', action='store_true', help='show tracebacks')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')
@@ -89,6 +94,8 @@ def write_results(infer: 'VideoAligner', args: argparse.Namespace, bar: Progress
     Returns:
         The alignment and the files written.
     """
+    from mmsigma.apis.alignment_report import write_alignment_report
+    from mmsigma.checkpoints.files import sha256_of
     from mmsigma.io.atomic import write_atomically
     from mmsigma.io.video import FrameReader, write_playable
     from mmsigma.visualization.activation import draw_activation
@@ -116,15 +123,22 @@ def write_results(infer: 'VideoAligner', args: argparse.Namespace, bar: Progress
         written.append(out / 'anomaly.png')
         draw_anomaly(columns['anomaly'], written[-1], times=readers[0].times(), name=aligned.first.name)
     names, pictures = (aligned.first.name, aligned.second.name), (pick_frames(readers[0]), pick_frames(readers[1]))
-    draw_alignment(aligned.cost, aligned.pairs(args.how), written[0], names=names, frames=pictures)
+    times = (readers[0].times(), readers[1].times())
+    draw_alignment(aligned.cost, aligned.pairs(args.how), written[0], names=names, times=times, frames=pictures)
     write_table(written[1], aligned, args.how, columns)
-    played = side_by_side(*readers, aligned.matches(args.how).tolist())
+    played = side_by_side(*readers, aligned.matches(args.how).tolist(), height=args.height)
     write_playable(written[2], bar.track(played, len(readers[0]), description='side by side'), readers[0].fps)
     for reader, name in zip(readers, ('first', 'second'), strict=True) if args.cam else ():
         maps = bar.track(infer.activation(reader), len(reader), description=f'activation of {reader.path.name}')
         written.append(out / f'activation_{name}.mp4')
         drawn = (draw_activation(frame, activation) for activation, frame in zip(maps, reader, strict=True))
-        write_playable(written[-1], drawn, reader.fps)
+        write_playable(written[-1], drawn, reader.fps, sound=reader.path)
+    facts = {
+        'config': args.config,
+        'checkpoint': args.checkpoint,
+        'SHA-256 of the checkpoint': sha256_of(infer.weights),
+    }
+    written.append(write_alignment_report(out, aligned, args.how, written, facts))
     return aligned, written
 
 

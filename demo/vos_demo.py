@@ -24,6 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', default='vos_results', help='folder of masks/ and overlay.mp4')
     parser.add_argument('--config', default=CONFIG, help='one of configs/vos')
     parser.add_argument('--opacity', type=float, default=0.5, help="opacity of the objects' colours in the overlay")
+    parser.add_argument('--height', type=int, help='height of the overlay in pixels; default: that of the video')
     parser.add_argument('--device', help='cpu or cuda')
     parser.add_argument('--verbose', action='store_true', help='show tracebacks')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')
@@ -60,6 +61,7 @@ def main() -> None:
                 args.masks,
                 args.out,
                 opacity=args.opacity,
+                height=args.height,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
     print(

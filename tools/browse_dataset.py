@@ -1,38 +1,48 @@
-"""Show what a model is fed: the original frames of each clip with the crop, the transformed frames, and the mask.
+"""Show what a model is fed: frames of each clip with the crop, the transformed frames, masks, views and pseudo masks.
 
-Clips are drawn as in the first epoch of a run with the config's seed. Each becomes an image with three rows or, with
-``--video``, a video with three panels; mask and crop are left out if the pipeline has none.
+Samples are drawn as in the first epoch of a run with the config's seed; a group of videos to align is one picture.
+Titles name the rows, captions give frame numbers, seconds and phases. A config without training data shows its test
+data. What a model does itself, such as the augmentation of GTA on the device, is not shown, except for motion-guided
+masks.
 
 Examples::
 
     python tools/browse_dataset.py configs/demo/sigma_tiny_demo_mlp.py --number 4
     python tools/browse_dataset.py configs/sigma/vitb_k400_mlp.py --cfg-options data_root=my_videos/ --video
+    python tools/browse_dataset.py configs/mask_vos/r18_ytvos.py --rounds work_dirs/mask_vos/r18_ytvos/rounds
 """
 
 import argparse
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import cv2
 import numpy as np
 import torch
+from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
-from torch import Tensor
+from rich.progress import Progress
 
 from mmsigma import compat
+from mmsigma.checkpoints.files import CheckpointError
+from mmsigma.datasets.alignment.phase_dataset import find_phases, read_phases
+from mmsigma.datasets.transforms.alignment import resample_phases
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
+from mmsigma.datasets.vos.pseudo_masks import LoadPseudoMasks, PseudoMaskRounds
 from mmsigma.io.video import write_playable
-from mmsigma.registry import DATASETS
+from mmsigma.registry import DATA_SAMPLERS, DATASETS, MODELS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.options import OptionAction
 from mmsigma.utils.preflight import ConfigError, check_config
 from mmsigma.utils.seeding import seeded_numpy
-from mmsigma.visualization.masked_video import grey_out, mosaic, write_picture
+from mmsigma.visualization.fed_samples import FedSample, describe, fit_frame, heading, rows_of
+from mmsigma.visualization.labelled_grid import Row, labelled_grid
+from mmsigma.visualization.masked_video import write_picture
 
-_CROP_COLOUR = (255, 60, 0)
+SPLITS = ('train', 'val', 'test')
 
 
 def parse_args() -> argparse.Namespace:
@@ -42,138 +52,182 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('config', help='config file, or package::path of an installed one')
     parser.add_argument('--out', type=Path, default=Path('browse'), help='folder to fill (default: %(default)s)')
+    parser.add_argument('--split', choices=SPLITS, help='data to show; default: that for training, if there is any')
     parser.add_argument(
-        '--number', type=int, default=8, help='number of clips, spread over the dataset (default: %(default)s)'
+        '--number', type=int, default=8, help='number of pictures, spread over the dataset (default: %(default)s)'
     )
     parser.add_argument('--columns', type=int, default=8, help='number of frames in an image (default: %(default)s)')
+    parser.add_argument('--rounds', type=Path, help='folder of a run of Mask-VOS with the pseudo masks to draw')
     parser.add_argument('--video', action='store_true', help='write videos instead of images')
     parser.add_argument('--fps', type=float, default=8, help='frames per second of the videos (default: %(default)s)')
+    parser.add_argument('--height', type=int, help='height of the videos in pixels; default: as many as they need')
     parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, help='key=value pairs')
-    return parser.parse_args()
-
-
-class Clip(NamedTuple):
-    """A clip with the results of the pipeline.
-
-    Attributes:
-        index: Index in the dataset.
-        original: Decoded frames, ``(H, W, 3)`` each, uint8; empty if unknown.
-        inputs: Input of the model, ``(C, T, H, W)``, uint8.
-        mask: Which tokens are masked, ``(N,)``, or None.
-        grid: Token grid (T, H, W) of the mask.
-        info: Metadata of the sample.
-    """
-
-    index: int  # type: ignore[assignment]  # hides the method of tuples, which nothing calls
-    original: list[np.ndarray]
-    inputs: Tensor
-    mask: Tensor | None
-    grid: tuple[int, int, int]
-    info: dict[str, Any]
-
-    @property
-    def views(self) -> list[list[np.ndarray]]:
-        """Original frames with the crop, input frames and masked frames, if available, of one size ``(H, W, 3)``."""
-        height, width = self.inputs.shape[2:]
-        views = [list(self.inputs.permute(1, 2, 3, 0).numpy())]
-        if self.original:
-            views.insert(0, [_fit(frame, self.info.get('crop_box'), height, width) for frame in self.original])
-        if self.mask is not None:
-            views.append(list(grey_out(self.inputs, self.mask, self.grid)))
-        return views
-
-    def describe(self) -> str:
-        """Describe in words which part of which video the clip is."""
-        parts = [f'{self.index}']
-        if 'filename' in self.info:
-            parts.append(self.info['filename'])
-        if 'frame_inds' in self.info:
-            parts.append(f'frames {np.ravel(self.info["frame_inds"]).tolist()}')
-        if 'crop_box' in self.info:
-            parts.append('crop x={} y={} width={} height={}'.format(*self.info['crop_box']))
-        if self.mask is not None:
-            parts.append(f'{int(self.mask.sum())} of {len(self.mask)} tokens masked')
-        failures = [f'\n   could not be read: {name} ({reason})' for name, reason in self.info['failures']]
-        return '  '.join(parts) + ''.join(failures)
+    args = parser.parse_args()
+    for name in ('number', 'columns'):
+        if getattr(args, name) < 1:
+            parser.error(f'--{name} must be positive, got {getattr(args, name)}')
+    return args
 
 
 class Recorder:
-    """A pipeline that keeps the frames as they were decoded."""
+    """A pipeline that keeps the frames as they were decoded, and the results before they are packed."""
 
     def __init__(self, pipeline: Any) -> None:
-        self.steps = pipeline.transforms
+        self.transforms = pipeline.transforms
         self.frames: list[np.ndarray] = []
+        self.results: dict[str, Any] = {}
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        self.frames = []
-        for step in self.steps:
+        self.frames, self.results = list(results.get('imgs', ())), results
+        for step in self.transforms:
             results = step(results)
-            if not self.frames and 'imgs' in results:
-                self.frames = list(results['imgs'])
+            if 'imgs' in results:
+                self.frames = self.frames or list(results['imgs'])
+                self.results = results
         return results
 
-    @property
-    def grid(self) -> tuple[int, int, int]:
-        """Token grid of the mask."""
-        grid: tuple[int, int, int] = next(step.grid for step in self.steps if hasattr(step, 'grid'))
-        return grid
+
+class Samples:
+    """The data of a config, drawn as in the first epoch.
+
+    Args:
+        cfg: Config.
+        split: ``'train'``, ``'val'`` or ``'test'``.
+        rounds: Folder of pseudo masks to draw, see ``PseudoMaskRounds``.
+
+    Raises:
+        ConfigError: If pseudo masks are asked for, and no transform reads them.
+        FileNotFoundError: If there are none.
+    """
+
+    def __init__(self, cfg: Config, split: str, rounds: Path | None = None) -> None:
+        init_default_scope(cfg.get('default_scope', 'mmsigma'))
+        for handler in MMLogger.get_current_instance().handlers:
+            handler.addFilter(compat.DropKnownNoise())
+        self.loader = cfg[f'{split}_dataloader']
+        self.dataset = DATASETS.build(self.loader.dataset)
+        self.recorders = [_record(leaf) for leaf in _leaves(self.dataset) if hasattr(leaf, 'pipeline')]
+        self.seed = cfg.get('randomness', {}).get('seed') or 0
+        self.phases = _phase_folder(cfg)
+        self.preprocessor = None
+        settings = (cfg.get('model') or {}).get('data_preprocessor') or {}
+        if split == 'train' and str(settings.get('type')).endswith('MotionGuidedPreprocessor'):
+            self.preprocessor = MODELS.build(settings)
+        if rounds:
+            self._use(rounds)
+
+    def _use(self, rounds: Path) -> None:
+        readers = [
+            step for recorder in self.recorders for step in recorder.transforms if isinstance(step, LoadPseudoMasks)
+        ]
+        if not readers:
+            raise ConfigError('--rounds: none of its transforms reads pseudo masks')
+        folder = rounds / 'rounds' if (rounds / 'rounds').is_dir() else rounds
+        if PseudoMaskRounds(folder).current() is None:
+            raise FileNotFoundError(f'--rounds: there is no round of pseudo masks in {folder}')
+        for step in readers:
+            step.folder = str(folder)
+
+    def groups(self, number: int) -> Iterator[tuple[int, list[FedSample]]]:
+        """Yield ``number`` groups of samples that belong on one picture, with the index of the first."""
+        settings = self.loader.get('sampler') or {}
+        if not str(settings.get('type')).endswith('ClassGroupSampler'):
+            places = np.linspace(0, len(self.dataset) - 1, min(number, len(self.dataset))).astype(int)
+            for index in places.tolist():
+                yield index, self._draw(index, (self.seed, 0, index))
+            return
+        sampler = DATA_SAMPLERS.build(dict(settings, dataset=self.dataset, seed=self.seed))
+        sampler.num_groups = number
+        drawn = iter(sampler)
+        while group := list(islice(drawn, sampler.group_size)):
+            yield int(group[0]), [sample for index in group for sample in self._draw(int(index), index.seed)]
+
+    def _draw(self, index: int, seed: tuple[int, ...]) -> list[FedSample]:
+        """Draw what a dataset has at an index: one sample, or several of a video that is augmented several times."""
+        for recorder in self.recorders:
+            recorder.frames, recorder.results = [], {}
+        with seeded_numpy(seed), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(abs(hash(seed)))
+            packed = self.dataset[index]
+            if self.preprocessor is not None:
+                data = dict(inputs=[packed['inputs']], data_samples=[packed['data_samples']])
+                packed['data_samples'] = self.preprocessor(data, training=True)['data_samples'][0]
+        used = next((recorder for recorder in self.recorders if recorder.results), Recorder(Compose([])))
+        if isinstance(packed, list):  # only the last draw was recorded
+            return [FedSample(one, (), {'avg_fps': used.results.get('avg_fps')}) for one in packed]
+        self._add_phases(packed['data_samples'])
+        return [FedSample(packed, used.frames, used.results)]
+
+    def _add_phases(self, fed: Any) -> None:
+        """Add the phases of a video to align, which training may do without, from where the test finds them."""
+        if 'steps' not in fed or 'frame_labels' in fed or self.phases is None:
+            return
+        if path := find_phases(self.phases, fed.filename):
+            fed.set_field(torch.from_numpy(resample_phases(read_phases(path), fed.num_frames)), 'frame_labels')
 
 
-def draw_clips(cfg: Config, number: int) -> Iterator[Clip]:
-    """Yield ``number`` clips of the training set after its pipeline."""
-    init_default_scope(cfg.get('default_scope', 'mmsigma'))
-    for handler in MMLogger.get_current_instance().handlers:
-        handler.addFilter(compat.DropKnownNoise())
-    dataset = DATASETS.build(cfg.train_dataloader.dataset)
-    dataset.full_init()
+def _phase_folder(cfg: Config) -> Path | None:
+    test = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    named = [part for part in test.get('datasets', [test]) if part.get('phases')]
+    return Path(named[0].get('data_root', ''), named[0]['phases']) if named else None
+
+
+def _leaves(dataset: Any) -> Iterator[Any]:
+    """Yield the datasets that others are made of."""
+    parts = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    if parts == [None]:
+        yield dataset
+        return
+    for part in parts:
+        yield from _leaves(part)
+
+
+def _record(dataset: Any) -> Recorder:
+    if hasattr(dataset, 'full_init'):
+        dataset.full_init()
     recorder = dataset.pipeline = Recorder(dataset.pipeline)
-    seed = cfg.get('randomness', {}).get('seed') or 0
-    for index in np.linspace(0, len(dataset) - 1, min(number, len(dataset))).astype(int).tolist():
-        with seeded_numpy((seed, 0, index)):
-            packed = dataset[index]
-        sample, inputs = packed['data_samples'], packed['inputs']
-        if inputs.ndim == 5:
-            inputs = inputs[0]  # the first of several clips
-        info = {'failures': (), **sample.metainfo}
-        mask = sample.mask if 'mask' in sample else None
-        grid = recorder.grid if mask is not None else (0, 0, 0)
-        yield Clip(index, recorder.frames, _as_pixels(inputs), mask, grid, info)
+    return recorder
 
 
-def _as_pixels(clip: Tensor) -> Tensor:
-    """Stretch normalised values to 0..255."""
-    if clip.dtype == torch.uint8:
-        return clip
-    low, high = clip.min(), clip.max()
-    return ((clip - low) / (high - low).clamp(min=1e-6) * 255).byte()
-
-
-def _fit(frame: np.ndarray, box: tuple[int, int, int, int] | None, height: int, width: int) -> np.ndarray:
-    """Fit a frame into (height, width) with white borders, and draw the box (x, y, width, height)."""
-    scale = min(height / frame.shape[0], width / frame.shape[1])
-    size = max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale))
-    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-    if box is not None:
-        left, top, right, bottom = (round(edge * scale) for edge in (box[0], box[1], box[0] + box[2], box[1] + box[3]))
-        cv2.rectangle(small, (left, top), (right - 1, bottom - 1), _CROP_COLOUR, max(1, min(size) // 80))
-    out = np.full((height, width, 3), 255, np.uint8)
-    x, y = (width - size[0]) // 2, (height - size[1]) // 2
-    out[y : y + size[1], x : x + size[0]] = small
-    return out
-
-
-def write_clip(clip: Clip, folder: Path, *, columns: int, fps: float | None) -> Path:
-    """Write one clip as an image, or as a video if there is a frame rate; return the file."""
-    stem = Path(clip.info.get('filename', 'clip')).stem.replace(' ', '_')
-    if fps:
-        path = folder / f'{clip.index:06d}_{stem}.mp4'
-        frames = [mosaic([list(panels)]) for panels in zip(*clip.views, strict=True)]
-        write_playable(path, frames, fps)
+def write_group(path: Path, samples: list[FedSample], args: argparse.Namespace) -> Path:
+    """Write samples that belong together as an image or a video, and return its path with suffix."""
+    if not args.video:
+        path = path.with_name(f'{path.name}.png')
+        rows = [row for sample in samples for row in rows_of(sample, args.columns)]
+        write_picture(path, labelled_grid(rows, heading(samples)))
         return path
-    path = folder / f'{clip.index:06d}_{stem}.png'
-    times = np.linspace(0, clip.inputs.shape[1] - 1, min(columns, clip.inputs.shape[1])).astype(int)
-    write_picture(path, mosaic([[view[time] for time in times] for view in clip.views]))
+    path = path.with_name(f'{path.name}.mp4')
+    rows = [row for sample in samples for row in rows_of(sample)]
+    write_playable(path, _played(rows, heading(samples)), args.fps, height=args.height)
     return path
+
+
+def _played(rows: list[Row], title: str) -> Iterator[np.ndarray]:
+    """Yield frames in which the rows play side by side; shorter rows are slower."""
+    length = max(len(row.images) for row in rows)
+    size = rows[0].images[0].shape[:2]
+    for time in range(length):
+        places = [time * len(row.images) // length for row in rows]
+        shown = (np.asarray(row.images[place]) for row, place in zip(rows, places, strict=True))
+        panels = [fit_frame(image, None, *size) for image in shown]
+        moment = f'{rows[0].captions[places[0]]}' if rows[0].captions else ''
+        yield labelled_grid([Row(moment, panels, [row.title for row in rows])], title)
+
+
+def choose_split(cfg: Config, split: str | None) -> str:
+    """Return the split to show.
+
+    Raises:
+        ConfigError: If the config has no such data.
+    """
+    present = [name for name in SPLITS if cfg.get(f'{name}_dataloader')]
+    wanted = split or next(iter(present), 'train')
+    if wanted not in present:
+        others = f': it has --split {" and ".join(present)}' if present else ', nor any other data'
+        raise ConfigError(f'it has no {wanted}_dataloader{others}')
+    if split is None and wanted != 'train':
+        print(f'there is no training data: this is the data for {wanted}')
+    return wanted
 
 
 def main() -> None:
@@ -181,12 +235,14 @@ def main() -> None:
     try:
         cfg = load_config(args.config, args.cfg_options)
         check_config(cfg)
-        if not cfg.get('train_dataloader'):
-            raise ConfigError('it has no train_dataloader')
-        for clip in draw_clips(cfg, args.number):
-            path = write_clip(clip, args.out, columns=args.columns, fps=args.fps if args.video else None)
-            print(f'{path}\n   {clip.describe()}')
-    except (OSError, ValueError, UnreadableVideoError) as error:
+        samples = Samples(cfg, choose_split(cfg, args.split), args.rounds)
+        with Progress(transient=True) as bar:
+            groups = bar.track(samples.groups(args.number), total=args.number, description='drawing')
+            for index, group in groups:
+                stem = Path(describe(group[0]).split('  ')[0]).stem.replace(' ', '_')
+                path = write_group(args.out / f'{index:06d}_{stem}', group, args)
+                bar.console.out(f'{path}', *(f'   {describe(sample)}' for sample in group), sep='\n', highlight=False)
+    except (OSError, ValueError, UnreadableVideoError, CheckpointError) as error:
         raise SystemExit(f'{args.config}: {error}') from error
 
 

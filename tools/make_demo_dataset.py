@@ -7,9 +7,8 @@ Example::
 
 import argparse
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from mmsigma.datasets.demo.demo_data import make_demo_dataset
+from mmsigma.utils.progress import steps
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -29,10 +28,8 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 def main() -> None:
     parser, args = parse_args()
-    columns = TextColumn('Rendering videos'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     try:
-        with Progress(*columns, transient=True) as progress:
-            task = progress.add_task('', total=args.num_videos)
+        with steps('Rendering videos', args.num_videos) as advance:
             path = make_demo_dataset(
                 args.out,
                 num_videos=args.num_videos,
@@ -40,7 +37,7 @@ def main() -> None:
                 val_share=args.val_share,
                 num_workers=args.num_workers,
                 num_classes=args.num_classes,
-                on_video=lambda name: progress.advance(task),
+                on_video=lambda name: advance(),
             )
     except (ValueError, FileExistsError) as error:
         parser.error(str(error))

@@ -15,7 +15,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--work-dir', help='folder of logs and results (default: work_dirs/<folder of config>/<config>)'
     )
-    parser.add_argument('--dump', help='file to write all predictions to (.pkl)')
+    parser.add_argument('--dump', help='file to write all predictions to (.pkl), which tools/report.py reads')
     parser.add_argument('--seed', type=int, help='random seed, which overrides that of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -66,7 +66,7 @@ def main() -> None:
             cfg.test_evaluator = [*evaluators, dict(type='mmengine.DumpResults', out_file_path=args.dump)]
         runner = build_runner(cfg)
         if is_main_process():
-            record_test(runner.log_dir, config_name(args.config), cfg, args.checkpoint)
+            record_test(runner.log_dir, config_name(args.config), cfg, args.checkpoint, args.dump)
         runner.test()
     leave_process_group()
 

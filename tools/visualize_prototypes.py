@@ -42,6 +42,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--interval', type=int, default=4, help='stride between frames of the clip (default: %(default)s)'
     )
+    parser.add_argument('--height', type=int, help='height of the videos in pixels; default: as many as they need')
     parser.add_argument('--device', help='cpu or cuda')
     parser.add_argument('--verbose', action='store_true', help='show tracebacks')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')
@@ -91,9 +92,10 @@ def draw(model: Any, path: Path, name: Path, args: argparse.Namespace) -> list[i
         for number, frame in enumerate(clip):
             yield mosaic([[frame, *(frames[number] for frames in drawn.values())]])
 
-    write_playable(f'{name}_prototypes.mp4', panels(), fps=6)
+    write_playable(f'{name}_prototypes.mp4', panels(), fps=6, height=args.height)
     colours = pca_colours(tokens, grid, clip.shape[1:3]).repeat(tubelet, axis=0)
-    write_playable(f'{name}_features.mp4', (mosaic([list(pair)]) for pair in zip(clip, colours, strict=True)), fps=6)
+    pairs = (mosaic([list(pair)]) for pair in zip(clip, colours, strict=True))
+    write_playable(f'{name}_features.mp4', pairs, fps=6, height=args.height)
     return chosen
 
 

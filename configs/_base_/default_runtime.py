@@ -25,7 +25,13 @@ env_cfg = dict(
 # 'high' uses TF32 if the GPU supports it, except for the prototype scores and the frozen encoder
 float32_matmul_precision = 'high'
 log_processor = dict(window_size=50)
-vis_backends = [dict(type='LocalVisBackend')]
+# where scalars and pictures go besides the folder of the run: none, tensorboard or wandb
+tracker = 'none'
+vis_backends = dict(
+    none=[dict(type='LocalVisBackend')],
+    tensorboard=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')],
+    wandb=[dict(type='LocalVisBackend'), dict(type='WandbVisBackend', init_kwargs=dict(project='mmsigma'))],
+)[tracker]
 visualizer = dict(type='Visualizer', vis_backends=vis_backends)
 
 randomness = dict(seed=0)

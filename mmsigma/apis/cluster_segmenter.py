@@ -63,18 +63,21 @@ class ClusterMaps(VideoResult):
         masks = resize_labels(self.clusters[numbers] + 1, self.frames.shape[1:3])  # 0 would not be drawn
         return [draw_masks(*pair, opacity) for pair in zip(self.frames[numbers], masks, strict=True)]
 
-    def write_overlay(self, path: str | Path, opacity: float = 0.5, fps: float = 4.0) -> None:
+    def write_overlay(
+        self, path: str | Path, opacity: float = 0.5, fps: float = 4.0, height: int | None = None
+    ) -> None:
         """Write the overlay as a video.
 
         Args:
             path: File to write.
             opacity: Opacity of the colours.
             fps: Frames per second.
+            height: Height of the video in pixels; None for that of the frames.
 
         Raises:
             OSError: If it cannot be written.
         """
-        write_playable(path, self.overlay(opacity), fps)
+        write_playable(path, self.overlay(opacity), fps, height=height)
 
 
 class ClusterSegmenter(Inferencer):

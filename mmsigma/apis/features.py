@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from mmsigma.datasets.videos.tolerant_dataset import TolerantDataset
 from mmsigma.io.feature_store import FeatureStore
-from mmsigma.models import GTA, SIGMA
+from mmsigma.models import SIGMA
 from mmsigma.registry import DATASETS, MODELS
 
 Pooling = Literal['mean', 'tokens']
@@ -140,10 +140,8 @@ def encoder_config(cfg: Config) -> Config:
     Raises:
         ValueError: If the model has no encoder of clips, or the training pipeline does not tell how clips are read.
     """
-    kind = MODELS.get(cfg.model.type)
-    if issubclass(kind, GTA):
-        raise ValueError(f'{cfg.filename} has a model of type {cfg.model.type}: embed frames with VideoAligner')
-    if not issubclass(kind, SIGMA):
+    check_extractable(cfg)
+    if not issubclass(MODELS.get(cfg.model.type), SIGMA):
         return cfg
     backbone, preprocessor = dict(cfg.model.backbone), cfg.model.get('data_preprocessor') or {}
     if backbone['type'] == 'VideoVisionTransformer':
@@ -181,6 +179,26 @@ def _centre_clip(cfg: Config) -> list[dict[str, Any]]:
         dict(type='CropViews', size=backbone.get('img_size', 224)),
         dict(type='PackVideoInputs'),
     ]
+
+
+def check_extractable(cfg: Config) -> None:
+    """Check that the model of a config has features of whole videos.
+
+    Raises:
+        ValueError: If it embeds or segments single frames; the message names the tool for that.
+    """
+    kind = MODELS.get(cfg.model.type)
+    if hasattr(kind, 'embed_stream'):
+        raise ValueError(
+            f'model.type: {cfg.model.type} embeds every frame of a video instead of the whole: get the embeddings '
+            '(frames, dimensions) of a video from mmsigma.VideoAligner(config, weights).embed(video), or align two '
+            'with demo/align_demo.py'
+        )
+    if hasattr(kind, 'new_inference_core') or hasattr(kind, 'predict_video'):
+        raise ValueError(
+            f'model.type: {cfg.model.type} propagates the masks or points of a first frame and has no features of '
+            'videos: segment with mmsigma.VideoSegmenter or demo/vos_demo.py'
+        )
 
 
 def dataset_of(cfg: Config, videos: str | Path | None, split: str = 'test') -> dict[str, Any]:

@@ -188,15 +188,17 @@ class VideoSegmenter(Inferencer):
         out_dir: str | Path,
         *,
         opacity: float = 0.5,
+        height: int | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Segmented:
-        """Segment a video and write ``masks/*.png`` and ``overlay.mp4``.
+        """Segment a video and write ``masks/*.png`` and ``overlay.mp4``, which keeps the sound of the video.
 
         Args:
             video: Video, see :func:`mmsigma.io.frame_sources.open_frames`.
             masks: Masks of the objects, see :meth:`__call__`.
             out_dir: Folder to write to.
             opacity: Opacity of the objects' colours in the overlay, from 0 to 1.
+            height: Height of the overlay in pixels; None for that of the video.
             progress: Function that is called with the number of finished frames and their total.
 
         Returns:
@@ -217,7 +219,7 @@ class VideoSegmenter(Inferencer):
                 progress(number + 1, len(frames))
                 yield draw_masks(frame, mask, opacity)
 
-        write_playable(out_dir / 'overlay.mp4', drawn(), frames.fps)
+        write_playable(out_dir / 'overlay.mp4', drawn(), frames.fps, height=height, sound=frames.path)
         seconds = time.perf_counter() - started
         return Segmented(len(frames), sorted(ids - {0}), out_dir / 'masks', out_dir / 'overlay.mp4', seconds)
 

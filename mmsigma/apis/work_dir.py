@@ -168,7 +168,7 @@ def claim(work_dir: str | Path, name: str, cfg: Config, *, overwrite: bool = Fal
     return OwnerHook(Path(work_dir), owner, aside, differences if resume else [])
 
 
-def record_test(log_dir: str | Path, name: str, cfg: Config, checkpoint: str | None) -> None:
+def record_test(log_dir: str | Path, name: str, cfg: Config, checkpoint: str | None, dump: str | None = None) -> None:
     """Write beside the scores of a test what was tested, for tools that compare results.
 
     Args:
@@ -176,6 +176,7 @@ def record_test(log_dir: str | Path, name: str, cfg: Config, checkpoint: str | N
         name: Name of the config, see :func:`config_name`.
         cfg: Finished config.
         checkpoint: Checkpoint file, None if the config names the weights.
+        dump: File of the predictions, beside which the same is written, for reports.
     """
     dataset = {key: text for key, text in _flat(cfg.test_dataloader.dataset).items() if not key.startswith('pipeline')}
     protocol = {key: cfg.get(key) for key in ('model', 'test_cfg', 'test_dataloader', 'test_evaluator')}
@@ -183,7 +184,8 @@ def record_test(log_dir: str | Path, name: str, cfg: Config, checkpoint: str | N
     settings = hashlib.sha256(repr(sorted(told)).encode()).hexdigest()
     content = dict(config=name, checkpoint=checkpoint, sha256=sha256_of(checkpoint), dataset=dataset, settings=settings)
     text = json.dumps(content, indent=1)
-    write_atomically(Path(log_dir, RECORD), lambda path: Path(path).write_text(text + '\n', encoding='utf-8'))
+    for record in (Path(log_dir, RECORD), *([Path(dump).with_suffix('.json')] if dump else [])):
+        write_atomically(record, lambda path: Path(path).write_text(text + '\n', encoding='utf-8'))
 
 
 def rank_of(launcher: str) -> int:

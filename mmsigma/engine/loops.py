@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from mmengine.dataset import pseudo_collate
-from mmengine.dist import all_gather_object, get_rank, get_world_size
+from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
@@ -19,6 +19,7 @@ from mmsigma.datasets.videos.tolerant_dataset import ReadResult, TolerantDataset
 from mmsigma.engine.hooks.interruption import VALIDATION_DUE
 from mmsigma.evaluation.classification.knn import knn_accuracy
 from mmsigma.registry import DATASETS, LOOPS
+from mmsigma.utils.progress import steps
 from mmsigma.utils.seeding import seed_everything
 
 
@@ -149,10 +150,10 @@ class KNNTestLoop(BaseLoop):
         """Run the test and return the metrics, see :func:`mmsigma.evaluation.classification.knn.knn_accuracy`."""
         runner = self.runner
         runner.call_hook('before_test')
-        runner.call_hook('before_test_epoch')
         runner.model.eval()
         self._check_overlap()
         bank, bank_labels = self._features(self.bank_dataloader, is_bank=True)
+        runner.call_hook('before_test_epoch')
         queries, labels = self._features(self.dataloader)
         metrics = knn_accuracy(bank, bank_labels, queries, labels, self.k, temperature=self.temperature)
         runner.call_hook('after_test_epoch', metrics=metrics)
@@ -183,10 +184,12 @@ class KNNTestLoop(BaseLoop):
             ValueError: If no video of the bank can be read, or a video has no label.
         """
         rows: list[tuple[Tensor, int] | str] = []
-        for number, batch in enumerate(loader):
-            if is_bank:
-                rows += self._bank_rows(batch)
-                continue
+        if is_bank:
+            with steps('bank, batches', len(loader), silent=not is_main_process()) as advance:
+                for batch in loader:
+                    rows += self._bank_rows(batch)
+                    advance()
+        for number, batch in enumerate(() if is_bank else loader):
             self.runner.call_hook('before_test_iter', batch_idx=number, data_batch=batch)
             samples = self.runner.model.test_step(batch)
             rows += map(_labelled, samples)

@@ -68,6 +68,23 @@ def newest_test(run: str | Path, *names: str) -> TestResult:
     return results[-1]
 
 
+def facts_of_test(record: str | Path) -> dict[str, str]:
+    """Return for a report what a test ran: config, checkpoint with its checksum, and data.
+
+    Args:
+        record: Record of the test. Without it, nothing is known.
+    """
+    record = Path(record)
+    if not record.is_file():
+        return {}
+    made = _read_mapping(record)
+    names = dict(config='config', checkpoint='checkpoint', sha256='SHA-256 of the checkpoint')
+    facts = {title: str(made[name]) for name, title in names.items() if made.get(name) not in (None, '', 'None')}
+    where = ('type', 'data_root', 'ann_file', 'layout', 'split', 'year')
+    data = {key: value for key, value in dict(made.get('dataset', {})).items() if key.split('.')[-1] in where}
+    return facts | ({'data': ', '.join(f'{key} {value}' for key, value in data.items())} if data else {})
+
+
 def _read_mapping(path: Path) -> dict[str, Any]:
     content = read_json(path)
     if not isinstance(content, dict):

@@ -14,6 +14,7 @@ from mmsigma.io.atomic import write_atomically
 from mmsigma.io.decoder_process import GuardedVideoFile
 from mmsigma.io.decoders import VideoDecoder, open_video
 from mmsigma.io.pictures import list_frames, read_picture
+from mmsigma.io.sound import Sound
 from mmsigma.io.video_file import ChangedIndexError, UnreadableVideoError
 
 
@@ -181,7 +182,14 @@ def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> Non
     write_atomically(path, write)
 
 
-def write_playable(path: str | Path, frames: Iterable[np.ndarray], fps: float, *, height: int | None = None) -> None:
+def write_playable(
+    path: str | Path,
+    frames: Iterable[np.ndarray],
+    fps: float,
+    *,
+    height: int | None = None,
+    sound: str | Path | None = None,
+) -> None:
     """Write frames as H.264, which browsers, notebooks and chats play from the first byte on.
 
     Colours are stored at half resolution, as players expect. Odd sides get another row or column of the last pixels.
@@ -191,14 +199,15 @@ def write_playable(path: str | Path, frames: Iterable[np.ndarray], fps: float, *
         frames: RGB frames, ``(H, W, 3)`` each, uint8; they are consumed one after the other.
         fps: Frames per second.
         height: Height of the video in pixels, to which frames are resized; None for their own.
+        sound: Video with the same times whose sound is kept, if it has any; None for none.
 
     Raises:
-        ValueError: If there is no frame, or frames differ in size.
+        ValueError: If there is no frame, frames differ in size, or the sound cannot be decoded.
         OSError: If it cannot be written; ``path`` is then left unchanged.
     """
 
     def write(name: str) -> None:
-        count, size = 0, None
+        count, size, track = 0, None, None
         with av.open(name, 'w', format='mp4', options={'movflags': '+faststart'}) as file:
             rate = Fraction(fps).limit_denominator(65535)
             stream = file.add_stream('libx264', rate=rate, options={'crf': '20', 'preset': 'veryfast'})
@@ -209,6 +218,7 @@ def write_playable(path: str | Path, frames: Iterable[np.ndarray], fps: float, *
                     sides = [round(side * scale) for side in size[:2]]
                     stream.height, stream.width = (side + side % 2 for side in sides)
                     stream.pix_fmt = 'yuv420p'
+                    track = Sound(sound, file) if sound is not None else None
                 elif frame.shape != size:
                     raise ValueError(
                         f'frame {count - 1} of {path} is {frame.shape}, but earlier frames are {size}: write frames of '
@@ -219,6 +229,8 @@ def write_playable(path: str | Path, frames: Iterable[np.ndarray], fps: float, *
                 padding = ((0, stream.height - frame.shape[0]), (0, stream.width - frame.shape[1]), (0, 0))
                 picture = av.VideoFrame.from_ndarray(np.pad(frame, padding, mode='edge'), format='rgb24')
                 file.mux(stream.encode(picture))
+                if track is not None:
+                    file.mux([*track.until(count / fps)])
             if not count:
                 raise ValueError(f'there is no frame to write to {path}')
             file.mux(stream.encode())

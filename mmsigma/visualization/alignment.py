@@ -10,8 +10,13 @@ from torch import Tensor
 
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.video import FrameReader
+from mmsigma.visualization.labelled_grid import text_line
 
-_CAPTION = 22  # pixels below a frame
+_BAR = 6  # pixels of the bar of time
+_FIGURE = (8.0, 6.5)  # inches
+# left, bottom, width and height in the figure: the matrix, and the frames of the first and of the second video
+_MATRIX, _LEFT, _BELOW = (0.24, 0.27, 0.62, 0.69), (0.01, 0.27, 0.14, 0.69), (0.24, 0.01, 0.62, 0.14)
+_ALONE = (0.1, 0.1, 0.76, 0.86)
 
 
 def pick_frames(video: FrameReader, number: int = 6) -> list[np.ndarray]:
@@ -25,6 +30,7 @@ def draw_alignment(
     out: str | Path,
     *,
     names: tuple[str, str] = ('first video', 'second video'),
+    times: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
     frames: tuple[Sequence[np.ndarray], Sequence[np.ndarray]] = ((), ()),
 ) -> None:
     """Draw the cost matrix of two videos, the first from top to bottom, with the path and frames along both sides.
@@ -34,27 +40,37 @@ def draw_alignment(
         path: Matched frames of the first and of the second video, ``(P,)`` each.
         out: Image file to write.
         names: Names of the videos.
-        frames: Some RGB frames of each video, ``(H, W, 3)``, uint8, evenly spread over it; empty to draw the matrix
-            alone.
+        times: Time of every frame of each video in seconds, ``(M,)`` and ``(N,)``; None for axes in frames.
+        frames: Some RGB frames of each video, ``(H, W, 3)``, uint8, as from :func:`pick_frames`: each is drawn beside
+            its place on the axis. Empty to draw the matrix alone.
 
     Raises:
         OSError: If the file cannot be written.
     """
-    pyplot = _pyplot()
-    figure = pyplot.figure(figsize=(8, 6.5), layout='constrained')
-    shown = any(map(len, frames))
-    sizes = dict(width_ratios=(6, 40, 1), height_ratios=(6, 1)) if shown else dict(width_ratios=(0.01, 40, 1))
-    grid = figure.add_gridspec(2 if shown else 1, 3, **sizes)
-    axis = figure.add_subplot(grid[0, 1])
+    figure = _pyplot().figure(figsize=_FIGURE)
+    place = _MATRIX if any(map(len, frames)) else _ALONE
+    axis = figure.add_axes(place)
     picture = axis.imshow(cost.cpu().numpy(), aspect='auto', interpolation='nearest', cmap='viridis')
     axis.plot(path[1].cpu().numpy(), path[0].cpu().numpy(), color='white', linewidth=1.5)
-    axis.set(xlabel=f'frame of {names[1]}', ylabel=f'frame of {names[0]}')
-    figure.colorbar(picture, cax=figure.add_subplot(grid[0, 2]), label='cost')
-    if frames[0]:
-        _add_strip(figure, grid[0, 0].subgridspec(len(frames[0]), 1), frames[0])
-    if frames[1]:
-        _add_strip(figure, grid[1, 1].subgridspec(1, len(frames[1])), frames[1])
+    for side, label, name, moments in zip((axis.yaxis, axis.xaxis), ('first', 'second'), names, times, strict=True):
+        side.set_label_text(f'{"frames" if moments is None else "seconds"} of {name or label}')
+        if moments is not None:
+            side.set_ticks(*_seconds(moments))
+    figure.colorbar(picture, cax=figure.add_axes((place[0] + place[2] + 0.02, place[1], 0.02, place[3])), label='cost')
+    if len(frames[0]):
+        _add_strip(figure, _LEFT, frames[0], len(cost), upright=True)
+    if len(frames[1]):
+        _add_strip(figure, _BELOW, frames[1], cost.shape[1], upright=False)
     _save(figure, out)
+
+
+def _seconds(times: np.ndarray, most: int = 8) -> tuple[np.ndarray, list[str]]:
+    """Return the places of round seconds between frames, in frames, and their labels; frame rates may vary."""
+    from matplotlib.ticker import MaxNLocator
+
+    marks = MaxNLocator(most, steps=[1, 2, 5, 10]).tick_values(float(times[0]), float(times[-1]))
+    marks = marks[(marks >= times[0]) & (marks <= times[-1])]
+    return np.interp(marks, times, np.arange(len(times))), [f'{mark:g}' for mark in marks]
 
 
 def draw_anomaly(
@@ -89,7 +105,9 @@ def draw_anomaly(
 def side_by_side(
     first: FrameReader, second: FrameReader, matches: Sequence[int] | np.ndarray, height: int = 240
 ) -> Iterator[np.ndarray]:
-    """Yield every frame of the first video beside the matching frame of the second, both with their times.
+    """Yield every frame of the first video beside the matching frame of the second, above their times.
+
+    Below each frame are the time in its video, in seconds, and a bar of how much of it has passed.
 
     Args:
         first: Video whose pace is kept.
@@ -119,19 +137,30 @@ def _size(frame: np.ndarray, height: int) -> tuple[int, int]:
 
 
 def _captioned(video: FrameReader, number: int, size: tuple[int, int]) -> np.ndarray:
-    """Read and resize a frame, and write its time and the video's name below it."""
+    """Read and resize a frame, and put its time, the video's name and a bar of the time below it."""
     frame = cv2.resize(video.read(number), size, interpolation=cv2.INTER_AREA)
-    frame = cv2.copyMakeBorder(frame, 0, _CAPTION, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
-    text = f'{video.times()[number]:.2f} s  {video.path.stem}'
-    place = (4, size[1] + _CAPTION - 7)
-    return cv2.putText(frame, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+    now, end = (float(video.times()[place]) for place in (number, -1))
+    bar = np.full((_BAR, size[0], 3), 220, np.uint8)
+    bar[:, : round(size[0] * (now / end if end else 1))] = (31, 119, 180)
+    return np.concatenate([frame, text_line(f'{now:.2f} of {end:.2f} s  {video.path.stem}', size[0]), bar])
 
 
-def _add_strip(figure: Any, cells: Any, frames: Sequence[np.ndarray]) -> None:
-    for cell, frame in zip(cells, frames, strict=True):
-        axis = figure.add_subplot(cell)
-        axis.imshow(cv2.resize(frame, _size(frame, 96), interpolation=cv2.INTER_AREA))
-        axis.axis('off')
+def _add_strip(
+    figure: Any, place: tuple[float, ...], frames: Sequence[np.ndarray], length: int, *, upright: bool
+) -> None:
+    """Draw frames beside an axis of ``length`` frames, each centred at its number."""
+    axis = figure.add_axes(place)
+    sides = np.array([place[2] * _FIGURE[0], place[3] * _FIGURE[1]])  # inches
+    room = sides * ((1, 0.94 / len(frames)) if upright else (0.94 / len(frames), 1))
+    for number, frame in enumerate(frames):
+        size = np.array(frame.shape[1::-1])
+        half = size * (room / size).min() / sides / 2  # relative to the strip
+        along = (int((number + 0.5) * length / len(frames)) + 0.5) / length
+        x, y = (0.5, 1 - along) if upright else (along, 0.5)
+        extent = (x - half[0], x + half[0], y - half[1], y + half[1])
+        axis.imshow(cv2.resize(frame, _size(frame, 96), interpolation=cv2.INTER_AREA), extent=extent, aspect='auto')
+    axis.set(xlim=(0, 1), ylim=(0, 1))
+    axis.axis('off')
 
 
 def _pyplot() -> Any:

@@ -1,25 +1,21 @@
 """HTML report of video object segmentation: how the objects of each video were segmented, worst videos first."""
 
-import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import cv2
 import numpy as np
 
-from mmsigma.io.atomic import write_atomically
 from mmsigma.io.names import path_below
+from mmsigma.io.video import write_playable
+from mmsigma.visualization.charts import line_chart
 from mmsigma.visualization.masked_video import mosaic, write_picture
 from mmsigma.visualization.overlay import draw_masks
+from mmsigma.visualization.report import Page
 
-_STYLE = """
-body { font-family: sans-serif; margin: 2em auto; max-width: 80em; color: #222 }
-table { border-collapse: collapse } td, th { padding: .2em .8em; text-align: right }
-td:first-child, th:first-child { text-align: left }
-figure { margin: 1.5em 0 } img { max-width: 100% } figcaption { margin-bottom: .3em }
-"""
+Curves = Mapping[int, tuple[Sequence[int], Sequence[float]]]
+"""Frame numbers and scores in them, by object."""
 
 
 def draw_strip(sequence: Any, masks: np.ndarray, num_frames: int = 5, height: int = 160) -> np.ndarray:
@@ -58,33 +54,62 @@ def write_strip(out_dir: str | Path, sequence: Any, masks: np.ndarray) -> Path:
     return path
 
 
+def write_overlay(out_dir: str | Path, sequence: Any, masks: np.ndarray, fps: float) -> Path:
+    """Write a video with the predicted masks ``(T, H, W)`` drawn in below ``out_dir`` and return its path.
+
+    Raises:
+        ValueError: If the name of the video leads out of the folder.
+    """
+    path = path_below(Path(out_dir, 'report'), f'{sequence.name}.mp4')
+    write_playable(path, (draw_masks(sequence.read_frame(n), mask) for n, mask in enumerate(masks)), fps)
+    return path
+
+
 def write_report(
-    out_dir: str | Path, videos: Sequence[str], scores: Mapping[str, Sequence[float]], metrics: Mapping[str, float]
+    out_dir: str | Path,
+    videos: Sequence[str],
+    scores: Mapping[str, Sequence[float]],
+    metrics: Mapping[str, float],
+    *,
+    curves: Mapping[str, Curves] | None = None,
+    fps: float | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write ``<out_dir>/report.html`` with the strips from :func:`write_strip`.
+    """Write ``<out_dir>/report.html`` with the strips from :func:`write_strip`, and videos where there are any.
 
     Args:
         out_dir: Folder of the results.
         videos: Names of all videos.
         scores: J&F, J and F of the scored videos, the worst first.
         metrics: Metrics over all videos.
+        curves: J of the objects of each video over its frames.
+        fps: Frames per second of the videos, for axes in seconds; None for axes in frames.
+        facts: What was run, by name.
 
     Returns:
         Path of the page.
     """
-    rows = ''.join(f'<tr><td>{html.escape(name)}</td><td>{value:.1f}</td></tr>' for name, value in metrics.items())
-    order = [*scores, *(name for name in videos if name not in scores)]
-    figures = []
-    for name in order:
-        numbers = 'J&F {:.1f}, J {:.1f}, F {:.1f}'.format(*scores[name]) if name in scores else 'not scored'
-        caption = f'<b>{html.escape(name)}</b> {html.escape(numbers)}'
-        source = quote(f'report/{name}.jpg')
-        figures.append(f'<figure><figcaption>{caption}</figcaption><img src="{source}" loading="lazy"></figure>')
-    page = (
-        f'<!doctype html><meta charset="utf-8"><title>Segmentation</title><style>{_STYLE}</style>'
-        f'<h1>{len(order)} videos</h1><table>{rows}</table>'
-        '<p>First row of each image: prediction. Second row: annotation. Worst videos first.</p>' + '\n'.join(figures)
+    page = Page('Video object segmentation', out_dir)
+    page.facts({**(facts or {}), 'videos': len(videos), 'scored': len(scores)})
+    page.table(('metric', 'value'), metrics.items())
+    tables = {name: f'{name}.csv' for name in ('per_sequence', 'per_object', 'global')}
+    page.links({text: file for text, file in tables.items() if Path(out_dir, file).is_file()})
+    page.paragraph(
+        'The worst videos come first. First row of each image: prediction. Second row, if there is one: annotation.'
     )
-    path = Path(out_dir, 'report.html')
-    write_atomically(path, lambda name: Path(name).write_text(page, encoding='utf-8'))
-    return path
+    for name in [*scores, *(name for name in videos if name not in scores)]:
+        numbers = 'J&F {:.1f}, J {:.1f}, F {:.1f}'.format(*scores[name]) if name in scores else 'not scored'
+        page.figure(f'report/{name}.jpg', name, numbers)
+        if curves and (lines := _lines(curves.get(name, {}), fps)):
+            page.chart(
+                line_chart(lines, xlabel='seconds' if fps else 'frame', ylabel='J', ylim=(0, 1)), 'J over time', name
+            )
+        if Path(out_dir, f'report/{name}.mp4').is_file():
+            page.figure(f'report/{name}.mp4', 'overlay', name)
+        page.links({'masks': f'{name}/'})
+    return page.write()
+
+
+def _lines(curves: Curves, fps: float | None) -> dict[str, tuple[np.ndarray, Sequence[float]]]:
+    known = {number: pair for number, pair in curves.items() if len(pair[0])}
+    return {f'object {number}': (np.asarray(frames) / (fps or 1), j) for number, (frames, j) in known.items()}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmsigma.apis.features import dataset_of, encoder_config, extract_features, features_of
+from mmsigma.apis.features import check_extractable, dataset_of, encoder_config, extract_features, features_of
 from mmsigma.utils.config import load_config
 
 
@@ -56,9 +56,19 @@ def test_the_encoder_of_pre_training(tmp_path: Path) -> None:
 
 
 def test_models_without_an_encoder_of_clips() -> None:
-    with pytest.raises(ValueError, match='gta_penn_action.py has a model of type GTA: embed frames with VideoAligner'):
+    with pytest.raises(ValueError, match='model.type: GTA embeds every frame'):
         encoder_config(load_config('mmsigma::gta/gta_penn_action'))
     cfg = load_config('mmsigma::demo/sigma_tiny_demo_mlp')
     cfg.train_dataloader.dataset.pipeline = [dict(type='PackVideoInputs')]
     with pytest.raises(ValueError, match='has no test_dataloader, and its training pipeline no ReadClip'):
         encoder_config(cfg)
+
+
+@pytest.mark.parametrize(
+    ('config', 'remedy'),
+    [('gta/gta_penn_action', 'VideoAligner'), ('vos/r18', 'VideoSegmenter'), ('mask_vos/r18_ytvos', 'VideoSegmenter')],
+)
+def test_models_of_frames_name_the_right_tool(config: str, remedy: str) -> None:
+    with pytest.raises(ValueError, match=f'model.type: .*mmsigma.{remedy}'):
+        check_extractable(load_config(f'mmsigma::{config}'))
+    check_extractable(load_config('mmsigma::knn/vitb_k400'))

@@ -237,7 +237,7 @@ def test_from_the_command_line(run_tool: Callable, checkpoint: Path, frames: Pat
     asked = ['--device', 'cpu', '--labels', tmp_path / 'phases.json', '--cam', '--anomaly', frames]
     done = run_tool('demo/align_demo.py', *command, *asked, *options)
     assert done.status == 0 and '10 frames aligned with 10, mean cost of a step' in done.output, done.errors
-    names = {'alignment.png', 'alignment.csv', 'side_by_side.mp4', 'labels.npy', 'anomaly.png'}
+    names = {'alignment.png', 'alignment.csv', 'side_by_side.mp4', 'labels.npy', 'anomaly.png', 'report.html'}
     assert {path.name for path in (tmp_path / 'out').iterdir()} == names | {
         'activation_first.mp4',
         'activation_second.mp4',

@@ -15,6 +15,7 @@ class FakeRunner(SimpleNamespace):
         logger = SimpleNamespace(warning=self.warnings.append)
         model = torch.nn.Linear(2, 2)
         defaults = dict(iter=0, epoch=0, max_epochs=1, max_iters=4, logger=logger, model=model, hooks=[])
+        defaults['visualizer'] = SimpleNamespace(_vis_backends={})
         super().__init__(**{**defaults, **others})
 
 

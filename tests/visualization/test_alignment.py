@@ -33,12 +33,14 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_frames_that_belong_together_are_side_by_side(tmp_path: Path) -> None:
     first, second = shades(tmp_path / 'a', [0, 10, 20]), shades(tmp_path / 'b', [100, 150, 200, 250], (20, 20))
     pictures = list(side_by_side(first, second, [0, 3, 1], height=48))
-    assert all(picture.shape == (48 + 22, 72 + 48, 3) and picture.dtype == np.uint8 for picture in pictures)
+    assert all(picture.shape == (48 + 24, 72 + 48, 3) and picture.dtype == np.uint8 for picture in pictures)
     assert [int(picture[20, 30, 0]) for picture in pictures] == [0, 10, 20]
     assert [int(picture[20, 100, 0]) for picture in pictures] == [100, 250, 150]
-    captions = [picture[48:, :72] for picture in pictures]
+    captions = [picture[48:66, :72] for picture in pictures]
     assert all((caption < 128).any() and (caption == 255).any() for caption in captions)
     assert (captions[0] != captions[1]).any()  # the time
+    passed = [[int((bar[-1, :, 0] == 31).sum()) for bar in (picture[:, :72], picture[:, 72:])] for picture in pictures]
+    assert passed == [[0, 0], [36, 48], [72, 16]]  # of 72 and 48 pixels
     with pytest.raises(ValueError, match='has 3 frames, but there are 2 matches'):
         next(side_by_side(first, second, [0, 1]))
 
@@ -66,9 +68,43 @@ def test_table_path_and_frames_are_drawn(tmp_path: Path, figures: list[Any]) -> 
     axis = figures[0].axes[0]
     np.testing.assert_array_equal(axis.images[0].get_array(), cost)
     np.testing.assert_array_equal(axis.lines[0].get_xydata(), torch.stack(path[::-1], dim=1))
-    assert (axis.get_xlabel(), axis.get_ylabel()) == ('frame of yours', 'frame of mine') and axis.yaxis_inverted()
-    levels = [int(small.images[0].get_array()[0, 0, 0]) for small in figures[0].axes[2:]]
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ('frames of yours', 'frames of mine') and axis.yaxis_inverted()
+    levels = [int(small.get_array()[0, 0, 0]) for strip in figures[0].axes[2:] for small in strip.images]
     assert levels == [10, 20, 30, 10, 20] and len(figures[1].axes) == 2
+
+
+def test_frames_line_up_with_the_axes_and_keep_their_shape(tmp_path: Path, figures: list[Any]) -> None:
+    cost, path = torch.rand(40, 90), (torch.arange(40), torch.arange(40))
+    pictures = [np.zeros((9, 16, 3), np.uint8)] * 3
+    draw_alignment(cost, path, tmp_path / 'a.png', frames=(pictures, pictures))
+    matrix, _, left, below = figures[0].axes
+
+    def centre(axis: Any, small: Any) -> np.ndarray:
+        x0, x1, y0, y1 = small.get_extent()
+        corners = axis.transData.transform([(x0, y0), (x1, y1)])
+        width, height = corners[1] - corners[0]
+        assert width / height == pytest.approx(16 / 9)
+        return corners.mean(axis=0)
+
+    for number in range(3):
+        row, column = (int((number + 0.5) * length / 3) for length in (40, 90))  # as pick_frames chooses
+        x, y = matrix.transData.transform((column, row))
+        assert centre(below, below.images[number])[0] == pytest.approx(x)
+        assert centre(left, left.images[number])[1] == pytest.approx(y)
+
+
+def test_axes_are_in_seconds_whatever_the_frame_rates(tmp_path: Path, figures: list[Any]) -> None:
+    steady, uneven = np.arange(41) / 10, np.concatenate([np.arange(20) / 20, 1 + np.arange(21) / 5])  # 1 s and 4 s
+    draw_alignment(torch.rand(41, 41), (torch.arange(41),) * 2, tmp_path / 'a.png', times=(steady, uneven))
+    axis = figures[0].axes[0]
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ('seconds of second video', 'seconds of first video')
+    for ticks, labels, times in (
+        (axis.get_yticks(), axis.get_yticklabels(), steady),
+        (axis.get_xticks(), axis.get_xticklabels(), uneven),
+    ):
+        found = np.interp(ticks, np.arange(41), times)
+        np.testing.assert_allclose(found, [float(label.get_text()) for label in labels])
+        assert len(found) >= 5 and found[0] == 0 and times[-1] - found[-1] < np.diff(found)[0]
 
 
 def test_the_largest_anomaly_is_marked(tmp_path: Path, figures: list[Any]) -> None:

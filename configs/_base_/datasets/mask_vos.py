@@ -50,8 +50,8 @@ videos = dict(
     ytvos2019=dict(layout='youtube_vos', split='valid'),
 )[dataset_test]
 results = dict(
-    davis2016=dict(out_dir='davis2016_val'),
-    davis2017=dict(out_dir='davis2017_val'),
+    davis2016=dict(out_dir='davis2016_val', fps=24),
+    davis2017=dict(out_dir='davis2017_val', fps=24),
     davis2017_testdev=dict(out_dir='davis2017_test-dev', score=False, archive=True),
     ytvos2018=dict(out_dir='ytvos_valid', score=False, archive=True, top_folder='Annotations'),
     ytvos2019=dict(out_dir='ytvos_valid', score=False, archive=True, top_folder='Annotations'),

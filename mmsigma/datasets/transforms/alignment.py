@@ -168,7 +168,7 @@ class PackAlignmentInputs(BaseTransform):
         """
         frames = torch.from_numpy(np.stack(results['imgs'])).movedim(-1, 1).contiguous()
         sample = BaseDataElement(steps=torch.as_tensor(results.get('steps', results['frame_inds']), dtype=torch.int64))
-        keys = ('filename', 'action', 'subset', 'sample_idx', 'failures')
+        keys = ('filename', 'action', 'subset', 'sample_idx', 'avg_fps', 'failures')
         known: dict[str, Any] = {key: results[key] for key in keys if key in results}
         # videos of an index may share a file, but not a name
         known['filename'] = results.get('name', results.get('filename'))

@@ -1,5 +1,6 @@
 """Hook that draws images of a training run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -7,9 +8,11 @@ from mmengine.dataset import pseudo_collate
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmengine.visualization import LocalVisBackend
 
 from mmsigma.datasets import SeededIndex
 from mmsigma.engine.sharding import is_sharded
+from mmsigma.io.pictures import read_picture
 from mmsigma.registry import HOOKS
 from mmsigma.visualization.masked_video import draw_curves, draw_masked_clips, draw_prototypes
 
@@ -17,6 +20,8 @@ from mmsigma.visualization.masked_video import draw_curves, draw_masked_clips, d
 @HOOKS.register_module()
 class PicturesHook(Hook):
     """Write images for visual inspection to ``<log_dir>/pictures``: masked clips, prototypes and curves.
+
+    They are also sent to TensorBoard or Weights & Biases if the run has such a backend.
 
     The clips are the same throughout a run and are drawn with seeds of their own. The model stays in training mode,
     which makes no difference here, as targets have neither dropout nor statistics that are updated.
@@ -34,7 +39,10 @@ class PicturesHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
-            self.draw(runner, Path(runner.log_dir) / 'pictures')
+            folder = Path(runner.log_dir) / 'pictures'
+            self.draw(runner, folder)
+            if is_main_process():
+                send_pictures(runner, sorted(folder.glob('*.png')))
 
     def draw(self, runner: Runner, folder: Path) -> None:
         """Draw all images into ``folder``, in the main process; a sharded model computes in all of them."""
@@ -63,3 +71,12 @@ class PicturesHook(Hook):
             if name.startswith('train/')
         }
         draw_curves(scalars, folder / 'curves.png')
+
+
+def send_pictures(runner: Runner, paths: Sequence[Path]) -> None:
+    """Send image files to the trackers of a run, by their names and the current step; most runs have none."""
+    for backend in runner.visualizer._vis_backends.values():
+        if isinstance(backend, LocalVisBackend):  # it would write them once more
+            continue
+        for path in paths:
+            backend.add_image(path.stem, read_picture(path), step=runner.iter)

@@ -1,26 +1,34 @@
 """Hook that reports progress and metrics on the console."""
 
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mmsigma.registry import HOOKS
 from mmsigma.utils.durations import describe_duration
+
+_BAR = 12  # columns of the bar
 
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
     """Print a summary at the start, then a progress bar, and the metrics of every evaluation.
 
-    If the console is not a terminal, plain lines at intervals replace the bar.
+    Bar, epoch, step, remaining time and loss are always shown; learning rate, clips per second, the share of time spent
+    waiting for data, memory, and the other outputs as far as the line has room. If the console is not a terminal, plain
+    lines at intervals replace the bar, with everything. Tests of whole videos, frame by frame, count frames.
+
+    The number of clips per second is also logged, as ``clips_per_second``.
 
     Args:
-        keys: Outputs of the model to show, if present.
+        keys: Outputs of the model to show, if present, the most important first.
         seconds: Interval between lines if the console is not a terminal, in seconds.
     """
 
@@ -36,6 +44,7 @@ class ProgressHook(Hook):
         self.progress: Progress | None = None
         self.evaluation: tuple[Progress, TaskID] | None = None
         self.waited = self.worked = 0.0
+        self.frames = self.clips = 0
 
     def before_train(self, runner: Runner) -> None:
         if not is_main_process():
@@ -44,17 +53,13 @@ class ProgressHook(Hook):
         self._first = runner.iter
         self._started = self._last_line = self._mark = time.monotonic()
         self.progress = Progress(
-            TextColumn('epoch {task.fields[epoch]}'),
-            BarColumn(bar_width=24),
-            TextColumn('{task.completed:.0f}/{task.total:.0f}'),
-            TextColumn('{task.fields[status]}'),
-            TimeElapsedColumn(),
-            TextColumn('left'),
-            TimeRemainingColumn(),
+            BarColumn(bar_width=_BAR),
+            TextColumn('{task.fields[line]}'),
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self.task = self.progress.add_task('', total=runner.max_iters, completed=runner.iter, epoch='', status='')
+        self.clips = runner.train_dataloader.batch_size * runner.world_size
+        self.task = self.progress.add_task('', total=runner.max_iters, completed=runner.iter, line='')
         self.progress.start()
 
     @staticmethod
@@ -103,51 +108,63 @@ class ProgressHook(Hook):
         self.worked += now - self._mark
         self._mark = now
         done = runner.iter + 1
+        seconds = (self.waited + self.worked) / max(done - self._first, 1)
+        runner.message_hub.update_scalar('train/clips_per_second', self.clips / max(seconds, 1e-9))
         if self.console.is_terminal:
-            epoch = f'{runner.epoch + 1}/{runner.max_epochs}'
-            self.progress.update(self.task, completed=done, epoch=epoch, status=self.status(runner))
+            line = fit(self.parts(runner, seconds), self.console.width - _BAR - 1)
+            self.progress.update(self.task, completed=done, line=line)
         elif now - self._last_line >= self.seconds or done == runner.max_iters:
             self._last_line = now
-            left = (now - self._started) / (done - self._first) * (runner.max_iters - done)
-            self.console.print(
-                f'epoch {runner.epoch + 1}/{runner.max_epochs}  step {done}/{runner.max_iters}  '
-                f'{self.status(runner)}  {describe_duration(left)} left'
-            )
+            self.console.print('  '.join(self.parts(runner, seconds)))
 
     def before_val_epoch(self, runner: Runner) -> None:
-        self._start_evaluation('validate', len(runner.val_dataloader))
+        self._start_evaluation('validate', len(runner.val_dataloader), 'batches')
 
     def before_test_epoch(self, runner: Runner) -> None:
-        self._start_evaluation('test', len(runner.test_dataloader))
+        videos = getattr(runner.test_dataloader.dataset, 'sequences', None)
+        self.frames = 0
+        # of one process; others test as many
+        total = None if videos is None else sum(len(video.frames) for video in videos) // runner.world_size
+        self._start_evaluation('test', total or len(runner.test_dataloader), 'batches' if total is None else 'frames')
 
-    def _start_evaluation(self, name: str, total: int) -> None:
-        self._last_line = time.monotonic()
+    def before_test_iter(self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None) -> None:
+        videos = data_batch.get('inputs') if isinstance(data_batch, dict) else None
+        if data_batch is not None and isinstance(videos, list) and all(hasattr(v, 'read_frame') for v in videos):
+            data_batch['inputs'] = [Observed(video, self._count_frame) for video in videos]
+
+    def _count_frame(self) -> None:
+        self.frames += 1
+        self._advance_evaluation(self.frames)
+
+    def _start_evaluation(self, name: str, total: int, unit: str) -> None:
+        self._last_line, self._total, self._name = time.monotonic(), total, f'{name}, {unit}'
         if is_main_process() and self.console.is_terminal:
-            bar = self.progress or Progress(*Progress.get_default_columns(), console=self.console)
-            if self.progress:
-                task = bar.add_task(name, total=total, epoch=name, status='')
-            else:
-                task = bar.add_task(name, total=total)
+            bar = self.progress
+            if bar is None:
+                columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+                bar = Progress(*columns, console=self.console)
+            task = bar.add_task(self._name, total=total, line=self._name)
             self.evaluation = bar, task
             bar.start()
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None, outputs: list[Any] | None = None
     ) -> None:
-        self._advance_evaluation('validate', batch_idx + 1, len(runner.val_dataloader))
+        self._advance_evaluation(batch_idx + 1)
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None, outputs: list[Any] | None = None
     ) -> None:
-        self._advance_evaluation('test', batch_idx + 1, len(runner.test_dataloader))
+        if not self.frames:
+            self._advance_evaluation(batch_idx + 1)
 
-    def _advance_evaluation(self, name: str, done: int, total: int) -> None:
+    def _advance_evaluation(self, done: int) -> None:
         if self.evaluation:
             bar, task = self.evaluation
-            bar.update(task, completed=done)
+            bar.update(task, completed=done, line=f'{self._name}  {done}/{self._total}')
         elif is_main_process() and time.monotonic() - self._last_line >= self.seconds:
             self._last_line = time.monotonic()
-            self.console.print(f'{name} {done}/{total}')
+            self.console.print(f'{self._name}  {done}/{self._total}')
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         self._finish_evaluation(f'epoch {runner.epoch}', metrics)
@@ -166,14 +183,69 @@ class ProgressHook(Hook):
             values = '  '.join(f'{key} {value:.4g}' for key, value in metrics.items() if isinstance(value, float | int))
             self.console.print(f'{name}  {values}')
 
-    def status(self, runner: Runner) -> str:
-        """Format the chosen outputs as they were last read, and the fraction of time spent waiting for data."""
-        history = runner.message_hub.log_scalars
-        parts = [f'{key} {history[f"train/{key}"].current():.4g}' for key in self.keys if f'train/{key}' in history]
-        share = self.waited / max(self.waited + self.worked, 1e-9)
-        return '  '.join([*parts, f'data wait {share:.0%}'])
+    def parts(self, runner: Runner, seconds: float) -> list[str]:
+        """Return what the line says, the most important first.
+
+        Args:
+            runner: Runner of the training.
+            seconds: Duration of a step in seconds.
+        """
+        done, history = runner.iter + 1, runner.message_hub.log_scalars
+        outputs = [f'{key} {history[f"train/{key}"].current():.4g}' for key in self.keys if f'train/{key}' in history]
+        rate = max(group['lr'] for group in runner.optim_wrapper.param_groups)
+        return [
+            f'epoch {runner.epoch + 1}/{runner.max_epochs}',
+            f'step {done}/{runner.max_iters}',
+            f'{describe_duration(seconds * (runner.max_iters - done))} left',
+            *outputs[:1],
+            f'lr {rate:.3g}',
+            f'{self.clips / max(seconds, 1e-9):.3g} clips/s',
+            f'data wait {self.waited / max(self.waited + self.worked, 1e-9):.0%}',
+            f'memory {_memory() / 1e9:.1f} GB',
+            *outputs[1:],
+        ]
 
     def after_train(self, runner: Runner) -> None:
         if self.progress:
             self.progress.stop()
             self.progress = None
+
+
+class Observed:
+    """A video that tells when a frame of it is read.
+
+    Args:
+        video: Video with a method ``read_frame``.
+        on_frame: Function that is called after each frame.
+    """
+
+    def __init__(self, video: Any, on_frame: Callable[[], None]) -> None:
+        self._video, self._on_frame = video, on_frame
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._video, name)
+
+    def read_frame(self, number: int) -> Any:
+        """Read a frame."""
+        frame = self._video.read_frame(number)
+        self._on_frame()
+        return frame
+
+
+def fit(parts: Sequence[str], width: int, keep: int = 4) -> str:
+    """Join as many parts as a line of ``width`` columns has room for, but at least the first ``keep``."""
+    line = '  '.join(parts[:keep])
+    for part in parts[keep:]:
+        if len(line) + 2 + len(part) > width:
+            break
+        line += f'  {part}'
+    return line
+
+
+def _memory() -> int:
+    """Return the most memory in use so far, in bytes: of the GPU, or of this process without one."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    import resource
+
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -11,6 +11,7 @@ from rich.console import Console
 from mmsigma.datasets.transforms.decoding import ReadClip
 from mmsigma.datasets.vos.pseudo_masks import LoadPseudoMasks, PseudoMaskRounds
 from mmsigma.engine.hooks.interruption import InterruptionHook
+from mmsigma.engine.hooks.pictures import send_pictures
 from mmsigma.engine.reclustering import ReclusterSettings, recluster
 from mmsigma.registry import HOOKS
 
@@ -126,11 +127,11 @@ class ReclusterHook(Hook):
         if is_main_process():
             text = '  '.join(f'{name} {value:.3g}' for name, value in statistics.items())
             console.print(f'round {number}  {text}  {self.rounds.path(number)}')
-            self._draw(number, videos)
+            send_pictures(runner, self._draw(number, videos))
         barrier()
 
-    def _draw(self, number: int, videos: list[str]) -> None:
+    def _draw(self, number: int, videos: list[str]) -> list[Path]:
         from mmsigma.visualization.pseudo_masks import draw_round
 
         every = max(len(videos) // max(self.pictures, 1), 1)
-        draw_round(self.rounds, number, videos[::every][: self.pictures], self.decoder)
+        return draw_round(self.rounds, number, videos[::every][: self.pictures], self.decoder)

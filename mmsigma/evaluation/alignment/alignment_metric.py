@@ -43,6 +43,12 @@ class _Video(NamedTuple):
     frames: np.ndarray
     labels: np.ndarray  # empty if unknown
     position: int | None  # in the list; None if unknown
+    fps: float | None = None  # None if unknown
+
+    @property
+    def times(self) -> np.ndarray | None:
+        """Time of every frame in seconds, if the frame rate is known."""
+        return np.arange(len(self.frames)) / self.fps if self.fps else None
 
 
 _Subsets = dict[str, list[_Video]]  # videos of one action by subset
@@ -158,7 +164,8 @@ class AlignmentMetric(BaseMetric):
             if labels is not None and phases.shape != frames.shape[:1]:
                 raise ValueError(f'{name} has {len(frames)} embeddings and labels of the shape {phases.shape}')
             action, subset = str(sample.get('action', 'all')), sample.get('subset', 'val')
-            self.results.append(_Video(action, name, subset, frames.numpy(), phases, sample.get('sample_idx')))
+            position, fps = sample.get('sample_idx'), sample.get('avg_fps')
+            self.results.append(_Video(action, name, subset, frames.numpy(), phases, position, fps))
 
     def compute_metrics(self, results: list[tuple[Any, ...]]) -> dict[str, float]:
         """Compute the scores over all videos, including those of other ranks.
@@ -210,11 +217,11 @@ class AlignmentMetric(BaseMetric):
         rows = [(action, *(100 * own.get(name, float('nan')) for name in names)) for action, own in scores.items()]
         write_csv(folder / 'per_action.csv', [('action', *names), *rows])
         for action, videos in actions.items():
-            named = list(zip(_short_names(videos), (torch.from_numpy(video.frames) for video in videos), strict=True))
+            named = list(zip(_short_names(videos), videos, strict=True))
             for (one, x), (other, y) in itertools.islice(itertools.combinations(named, 2), self.num_pictures):
-                cost, path = self.path.align(x, y)
+                cost, path = self.path.align(torch.from_numpy(x.frames), torch.from_numpy(y.frames))
                 picture = path_below(folder, action.replace('/', '_'), f'{one}_{other}.png')
-                draw_alignment(cost, path, picture, names=(one, other))
+                draw_alignment(cost, path, picture, names=(one, other), times=(x.times, y.times))
 
     def _kendall(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
         if len(val) < 2:

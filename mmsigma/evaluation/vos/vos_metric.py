@@ -13,6 +13,7 @@ from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.table import Table
 
+from mmsigma.evaluation.results import RECORD, facts_of_test
 from mmsigma.evaluation.vos.davis import Statistics, score_sequence, summarize
 from mmsigma.evaluation.vos.names import check_name
 from mmsigma.io.atomic import write_atomically
@@ -20,17 +21,30 @@ from mmsigma.io.masks import VOID, mask_ids, read_stored, write_mask
 from mmsigma.io.names import path_below
 from mmsigma.io.tables import write_csv
 from mmsigma.registry import METRICS
-from mmsigma.visualization.vos_report import write_report, write_strip
+from mmsigma.visualization.vos_report import write_overlay, write_report, write_strip
+
+_USUAL_FPS = 24.0  # of overlays of frames without a rate
 
 
 @dataclass(frozen=True)
 class ObjectScores:
-    """Scores of one object of one video; a dataclass, since mmengine turns named tuples into plain ones."""
+    """Scores of one object of one video; a dataclass, since mmengine turns named tuples into plain ones.
+
+    Attributes:
+        video: Name of the video.
+        number: Id of the object.
+        region: Statistics of J.
+        contour: Statistics of F.
+        frames: Numbers of the scored frames.
+        overlap: J in each of them.
+    """
 
     video: str
     number: int
     region: Statistics
     contour: Statistics
+    frames: tuple[int, ...] = ()
+    overlap: tuple[float, ...] = ()
 
     @property
     def sides(self) -> tuple[Statistics, Statistics]:
@@ -73,11 +87,13 @@ class VOSMetric(BaseMetric):
         archive: Whether to write ``<out_dir>.zip`` for submission, with one folder per video at its top level.
         top_folder: Folder inside the archive that contains the folders of the videos (YouTube-VOS: ``Annotations``).
         show_table: Whether to print the scores of every video.
+        fps: Frames per second, by which the report gives times in seconds; None for frame numbers.
+        overlays: Whether the report has a video with the drawn masks of each video.
         collect_device: Device on which results of several ranks are collected.
         prefix: Prefix of the metric names.
 
     Raises:
-        ValueError: If ``archive`` is set without ``out_dir``.
+        ValueError: If ``archive`` or ``overlays`` is set without ``out_dir``.
     """
 
     default_prefix = 'vos'
@@ -90,12 +106,15 @@ class VOSMetric(BaseMetric):
         archive: bool = False,
         top_folder: str = '',
         show_table: bool = True,
+        fps: float | None = None,
+        overlays: bool = False,
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device, prefix)
-        if archive and not out_dir:
-            raise ValueError('archive=True requires out_dir')
+        if (archive or overlays) and not out_dir:
+            raise ValueError(f'{"archive" if archive else "overlays"}=True requires out_dir')
+        self.fps, self.overlays = fps, overlays
         self.out_dir, self.score, self.archive = out_dir, score, archive
         self.top_folder, self.show_table = top_folder, show_table
         self._places: dict[str, str] = {}  # of the videos that were processed, by name
@@ -124,6 +143,8 @@ class VOSMetric(BaseMetric):
         for number in sequence.wanted:
             write_mask(mask_path(out_dir, sequence, number), masks[number])
         write_strip(out_dir, sequence, masks)
+        if self.overlays:
+            write_overlay(out_dir, sequence, masks, self.fps or _USUAL_FPS)
         if not self.archive:
             return []
         size = sequence.read_frame(0).shape[:2]
@@ -152,8 +173,8 @@ class VOSMetric(BaseMetric):
                 f'background or, up to the largest id, as missed: {late}'
             )
         return [
-            ObjectScores(sequence.name, number, *pair)
-            for number, pair in zip(scores.ids, scores.statistics(), strict=True)
+            ObjectScores(sequence.name, number, *pair, tuple(annotated[1:-1]), tuple(region.tolist()))
+            for number, pair, region in zip(scores.ids, scores.statistics(), scores.region, strict=True)
         ]
 
     def compute_metrics(self, results: list[tuple[Any, ...]]) -> dict[str, float]:
@@ -175,7 +196,15 @@ class VOSMetric(BaseMetric):
             if self.show_table and is_main_process():
                 Console().print(table(rows, metrics))
         if self.out_dir:
-            write_report(self.out_dir, [name for name, *_ in results], by_video(rows) if self.score else {}, metrics)
+            write_report(
+                self.out_dir,
+                [name for name, *_ in results],
+                by_video(rows) if self.score else {},
+                metrics,
+                curves=_curves(rows),
+                fps=self.fps,
+                facts=facts_of_test(Path(self.out_dir).with_name(RECORD)),
+            )
         return metrics
 
     def _scores(self, rows: list[ObjectScores], num_failed: int) -> dict[str, float]:
@@ -211,6 +240,14 @@ def by_video(rows: Sequence[ObjectScores]) -> dict[str, tuple[float, float, floa
         region, contour = (float(np.mean([getattr(row, part).mean for row in own])) for part in ('region', 'contour'))
         means[name] = (50 * (region + contour), 100 * region, 100 * contour)
     return dict(sorted(means.items(), key=lambda item: item[1][0]))
+
+
+def _curves(rows: Sequence[ObjectScores]) -> dict[str, dict[int, tuple[tuple[int, ...], tuple[float, ...]]]]:
+    """Return frames and J of each object, by video."""
+    curves: dict[str, dict[int, tuple[tuple[int, ...], tuple[float, ...]]]] = {}
+    for row in rows:
+        curves.setdefault(row.video, {})[row.number] = row.frames, row.overlap
+    return curves
 
 
 def table(rows: Sequence[ObjectScores], metrics: dict[str, float]) -> Table:

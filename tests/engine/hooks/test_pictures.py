@@ -9,6 +9,7 @@ import pytest
 import torch
 from mmaction.structures import ActionDataSample
 from mmengine.logging import HistoryBuffer
+from mmengine.visualization import LocalVisBackend
 
 from mmsigma.datasets import SeededIndex
 from mmsigma.engine.hooks import PicturesHook
@@ -98,3 +99,23 @@ def test_at_intervals_and_at_the_end(
     monkeypatch.setattr(PicturesHook, 'draw', lambda self, runner, folder: folders.append(folder))
     PicturesHook(interval=5).after_train_epoch(run_of(model, tmp_path, epoch=epoch, max_epochs=11))
     assert folders == ([tmp_path / 'pictures'] if drawn else [])
+
+
+def test_trackers_get_the_pictures(model: torch.nn.Module, tmp_path: Path) -> None:
+    sent: dict[str, tuple[np.ndarray, int]] = {}
+    tracker = SimpleNamespace(add_image=lambda name, image, step: sent.update({name: (image, step)}))
+    local = LocalVisBackend(str(tmp_path / 'vis'))
+    runner = run_of(
+        model,
+        tmp_path,
+        epoch=0,
+        iter=7,
+        max_epochs=1,
+        visualizer=SimpleNamespace(_vis_backends=dict(a=tracker, b=local)),
+    )
+    PicturesHook(num_clips=2).after_train_epoch(runner)
+    assert sent.keys() == {'masked_input', 'prototypes', 'curves'}
+    for name, (image, step) in sent.items():
+        written = cv2.imread(str(tmp_path / 'pictures' / f'{name}.png'))[..., ::-1]
+        assert step == 7 and np.array_equal(image, written)
+    assert not (tmp_path / 'vis').exists()

@@ -1,15 +1,124 @@
 """The line of progress."""
 
+from collections.abc import Iterator
+from io import StringIO
 from types import SimpleNamespace
+from typing import Any
 
+import pytest
 from mmengine.logging import HistoryBuffer
+from rich.console import Console
 
 from mmsigma.engine.hooks import ProgressHook
+from mmsigma.engine.hooks.progress import Observed, fit
 
 
-def test_progress_shows_chosen_outputs_and_the_share_of_waiting():
-    hook = ProgressHook(keys=('loss', 'absent'))
-    hook.waited, hook.worked = 1.0, 3.0
-    history = {'train/loss': HistoryBuffer([4.0, 2.5], [1, 1]), 'train/other': HistoryBuffer([1.0], [1])}
-    runner = SimpleNamespace(message_hub=SimpleNamespace(log_scalars=history))
-    assert hook.status(runner) == 'loss 2.5  data wait 25%'
+class Hub:
+    """Scalars of a run."""
+
+    def __init__(self, **scalars: float) -> None:
+        self.log_scalars = {f'train/{name}': HistoryBuffer([value], [1]) for name, value in scalars.items()}
+
+    def update_scalar(self, name: str, value: float) -> None:
+        self.log_scalars[name] = HistoryBuffer([value], [1])
+
+
+def run_of(**others: Any) -> SimpleNamespace:
+    """Step 12,345 of 400,000."""
+    optimizer = SimpleNamespace(param_groups=[dict(lr=1e-4), dict(lr=2.5e-4)])
+    hub = Hub(loss=2.5314159, used_prototypes=2048.0)
+    run = dict(iter=12344, max_iters=400000, epoch=11, max_epochs=800, optim_wrapper=optimizer, message_hub=hub)
+    return SimpleNamespace(**run, world_size=1, **others)
+
+
+def test_the_most_important_comes_first() -> None:
+    hook = ProgressHook(keys=('loss', 'absent', 'used_prototypes'))
+    hook.waited, hook.worked, hook.clips = 1.0, 3.0, 64
+    parts = hook.parts(run_of(), 0.5)
+    assert parts[:7] == [
+        'epoch 12/800',
+        'step 12345/400000',
+        '2 d 5 h left',  # 193,828 s
+        'loss 2.531',
+        'lr 0.00025',
+        '128 clips/s',
+        'data wait 25%',
+    ]
+    assert parts[7].startswith('memory ') and parts[7].endswith(' GB') and parts[8:] == ['used_prototypes 2048']
+
+
+@pytest.mark.parametrize(('width', 'last'), [(30, 'loss 2.531'), (80, 'lr 0.00025'), (300, 'used_prototypes 2048')])
+def test_lines_have_as_much_as_fits(width: int, last: str) -> None:
+    hook = ProgressHook()
+    hook.clips = 64
+    parts = hook.parts(run_of(), 0.5)
+    line = fit(parts, width)
+    assert line.startswith('epoch 12/800  step 12345/400000  2 d 5 h left  loss 2.531') and line.endswith(last)
+    assert len(line) <= width or last.startswith('loss')
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[ProgressHook, StringIO]]:
+    hook, written = ProgressHook(), StringIO()
+    hook.console = Console(file=written, force_terminal=True, width=80, highlight=False)
+    yield hook, written
+
+
+def test_a_bar_of_80_columns(terminal: tuple[ProgressHook, StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
+    hook, written = terminal
+    monkeypatch.setattr(ProgressHook, 'summary', staticmethod(lambda runner: 'summary'))
+    runner = run_of(train_dataloader=SimpleNamespace(batch_size=64))
+    hook.before_train(runner)
+    hook.before_train_iter(runner, 0)
+    hook.after_train_iter(runner, 0)
+    lines = hook.console.render_lines(hook.progress.get_renderable(), pad=False)
+    hook.after_train(runner)
+    (shown,) = (''.join(segment.text for segment in line) for line in lines)
+    assert 'left  loss 2.531' in shown and len(shown) <= 80
+    assert runner.message_hub.log_scalars['train/clips_per_second'].current() > 0
+
+
+class Video:
+    """Three frames."""
+
+    name, frames = 'ant', (1, 2, 3)
+
+    def read_frame(self, number: int) -> int:
+        return self.frames[number]
+
+
+def test_tests_of_videos_count_frames(terminal: tuple[ProgressHook, StringIO]) -> None:
+    hook, _ = terminal
+    videos = [Video(), Video()]
+    loader = SimpleNamespace(dataset=SimpleNamespace(sequences=videos))
+    runner = SimpleNamespace(test_dataloader=loader, world_size=1)
+    hook.before_test_epoch(runner)
+    bar, _ = hook.evaluation
+    assert bar.tasks[0].total == 6
+    batch = dict(inputs=[videos[0]], data_samples=[None])
+    hook.before_test_iter(runner, 0, batch)
+    (video,) = batch['inputs']
+    assert video.name == 'ant' and [video.read_frame(number) for number in range(3)] == [1, 2, 3]
+    hook.after_test_iter(runner, 0, batch)
+    assert bar.tasks[0].completed == 3 and 'frames' in bar.tasks[0].description
+    hook.after_test_epoch(runner, {})
+    assert hook.evaluation is None
+
+
+def test_other_tests_count_batches(terminal: tuple[ProgressHook, StringIO]) -> None:
+    hook, _ = terminal
+    loader = type('Loader', (list,), dict(dataset=None))([0, 1, 2])
+    runner = SimpleNamespace(test_dataloader=loader, world_size=1)
+    hook.before_test_epoch(runner)
+    bar, _ = hook.evaluation
+    batch = dict(inputs=[1.0])
+    hook.before_test_iter(runner, 0, batch)
+    hook.after_test_iter(runner, 0, batch)
+    assert batch == dict(inputs=[1.0]) and (bar.tasks[0].completed, bar.tasks[0].total) == (1, 3)
+    hook.after_test_epoch(runner, {})
+
+
+def test_observed_videos_tell_of_frames() -> None:
+    seen: list[int] = []
+    video = Observed(Video(), lambda: seen.append(1))
+    assert video.read_frame(1) == 2 and len(seen) == 1 and len(video.frames) == 3

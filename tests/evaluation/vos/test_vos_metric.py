@@ -61,13 +61,14 @@ def test_report_shows_the_worst_first(tmp_path: Path) -> None:
     videos = find_sequences('davis', make_davis(tmp_path / 'davis', {'ant': 6, 'b<e': 12}))
     evaluate(VOSMetric(str(tmp_path / 'out'), show_table=False), videos)
     page = (tmp_path / 'out/report.html').read_text()
-    assert 0 < page.index('<b>b&lt;e</b> J&amp;F') < page.index('<b>ant</b> J&amp;F')
+    assert 0 < page.index('<b>b&lt;e</b> <span class="dim">J&amp;F') < page.index('<b>ant</b>')
+    assert page.count('<polyline') == 4 and '>frame</text>' in page  # two objects in each
     for name in ('ant', 'b<e'):
         with Image.open(tmp_path / f'out/report/{name}.jpg') as strip:
             assert strip.height > 320 and strip.width > 5 * 160  # two rows of five frames
     (late,) = find_sequences('youtube_vos', make_youtube_vos(tmp_path / 'ytvos'))
     evaluate(VOSMetric(str(tmp_path / 'late'), score=False), [late], lambda video: np.zeros((11, 36, 52), np.uint8))
-    assert '<b>ab12</b> not scored' in (tmp_path / 'late/report.html').read_text()
+    assert '<b>ab12</b> <span class="dim">not scored' in (tmp_path / 'late/report.html').read_text()
 
 
 def test_masks_are_written_as_the_server_wants_them(tmp_path: Path) -> None:
