@@ -2,6 +2,7 @@
 
 import base64
 import html
+import importlib
 import io
 import sys
 from abc import ABC, abstractmethod
@@ -77,9 +78,7 @@ class VideoResult(ABC):
             OSError: If there is a picture, but no program that shows it.
         """
         if _in_notebook():
-            from IPython.display import display  # type: ignore[import-not-found]  # there is one, if this is a notebook
-
-            display(self)
+            importlib.import_module('IPython.display').display(self)  # there is one, if this is a notebook
             return
         print(f'{self.name}: {self.caption}')
         if (picture := self.picture()) is not None and not ImageShow.show(Image.fromarray(picture), self.name):

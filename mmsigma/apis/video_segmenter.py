@@ -15,7 +15,7 @@ from mmsigma.apis.results import VideoResult, contact_sheet, data_uri, spread
 from mmsigma.io.frame_sources import FrameSource, VideoInput, open_frames
 from mmsigma.io.masks import VOID, ids_of, mask_ids, read_stored, write_mask
 from mmsigma.io.names import path_below
-from mmsigma.io.video import write_playable
+from mmsigma.io.video import FrameReader, write_playable
 from mmsigma.visualization.overlay import draw_masks
 
 Mask = str | Path | np.ndarray
@@ -211,6 +211,7 @@ class VideoSegmenter(Inferencer):
         if not 0 <= opacity <= 1:
             raise ValueError(f'opacity must be between 0 and 1, got {opacity:g}')
         started, frames, out_dir, ids = time.perf_counter(), open_frames(video), Path(out_dir), set[int]()
+        source = frames.path if isinstance(frames, FrameReader) else None
 
         def drawn() -> Iterator[np.ndarray]:
             for number, (frame, mask) in enumerate(self(frames, masks)):
@@ -219,7 +220,7 @@ class VideoSegmenter(Inferencer):
                 progress(number + 1, len(frames))
                 yield draw_masks(frame, mask, opacity)
 
-        write_playable(out_dir / 'overlay.mp4', drawn(), frames.fps, height=height, sound=frames.path)
+        write_playable(out_dir / 'overlay.mp4', drawn(), frames.fps, height=height, sound=source)
         seconds = time.perf_counter() - started
         return Segmented(len(frames), sorted(ids - {0}), out_dir / 'masks', out_dir / 'overlay.mp4', seconds)
 

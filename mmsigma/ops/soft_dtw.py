@@ -8,9 +8,14 @@ depends on
     left   cell (i, j - 1), at index i      of diagonal d - 1,
     both   cell (i - 1, j - 1), at index i - 1 of diagonal d - 2,
     up     cell (i - 1, j), at index i - 1  of diagonal d - 1.
+
+On a CPU with numba, :mod:`mmsigma.ops.dtw_kernels` fills the tables cell by cell instead, with the same result up to
+rounding. The environment variable MMSIGMA_NUMBA=0 turns that off, for results that do not depend on what is installed.
 """
 
+import importlib.util
 import math
+from os import environ
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -176,6 +181,14 @@ class _SmoothDTW(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, cost: Tensor, gamma: float, kind: Kind) -> Tensor:
+        ctx.compiled = cost.device.type == 'cpu' and _has_numba()
+        if ctx.compiled:
+            from mmsigma.ops import dtw_kernels
+
+            scaled = F.pad(cost / -gamma, (1, 0, 1, 0), value=_OUTSIDE)  # (B, M + 1, N + 1)
+            scaled[:, 0, 0] = 0
+            ctx.save_for_backward(dtw_kernels.fill(scaled, kind == 'smoothmin'))
+            return scaled[:, 1:, 1:] * -gamma
         scaled = _fill(_skew(cost) / -gamma, kind)  # (M + N + 1, B, M + 1)
         ctx.save_for_backward(scaled)
         ctx.kind, ctx.columns = kind, cost.shape[2]
@@ -187,6 +200,13 @@ class _SmoothDTW(torch.autograd.Function):
         # With w(c -> p) the derivative of the minimum of cell c by its predecessor p, the flow at a cell is
         #   flow(p) = grad(p) + sum over successors c of w(c -> p) * flow(c).
         # Since dR_c / dD_c = 1, the flow is also the gradient by the cost of the cell.
+        if ctx.compiled:
+            from mmsigma.ops import dtw_kernels
+
+            flow = grad.clone(memory_format=torch.contiguous_format)
+            (weights,) = ctx.saved_tensors
+            dtw_kernels.push_back(weights, flow)
+            return flow, None, None
         (scaled,) = ctx.saved_tensors
         weights = _weights(scaled, ctx.kind)
         # Skewed as `scaled`: two diagonals and one column of border in front, (M + N + 1, B, M + 1).
@@ -201,6 +221,11 @@ class _SmoothDTW(torch.autograd.Function):
             above[number - 1].addcmul_(up[number - 2], own[number])
             above[number - 2].addcmul_(both[number - 2], own[number])
         return _unskew(flow[2:, :, 1:], ctx.columns), None, None
+
+
+def _has_numba() -> bool:
+    """Return whether to use numba."""
+    return environ.get('MMSIGMA_NUMBA', '1') != '0' and importlib.util.find_spec('numba') is not None
 
 
 def _fill(cost: Tensor, kind: Kind) -> Tensor:

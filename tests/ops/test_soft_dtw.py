@@ -12,6 +12,15 @@ from tests.golden_gta import case_names, load_case
 KINDS = {'dtw_prob': 'smoothmin', 'dtw_minGamma': 'logsumexp'}
 
 
+@pytest.fixture(params=['vector operations', 'numba'], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Way of filling tables; all tests hold for both."""
+    if request.param == 'numba':
+        pytest.importorskip('numba')
+    monkeypatch.setenv('MMSIGMA_NUMBA', str(int(request.param == 'numba')))
+    return request.param
+
+
 def double_loop(cost: Tensor, gamma: float, kind: str) -> Tensor:
     """The table (M, N) as it is defined, one cell after the other."""
     rows, columns = cost.shape
@@ -74,7 +83,8 @@ class TestSmoothMin:
 
 
 class TestSmoothDTW:
-    def test_operations_are_per_diagonal_not_per_cell_or_pair(self) -> None:
+    def test_operations_are_per_diagonal_not_per_cell_or_pair(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv('MMSIGMA_NUMBA', '0')
         numbers = {}
         for pairs, length in ((1, 20), (8, 20), (1, 40)):
             cost = torch.rand(pairs, length, length, requires_grad=True)
