@@ -1,5 +1,6 @@
 """Timing of candidates against each other: interleaved rounds, medians, ratios, peak memory; conditions of a run."""
 
+import json
 import os
 import platform
 import resource
@@ -10,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+
+RECORD_TO = 'MMSIGMA_BENCH_RECORD'
 
 
 def compare(candidates: dict[str, Callable[[], object]], rounds: int = 5, warmup: int = 1) -> dict[str, float]:
@@ -32,9 +35,13 @@ def synchronize() -> None:
 
 
 def print_table(title: str, medians: dict[str, float], reference: str) -> None:
+    """Print medians in seconds beside the speed of one of them; bench.py, which sets RECORD_TO, records them."""
     print(f'\n{title}')
     for name, seconds in medians.items():
         print(f'  {name:<44} {seconds * 1e3:9.1f} ms   {medians[reference] / seconds:5.2f}x the speed of {reference}')
+    if path := os.environ.get(RECORD_TO):
+        with open(path, 'a') as file:
+            file.write(json.dumps(dict(title=title, reference=reference, seconds=medians)) + '\n')
 
 
 def peak_memory_mb() -> float:

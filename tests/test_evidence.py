@@ -1,6 +1,7 @@
 """The page of evidence says what the records say, and what the scripts of benchmarks take from each other is there."""
 
 import ast
+import os
 import runpy
 from pathlib import Path
 
@@ -36,3 +37,17 @@ def test_means_have_a_spread_if_there_are_several() -> None:
     tables = runpy.run_path(str(ROOT / 'benchmarks' / 'evidence_tables.py'))
     assert tables['cell']([]) == '-' and tables['cell']([2.04]) == '2.0'
     assert tables['cell']([1.0, 2.0, 3.0]) == '2.0 ± 1.0'
+
+
+def test_the_page_of_performance_has_the_records_of_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / 'benchmarks'))
+    bench = runpy.run_path(str(ROOT / 'benchmarks' / 'bench.py'))
+    assert (ROOT / 'docs' / 'performance.md').read_text() == bench['page'](), 'run python benchmarks/bench.py'
+    assert all((ROOT / 'benchmarks' / f'{script}.py').is_file() for script in bench['SCRIPTS'])
+
+
+def test_processors_are_limited_as_a_check_of_what_kernels_use_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / 'benchmarks'))
+    bench = runpy.run_path(str(ROOT / 'benchmarks' / 'bench.py'))
+    assert bench['capability']({**os.environ, **bench['AS_AVX2']}) == 'AVX2'
+    assert bench['capability']({**os.environ, 'ATEN_CPU_CAPABILITY': 'default'}) not in ('AVX2', 'AVX512')
