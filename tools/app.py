@@ -30,7 +30,9 @@ def parse_args() -> argparse.Namespace:
         parser.add_argument(f'--{use}', nargs='+', metavar=('CONFIG', 'CHECKPOINT'), help=about)
     parser.add_argument('--videos', type=Path, help='folder of videos to search (default: generated ones)')
     parser.add_argument(
-        '--host', default='127.0.0.1', help='address to listen on; 0.0.0.0 is open to the network (default: %(default)s)'
+        '--host',
+        default='127.0.0.1',
+        help='address to listen on; 0.0.0.0 is open to the network (default: %(default)s)',
     )
     parser.add_argument('--port', type=int, default=7860, help='default: %(default)s')
     parser.add_argument('--max-upload', default='200mb', help='size of an uploaded file (default: %(default)s)')

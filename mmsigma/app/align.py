@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mmsigma.apis.video_aligner import Aligned
 from mmsigma.app.samples import Sample
-from mmsigma.app.sessions import Sessions, Step, open_upload, told
+from mmsigma.app.sessions import OUTPUT, Sessions, Step, open_upload, told
 from mmsigma.app.settings import Models
 from mmsigma.io.tables import read_csv, write_csv
 from mmsigma.io.video import FrameReader, write_playable
@@ -129,14 +129,15 @@ class AlignTab:
         gr.Markdown(self.models.describe('align'))
         pair = gr.State(time_to_live=3600)
         with gr.Row():
-            first = gr.Video(label='First video, which keeps its pace', sources=['upload'], elem_id='align-first')
-            second = gr.Video(label='Second video, of the same action', sources=['upload'], elem_id='align-second')
-        sample = gr.Button('Try samples', size='sm')
+            given: dict[str, Any] = dict(sources=['upload'], height=300, min_width=320)
+            first = gr.Video(label='First video, which keeps its pace', elem_id='align-first', **given)
+            second = gr.Video(label='Second video, of the same action', elem_id='align-second', **given)
+        sample = gr.Button('Try samples', size='sm', elem_id='align-sample')
         with gr.Row():
             run = gr.Button('Align', variant='primary', min_width=140, elem_id='align-run')
-            stop = gr.Button('Cancel', variant='stop', min_width=140)
-        played = gr.Video(label='Both in one time', interactive=False, loop=True, elem_id='align-played', buttons=[])
-        costs = gr.Image(label='Costs, and the path through them', interactive=False, elem_id='align-costs', buttons=[])
+            stop = gr.Button('Cancel', min_width=140)
+        played = gr.Video(label='Both in one time', loop=True, elem_id='align-played', **OUTPUT)
+        costs = gr.Image(label='Costs, and the path through them', elem_id='align-costs', **OUTPUT)
         gr.Markdown('### Frame by frame\nMove either slider; the other one follows.')
         times = gr.Markdown(elem_id='align-times')
         sliders, pictures = [], []
@@ -144,7 +145,7 @@ class AlignTab:
             for name in ('first', 'second'):
                 with gr.Column():
                     label = f'Frame of the {name} video'
-                    pictures.append(gr.Image(label=label, interactive=False, buttons=[], elem_id=f'align-{name}-frame'))
+                    pictures.append(gr.Image(label=label, elem_id=f'align-{name}-frame', **OUTPUT))
                     sliders.append(gr.Slider(0, 1, 0, step=1, label=label, buttons=[], elem_id=f'align-{name}-slider'))
         gr.Markdown('### Carry labels\nFrom each frame of the second video, one CSV row with `label`, to the first.')
         labels = gr.File(label='Labels of the second video', file_types=['.csv'], height=120)

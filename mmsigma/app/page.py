@@ -23,6 +23,12 @@ _MONO = ['ui-monospace', 'Menlo', 'Consolas', 'monospace']
 _CSS = """
 .gradio-container { max-width: 1200px !important; margin: 0 auto; }
 .gradio-container video { max-height: 60vh; }
+.output [data-testid="block-label"] { position: static !important; width: fit-content; }
+.output img { width: 100%; max-height: 70vh; object-fit: contain; }
+.output .thumbnail-item { aspect-ratio: auto !important; }
+.output .caption-label { white-space: normal; max-width: 100%; }
+@media (max-width: 480px) { .tab-container button { padding: 0 8px; font-size: 13px; } }
+button[aria-label="Trim video to selection"] { display: none; }
 code { overflow-wrap: anywhere; white-space: pre-wrap; }
 """
 

@@ -1,11 +1,9 @@
 """Tab of the web app: what the prototypes of a SIGMA pick out of a video."""
 
-from typing import Any
-
 import gradio as gr
 
 from mmsigma.app.samples import Sample
-from mmsigma.app.sessions import Sessions, open_upload, told
+from mmsigma.app.sessions import OUTPUT, Sessions, open_upload, told
 from mmsigma.app.settings import Models
 
 
@@ -47,21 +45,21 @@ class PrototypesTab:
         gr.Markdown(self.models.describe('prototypes'))
         with gr.Row():
             with gr.Column():
-                video = gr.Video(label='Video', sources=['upload'], elem_id='prototypes-video')
-                sample = gr.Button('Try a sample', size='sm')
+                video = gr.Video(label='Video', sources=['upload'], height=300, elem_id='prototypes-video')
+                sample = gr.Button('Try a sample', size='sm', elem_id='prototypes-sample')
             with gr.Column():
                 number = gr.Slider(1, 12, 6, step=1, label='Number of prototypes', buttons=[])
                 top = gr.Slider(1, 100, 25, step=1, label='Tubes of a prototype', buttons=[])
                 interval = gr.Slider(1, 12, 4, step=1, label='Stride between frames of the clip', buttons=[])
         with gr.Row():
             run = gr.Button('Show prototypes', variant='primary', min_width=140, elem_id='prototypes-run')
-            stop = gr.Button('Cancel', variant='stop', min_width=140)
+            stop = gr.Button('Cancel', min_width=140)
         summary = gr.Markdown(elem_id='prototypes-summary')
-        picture = gr.Image(label='Prototypes, one per row', interactive=False, buttons=[], elem_id='prototypes-picture')
-        with gr.Row():
-            settings: dict[str, Any] = dict(interactive=False, loop=True, buttons=[])
-            played = gr.Video(label='The clip and its prototypes', elem_id='prototypes-played', **settings)
-            features = gr.Video(label="The clip and the encoder's features", elem_id='prototypes-features', **settings)
+        picture = gr.Image(label='The clip, and a prototype per row', elem_id='prototypes-picture', **OUTPUT)
+        played = gr.Video(label='The clip and its prototypes', loop=True, elem_id='prototypes-played', **OUTPUT)
+        features = gr.Video(
+            label="The clip and the encoder's features", loop=True, elem_id='prototypes-features', **OUTPUT
+        )
         sample.click(lambda: str(self.sample.video), None, video, show_progress='hidden')
         run.click(
             told(self.run),

@@ -12,14 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmsigma.apis import FeatureExtractor
-from mmsigma.apis.results import contact_sheet
 from mmsigma.app.samples import Sample
-from mmsigma.app.sessions import Sessions, Step, open_upload, told
+from mmsigma.app.sessions import OUTPUT, Sessions, Step, open_upload, told
 from mmsigma.app.settings import Models
 from mmsigma.datasets.videos.video_dataset import find_videos
 from mmsigma.io.video import FrameReader
-
-_SHOWN = 4  # frames of a video
+from mmsigma.visualization.alignment import pick_frames
+from mmsigma.visualization.masked_video import mosaic
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +96,7 @@ class SearchTab:
             step = self.sessions.start(request, progress, 'Reading the videos', 'videos')
             index = make_index(self.models.extractor, videos, limit, step)
         found = index.nearest(self.models.extractor(str(query)), int(number))
-        pictures = [(sheet(path), f'{path.stem} · {similarity:.3f}') for path, similarity in found]
+        pictures = [(sheet(path), f'{similarity:.3f} · {path.stem}') for path, similarity in found]
         return pictures, index, describe(index)
 
     def build(self) -> None:
@@ -106,8 +105,8 @@ class SearchTab:
         index = gr.State(time_to_live=3600)
         with gr.Row():
             with gr.Column():
-                query = gr.Video(label='Clip to search for', sources=['upload'], elem_id='search-query')
-                sample = gr.Button('Try a sample', size='sm')
+                query = gr.Video(label='Clip to search for', sources=['upload'], height=300, elem_id='search-query')
+                sample = gr.Button('Try a sample', size='sm', elem_id='search-sample')
             with gr.Column():
                 place = 'generated samples' if self.models.settings.videos is None else self.models.settings.videos.name
                 gr.Markdown(f'Searched are **{len(self.videos)} videos** ({place}), or your own:')
@@ -115,16 +114,14 @@ class SearchTab:
                 number = gr.Slider(1, 12, 4, step=1, label='Number of results', buttons=[])
         with gr.Row():
             run = gr.Button('Search', variant='primary', min_width=140, elem_id='search-run')
-            stop = gr.Button('Cancel', variant='stop', min_width=140)
+            stop = gr.Button('Cancel', min_width=140)
         status = gr.Markdown(elem_id='search-status')
         found = gr.Gallery(
             label='Nearest videos, with the cosine similarity of their features',
             columns=2,
-            height='auto',
             object_fit='contain',
             elem_id='search-found',
-            interactive=False,
-            buttons=[],
+            **OUTPUT,
         )
         sample.click(lambda: str(self.samples[0].video), None, query, show_progress='hidden')
         run.click(
@@ -138,9 +135,9 @@ class SearchTab:
 
 
 def sheet(path: Path) -> np.ndarray:
-    """Return frames of a video side by side, RGB ``(H, W, 3)``, uint8."""
-    video = FrameReader(path)
-    return contact_sheet([video.read(int((place + 0.5) * len(video) / _SHOWN)) for place in range(_SHOWN)])
+    """Return four frames of a video in two rows, RGB ``(H, W, 3)``, uint8."""
+    one, two, three, four = pick_frames(FrameReader(path), 4)
+    return mosaic([[one, two], [three, four]])
 
 
 def describe(index: Index) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmsigma.app.drawing import BOX, BRUSH, POLYGON, SHAPES, Drawing
 from mmsigma.app.samples import Sample
-from mmsigma.app.sessions import Sessions, open_upload, told
+from mmsigma.app.sessions import OUTPUT, Sessions, open_upload, told
 from mmsigma.app.settings import Models
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.video import FrameReader
@@ -106,7 +106,7 @@ class SegmentTab:
             scene.drawing.corners.clear()
         return (
             gr.Image(None if scene is None else scene.picture(), visible=shape != BRUSH),
-            gr.ImageEditor(_canvas(scene), visible=shape == BRUSH),
+            gr.ImageEditor(visible=shape == BRUSH),
             _HINTS[shape],
         )
 
@@ -123,7 +123,7 @@ class SegmentTab:
         archive = folder / f'{scene.video.stem}_masks.zip'
         write_atomically(archive, lambda name: _zip(Path(name), found.masks))
         video = found.overlay.rename(folder / f'{scene.video.stem}_overlay.mp4')
-        summary = f'{found.num_frames} frames, {len(found.ids)} objects, {found.seconds / found.num_frames:.2f} s a frame'
+        summary = f'{found.num_frames} frames, objects {found.ids}, {found.seconds / found.num_frames:.2f} s a frame'
         return (
             str(video),
             gr.DownloadButton(value=str(archive), interactive=True),
@@ -142,20 +142,20 @@ class SegmentTab:
         scene = gr.State(time_to_live=3600)
         with gr.Row():
             with gr.Column():
-                video = gr.Video(label='Video', sources=['upload'], elem_id='segment-video')
-                sample = gr.Button('Try a sample', size='sm')
+                video = gr.Video(label='Video', sources=['upload'], height=300, elem_id='segment-video')
+                sample = gr.Button('Try a sample', size='sm', elem_id='segment-sample')
             with gr.Column():
                 frame = gr.Slider(0, 1, 0, step=1, label='Frame to draw on', buttons=[], elem_id='segment-frame')
                 shape = gr.Radio(SHAPES, value=BOX, label='Draw with')
                 hint = gr.Markdown(_HINTS[BOX])
-                picture = gr.Image(label='Frame', interactive=False, buttons=[], elem_id='segment-picture')
+                picture = gr.Image(label='Frame', elem_id='segment-picture', **OUTPUT)
                 editor = gr.ImageEditor(
                     label='Frame',
                     visible=False,
                     sources=(),
                     transforms=(),
                     layers=False,
-                    brush=gr.Brush(colors=['#ffd400'], default_size=24),
+                    brush=gr.Brush(colors=['#ffd400']),
                     buttons=[],
                     elem_id='segment-editor',
                 )
@@ -164,8 +164,8 @@ class SegmentTab:
                 objects = gr.Markdown('No video yet.', elem_id='segment-objects')
         with gr.Row():
             run = gr.Button('Segment', variant='primary', min_width=140, elem_id='segment-run')
-            stop = gr.Button('Cancel', variant='stop', min_width=140, elem_id='segment-stop')
-        overlay = gr.Video(label='Objects', interactive=False, elem_id='segment-overlay', buttons=[])
+            stop = gr.Button('Cancel', min_width=140, elem_id='segment-stop')
+        overlay = gr.Video(label='Objects', elem_id='segment-overlay', **OUTPUT)
         summary = gr.Markdown(elem_id='segment-summary')
         with gr.Row():
             masks = gr.DownloadButton('Masks (zip)', interactive=False, min_width=140, elem_id='segment-masks')
@@ -176,11 +176,15 @@ class SegmentTab:
         sample.click(lambda: str(self.sample.video), None, video, **quick)
         video.change(told(self.open), video, [*shown, frame])
         frame.release(told(self.move), [scene, frame], shown, **quick)
-        shape.change(self.choose, [scene, shape], [picture, editor, hint], **quick)
+        tool = shape.change(self.choose, [scene, shape], [picture, editor, hint], **quick)
+        # an editor takes no picture while it is hidden
+        tool.then(_canvas, scene, editor, **quick)
         picture.select(told(self.click), [scene, shape], shown, **quick)
         add.click(told(self.add), [scene, shape, editor], shown, **quick)
         undo.click(told(self.undo), scene, shown, **quick)
-        run.click(told(self.run), scene, [overlay, masks, file, summary], concurrency_id='work', show_progress_on=overlay)
+        run.click(
+            told(self.run), scene, [overlay, masks, file, summary], concurrency_id='work', show_progress_on=overlay
+        )
         stop.click(self.sessions.cancel, queue=False)
 
 

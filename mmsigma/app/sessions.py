@@ -18,6 +18,8 @@ from mmsigma.io.video import FrameReader
 
 Step = Callable[[int, int], None]
 """Function that is called with the number of finished steps and their total."""
+OUTPUT: dict[str, Any] = dict(interactive=False, buttons=[], elem_classes='output')
+"""Settings of components that show results; the page's style puts their titles above them."""
 
 
 class Cancelled(Exception):
