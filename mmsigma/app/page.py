@@ -27,7 +27,11 @@ _CSS = """
 .output img { width: 100%; max-height: 70vh; object-fit: contain; }
 .output .thumbnail-item { aspect-ratio: auto !important; }
 .output .caption-label { white-space: normal; max-width: 100%; }
-@media (max-width: 480px) { .tab-container button { padding: 0 8px; font-size: 13px; } }
+#search-found, #search-found .grid-wrap { height: auto !important; max-height: none !important; }
+@media (max-width: 480px) {
+  .tab-container button { padding: 0 8px; font-size: 13px; }
+  .output .grid-container { grid-template-columns: 1fr !important; }
+}
 button[aria-label="Trim video to selection"] { display: none; }
 code { overflow-wrap: anywhere; white-space: pre-wrap; }
 """

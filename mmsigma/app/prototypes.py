@@ -52,13 +52,13 @@ class PrototypesTab:
                 top = gr.Slider(1, 100, 25, step=1, label='Tubes of a prototype', buttons=[])
                 interval = gr.Slider(1, 12, 4, step=1, label='Stride between frames of the clip', buttons=[])
         with gr.Row():
-            run = gr.Button('Show prototypes', variant='primary', min_width=140, elem_id='prototypes-run')
+            run = gr.Button('Show', variant='primary', min_width=140, elem_id='prototypes-run')
             stop = gr.Button('Cancel', min_width=140)
         summary = gr.Markdown(elem_id='prototypes-summary')
         picture = gr.Image(label='The clip, and a prototype per row', elem_id='prototypes-picture', **OUTPUT)
         played = gr.Video(label='The clip and its prototypes', loop=True, elem_id='prototypes-played', **OUTPUT)
         features = gr.Video(
-            label="The clip and the encoder's features", loop=True, elem_id='prototypes-features', **OUTPUT
+            label="The clip and the encoder's features", loop=True, height=300, elem_id='prototypes-features', **OUTPUT
         )
         sample.click(lambda: str(self.sample.video), None, video, show_progress='hidden')
         run.click(
