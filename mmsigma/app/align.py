@@ -47,12 +47,12 @@ class Pair:
         """
         other = int(self.matches[which][number])
         numbers = (number, other) if which == 0 else (other, number)
-        pictures = [_decode(frames[place]) for frames, place in zip(self.frames, numbers, strict=True)]
+        first, second = (_decode(frames[place]) for frames, place in zip(self.frames, numbers, strict=True))
         times = [
             float(video.seconds()[place])
             for video, place in zip((self.aligned.first, self.aligned.second), numbers, strict=True)
         ]
-        return *pictures, other, f'{times[0]:.2f} s of the first video matches {times[1]:.2f} s of the second'
+        return first, second, other, f'{times[0]:.2f} s of the first video matches {times[1]:.2f} s of the second'
 
 
 class AlignTab:
@@ -77,7 +77,7 @@ class AlignTab:
         for reader, name in zip(readers, ('first', 'second'), strict=True):
             step = self.sessions.start(request, progress, f'Reading the {name} video')
             embedded.append(self.models.aligner.embed(reader, step))
-        aligned = self.models.aligner(*embedded)
+        aligned = self.models.aligner(embedded[0], embedded[1])
         names = f'{aligned.first.name} (first)', f'{aligned.second.name} (second)'
         picture, video = folder / 'alignment.png', folder / 'side_by_side.mp4'
         some = pick_frames(readers[0]), pick_frames(readers[1])
@@ -214,4 +214,6 @@ def _encode(video: FrameReader) -> list[bytes]:
 
 
 def _decode(data: bytes) -> np.ndarray:
-    return cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None  # it is what was encoded above
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

@@ -47,7 +47,7 @@ def build_page(models: Models, sessions: Sessions, samples: list[Sample]) -> gr.
     """
     with gr.Blocks(title='mmsigma', analytics_enabled=False, delete_cache=(_KEPT, _KEPT)) as page:
         gr.Markdown('# mmsigma\nSelf-supervised video models, tried on videos of your own.')
-        tabs = {
+        tabs: dict[str, SegmentTab | AlignTab | SearchTab | PrototypesTab] = {
             'Segment': SegmentTab(models, sessions, samples[0]),
             'Align': AlignTab(models, sessions, (samples[0], samples[-1])),
             'Search': SearchTab(models, sessions, samples),
