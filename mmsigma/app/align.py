@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mmsigma.apis.video_aligner import Aligned
-from mmsigma.app.samples import Sample
+from mmsigma.app.samples import SampleVideo
 from mmsigma.app.sessions import OUTPUT, Sessions, Step, open_upload, told
 from mmsigma.app.settings import Models
 from mmsigma.io.tables import read_csv, write_csv
@@ -64,7 +64,7 @@ class AlignTab:
         samples: Two videos for a first try.
     """
 
-    def __init__(self, models: Models, sessions: Sessions, samples: tuple[Sample, Sample]) -> None:
+    def __init__(self, models: Models, sessions: Sessions, samples: tuple[SampleVideo, SampleVideo]) -> None:
         self.models, self.sessions, self.samples = models, sessions, samples
 
     def run(

@@ -11,7 +11,7 @@ import gradio as gr
 
 from mmsigma.app.align import AlignTab
 from mmsigma.app.prototypes import PrototypesTab
-from mmsigma.app.samples import Sample, make_samples
+from mmsigma.app.samples import SampleVideo, make_samples
 from mmsigma.app.search import SearchTab
 from mmsigma.app.segment import SegmentTab
 from mmsigma.app.sessions import Sessions
@@ -37,7 +37,7 @@ code { overflow-wrap: anywhere; white-space: pre-wrap; }
 """
 
 
-def build_page(models: Models, sessions: Sessions, samples: list[Sample]) -> gr.Blocks:
+def build_page(models: Models, sessions: Sessions, samples: list[SampleVideo]) -> gr.Blocks:
     """Build the page.
 
     Args:

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from mmsigma.app.samples import Sample
+from mmsigma.app.samples import SampleVideo
 from mmsigma.app.sessions import OUTPUT, Sessions, open_upload, told
 from mmsigma.app.settings import Models
 
@@ -16,7 +16,7 @@ class PrototypesTab:
         sample: Video for a first try.
     """
 
-    def __init__(self, models: Models, sessions: Sessions, sample: Sample) -> None:
+    def __init__(self, models: Models, sessions: Sessions, sample: SampleVideo) -> None:
         self.models, self.sessions, self.sample = models, sessions, sample
 
     def run(

@@ -11,7 +11,7 @@ from mmsigma.io.video import write_playable
 _CLASSES = 4  # move_left, move_right, move_up, move_down
 
 
-class Sample(NamedTuple):
+class SampleVideo(NamedTuple):
     """A generated video.
 
     Attributes:
@@ -25,7 +25,7 @@ class Sample(NamedTuple):
     box: tuple[int, int, int, int]
 
 
-def make_samples(folder: str | Path, number: int = 8) -> list[Sample]:
+def make_samples(folder: str | Path, number: int = 8) -> list[SampleVideo]:
     """Generate videos of four actions in turn, so that videos ``n`` and ``n + 4`` show the same one.
 
     Raises:
@@ -39,5 +39,5 @@ def make_samples(folder: str | Path, number: int = 8) -> list[Sample]:
         write_playable(path, video.frames, video.fps)
         phases = [(number, action.phases[int(progress)]) for number, progress in enumerate(video.progress)]
         write_csv(path.with_suffix('.csv'), [('frame', 'label'), *phases])
-        samples.append(Sample(path, path.with_suffix('.csv'), boxes_of(video.masks[0])[1]))
+        samples.append(SampleVideo(path, path.with_suffix('.csv'), boxes_of(video.masks[0])[1]))
     return samples

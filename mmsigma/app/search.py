@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmsigma.apis import FeatureExtractor
-from mmsigma.app.samples import Sample
+from mmsigma.app.samples import SampleVideo
 from mmsigma.app.sessions import OUTPUT, Sessions, Step, open_upload, told
 from mmsigma.app.settings import Models
 from mmsigma.datasets.videos.video_dataset import find_videos
@@ -22,7 +22,7 @@ from mmsigma.visualization.masked_video import mosaic
 
 
 @dataclass(frozen=True, eq=False)
-class Index:
+class SearchIndex:
     """Features of videos.
 
     Attributes:
@@ -44,7 +44,7 @@ class Index:
         return [(self.videos[place], value) for value, place in zip(*(part.tolist() for part in best), strict=True)]
 
 
-def make_index(extract: FeatureExtractor, videos: Sequence[Path], max_seconds: float, step: Step) -> Index:
+def make_index(extract: FeatureExtractor, videos: Sequence[Path], max_seconds: float, step: Step) -> SearchIndex:
     """Compute the features of videos.
 
     Raises:
@@ -62,7 +62,7 @@ def make_index(extract: FeatureExtractor, videos: Sequence[Path], max_seconds: f
         step(number, len(videos))
     if not features:
         raise ValueError(f'none of {len(videos)} videos could be read: {failed[0] if failed else "there are none"}')
-    return Index(tuple(videos), readable, F.normalize(torch.stack(features), dim=1), failed)
+    return SearchIndex(tuple(videos), readable, F.normalize(torch.stack(features), dim=1), failed)
 
 
 class SearchTab:
@@ -74,7 +74,7 @@ class SearchTab:
         samples: Videos to search, if the app was started without a folder.
     """
 
-    def __init__(self, models: Models, sessions: Sessions, samples: Sequence[Sample]) -> None:
+    def __init__(self, models: Models, sessions: Sessions, samples: Sequence[SampleVideo]) -> None:
         self.models, self.sessions, self.samples = models, sessions, samples
         folder = models.settings.videos
         self.videos = [one.video for one in samples] if folder is None else find_videos(folder)
@@ -84,7 +84,7 @@ class SearchTab:
         query: str | None,
         uploads: list[str] | None,
         number: float,
-        index: Index | None,
+        index: SearchIndex | None,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),
     ) -> tuple[Any, ...]:
@@ -140,7 +140,7 @@ def sheet(path: Path) -> np.ndarray:
     return mosaic([[one, two], [three, four]])
 
 
-def describe(index: Index) -> str:
+def describe(index: SearchIndex) -> str:
     """Say in Markdown what an index contains."""
     text = f'{len(index.videos)} videos, features of {index.features.shape[1]} numbers'
     return text + ''.join(f'\n* left out: {reason}' for reason in index.failed)

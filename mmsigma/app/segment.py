@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 
 from mmsigma.app.drawing import BOX, BRUSH, POLYGON, SHAPES, Drawing
-from mmsigma.app.samples import Sample
+from mmsigma.app.samples import SampleVideo
 from mmsigma.app.sessions import OUTPUT, Sessions, open_upload, told
 from mmsigma.app.settings import Models
 from mmsigma.io.atomic import write_atomically
@@ -23,7 +23,7 @@ _HINTS = {
 
 
 @dataclass
-class Scene:
+class DrawnVideo:
     """A video, what is drawn on it, and the frame that is shown.
 
     Attributes:
@@ -54,7 +54,7 @@ class SegmentTab:
         sample: Video for a first try.
     """
 
-    def __init__(self, models: Models, sessions: Sessions, sample: Sample) -> None:
+    def __init__(self, models: Models, sessions: Sessions, sample: SampleVideo) -> None:
         self.models, self.sessions, self.sample = models, sessions, sample
 
     def open(self, path: str | None) -> tuple[Any, ...]:
@@ -63,12 +63,12 @@ class SegmentTab:
             return *self._shown(None), gr.Slider(maximum=1, value=0)
         video = open_upload(path, self.models.settings.max_seconds)
         pixels = video.read(0)
-        scene = Scene(video.path, len(video), Drawing((pixels.shape[0], pixels.shape[1])), 0, pixels)
+        scene = DrawnVideo(video.path, len(video), Drawing((pixels.shape[0], pixels.shape[1])), 0, pixels)
         if video.path.stem == self.sample.video.stem:  # Gradio shows a copy of it
             scene.drawing.add_outline(0, self.sample.box)
         return *self._shown(scene), gr.Slider(maximum=max(1, len(video) - 1), value=0)
 
-    def move(self, scene: Scene | None, number: float) -> tuple[Any, ...]:
+    def move(self, scene: DrawnVideo | None, number: float) -> tuple[Any, ...]:
         """Show another frame."""
         if scene is not None:
             number = min(int(number), scene.num_frames - 1)
@@ -76,13 +76,13 @@ class SegmentTab:
             scene.drawing.corners.clear()
         return self._shown(scene)
 
-    def click(self, scene: Scene | None, shape: str, event: gr.SelectData) -> tuple[Any, ...]:
+    def click(self, scene: DrawnVideo | None, shape: str, event: gr.SelectData) -> tuple[Any, ...]:
         """Add a corner where the frame was clicked."""
         if scene is not None:
             scene.drawing.click(scene.frame, (int(event.index[0]), int(event.index[1])), shape)
         return self._shown(scene)
 
-    def add(self, scene: Scene | None, shape: str, painted: dict[str, Any] | None) -> tuple[Any, ...]:
+    def add(self, scene: DrawnVideo | None, shape: str, painted: dict[str, Any] | None) -> tuple[Any, ...]:
         """Add the polygon or what was painted as an object."""
         if scene is None:
             raise ValueError('choose a video first')
@@ -94,13 +94,13 @@ class SegmentTab:
             raise ValueError('a box is added by clicks on two opposite corners')
         return self._shown(scene)
 
-    def undo(self, scene: Scene | None) -> tuple[Any, ...]:
+    def undo(self, scene: DrawnVideo | None) -> tuple[Any, ...]:
         """Remove the last corner or object."""
         if scene is not None:
             scene.drawing.undo()
         return self._shown(scene)
 
-    def choose(self, scene: Scene | None, shape: str) -> tuple[Any, ...]:
+    def choose(self, scene: DrawnVideo | None, shape: str) -> tuple[Any, ...]:
         """Change the tool."""
         if scene is not None:
             scene.drawing.corners.clear()
@@ -111,7 +111,7 @@ class SegmentTab:
         )
 
     def run(
-        self, scene: Scene | None, request: gr.Request, progress: gr.Progress = gr.Progress()
+        self, scene: DrawnVideo | None, request: gr.Request, progress: gr.Progress = gr.Progress()
     ) -> tuple[str, gr.DownloadButton, gr.DownloadButton, str]:
         """Segment the video: overlay to play, both downloads, and a summary."""
         if scene is None:
@@ -131,7 +131,7 @@ class SegmentTab:
             summary,
         )
 
-    def _shown(self, scene: Scene | None) -> tuple[Any, ...]:
+    def _shown(self, scene: DrawnVideo | None) -> tuple[Any, ...]:
         if scene is None:
             return None, None, None, 'No video yet.'
         return scene, scene.picture(), _canvas(scene), scene.drawing.describe()
@@ -188,7 +188,7 @@ class SegmentTab:
         stop.click(self.sessions.cancel, queue=False)
 
 
-def _canvas(scene: Scene | None) -> dict[str, Any] | None:
+def _canvas(scene: DrawnVideo | None) -> dict[str, Any] | None:
     """Return a value of the editor: the frame, and nothing painted."""
     return None if scene is None else dict(background=scene.picture(), layers=[], composite=None)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mmsigma.app.samples import Sample
+from mmsigma.app.samples import SampleVideo
 from mmsigma.app.sessions import Sessions
 from mmsigma.app.settings import Models, Settings
 from mmsigma.io.tables import write_csv
@@ -44,7 +44,7 @@ def sessions() -> Iterator[Sessions]:
 
 
 @pytest.fixture(scope='session')
-def app_samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
+def app_samples(tmp_path_factory: pytest.TempPathFactory) -> list[SampleVideo]:
     """Five videos of two squares that move, in the place of generated ones."""
     folder, samples = tmp_path_factory.mktemp('samples'), []
     for index in range(5):
@@ -52,7 +52,7 @@ def app_samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
         write_playable(path, draw_video(8 + index, 2, seed=index)[0], fps=4)
         labels = [('frame', 'label'), *((number, f'l{number // 3}') for number in range(8 + index))]
         write_csv(path.with_suffix('.csv'), labels)
-        samples.append(Sample(path, path.with_suffix('.csv'), (8, 4, 20, 14)))
+        samples.append(SampleVideo(path, path.with_suffix('.csv'), (8, 4, 20, 14)))
     return samples
 
 

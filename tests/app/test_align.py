@@ -10,7 +10,7 @@ import torch
 
 from mmsigma.apis.video_aligner import EmbeddedVideo, align
 from mmsigma.app.align import AlignTab, Pair, read_labels
-from mmsigma.app.samples import Sample
+from mmsigma.app.samples import SampleVideo
 from mmsigma.app.sessions import Sessions
 from mmsigma.app.settings import Models
 from mmsigma.io.video import FrameReader
@@ -18,11 +18,11 @@ from tests.app.conftest import Bar
 
 
 @pytest.fixture
-def tab(app_models: Models, sessions: Sessions, app_samples: list[Sample]) -> AlignTab:
+def tab(app_models: Models, sessions: Sessions, app_samples: list[SampleVideo]) -> AlignTab:
     return AlignTab(app_models, sessions, (app_samples[0], app_samples[4]))
 
 
-def test_two_videos(tab: AlignTab, app_samples: list[Sample], request_of: Any, bar: Bar) -> None:
+def test_two_videos(tab: AlignTab, app_samples: list[SampleVideo], request_of: Any, bar: Bar) -> None:
     first, second = (str(app_samples[number].video) for number in (0, 4))
     played, costs, pair, one, other, *shown, times = tab.run(first, second, request_of, bar)
     assert len(FrameReader(played)) == 8 and Path(costs).is_file()
@@ -60,7 +60,7 @@ def test_scrubbing_shows_the_matching_frames() -> None:
     assert text == '0.50 s of the first video matches 1.00 s of the second'
 
 
-def test_labels_are_carried(tab: AlignTab, app_samples: list[Sample], request_of: Any, bar: Bar) -> None:
+def test_labels_are_carried(tab: AlignTab, app_samples: list[SampleVideo], request_of: Any, bar: Bar) -> None:
     video = str(app_samples[2].video)
     pair = tab.run(video, video, request_of, bar)[2]  # of itself, so that labels stay
     table, file = tab.carry(pair, str(app_samples[2].phases), request_of)
@@ -84,7 +84,7 @@ def test_labels_that_are_none(tmp_path: Path) -> None:
             read_labels(path, 2)
 
 
-def test_what_is_missing(tab: AlignTab, app_samples: list[Sample], request_of: Any, bar: Bar) -> None:
+def test_what_is_missing(tab: AlignTab, app_samples: list[SampleVideo], request_of: Any, bar: Bar) -> None:
     with pytest.raises(ValueError, match='choose the second video first'):
         tab.run(str(app_samples[0].video), None, request_of, bar)
     for call in (lambda: tab.scrub_first(None, 0), lambda: tab.carry(None, None, request_of)):

@@ -10,7 +10,7 @@ import pytest
 
 from mmsigma.app import page as app_page
 from mmsigma.app.page import serve
-from mmsigma.app.samples import Sample
+from mmsigma.app.samples import SampleVideo
 from mmsigma.app.settings import Settings
 from mmsigma.io.video import FrameReader, write_playable
 from tests.app.conftest import paths_below
@@ -22,7 +22,7 @@ PLAYS = 'video => video.readyState > 0 && video.duration > 0 && video.videoWidth
 
 
 @pytest.fixture(scope='module')
-def address(app_samples: list[Sample]) -> Iterator[str]:
+def address(app_samples: list[SampleVideo]) -> Iterator[str]:
     """The app, with short videos of squares as its samples."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app_page, 'make_samples', lambda folder, number: app_samples)
@@ -160,7 +160,9 @@ def test_cancelling_and_limits(tabs: Any, tmp_path: Path) -> None:
     tabs.get_by_text('size').first.wait_for()
 
 
-def test_nothing_is_left_behind(app_samples: list[Sample], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_nothing_is_left_behind(
+    app_samples: list[SampleVideo], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(app_page, 'make_samples', lambda folder, number: app_samples)
     monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
     with serve(Settings(device='cpu'), port=None) as address:
@@ -168,7 +170,7 @@ def test_nothing_is_left_behind(app_samples: list[Sample], monkeypatch: pytest.M
     assert paths_below(tmp_path) == [] and len(FrameReader(app_samples[0].video)) == 8
 
 
-def test_a_config_that_is_missing(app_samples: list[Sample], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_config_that_is_missing(app_samples: list[SampleVideo], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app_page, 'make_samples', lambda folder, number: app_samples)
     with pytest.raises(FileNotFoundError, match='none.pth'), serve(Settings(videos=Path('none.pth')), port=None):
         pass

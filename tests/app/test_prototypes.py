@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsigma.app.prototypes import PrototypesTab
-from mmsigma.app.samples import Sample
+from mmsigma.app.samples import SampleVideo
 from mmsigma.app.sessions import Sessions
 from mmsigma.app.settings import Models
 from mmsigma.io.pictures import read_picture
@@ -13,7 +13,7 @@ from tests.app.conftest import Bar
 
 
 def test_prototypes(
-    app_models: Models, sessions: Sessions, app_samples: list[Sample], request_of: Any, bar: Bar
+    app_models: Models, sessions: Sessions, app_samples: list[SampleVideo], request_of: Any, bar: Bar
 ) -> None:
     tab = PrototypesTab(app_models, sessions, app_samples[0])
     picture, prototypes, features, summary = tab.run(str(app_samples[0].video), 3, 20, 1, request_of, bar)

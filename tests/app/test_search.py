@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from mmsigma.app.samples import Sample
+from mmsigma.app.samples import SampleVideo
 from mmsigma.app.search import SearchTab, describe, make_index, sheet
 from mmsigma.app.sessions import Sessions
 from mmsigma.app.settings import Models
@@ -14,11 +14,11 @@ from tests.app.conftest import Bar
 
 
 @pytest.fixture
-def tab(app_models: Models, sessions: Sessions, app_samples: list[Sample]) -> SearchTab:
+def tab(app_models: Models, sessions: Sessions, app_samples: list[SampleVideo]) -> SearchTab:
     return SearchTab(app_models, sessions, app_samples)
 
 
-def test_a_video_is_most_like_itself(tab: SearchTab, app_samples: list[Sample], request_of: Any, bar: Bar) -> None:
+def test_a_video_is_most_like_itself(tab: SearchTab, app_samples: list[SampleVideo], request_of: Any, bar: Bar) -> None:
     pictures, index, status = tab.run(str(app_samples[3].video), None, 2, None, request_of, bar)
     assert [caption for _, caption in pictures][0] == '1.000 · squares_3' and len(pictures) == 2
     assert status == '5 videos, features of 128 numbers' and bar.seen[-1][0] == (5, 5)
@@ -31,7 +31,7 @@ def test_a_video_is_most_like_itself(tab: SearchTab, app_samples: list[Sample], 
 
 
 def test_uploads_are_searched(
-    tab: SearchTab, app_samples: list[Sample], request_of: Any, bar: Bar, tmp_path: Path
+    tab: SearchTab, app_samples: list[SampleVideo], request_of: Any, bar: Bar, tmp_path: Path
 ) -> None:
     (tmp_path / 'text.mp4').write_text('no video')
     uploads = [str(app_samples[1].video), str(tmp_path / 'text.mp4')]
@@ -43,5 +43,5 @@ def test_uploads_are_searched(
         make_index(tab.models.extractor, [tmp_path / 'text.mp4'], 60, lambda done, total: None)
 
 
-def test_pictures(app_samples: list[Sample]) -> None:
+def test_pictures(app_samples: list[SampleVideo]) -> None:
     assert sheet(app_samples[0].video).shape == (2 * (36 + 4) + 4, 2 * (52 + 4) + 4, 3)

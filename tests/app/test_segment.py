@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmsigma.app.drawing import BOX, BRUSH
-from mmsigma.app.samples import Sample
+from mmsigma.app.samples import SampleVideo
 from mmsigma.app.segment import SegmentTab
 from mmsigma.app.sessions import Cancelled, Sessions
 from mmsigma.app.settings import Models
@@ -20,7 +20,7 @@ from tests.vos_data import draw_video
 
 
 @pytest.fixture
-def tab(app_models: Models, sessions: Sessions, app_samples: list[Sample]) -> SegmentTab:
+def tab(app_models: Models, sessions: Sessions, app_samples: list[SampleVideo]) -> SegmentTab:
     return SegmentTab(app_models, sessions, app_samples[0])
 
 
@@ -29,7 +29,7 @@ def click(tab: SegmentTab, scene: Any, *place: int) -> None:
 
 
 def test_two_objects_of_two_frames(
-    tab: SegmentTab, app_samples: list[Sample], request_of: Any, bar: Bar, tmp_path: Path
+    tab: SegmentTab, app_samples: list[SampleVideo], request_of: Any, bar: Bar, tmp_path: Path
 ) -> None:
     scene, picture, canvas, objects, slider = tab.open(str(app_samples[1].video))
     assert picture.shape == (36, 52, 3) and slider.maximum == 8 and objects == 'No object yet.'
@@ -52,13 +52,13 @@ def test_two_objects_of_two_frames(
     np.testing.assert_array_equal(found[4] == 2, truth[4] == 2)
 
 
-def test_samples_come_with_a_box(tab: SegmentTab, app_samples: list[Sample]) -> None:
+def test_samples_come_with_a_box(tab: SegmentTab, app_samples: list[SampleVideo]) -> None:
     scene, *_, objects, _ = tab.open(str(app_samples[0].video))
     assert objects == 'Objects: 1 (frame 0)' and scene.drawing.masks()[0].sum() == 120
     assert tab.undo(scene)[3] == 'No object yet.'
 
 
-def test_cancelling_leaves_no_video(tab: SegmentTab, app_samples: list[Sample], request_of: Any) -> None:
+def test_cancelling_leaves_no_video(tab: SegmentTab, app_samples: list[SampleVideo], request_of: Any) -> None:
     scene, *_ = tab.open(str(app_samples[0].video))
 
     def stop(done: Any, **about: Any) -> None:
@@ -70,7 +70,7 @@ def test_cancelling_leaves_no_video(tab: SegmentTab, app_samples: list[Sample], 
     assert not [path for path in paths_below(tab.sessions.root) if path.suffix == '.mp4']
 
 
-def test_what_is_missing(tab: SegmentTab, app_samples: list[Sample], request_of: Any, bar: Bar) -> None:
+def test_what_is_missing(tab: SegmentTab, app_samples: list[SampleVideo], request_of: Any, bar: Bar) -> None:
     assert tab.open(None)[:2] == (None, None)
     with pytest.raises(ValueError, match='choose a video first'):
         tab.run(None, request_of, bar)
