@@ -37,6 +37,7 @@ TOOLS = {
     'config': Tool('print_config.py', 'print a config with everything that it inherits'),
     'mean': Tool('mean_of_runs.py', 'mean and spread of the scores of several runs'),
     'severe': Tool('severe_report.py', 'the table of SEVERE from the results of its settings'),
+    'app': Tool('app.py', 'serve a web app for videos of your own'),
     'export': Tool('model_converters/export.py', "write a model's weights for other programs"),
     'convert-sigma': Tool('model_converters/convert_sigma.py', 'convert checkpoints of SIGMA and VideoMAE'),
     'convert-gta': Tool('model_converters/convert_gta.py', 'convert checkpoints of GTA'),

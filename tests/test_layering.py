@@ -79,7 +79,8 @@ def mmsigma(*areas: str) -> tuple[str, ...]:
         ('models/interfaces.py', ('mmsigma',), ()),
         ('visualization/', ('mmsigma',), mmsigma('visualization', 'datasets', 'io', 'ops')),
         ('evaluation/', ('mmsigma',), mmsigma('evaluation', 'visualization', 'io', 'ops', 'registry')),
-        ('engine/', mmsigma('apis'), ()),
+        ('engine/', mmsigma('apis', 'app'), ()),
+        ('apis/', (*mmsigma('app'), 'gradio'), ()),
     ],
 )
 def test_imports_point_down(folder: str, prefixes: tuple[str, ...], allowed: tuple[str, ...]) -> None:

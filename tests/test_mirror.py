@@ -7,7 +7,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE, TESTS = ROOT / 'mmsigma', ROOT / 'tests'
-AREAS = ('apis', 'checkpoints', 'datasets', 'engine', 'evaluation', 'io', 'models', 'ops', 'utils', 'visualization')
+AREAS = (
+    'apis',
+    'app',
+    'checkpoints',
+    'datasets',
+    'engine',
+    'evaluation',
+    'io',
+    'models',
+    'ops',
+    'utils',
+    'visualization',
+)
 
 # source files without a test file of their name: the file that tests them, which imports them, and the reason
 TESTED_ELSEWHERE = {

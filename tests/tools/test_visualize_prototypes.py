@@ -59,7 +59,7 @@ def test_named_prototypes_and_bad_input(run: Callable, folder: Path) -> None:
     for level in (1, -1):
         assert f'there is no level {level}: the levels are 0 to 0' in run(CONFIG, video, '--level', level, status=1)
     pixels = CONFIG.with_name('sigma_tiny_demo_pixel.py')
-    assert 'has no prototypes' in run(pixels, video, status=1)
+    assert 'with a PrototypeHead to look at prototypes' in run(pixels, video, status=1)
 
 
 def test_videos_of_one_name(run: Callable, folder: Path, tmp_path: Path) -> None:

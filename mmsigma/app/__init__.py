@@ -1,0 +1,1 @@
+"""The web app, ``mmsigma app``: a page with a tab per use, over the inferencers of :mod:`mmsigma.apis`."""

@@ -1,0 +1,199 @@
+"""Tab of the web app: segment the objects of a video, drawn on one of its frames."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from mmsigma.app.drawing import BOX, BRUSH, POLYGON, SHAPES, Drawing
+from mmsigma.app.samples import SampleVideo
+from mmsigma.app.sessions import OUTPUT, Sessions, open_upload, told
+from mmsigma.app.settings import Models
+from mmsigma.io.atomic import write_atomically
+from mmsigma.io.video import FrameReader
+
+_HINTS = {
+    BOX: 'Click on two opposite corners of a box around the object.',
+    POLYGON: 'Click on the corners of the object, then on *Add object*.',
+    BRUSH: 'Paint over the object, then click on *Add object*.',
+}
+
+
+@dataclass
+class DrawnVideo:
+    """A video, what is drawn on it, and the frame that is shown.
+
+    Attributes:
+        video: File.
+        num_frames: Number of frames.
+        drawing: Objects.
+        frame: Number of the shown frame.
+        pixels: The shown frame, ``(H, W, 3)``, uint8.
+    """
+
+    video: Path
+    num_frames: int
+    drawing: Drawing
+    frame: int
+    pixels: np.ndarray
+
+    def picture(self) -> np.ndarray:
+        """Return the shown frame with its objects, ``(H, W, 3)``, uint8."""
+        return self.drawing.picture(self.frame, self.pixels)
+
+
+class SegmentTab:
+    """Handlers of the tab, and its layout.
+
+    Args:
+        models: Models of the app.
+        sessions: Visitors of the app.
+        sample: Video for a first try.
+    """
+
+    def __init__(self, models: Models, sessions: Sessions, sample: SampleVideo) -> None:
+        self.models, self.sessions, self.sample = models, sessions, sample
+
+    def open(self, path: str | None) -> tuple[Any, ...]:
+        """Show the first frame of a video; return the values of ``shown`` and the slider of frames."""
+        if path is None:
+            return *self._shown(None), gr.Slider(maximum=1, value=0)
+        video = open_upload(path, self.models.settings.max_seconds)
+        pixels = video.read(0)
+        scene = DrawnVideo(video.path, len(video), Drawing((pixels.shape[0], pixels.shape[1])), 0, pixels)
+        if video.path.stem == self.sample.video.stem:  # Gradio shows a copy of it
+            scene.drawing.add_outline(0, self.sample.box)
+        return *self._shown(scene), gr.Slider(maximum=max(1, len(video) - 1), value=0)
+
+    def move(self, scene: DrawnVideo | None, number: float) -> tuple[Any, ...]:
+        """Show another frame."""
+        if scene is not None:
+            number = min(int(number), scene.num_frames - 1)
+            scene.frame, scene.pixels = number, FrameReader(scene.video).read(number)
+            scene.drawing.corners.clear()
+        return self._shown(scene)
+
+    def click(self, scene: DrawnVideo | None, shape: str, event: gr.SelectData) -> tuple[Any, ...]:
+        """Add a corner where the frame was clicked."""
+        if scene is not None:
+            scene.drawing.click(scene.frame, (int(event.index[0]), int(event.index[1])), shape)
+        return self._shown(scene)
+
+    def add(self, scene: DrawnVideo | None, shape: str, painted: dict[str, Any] | None) -> tuple[Any, ...]:
+        """Add the polygon or what was painted as an object."""
+        if scene is None:
+            raise ValueError('choose a video first')
+        if shape == BRUSH:
+            scene.drawing.paint(scene.frame, (painted or {}).get('layers', []))
+        elif shape == POLYGON:
+            scene.drawing.close(scene.frame)
+        else:
+            raise ValueError('a box is added by clicks on two opposite corners')
+        return self._shown(scene)
+
+    def undo(self, scene: DrawnVideo | None) -> tuple[Any, ...]:
+        """Remove the last corner or object."""
+        if scene is not None:
+            scene.drawing.undo()
+        return self._shown(scene)
+
+    def choose(self, scene: DrawnVideo | None, shape: str) -> tuple[Any, ...]:
+        """Change the tool."""
+        if scene is not None:
+            scene.drawing.corners.clear()
+        return (
+            gr.Image(None if scene is None else scene.picture(), visible=shape != BRUSH),
+            gr.ImageEditor(visible=shape == BRUSH),
+            _HINTS[shape],
+        )
+
+    def run(
+        self, scene: DrawnVideo | None, request: gr.Request, progress: gr.Progress = gr.Progress()
+    ) -> tuple[str, gr.DownloadButton, gr.DownloadButton, str]:
+        """Segment the video: overlay to play, both downloads, and a summary."""
+        if scene is None:
+            raise ValueError('choose a video first')
+        masks = scene.drawing.masks()
+        step = self.sessions.start(request, progress, 'Segmenting')
+        segment, folder = self.models.segmenter, self.sessions.folder(request, 'segment')
+        found = segment.write(scene.video, masks, folder, progress=step)
+        archive = folder / f'{scene.video.stem}_masks.zip'
+        write_atomically(archive, lambda name: _zip(Path(name), found.masks))
+        video = found.overlay.rename(folder / f'{scene.video.stem}_overlay.mp4')
+        summary = f'{found.num_frames} frames, objects {found.ids}, {found.seconds / found.num_frames:.2f} s a frame'
+        return (
+            str(video),
+            gr.DownloadButton(value=str(archive), interactive=True),
+            gr.DownloadButton(value=str(video), interactive=True),
+            summary,
+        )
+
+    def _shown(self, scene: DrawnVideo | None) -> tuple[Any, ...]:
+        if scene is None:
+            return None, None, None, 'No video yet.'
+        return scene, scene.picture(), _canvas(scene), scene.drawing.describe()
+
+    def build(self) -> None:
+        """Lay out the tab."""
+        gr.Markdown(self.models.describe('segment'))
+        scene = gr.State(time_to_live=3600)
+        with gr.Row():
+            with gr.Column():
+                video = gr.Video(label='Video', sources=['upload'], height=300, elem_id='segment-video')
+                sample = gr.Button('Try a sample', size='sm', elem_id='segment-sample')
+            with gr.Column():
+                frame = gr.Slider(0, 1, 0, step=1, label='Frame to draw on', buttons=[], elem_id='segment-frame')
+                shape = gr.Radio(SHAPES, value=BOX, label='Draw with')
+                hint = gr.Markdown(_HINTS[BOX])
+                picture = gr.Image(label='Frame', elem_id='segment-picture', **OUTPUT)
+                editor = gr.ImageEditor(
+                    label='Frame',
+                    visible=False,
+                    sources=(),
+                    transforms=(),
+                    layers=False,
+                    brush=gr.Brush(colors=['#ffd400']),
+                    buttons=[],
+                    elem_id='segment-editor',
+                )
+                with gr.Row():
+                    add, undo = gr.Button('Add object', min_width=100), gr.Button('Undo', min_width=100)
+                objects = gr.Markdown('No video yet.', elem_id='segment-objects')
+        with gr.Row():
+            run = gr.Button('Segment', variant='primary', min_width=140, elem_id='segment-run')
+            stop = gr.Button('Cancel', min_width=140, elem_id='segment-stop')
+        overlay = gr.Video(label='Objects', elem_id='segment-overlay', **OUTPUT)
+        summary = gr.Markdown(elem_id='segment-summary')
+        with gr.Row():
+            masks = gr.DownloadButton('Masks (zip)', interactive=False, min_width=140, elem_id='segment-masks')
+            file = gr.DownloadButton('Video (mp4)', interactive=False, min_width=140)
+
+        shown = [scene, picture, editor, objects]
+        quick = dict(show_progress='hidden')
+        sample.click(lambda: str(self.sample.video), None, video, **quick)
+        video.change(told(self.open), video, [*shown, frame])
+        frame.release(told(self.move), [scene, frame], shown, **quick)
+        tool = shape.change(self.choose, [scene, shape], [picture, editor, hint], **quick)
+        # an editor takes no picture while it is hidden
+        tool.then(_canvas, scene, editor, **quick)
+        picture.select(told(self.click), [scene, shape], shown, **quick)
+        add.click(told(self.add), [scene, shape, editor], shown, **quick)
+        undo.click(told(self.undo), scene, shown, **quick)
+        run.click(
+            told(self.run), scene, [overlay, masks, file, summary], concurrency_id='work', show_progress_on=overlay
+        )
+        stop.click(self.sessions.cancel, queue=False)
+
+
+def _canvas(scene: DrawnVideo | None) -> dict[str, Any] | None:
+    """Return a value of the editor: the frame, and nothing painted."""
+    return None if scene is None else dict(background=scene.picture(), layers=[], composite=None)
+
+
+def _zip(path: Path, folder: Path) -> None:
+    with zipfile.ZipFile(path, 'w') as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, f'{folder.name}/{file.name}')

@@ -1,0 +1,81 @@
+"""The tab that segments, without a browser."""
+
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmsigma.app.drawing import BOX, BRUSH
+from mmsigma.app.samples import SampleVideo
+from mmsigma.app.segment import SegmentTab
+from mmsigma.app.sessions import Cancelled, Sessions
+from mmsigma.app.settings import Models
+from mmsigma.io.masks import read_mask
+from mmsigma.io.video import FrameReader
+from tests.app.conftest import Bar, paths_below
+from tests.vos_data import draw_video
+
+
+@pytest.fixture
+def tab(app_models: Models, sessions: Sessions, app_samples: list[SampleVideo]) -> SegmentTab:
+    return SegmentTab(app_models, sessions, app_samples[0])
+
+
+def click(tab: SegmentTab, scene: Any, *place: int) -> None:
+    tab.click(scene, BOX, SimpleNamespace(index=list(place)))
+
+
+def test_two_objects_of_two_frames(
+    tab: SegmentTab, app_samples: list[SampleVideo], request_of: Any, bar: Bar, tmp_path: Path
+) -> None:
+    scene, picture, canvas, objects, slider = tab.open(str(app_samples[1].video))
+    assert picture.shape == (36, 52, 3) and slider.maximum == 8 and objects == 'No object yet.'
+    click(tab, scene, 8, 4), click(tab, scene, 20, 14)
+    scene, picture, *_ = tab.move(scene, 4)
+    assert scene.frame == 4 and abs(picture.astype(int) - FrameReader(scene.video).read(4)).max() == 0
+    layer = np.zeros((36, 52, 4), np.uint8)
+    layer[18:28, 12:24, 3] = 255
+    assert tab.add(scene, BRUSH, dict(layers=[layer]))[3] == 'Objects: 1 (frame 0), 2 (frame 4)'
+    overlay, masks, file, summary = tab.run(scene, request_of, bar)
+    assert summary.startswith('9 frames, objects [1, 2], ') and bar.seen[-1] == ((9, 9), 'Segmenting')
+    assert len(FrameReader(overlay)) == 9 and file.value['path'].endswith('squares_1_overlay.mp4')
+    with zipfile.ZipFile(masks.value['path']) as archive:
+        assert archive.namelist() == [f'masks/{number:05d}.png' for number in range(9)]
+        archive.extractall(tmp_path)
+    found = np.stack([read_mask(tmp_path / f'masks/{number:05d}.png') for number in range(9)])
+    assert set(np.unique(found[:4])) == {0, 1} and set(np.unique(found[4:])) == {0, 1, 2}
+    truth = draw_video(9, 2, seed=1)[1]  # what is drawn is kept as it was drawn
+    np.testing.assert_array_equal(found[0] == 1, truth[0] == 1)
+    np.testing.assert_array_equal(found[4] == 2, truth[4] == 2)
+
+
+def test_samples_come_with_a_box(tab: SegmentTab, app_samples: list[SampleVideo]) -> None:
+    scene, *_, objects, _ = tab.open(str(app_samples[0].video))
+    assert objects == 'Objects: 1 (frame 0)' and scene.drawing.masks()[0].sum() == 120
+    assert tab.undo(scene)[3] == 'No object yet.'
+
+
+def test_cancelling_leaves_no_video(tab: SegmentTab, app_samples: list[SampleVideo], request_of: Any) -> None:
+    scene, *_ = tab.open(str(app_samples[0].video))
+
+    def stop(done: Any, **about: Any) -> None:
+        if done[0] == 3:
+            tab.sessions.cancel(request_of)
+
+    with pytest.raises(Cancelled, match='Segmenting: cancelled after 4 of 8 frames'):
+        tab.run(scene, request_of, stop)
+    assert not [path for path in paths_below(tab.sessions.root) if path.suffix == '.mp4']
+
+
+def test_what_is_missing(tab: SegmentTab, app_samples: list[SampleVideo], request_of: Any, bar: Bar) -> None:
+    assert tab.open(None)[:2] == (None, None)
+    with pytest.raises(ValueError, match='choose a video first'):
+        tab.run(None, request_of, bar)
+    scene, *_ = tab.open(str(app_samples[1].video))
+    with pytest.raises(ValueError, match='there is no object yet'):
+        tab.run(scene, request_of, bar)
+    with pytest.raises(ValueError, match='a box is added by clicks'):
+        tab.add(scene, BOX, None)

@@ -1,0 +1,69 @@
+"""Temporary files, cancelling, limits, and what visitors are told."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mmsigma.app.sessions import Cancelled, Sessions, open_upload, told
+from mmsigma.io.video import write_playable
+from tests.app.conftest import Bar, paths_below
+from tests.vos_data import draw_video
+
+
+def test_files_are_deleted(request_of: Any) -> None:
+    other = SimpleNamespace(session_hash='other')
+    with Sessions() as sessions:
+        for visitor in (request_of, other):
+            (sessions.folder(visitor, 'align') / 'old.txt').write_text('old')
+        assert not paths_below(sessions.folder(request_of, 'align'))  # each run begins with an empty one
+        assert [path.name for path in paths_below(sessions.root)] == ['old.txt']
+        sessions.forget(other)
+        assert not paths_below(sessions.root)
+        root = sessions.root
+    assert not root.exists()
+
+
+def test_work_is_cancelled(sessions: Sessions, request_of: Any, bar: Bar) -> None:
+    sessions.cancel(request_of)  # of nothing
+    step = sessions.start(request_of, bar, 'Segmenting')
+    step(1, 9)
+    sessions.cancel(SimpleNamespace(session_hash='other'))
+    step(2, 9)
+    assert bar.seen == [((done, total), 'Segmenting') for done, total in ((0, None), (1, 9), (2, 9))]
+    sessions.cancel(request_of)
+    with pytest.raises(Cancelled, match='Segmenting: cancelled after 3 of 9 frames'):
+        step(3, 9)
+    sessions.start(request_of, bar, 'Again')(1, 2)
+
+
+def test_visitors_who_leave_cancel(sessions: Sessions, request_of: Any, bar: Bar) -> None:
+    step = sessions.start(request_of, bar, 'Segmenting')
+    sessions.forget(request_of)
+    with pytest.raises(Cancelled):
+        step(1, 9)
+
+
+def test_limits_of_videos(tmp_path: Path) -> None:
+    path = tmp_path / 'long.mp4'
+    write_playable(path, draw_video(12)[0], fps=4)
+    assert len(open_upload(str(path), 3)) == 12
+    with pytest.raises(ValueError, match='long.mp4 lasts 3 s, and videos may last up to 2.5 s here: cut it'):
+        open_upload(str(path), 2.5)
+    with pytest.raises(ValueError, match='choose a video first'):
+        open_upload(None, 3)
+
+
+def test_visitors_are_told(messages_told: list[str], tmp_path: Path) -> None:
+    def open_it(path: str) -> None:
+        raise ValueError(f'{path} is <b>not</b> a video')
+
+    assert told(open_it)(str(tmp_path / 'a.mp4')) == {'__type__': 'update'}
+    assert messages_told == ['a.mp4 is &lt;b&gt;not&lt;/b&gt; a video']
+
+    def break_down() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):  # a fault of ours is no message
+        told(break_down)()

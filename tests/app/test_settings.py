@@ -1,0 +1,45 @@
+"""The models of the app, and what it says about them."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmsigma.app.settings import Chosen, Models, Settings
+
+COLOUR, GTA = 'mmsigma::vos/colour', 'mmsigma::demo/gta_tiny_demo'
+
+
+def test_initial_weights_are_said_and_always_the_same(tmp_path: Path) -> None:
+    weights = []
+    for name in ('a', 'b'):
+        (tmp_path / name).mkdir()
+        models = Models(Settings(device='cpu'), tmp_path / name)
+        weights.append(models.aligner.model.state_dict())
+        assert models.aligner is models.aligner
+        assert '**Initial weights** of `mmsigma::demo/gta_tiny_demo`' in models.describe('align')
+        assert 'mmsigma app --align CONFIG CHECKPOINT' in models.describe('align')
+    assert all(torch.equal(weights[1][key], value) for key, value in weights[0].items())
+    assert len(list((tmp_path / 'a').iterdir())) == 1
+
+
+def test_weights_that_are_given(tmp_path: Path) -> None:
+    own = Models(Settings(device='cpu'), tmp_path)
+    path = tmp_path / 'gta.pth'
+    state = {key: value + 1 for key, value in own.aligner.model.state_dict().items()}
+    torch.save(dict(state_dict=state), path)
+    given = Models(Settings(align=Chosen(GTA, str(path)), device='cpu'), tmp_path)
+    assert given.describe('align') == f'Config `{GTA}`, weights `gta.pth`'
+    assert all(torch.equal(state[key], value) for key, value in given.aligner.model.state_dict().items())
+
+
+def test_colours_are_no_network(tmp_path: Path) -> None:
+    text = Models(Settings(), tmp_path).describe('segment')
+    assert '**No trained network**: objects are followed by their colours alone' in text
+    text = Models(Settings(segment=Chosen('mmsigma::vos/dino_vits8')), tmp_path).describe('segment')
+    assert text == 'Config `mmsigma::vos/dino_vits8` and its weights'
+
+
+def test_weights_that_are_missing(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match='there is no checkpoint none.pth'):
+        Models(Settings(align=Chosen(GTA, 'none.pth')), tmp_path).describe('align')

@@ -1,0 +1,83 @@
+"""Serve a web app that segments, aligns and searches videos and shows prototypes, in a browser.
+
+Each use takes a config and a checkpoint, or the checkpoint of a run alone. Uses without one have a small model, which
+has learned nothing; the page says so.
+
+Examples::
+
+    mmsigma app
+    mmsigma app --segment configs/vos/vitb.py sigma.pth --align work_dirs/demo_align/epoch_20.pth --videos my_videos/
+"""
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+USES = {
+    'segment': 'model that segments, of configs/vos or configs/mask_vos (default: colours, without a network)',
+    'align': 'model that aligns, of configs/gta',
+    'search': 'model whose features are searched, of configs/knn or pre-training',
+    'prototypes': 'model whose prototypes are shown, of configs/sigma',
+}
+
+
+def parse_args() -> argparse.Namespace:
+    summary, _, rest = __doc__.partition('\n')
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for use, about in USES.items():
+        parser.add_argument(f'--{use}', nargs='+', metavar=('CONFIG', 'CHECKPOINT'), help=about)
+    parser.add_argument('--videos', type=Path, help='folder of videos to search (default: generated ones)')
+    parser.add_argument(
+        '--host',
+        default='127.0.0.1',
+        help='address to listen on; 0.0.0.0 is open to the network (default: %(default)s)',
+    )
+    parser.add_argument('--port', type=int, default=7860, help='default: %(default)s')
+    parser.add_argument('--max-upload', default='200mb', help='size of an uploaded file (default: %(default)s)')
+    parser.add_argument('--max-seconds', type=float, default=60.0, help='length of a video (default: %(default)s)')
+    parser.add_argument('--device', help='cpu or cuda')
+    parser.add_argument('--verbose', action='store_true', help='show tracebacks')
+    parser.add_argument('--trust-checkpoint', action='store_true', help='allow checkpoints to execute code')
+    args = parser.parse_args()
+    for use in USES:
+        if len(getattr(args, use) or ()) > 2:
+            parser.error(f'--{use} takes a config and a checkpoint, got {len(getattr(args, use))} arguments')
+    if args.max_seconds <= 0:
+        parser.error(f'--max-seconds must be positive, got {args.max_seconds:g}')
+    return args
+
+
+def run(args: argparse.Namespace) -> None:
+    from threading import Event
+
+    from mmsigma.app.page import serve
+    from mmsigma.app.settings import Chosen, Settings
+
+    chosen = {use: Chosen(*getattr(args, use)) for use in USES if getattr(args, use)}
+    settings = Settings(
+        **chosen,
+        videos=args.videos,
+        max_upload=args.max_upload,
+        max_seconds=args.max_seconds,
+        device=args.device,
+        trust=args.trust_checkpoint,
+    )
+    with serve(settings, args.host, args.port, say=print) as address:
+        print(f'The app is at {address}; press Ctrl+C to stop it.')
+        Event().wait()
+
+
+def main() -> None:
+    args = parse_args()
+    if importlib.util.find_spec('gradio') is None:
+        raise SystemExit("the web app needs Gradio: pip install 'mmsigma[app]'")
+    from mmsigma.apis.launch import errors_in_one_line
+
+    with errors_in_one_line('app', verbose=args.verbose):
+        run(args)
+
+
+if __name__ == '__main__':
+    main()
