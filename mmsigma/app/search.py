@@ -97,7 +97,7 @@ class SearchTab:
             index = make_index(self.models.extractor, videos, limit, step)
         found = index.nearest(self.models.extractor(str(query)), int(number))
         pictures = [(sheet(path), f'{similarity:.3f} · {path.stem}') for path, similarity in found]
-        return pictures, index, describe(index)
+        return pictures, index, status_of(index)
 
     def build(self) -> None:
         """Lay out the tab."""
@@ -140,7 +140,7 @@ def sheet(path: Path) -> np.ndarray:
     return mosaic([[one, two], [three, four]])
 
 
-def describe(index: SearchIndex) -> str:
+def status_of(index: SearchIndex) -> str:
     """Say in Markdown what an index contains."""
     text = f'{len(index.videos)} videos, features of {index.features.shape[1]} numbers'
     return text + ''.join(f'\n* left out: {reason}' for reason in index.failed)

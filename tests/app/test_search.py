@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmsigma.app.samples import SampleVideo
-from mmsigma.app.search import SearchTab, describe, make_index, sheet
+from mmsigma.app.search import SearchTab, make_index, sheet, status_of
 from mmsigma.app.sessions import Sessions
 from mmsigma.app.settings import Models
 from tests.app.conftest import Bar
@@ -38,7 +38,7 @@ def test_uploads_are_searched(
     pictures, index, status = tab.run(str(app_samples[1].video), uploads, 4, None, request_of, bar)
     assert [caption for _, caption in pictures] == ['1.000 · squares_1']
     assert status.splitlines()[1].startswith('* left out: text.mp4') and str(tmp_path) not in status
-    assert describe(index) == status
+    assert status_of(index) == status
     with pytest.raises(ValueError, match='none of 1 videos could be read: text.mp4'):
         make_index(tab.models.extractor, [tmp_path / 'text.mp4'], 60, lambda done, total: None)
 
