@@ -38,6 +38,7 @@ TOOLS = {
     'mean': Tool('mean_of_runs.py', 'mean and spread of the scores of several runs'),
     'severe': Tool('severe_report.py', 'the table of SEVERE from the results of its settings'),
     'export': Tool('model_converters/export.py', 'export a model: a folder with its config, or ONNX'),
+    'download': Tool('download.py', 'download published weights, or say where they are'),
     'convert-sigma': Tool('model_converters/convert_sigma.py', 'convert checkpoints of SIGMA and VideoMAE'),
     'convert-gta': Tool('model_converters/convert_gta.py', 'convert checkpoints of GTA'),
     'demo-data': Tool('make_demo_dataset.py', 'render the data set of the demos'),
