@@ -5,6 +5,7 @@
 #                   make demo-align FIRST=mine.mp4 SECOND=expert.mp4
 # make test   set up and run the tests (PYTEST_ARGS='-m "not slow"' for the quick ones)
 # make lint   ruff and mypy
+# make docs   the pages of docs/ as a site, in site/
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -22,7 +23,7 @@ SECOND ?= $(DEMO_ALIGN_DATA)/videos/clip_0373.mp4
 ALIGN_RESULTS ?= align_results
 PYTEST_ARGS ?=
 
-.PHONY: demo demo-vos demo-align test lint
+.PHONY: demo demo-vos demo-align test lint docs
 
 demo: $(VENV)/.installed
 	$(BIN)/python tools/make_demo_dataset.py --out $(DEMO_DATA) --num-workers 2
@@ -57,6 +58,9 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 $(VENV)/.installed: pyproject.toml setup.py
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "Python 3.10 or newer is needed: make PYTHON=python3.11"'

@@ -12,7 +12,7 @@ PAGES = {
     for path in [*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/**/*.md')]
 }
 TOP = ('mmsigma', 'configs', 'tools', 'tests', 'docs', 'demo', 'benchmarks')
-FILE = re.compile(rf'(?<![\w./-])((?:{"|".join(TOP)})/[\w./*{{}},-]+\w)')
+FILE = re.compile(rf'(?<![\w.:/-])((?:{"|".join(TOP)})/[\w./*{{}},-]+\w)')
 SOURCES = [
     f'/{path.relative_to(ROOT)}'
     for top in (*TOP, 'setup.py')
