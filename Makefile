@@ -1,6 +1,6 @@
 # make demo   set up, generate a small dataset, pre-train a tiny SIGMA on it, draw pictures
 # make demo-vos   train correspondence on that dataset, once, and segment one of its videos with it, or your own:
-#                 make demo-vos VIDEO=dog.mp4 MASK=dog_first_frame.png
+#                 make demo-vos VIDEO=my_video.mp4 MASK=my_mask.png
 # make demo-align   learn to align on a larger set of that kind, once, and align two of its videos, or your own:
 #                   make demo-align FIRST=mine.mp4 SECOND=expert.mp4
 # make test   set up and run the tests (PYTEST_ARGS='-m "not slow"' for the quick ones)
