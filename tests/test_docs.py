@@ -74,7 +74,7 @@ def commands_of(text: str) -> list[list[str]]:
     for block in re.findall(r'```bash\n(.*?)```', text, re.DOTALL):
         for line in block.replace('\\\n', ' ').splitlines():
             words = line.partition(' #')[0].split()
-            if words and words[0] in ('python', 'mmsigma', 'bash', '.venv/bin/python'):
+            if words and words[0] in ('python', 'mmsigma', 'bash', '.venv/bin/python') and '<' not in line:
                 found.append(words)
     return found
 
