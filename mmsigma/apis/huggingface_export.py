@@ -251,7 +251,7 @@ def push_folder(folder: str | Path, repository: str) -> str:
         RuntimeError: If the hub cannot be reached, or refuses; the message says what to do.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HTTPError  # of the library that it uses, which depends on its version
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of whichever library it uses
 
     api = HfApi()
     try:

@@ -123,7 +123,7 @@ def fetch(name: str, folder: str | Path, file: str | None = None, say: Callable[
         say(f'then: {weights.use}')
         return None
     from huggingface_hub import hf_hub_download, list_repo_files
-    from huggingface_hub.errors import HTTPError  # of the library that it uses, which depends on its version
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of whichever library it uses
 
     target = Path(folder) / name
     try:
