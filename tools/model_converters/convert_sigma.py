@@ -228,7 +228,7 @@ def run(args: argparse.Namespace) -> str:
                 raise ValueError(f'--{name.replace("_", "-")} is for a folder: --to hf, and a DST without an ending')
         return convert(args.src, args.dst, to=args.to, trust=args.trust, part=part, num_tokens=args.num_tokens)
     if args.push_to_hub:
-        from huggingface_hub.utils import validate_repo_id
+        from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
         validate_repo_id(args.push_to_hub)
     about = dict(config=args.config, classes=args.classes, data=args.data, licence=args.licence)
