@@ -1,11 +1,12 @@
 # make demo   set up, generate a small dataset, pre-train a tiny SIGMA on it, draw pictures
 # make demo-vos   train correspondence on that dataset, once, and segment one of its videos with it, or your own:
-#                 make demo-vos VIDEO=dog.mp4 MASK=dog_first_frame.png
+#                 make demo-vos VIDEO=my_video.mp4 MASK=my_mask.png
 # make demo-align   learn to align on a larger set of that kind, once, and align two of its videos, or your own:
 #                   make demo-align FIRST=mine.mp4 SECOND=expert.mp4
 # make test   set up and run the tests (PYTEST_ARGS='-m "not slow"' for the quick ones)
 # make lint   ruff and mypy
 # make bench  compare speeds with other programs', on a quiet machine; an hour
+# make docs   the pages of docs/ as a site, in site/
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -23,7 +24,7 @@ SECOND ?= $(DEMO_ALIGN_DATA)/videos/clip_0373.mp4
 ALIGN_RESULTS ?= align_results
 PYTEST_ARGS ?=
 
-.PHONY: demo demo-vos demo-align test lint bench
+.PHONY: demo demo-vos demo-align test lint docs bench
 
 demo: $(VENV)/.installed
 	$(BIN)/python tools/make_demo_dataset.py --out $(DEMO_DATA) --num-workers 2
@@ -62,6 +63,9 @@ lint: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[benchmarks]'
 	$(BIN)/python benchmarks/bench.py
+
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 $(VENV)/.installed: pyproject.toml setup.py
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "Python 3.10 or newer is needed: make PYTHON=python3.11"'

@@ -1,6 +1,6 @@
 """Segment the objects of a video, given a mask of its first frame; writes palette PNGs and an overlay video.
 
-python demo/vos_demo.py dog.mp4 --mask dog.png --out results/dog
+python demo/vos_demo.py my_video.mp4 --mask my_mask.png --out results/mine
 python demo/vos_demo.py frames/ --mask 0.png --mask-at 30 late.png --config configs/vos/vitb.py sigma.pth
 """
 

@@ -38,13 +38,16 @@ TOOLS = {
     'mean': Tool('mean_of_runs.py', 'mean and spread of the scores of several runs'),
     'severe': Tool('severe_report.py', 'the table of SEVERE from the results of its settings'),
     'app': Tool('app.py', 'serve a web app for videos of your own'),
-    'export': Tool('model_converters/export.py', "write a model's weights for other programs"),
+    'export': Tool('model_converters/export.py', 'export a model: a folder with its config, or ONNX'),
+    'download': Tool('download.py', 'download published weights, or say where they are'),
     'convert-sigma': Tool('model_converters/convert_sigma.py', 'convert checkpoints of SIGMA and VideoMAE'),
     'convert-gta': Tool('model_converters/convert_gta.py', 'convert checkpoints of GTA'),
     'demo-data': Tool('make_demo_dataset.py', 'render the data set of the demos'),
 }
 SCALABLE = ('train', 'test', 'extract', 'sweep')
 """Tools that several processes can share."""
+CONVERTERS = {'keras': 'convert-gta', 'tensorflow': 'convert-gta', 'folder': 'export', 'onnx': 'export'}
+"""Tools that convert from or to a format; ``convert-sigma`` is that of all others."""
 
 
 def run_command(argv: Sequence[str] | None = None) -> None:
@@ -60,21 +63,21 @@ def run_command(argv: Sequence[str] | None = None) -> None:
         print(__version__)
         return
     name, *rest = arguments
-    if name == 'list':
-        _list(rest)
+    if name in BUILT_IN:
+        BUILT_IN[name][0](rest)
     elif name in TOOLS:
         _run(name, rest)
     else:
         import difflib
 
-        close = difflib.get_close_matches(name, [*TOOLS, 'list'], 1)
+        close = difflib.get_close_matches(name, [*TOOLS, *BUILT_IN], 1)
         parser.error(f'there is no command {name!r}' + (f'; did you mean {close[0]!r}?' if close else ''))
 
 
 def _parser() -> argparse.ArgumentParser:
     width = max(map(len, TOOLS))
     lines = [f'  {name:<{width}}  {tool.about}' for name, tool in TOOLS.items()]
-    lines.insert(0, f'  {"list":<{width}}  show the configs that come with the package')
+    lines = [f'  {name:<{width}}  {about}' for name, (_, about) in BUILT_IN.items()] + lines
     epilog = '\n'.join(
         [
             'commands:',
@@ -135,6 +138,32 @@ def _launch(name: str, script: Path, arguments: list[str]) -> None:
     os.execvp('bash', command)
 
 
+def _convert(arguments: list[str]) -> None:
+    """Run the converter of the formats that ``--from`` and ``--to`` name, or of the ending of the source."""
+    parser = argparse.ArgumentParser(
+        'mmsigma convert',
+        usage='mmsigma convert SRC DST [--from FORMAT] [--to FORMAT] [options of the converter]',
+        description='Convert a checkpoint. All further options are those of convert-sigma, convert-gta or export.',
+        add_help=False,
+    )
+    known = ['sigma', 'videomae', 'mmaction2', 'hf', 'keras', 'tensorflow']
+    parser.add_argument('--from', dest='origin', choices=known, help='format of SRC; names of parameters tell, too')
+    targets = ['ours', 'official', 'mmaction2', 'hf', 'folder', 'onnx']
+    parser.add_argument('--to', choices=targets, help='format of DST (default: ours)')
+    parser.add_argument('-h', '--help', action='store_true', help='show this, or the help of the converter')
+    args, rest = parser.parse_known_args(arguments)
+    if args.help and not args.origin and not args.to:
+        parser.print_help()
+        return
+    source = Path(next((word for word in rest if not word.startswith('-')), ''))
+    is_bundle = source.suffix == '.index' or Path(f'{source}.index').is_file()
+    origin = args.origin or ('keras' if source.suffix in ('.h5', '.hdf5') else 'tensorflow' if is_bundle else '')
+    tool = CONVERTERS.get(origin) or CONVERTERS.get(args.to or '') or 'convert-sigma'
+    if tool == 'convert-gta' and args.to not in (None, 'ours'):
+        parser.error(f'weights of {origin} are converted to ours only; convert what was written to {args.to}')
+    _run(tool, [*rest, *['--to', args.to] * bool(args.to and tool != 'convert-gta'), *['--help'] * args.help])
+
+
 def _list(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser('mmsigma list', description='Show configs, and what they are.')
     parser.add_argument('pattern', nargs='?', default='*', help="shell pattern of names, such as 'sigma/*'")
@@ -177,3 +206,10 @@ def _first_sentence(path: Path) -> str:
     text = ' '.join(words)
     ends = [end for end in (text.find('. '), text.find(': ')) if end > 0]
     return (text[: min(ends)] if ends else text).rstrip('.')
+
+
+BUILT_IN = {
+    'list': (_list, 'show the configs that come with the package'),
+    'convert': (_convert, 'convert a checkpoint: runs convert-sigma, convert-gta or export'),
+}
+"""Commands of this file, and what they do."""

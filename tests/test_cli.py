@@ -21,7 +21,7 @@ def test_help_imports_nothing_that_takes_time() -> None:
     code = 'import sys; from mmsigma.cli import run_command; run_command(["--help"]); print([*sys.modules])'
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     text, _, modules = done.stdout.rpartition('\n[')
-    assert all(f'  {name} ' in text for name in (*cli.TOOLS, 'list'))
+    assert all(f'  {name} ' in text for name in (*cli.TOOLS, *cli.BUILT_IN))
     assert not {f"'{name}'" for name in ('torch', 'numpy', 'mmengine', 'yaml', 'rich')} & set(modules.split(', '))
 
 
@@ -50,6 +50,7 @@ def test_tools_are_run_from_any_folder(tmp_path: Path) -> None:
         (['trian'], "there is no command 'trian'; did you mean 'train'?"),
         (['probe', '-n', '2'], 'mmsigma probe runs on one process'),
         (['train', '-n', 'config.py'], 'mmsigma train -n needs the number of processes'),
+        (['convert', 'a.h5', 'b', '--to', 'hf'], 'weights of keras are converted to ours only'),
         (['list', 'nothing'], "no config matches 'nothing'"),
     ],
 )
@@ -75,6 +76,27 @@ def test_several_processes_are_launched(place: int, monkeypatch: pytest.MonkeyPa
     (command,) = called
     assert command[0] == 'bash' and command[1].endswith('tools/launch.sh') and command[2] == '8'
     assert command[3].endswith('tools/train.py') and command[4:] == ['--launcher', 'pytorch', 'config.py', '--amp']
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'tool', 'given'),
+    [
+        (['a.pth', 'b.pth', '--trust'], 'convert-sigma', ['a.pth', 'b.pth', '--trust']),
+        (['a.pth', 'b', '--from', 'sigma', '--to', 'hf'], 'convert-sigma', ['a.pth', 'b', '--to', 'hf']),
+        (['a.h5', 'b.pth'], 'convert-gta', ['a.h5', 'b.pth']),
+        (['ckpt-20', 'b.pth', '--from', 'tensorflow'], 'convert-gta', ['ckpt-20', 'b.pth']),
+        (['ckpt-20.index', 'b.pth', '--to', 'ours'], 'convert-gta', ['ckpt-20.index', 'b.pth']),
+        (['a.pth', 'b', '--to', 'folder', '--config', 'c.py'], 'export', ['a.pth', 'b', '--config', 'c.py']),
+        (['--to', 'hf', '--help'], 'convert-sigma', ['--to', 'hf', '--help']),
+    ],
+)
+def test_convert_chooses_the_converter(
+    arguments: list[str], tool: str, given: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = []
+    monkeypatch.setattr(cli, '_run', lambda *call: called.append(call))
+    cli.run_command(['convert', *arguments])
+    assert called[0][0] == tool and called[0][1][: len(given)] == given
 
 
 def test_list_describes_all_configs(capsys: pytest.CaptureFixture) -> None:

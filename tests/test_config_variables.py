@@ -144,3 +144,12 @@ def test_every_variable_of_one_name_is_there(name: str) -> None:
 def test_another_name_is_an_error(name: str) -> None:
     with pytest.raises(ConfigError, match=f"'{name}' is neither a variable"):
         load_config(FILES['finetune/vitb_k400'], {name: 'x'})
+
+
+@every_config
+def test_folders_of_mmaction2(name: str) -> None:
+    if 'video_folder_val' not in load_config(FILES[name]) or name.startswith(('evidence/', 'severe/vitb_charades')):
+        return  # or with datasets of their own
+    cfg, _ = load(name, video_folder='videos_train', video_folder_val='videos_val')
+    for split, _, dataset in datasets(cfg):
+        assert dataset.data_prefix.video == ('videos_train' if split == 'train' else 'videos_val')

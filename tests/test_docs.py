@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from mmsigma.cli import BUILT_IN, TOOLS
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
     str(path.relative_to(ROOT)): path
     for path in [*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/**/*.md')]
 }
 TOP = ('mmsigma', 'configs', 'tools', 'tests', 'docs', 'demo', 'benchmarks')
-FILE = re.compile(rf'(?<![\w./-])((?:{"|".join(TOP)})/[\w./*{{}},-]+\w)')
+FILE = re.compile(rf'(?<![\w.:/-])((?:{"|".join(TOP)})/[\w./*{{}},-]+\w)')
 SOURCES = [
     f'/{path.relative_to(ROOT)}'
     for top in (*TOP, 'setup.py')
@@ -64,6 +66,38 @@ def resolve(dotted: str) -> object:
             value = getattr(value, attribute)
         return value
     raise ModuleNotFoundError(dotted)
+
+
+def commands_of(text: str) -> list[list[str]]:
+    """Words of the commands in blocks of bash that run a script or the command ``mmsigma``."""
+    found = []
+    for block in re.findall(r'```bash\n(.*?)```', text, re.DOTALL):
+        for line in block.replace('\\\n', ' ').splitlines():
+            words = line.partition(' #')[0].split()
+            if words and words[0] in ('python', 'mmsigma', 'bash', '.venv/bin/python') and '<' not in line:
+                found.append(words)
+    return found
+
+
+@pytest.mark.parametrize('name', PAGES)
+def test_commands_can_be_run(name: str) -> None:
+    """Their scripts, subcommands and options exist, and their videos are the demo's or the reader's own."""
+    for words in commands_of(PAGES[name].read_text()):
+        if words[0] == 'mmsigma':
+            assert words[1] in {*TOOLS, *BUILT_IN, 'COMMAND'}, words
+            scripts = [ROOT / 'tools' / TOOLS[words[1]].script] if words[1] in TOOLS else []
+            scripts += list((ROOT / 'tools/model_converters').glob('*.py')) if words[1] == 'convert' else []
+        else:
+            scripts = [ROOT / word for word in words if word.endswith('.py') and word.startswith(('tools/', 'demo/'))]
+        # converters of datasets share the options of the module that runs them
+        scripts += [ROOT / 'mmsigma/datasets/videos/lists.py'] * any(
+            'dataset_converters' in str(path) for path in scripts
+        )
+        source = "'--help'" * bool(scripts) + ''.join(path.read_text() for path in scripts)
+        launcher = words[0] == 'bash'  # whose options are those of the script behind it
+        for option in [word.partition('=')[0] for word in words if word.startswith('--')] if source else ():
+            assert launcher or f"'{option}'" in source, f'{name}: {option} of {" ".join(words)}'
+        assert not [word for word in words if word in ('dog.mp4', 'cat.mp4')], words
 
 
 def test_docstrings_name_what_is_there() -> None:

@@ -82,6 +82,12 @@ def test_index_names_every_metafile() -> None:
     assert sorted(listed) == sorted(str(path.relative_to(ROOT)) for path in ROOT.glob('configs/*/metafile.yml'))
 
 
+@pytest.mark.parametrize('folder', sorted(path.parent.name for path in ROOT.glob('configs/*/metafile.yml')))
+def test_openmim_can_download_configs(folder: str) -> None:
+    """It wants weights of every model, and skips a name that ends in a slash."""
+    assert all(entry['Weights'] == './' for entry in read_models(folder).values())
+
+
 def test_every_config_is_in_the_metafile() -> None:
     assert plain_configs(models()) == sorted(path.stem for path in FOLDER.glob('*.py'))
 

@@ -6,8 +6,8 @@ to a folder for each video.
 Examples::
 
     python tools/predict.py configs/finetune/vitb_k400.py k400.pth my_videos/ --classes data/kinetics400/classes.txt
-    python tools/predict.py work_dirs/finetune/vitb_k400/epoch_100.pth - dog.mp4 cat.mp4
-    python tools/predict.py configs/vos/vitb.py sigma.pth dog.mp4 --mask dog_first_frame.png
+    python tools/predict.py work_dirs/finetune/vitb_k400/epoch_100.pth - one.mp4 two.mp4
+    python tools/predict.py configs/vos/vitb.py sigma.pth my_video.mp4 --mask my_mask.png
     python tools/predict.py configs/gta/gta_penn_action.py gta.pth mine.mp4 expert.mp4
 """
 

@@ -12,6 +12,7 @@ bank_dataloader = dict(
         type='VideoDataset',
         data_root=_base_.data_root,
         ann_file=_base_.ann_file_train,
+        data_prefix=dict(video=_base_.video_folder),
         pipeline=_base_.val_pipeline,
         test_mode=True,
     ),

@@ -78,6 +78,7 @@ def prepare_training(cfg: Config, name: str, *, overwrite: bool = False) -> Hook
         raise ConfigError('it has no train_dataloader: it only describes a test, for tools/test.py')
     check_config(cfg)
     _require_data(cfg.train_dataloader)
+    _require_pretrained(cfg)
     return claim(cfg.work_dir, name, cfg, overwrite=overwrite) if rank_of(cfg.launcher) == 0 else None
 
 
@@ -111,6 +112,18 @@ def _require_data(loader: dict[str, Any]) -> None:
         if isinstance(root, str) and root and not Path(root).expanduser().is_dir():
             raise FileNotFoundError(f'no folder of videos at {root}: set data_root')
         dataset = dataset.get('dataset')
+
+
+def _require_pretrained(cfg: Config) -> None:
+    """Check that the ImageNet weights are there that GTA's configs start from, before anything is built."""
+    path = cfg.get('pretrained')
+    if not path or path != cfg.get('load_from') or cfg.get('resume') or Path(path).expanduser().is_file():
+        return
+    raise FileNotFoundError(
+        f'no ImageNet weights at {path}: get those of Keras ("mmsigma download resnet50v2-imagenet" says where), and '
+        f'convert them with tools/model_converters/convert_gta.py FILE.h5 {path}; or train without them: --cfg-options '
+        'train_mode=scratch'
+    )
 
 
 def enable_mixed_precision(cfg: Config) -> None:

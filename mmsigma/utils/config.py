@@ -94,6 +94,12 @@ def find_config(path: str | Path) -> Path:
     """
     found = Path(path)
     if '::' in str(path):
+        package = str(path).partition('::')[0]
+        if not compat.installed_config(f'{package}::').is_dir():  # a checkout that only is on the path
+            raise FileNotFoundError(
+                f'{path}: the configs of {package} are not installed: run "pip install -e ." in its folder, or give '
+                'the path of the file'
+            )
         found = compat.installed_config(str(path))
         found = found if found.suffix == '.py' else found.with_name(f'{found.name}.py')
     if not found.is_file():

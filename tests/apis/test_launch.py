@@ -2,12 +2,14 @@
 
 import argparse
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
 
-from mmsigma.apis.launch import apply_arguments, enable_mixed_precision
+from mmsigma.apis.launch import apply_arguments, enable_mixed_precision, prepare_training
+from mmsigma.utils.config import load_config
 
 ARGUMENTS = dict(launcher='none', verbose=False, trust_checkpoint=False, seed=None)
 
@@ -56,3 +58,16 @@ def test_switches_of_the_config_hold(in_config: bool, argument: bool) -> None:
     apply_arguments(cfg, argparse.Namespace(**{**ARGUMENTS, 'verbose': argument, 'trust_checkpoint': argument}))
     assert cfg.verbose is (in_config or argument)
     assert cfg.trust_checkpoints is argument  # a config that is handed on cannot switch safety off
+
+
+def test_missing_imagenet_weights_name_the_converter(repository: Path, tmp_path: Path) -> None:
+    options = dict(data_root=str(tmp_path), pretrained=str(tmp_path / 'resnet.pth'), work_dir=str(tmp_path / 'run'))
+    path = repository / 'configs' / 'gta' / 'gta_penn_action.py'
+    cfg = load_config(path, options)
+    with pytest.raises(
+        FileNotFoundError, match=r'no ImageNet weights at .*resnet\.pth: .*convert_gta\.py .*mode=scratch'
+    ):
+        prepare_training(cfg, 'gta/gta_penn_action')
+    scratch = load_config(path, {**options, 'train_mode': 'scratch'})
+    scratch.launcher = 'none'
+    prepare_training(scratch, 'gta/gta_penn_action')

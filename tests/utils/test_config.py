@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mmsigma.utils.config import load_config
+from mmsigma import compat
+from mmsigma.utils.config import find_config, load_config
 from mmsigma.utils.preflight import ConfigError
 
 BASE = """
@@ -144,3 +145,11 @@ def test_option_dict_is_left_as_it_was(config: Path) -> None:
 def test_missing_config(name: str) -> None:
     with pytest.raises(FileNotFoundError, match='there is no config .*nothing.py'):
         load_config(name)
+
+
+def test_checkouts_that_are_not_installed_say_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(
+        compat, 'installed_config', lambda path: tmp_path / '.mim' / 'configs' / path.partition('::')[2]
+    )
+    with pytest.raises(FileNotFoundError, match=r'configs of mmsigma are not installed: run "pip install -e \."'):
+        find_config('mmsigma::sigma/vitb_k400_mlp')

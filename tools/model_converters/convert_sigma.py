@@ -9,11 +9,13 @@ Examples::
 
     python tools/model_converters/convert_sigma.py official.pth sigma.pth --trust
     python tools/model_converters/convert_sigma.py sigma.pth official.pth --to official
-    python tools/model_converters/convert_sigma.py mmaction2.pth videomae/model.safetensors --to hf
+    python tools/model_converters/convert_sigma.py mmaction2.pth videomae --to hf
     python tools/model_converters/convert_sigma.py sigma.pth backbone.safetensors --to hf --backbone-only
 
-A destination that ends in ``.safetensors`` contains parameters only. Official files also contain their command line as
-a Python object, which only ``--trust`` unpickles: use it for files whose origin you trust.
+A destination that ends in ``.safetensors`` contains parameters only. With ``--to hf``, a destination without an ending
+is a folder, which ``from_pretrained`` of transformers loads; ``--push-to-hub`` also uploads it. Official files also
+contain their command line as a Python object, which only ``--trust`` unpickles: use it for files whose origin you
+trust.
 
 ``--norm-to-head`` turns a pre-training file into a starting point for fine-tuning: the backbone, with its final norm as
 the norm of the classification head. The official releases drop that norm instead, and initialise the head's with ones
@@ -26,10 +28,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from safetensors.torch import save_file
 from torch import Tensor
 
 from mmsigma import __version__
+from mmsigma.checkpoints.files import CheckpointError, sha256_of
 from mmsigma.checkpoints.io import load_weights
 from mmsigma.checkpoints.key_mapping import ORIGINS, Origin, from_our_names, origin_of, to_our_names
 from mmsigma.checkpoints.official_names import check_complete
@@ -42,7 +46,12 @@ def parse_args() -> argparse.Namespace:
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('src', type=Path, help='checkpoint to read')
-    parser.add_argument('dst', type=Path, help='file to write: .safetensors, or anything else for torch.save')
+    parser.add_argument(
+        'dst',
+        type=Path,
+        help='file to write: .safetensors, or anything else for torch.save; with --to hf, a name without ending is a '
+        'folder',
+    )
     parser.add_argument('--to', choices=ORIGINS, default='ours', help='parameter names of DST (default: ours)')
     parser.add_argument('--to-official', dest='to', action='store_const', const='official', help='as --to official')
     parser.add_argument(
@@ -59,6 +68,12 @@ def parse_args() -> argparse.Namespace:
         default=1568,
         help='tokens per clip, the length of the position table of mmaction2 (1568)',
     )
+    folder = parser.add_argument_group('a folder for transformers (--to hf, DST without ending)')
+    folder.add_argument('--config', help='config of the model (default: that in SRC, or the sizes of the releases)')
+    folder.add_argument('--classes', type=Path, help='file with a class name per line')
+    folder.add_argument('--data', help='what the model was trained on, for its card')
+    folder.add_argument('--licence', help='licence of the weights, for the card: cc-by-nc-4.0, for example')
+    folder.add_argument('--push-to-hub', metavar='REPO', help='upload it to this repository, private if it is new')
     return parser.parse_args()
 
 
@@ -103,6 +118,59 @@ def convert(
         content = {'state_dict': state, 'meta': dict(source=src.name, kind=description, mmsigma_version=__version__)}
     write_atomically(dst, _writer(content, dst.suffix))
     return f'{description}\n{src} ({origin}) -> {dst} ({to})'
+
+
+def convert_to_folder(
+    src: Path,
+    dst: Path,
+    *,
+    trust: bool = False,
+    part: str = 'all',
+    config: str | None = None,
+    classes: Path | None = None,
+    data: str | None = None,
+    licence: str | None = None,
+) -> str:
+    """Write the folder that transformers loads; see :func:`convert`, and the options of the command.
+
+    Raises:
+        ValueError: If the sizes are not known, or there are not as many names as classes.
+    """
+    from mmsigma.apis.huggingface_export import Provenance, geometry_of, write_huggingface_folder
+    from mmsigma.apis.models import class_names_of_checkpoint
+    from mmsigma.io.text import read_lines
+
+    given = load_weights(src, trust=trust)
+    origin, ours = origin_of(given), to_our_names(given)
+    check_complete(ours)
+    chosen = choose_part(ours, part)
+    if strange := [name for name in chosen if name.startswith(('head.prototypes.', 'target.'))]:
+        raise KeyError(f'VideoMAE of transformers has no {strange[0]}: add --backbone-only')
+    cfg = read_config(src, config, trust=trust)
+    geometry = geometry_of(chosen, cfg)
+    names = read_lines(classes) if classes else class_names_of_checkpoint(src, trust=trust)
+    method = describe(chosen)
+    text = None if cfg is None else Config(dict(model=cfg.model)).pretty_text
+    about = Provenance(method, src.name, sha256_of(src), text, data or (cfg and cfg.get('data_root')), licence)
+    write_huggingface_folder(dst, chosen, geometry, about, names if 'head.fc.weight' in chosen else ())
+    size = ' x '.join(map(str, geometry.img_size))
+    return (
+        f'{method}\n{src} ({origin}) -> {dst} (hf)\n'
+        f'{geometry.num_heads} heads, {geometry.num_frames} frames of {size}, as in {geometry.origin}'
+    )
+
+
+def read_config(src: Path, config: str | None, *, trust: bool) -> Config | None:
+    """Return the config that was named, or the one in a checkpoint, or None."""
+    from mmsigma.apis.models import config_of_checkpoint
+    from mmsigma.utils.config import load_config
+
+    if config:
+        return load_config(config)
+    try:
+        return config_of_checkpoint(src, trust=trust)
+    except CheckpointError:
+        return None  # not of a run
 
 
 def choose_part(state: dict[str, Tensor], part: str) -> dict[str, Tensor]:
@@ -151,13 +219,35 @@ def _writer(content: dict[str, Any], suffix: str) -> Callable[[str], None]:
     return write
 
 
+def run(args: argparse.Namespace) -> str:
+    """Convert as the arguments say, and describe what was converted."""
+    part = 'backbone' if args.backbone_only else 'norm_to_head' if args.norm_to_head else 'all'
+    if args.to != 'hf' or args.dst.suffix:
+        for name in ('config', 'classes', 'data', 'licence', 'push_to_hub'):
+            if getattr(args, name):
+                raise ValueError(f'--{name.replace("_", "-")} is for a folder: --to hf, and a DST without an ending')
+        return convert(args.src, args.dst, to=args.to, trust=args.trust, part=part, num_tokens=args.num_tokens)
+    if args.push_to_hub:
+        from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+        validate_repo_id(args.push_to_hub)
+    about = dict(config=args.config, classes=args.classes, data=args.data, licence=args.licence)
+    return convert_to_folder(args.src, args.dst, trust=args.trust, part=part, **about)
+
+
 def main() -> None:
     args = parse_args()
-    part = 'backbone' if args.backbone_only else 'norm_to_head' if args.norm_to_head else 'all'
+    from mmsigma.apis.huggingface_export import push_folder
+
     try:
-        print(convert(args.src, args.dst, to=args.to, trust=args.trust, part=part, num_tokens=args.num_tokens))
+        print(run(args))
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise SystemExit(f'nothing was written: {error.args[0] if isinstance(error, KeyError) else error}') from error
+    if args.push_to_hub:
+        try:
+            print(f'uploaded to {push_folder(args.dst, args.push_to_hub)}')
+        except RuntimeError as error:
+            raise SystemExit(str(error)) from error
 
 
 if __name__ == '__main__':

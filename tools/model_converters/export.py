@@ -1,4 +1,4 @@
-"""Export a checkpoint to a folder for distribution: model.safetensors and config.py.
+"""Export a checkpoint for distribution: a folder with model.safetensors and config.py, or an ONNX file.
 
 The parameters are those of the config's model, checked for completeness; optimiser and history are left out, and no
 pickle is written. The config is written in full, without bases. Use the folder like the checkpoint::
@@ -8,6 +8,13 @@ pickle is written. The config is written in full, without bases. Use the folder 
     python tools/test.py my_model/config.py my_model/model.safetensors
 
 Official, mmaction2 and Hugging Face files can be exported as well.
+
+``--to onnx`` writes what a classifier or an encoder of clips computes, for any number of clips, which onnxruntime runs
+without mmsigma::
+
+    python tools/model_converters/export.py k400.pth k400.onnx --config configs/finetune/vitb_k400.py --to onnx
+    python tools/model_converters/export.py sigma.pth sigma.onnx --config configs/sigma/vitb_k400_mlp.py --to onnx \\
+        --output tokens
 """
 
 import argparse
@@ -24,9 +31,15 @@ def parse_args() -> argparse.Namespace:
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('checkpoint', type=Path, help='checkpoint to read')
-    parser.add_argument('out_dir', type=Path, help='folder to write')
+    parser.add_argument('out', type=Path, help='folder or, with --to onnx, file to write')
     parser.add_argument('--config', required=True, help='config file of the model, or package::path')
-    parser.add_argument('--classes', type=Path, help='file with one class name per line, copied to classes.txt')
+    parser.add_argument('--to', choices=['folder', 'onnx'], default='folder', help='(default: %(default)s)')
+    parser.add_argument(
+        '--output',
+        choices=['scores', 'pooled', 'tokens'],
+        help='what an ONNX file computes (default: scores, or without a head the mean token)',
+    )
+    parser.add_argument('--classes', type=Path, help='file with one class name per line, to go with the model')
     parser.add_argument('--trust', action='store_true', help='allow the checkpoint to execute code while it is loaded')
     parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, help='key=value pairs')
     return parser.parse_args()
@@ -77,17 +90,31 @@ def export(checkpoint: Path, out_dir: Path, cfg: Config, *, classes: Path | None
 def main() -> None:
     args = parse_args()
     from mmsigma.utils.config import load_config
-    from mmsigma.utils.preflight import ConfigError, check_config
+    from mmsigma.utils.preflight import check_config
 
     try:
         cfg = load_config(args.config, args.cfg_options)
         check_config(cfg)
-        number = export(args.checkpoint, args.out_dir, cfg, classes=args.classes, trust=args.trust)
-    except (OSError, RuntimeError, KeyError, ValueError, ConfigError) as error:
+        if args.to == 'onnx':
+            print(to_onnx(args, cfg))
+            return
+        if args.output:
+            raise ValueError('--output is for --to onnx')
+        number = export(args.checkpoint, args.out, cfg, classes=args.classes, trust=args.trust)
+    except (OSError, RuntimeError, KeyError, ValueError, ImportError) as error:
         raise SystemExit(f'not exported: {error.args[0] if isinstance(error, KeyError) else error}') from error
-    print(
-        f'{number:,} parameters in {args.out_dir}: model.safetensors, config.py' + ', classes.txt' * bool(args.classes)
-    )
+    print(f'{number:,} parameters in {args.out}: model.safetensors, config.py' + ', classes.txt' * bool(args.classes))
+
+
+def to_onnx(args: argparse.Namespace, cfg: Config) -> str:
+    from mmsigma.apis.models import class_names_of_checkpoint
+    from mmsigma.apis.onnx_export import export_onnx
+    from mmsigma.io.text import read_lines
+
+    names = class_names_of_checkpoint(args.checkpoint, trust=args.trust)
+    if args.classes:
+        names = read_lines(args.classes)
+    return export_onnx(cfg, args.checkpoint, args.out, output=args.output, classes=names, trust=args.trust)
 
 
 if __name__ == '__main__':

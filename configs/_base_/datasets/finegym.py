@@ -18,6 +18,9 @@ ann_file_val = dict(
     finegym288='gym288_val_clips.json',
 )[dataset]
 ann_file_test = ann_file_val
+# folders of data_root that paths in the lists are relative to
+video_folder = ''
+video_folder_val = video_folder
 # auto, pyav, decord or torchcodec
 decoder = 'auto'
 fine_stride = 25
@@ -47,14 +50,13 @@ train_dataloader = dict(
         type='PhaseVideoDataset',
         data_root=data_root,
         ann_file=ann_file_train,
-        data_prefix=dict(video=''),
+        data_prefix=dict(video=video_folder),
         pipeline=train_pipeline,
     ),
 )
 tested = dict(
     type='PhaseVideoDataset',
     data_root=data_root,
-    data_prefix=dict(video=''),
     pipeline=test_pipeline,
     test_mode=True,
 )
@@ -65,8 +67,8 @@ test_dataloader = dict(
     dataset=dict(
         type='mmengine.ConcatDataset',
         datasets=[
-            dict(ann_file=ann_file_train, part='train', **tested),
-            dict(ann_file=ann_file_test, part='val', **tested),
+            dict(ann_file=ann_file_train, data_prefix=dict(video=video_folder), part='train', **tested),
+            dict(ann_file=ann_file_test, data_prefix=dict(video=video_folder_val), part='val', **tested),
         ],
     ),
 )

@@ -6,6 +6,9 @@ action = ''
 ann_file_train = f'train_{action}.txt' if action else 'train.txt'
 ann_file_val = f'val_{action}.txt' if action else 'val.txt'
 ann_file_test = ann_file_val
+# folders of data_root that paths in the lists are relative to
+video_folder = ''
+video_folder_val = video_folder
 phases = 'phases'
 # frames, decord, pyav or torchcodec
 decoder = 'frames'
@@ -35,14 +38,13 @@ train_dataloader = dict(
         type='PhaseVideoDataset',
         data_root=data_root,
         ann_file=ann_file_train,
-        data_prefix=dict(video=''),
+        data_prefix=dict(video=video_folder),
         pipeline=train_pipeline,
     ),
 )
 tested = dict(
     type='PhaseVideoDataset',
     data_root=data_root,
-    data_prefix=dict(video=''),
     phases=phases,
     missing_phases='keep',
     pipeline=test_pipeline,
@@ -55,8 +57,8 @@ test_dataloader = dict(
     dataset=dict(
         type='mmengine.ConcatDataset',
         datasets=[
-            dict(ann_file=ann_file_train, part='train', **tested),
-            dict(ann_file=ann_file_test, part='val', **tested),
+            dict(ann_file=ann_file_train, data_prefix=dict(video=video_folder), part='train', **tested),
+            dict(ann_file=ann_file_test, data_prefix=dict(video=video_folder_val), part='val', **tested),
         ],
     ),
 )

@@ -3,6 +3,8 @@
 # data_root are used.
 data_root = 'data/sthv2'
 ann_file_train = 'train.txt'
+# folder of data_root that paths in the list are relative to, such as videos_train of mmaction2
+video_folder = ''
 # auto, pyav, decord or torchcodec
 decoder = 'auto'
 batch_size = 32
@@ -30,7 +32,7 @@ train_dataloader = dict(
         type='VideoDataset',
         data_root=data_root,
         ann_file=ann_file_train,
-        data_prefix=dict(video=''),
+        data_prefix=dict(video=video_folder),
         optional_list='train.txt',
         pipeline=train_pipeline,
     ),

@@ -4,6 +4,10 @@ data_root = 'data/ucf101'
 ann_file_train = 'train_split1.txt'
 ann_file_val = 'test_split1.txt'
 ann_file_test = ann_file_val
+# folders of data_root that paths in the lists are relative to, such as videos_train and videos_val of mmaction2
+video_folder = ''
+video_folder_val = video_folder
+video_folder_test = video_folder_val
 # decord and torchcodec are not trusted with AVI files with B-frames, which these are
 decoder = 'auto'
 batch_size = 16
@@ -46,7 +50,7 @@ train_dataloader = dict(
         type='VideoDataset',
         data_root=data_root,
         ann_file=ann_file_train,
-        data_prefix=dict(video=''),
+        data_prefix=dict(video=video_folder),
         pipeline=train_pipeline,
     ),
 )
@@ -60,7 +64,7 @@ val_dataloader = dict(
         type='VideoDataset',
         data_root=data_root,
         ann_file=ann_file_val,
-        data_prefix=dict(video=''),
+        data_prefix=dict(video=video_folder_val),
         pipeline=val_pipeline,
         test_mode=True,
     ),
@@ -75,7 +79,7 @@ test_dataloader = dict(
         type='VideoDataset',
         data_root=data_root,
         ann_file=ann_file_test,
-        data_prefix=dict(video=''),
+        data_prefix=dict(video=video_folder_test),
         pipeline=test_pipeline,
         test_mode=True,
     ),

@@ -257,7 +257,13 @@ class AlignmentMetric(BaseMetric):
         known, asked = _labelled(train), _labelled(val)
         if not known or not asked or not max(labels.max() for _, labels in known + asked):
             return {}
-        return {f'progression@{part:g}': phase_progression(known, asked, part).val for part in self.fractions}
+        scores = {f'progression@{part:g}': phase_progression(known, asked, part).val for part in self.fractions}
+        if below := [name for name, value in scores.items() if value < 0]:
+            MMLogger.get_current_instance().info(
+                f'{", ".join(below)} below zero: a linear fit of the embeddings predicts the times to the ends of '
+                'phases worse than their mean, which has an R^2 of 0'
+            )
+        return scores
 
     def _few_shot(self, train: list[_Video], val: list[_Video]) -> dict[str, float]:
         known, asked = _labelled(train), _labelled(val)

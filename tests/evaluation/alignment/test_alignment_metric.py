@@ -343,3 +343,17 @@ class TestMetric:
         found = metric.evaluate(len(uneven))
         own = [found[f'alignment/kendall_tau/{action}'] for action in ('jump', 'sit')]
         assert found['alignment/kendall_tau'] == pytest.approx(sum(own) / 2) and abs(own[0] - own[1]) > 1
+
+
+def test_progression_below_zero_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages: list[str] = []
+    monkeypatch.setattr(MMLogger, 'info', lambda self, message, *_: messages.append(message))
+    videos = numbered_videos()
+    for video in videos[12:]:  # what the fit has learned is the opposite of the truth
+        video['embeddings'] = -video['embeddings']
+    metric = AlignmentMetric(('progression',), fractions=(1.0,))
+    metric.process({}, videos)
+    assert metric.evaluate(14)['alignment/progression@1'] < 0
+    assert any(
+        m.startswith('progression@1 below zero: a linear fit') and 'worse than their mean' in m for m in messages
+    )
