@@ -26,8 +26,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for use, about in USES.items():
-        parser.add_argument(f'--{use}', nargs='+', metavar=('CONFIG', 'CHECKPOINT'), help=about)
+    for option in ('--segment', '--align', '--search', '--prototypes'):
+        about = USES[option.removeprefix('--')]
+        parser.add_argument(option, nargs='+', metavar=('CONFIG', 'CHECKPOINT'), help=about)
     parser.add_argument('--videos', type=Path, help='folder of videos to search (default: generated ones)')
     parser.add_argument(
         '--host',
