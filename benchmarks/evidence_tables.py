@@ -29,10 +29,10 @@ SIGMA = """
 Pre-training on UT-Interaction, the training videos of DAVIS-2016 at 240p and other clips, without labels: 8 frames of
 112 x 112, 192 channels, 6 blocks ([configs](../configs/evidence)). *Linear*, *kNN* and *attentive*: accuracy in
 percent on the six interactions of UT-Interaction, in ten folds by sequence; chance is 16.7, and 120 clips make about
-4 points of noise. *Linear* is the best of five learning rates, chosen on the test folds for every row alike, on the second block or the
-output. *J&F*: label propagation on eight sequences of DAVIS-2016 at 240 x 432. *mIoU*: clusters of the features of
-these, as many as there are masks; an empty prediction has 45.7. `lite0_itself` is the frozen teacher, which has seen the labels of
-ImageNet.
+4 points of noise. *Linear* is the best of five learning rates, chosen on the test folds for every row alike, on the
+second block or the output. *J&F*: label propagation on eight sequences of DAVIS-2016 at 240 x 432. *mIoU*: clusters of
+the features of these, as many as there are masks; an empty prediction has 45.7. `lite0_itself` is the frozen teacher,
+which has seen the labels of ImageNet.
 """
 
 RENDERED = """
@@ -76,7 +76,8 @@ of SIGMA-MLP and of pixels can be neither seen nor refuted with so few steps of 
 NOT_YET = """
 ## Not run yet
 
-Longer training of SIGMA in all variants, Mask-VOS on DAVIS-2016, and one encoder through all three. `benchmarks/evidence_sigma.py` and `benchmarks/evidence_rendered.py` continue interrupted runs.
+Longer training of SIGMA in all variants, Mask-VOS on DAVIS-2016, and one encoder through all three.
+`benchmarks/evidence_sigma.py` and `benchmarks/evidence_rendered.py` continue interrupted runs.
 """
 
 
