@@ -167,13 +167,23 @@ def _convert(arguments: list[str]) -> None:
 def _list(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser('mmsigma list', description='Show configs, and what they are.')
     parser.add_argument('pattern', nargs='?', default='*', help="shell pattern of names, such as 'sigma/*'")
+    parser.add_argument(
+        '--long',
+        action='store_true',
+        help="show the model, the paper's results, and what it reads and whether it is there",
+    )
     args = parser.parse_args(arguments)
     rows = describe_configs(args.pattern)
     if not rows:
         raise SystemExit(f"no config matches {args.pattern!r}: try 'mmsigma list', or '*{args.pattern.strip('*')}*'")
     width = max(len(name) for name, _ in rows)
     for name, about in rows:
-        print(f'{name:<{width}}  {about}')
+        print(f'{name:<{width}}  {about}' if not args.long else f'{name}\n  {about}')
+        if args.long:
+            from mmsigma.apis.config_facts import config_facts
+
+            root = tools_folder().parent / 'configs'
+            print(*(f'    {line}' for line in config_facts(root / f'{name}.py', root).lines()), '', sep='\n')
     print(f'\n{len(rows)} configs; train one with "mmsigma train mmsigma::{rows[0][0]}"')
 
 
