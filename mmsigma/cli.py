@@ -42,6 +42,7 @@ TOOLS = {
     'download': Tool('download.py', 'download published weights, or say where they are'),
     'convert-sigma': Tool('model_converters/convert_sigma.py', 'convert checkpoints of SIGMA and VideoMAE'),
     'convert-gta': Tool('model_converters/convert_gta.py', 'convert checkpoints of GTA'),
+    'demo': Tool('demo.py', 'train a small model on generated videos and show what it learned'),
     'demo-data': Tool('make_demo_dataset.py', 'render the data set of the demos'),
 }
 SCALABLE = ('train', 'test', 'extract', 'sweep')
