@@ -1,5 +1,6 @@
 """A few training steps of a config, to learn what training takes before it is started."""
 
+import logging
 import resource
 import time
 from pathlib import Path
@@ -102,6 +103,13 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def _forget_log(logger: logging.Logger) -> None:
+    """Let a logger, which stays that of the process, write to no file, whose folder will be gone."""
+    for handler in [handler for handler in logger.handlers if isinstance(handler, logging.FileHandler)]:
+        logger.removeHandler(handler)
+        handler.close()
+
+
 def dry_run(cfg: Config, num_steps: int = 4) -> TrainingCost:
     """Build everything that a config describes, train a few steps, and forget them.
 
@@ -120,6 +128,7 @@ def dry_run(cfg: Config, num_steps: int = 4) -> TrainingCost:
         cfg.experiment_name = Path(folder).name  # mmengine keeps loggers and pictures of runs of one name and second
         prepare_training(cfg, 'dry run')
         runner = build_runner(cfg)
+        _forget_log(runner.logger)
         steps = len(runner.train_dataloader)
         if steps < 2:
             raise ValueError(f'an epoch has {steps} step, and at least two are needed to time one')

@@ -1,11 +1,14 @@
 """What training takes, from a few steps of it."""
 
+import logging
 import time
 from pathlib import Path
 
 import pytest
+from mmengine.logging import MMLogger
 
 from mmsigma.apis.dry_run import dry_run
+from mmsigma.apis.models import load_model
 from mmsigma.utils.config import load_config
 
 REFERENCE = time.localtime(1e9)
@@ -52,3 +55,12 @@ def test_an_epoch_of_one_step(tmp_path: Path) -> None:
     cfg.train_dataloader.batch_size = 12
     with pytest.raises(ValueError, match='an epoch has 1 step'):
         dry_run(cfg)
+
+
+def test_the_log_of_the_process_survives_it(tmp_path: Path) -> None:
+    """Its file is gone, and nothing is written there later."""
+    dry_run(small(tmp_path), num_steps=2)
+    logger = MMLogger.get_current_instance()
+    assert not [handler for handler in logger.handlers if isinstance(handler, logging.FileHandler)]
+    logger.warning('something else')
+    load_model('mmsigma::demo/sigma_tiny_demo_mlp', device='cpu')

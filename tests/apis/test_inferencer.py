@@ -70,7 +70,7 @@ def test_models_of_another_kind() -> None:
         VideoClassifier('mmsigma::gta/gta_penn_action', 'gta.pth')
     with pytest.raises(ValueError, match='has a model of type SIGMA: use a config from configs/gta'):
         VideoAligner('mmsigma::sigma/vitb_k400_mlp', 'sigma.pth')
-    with pytest.raises(ValueError, match='has a model of type GTA: embed frames with VideoAligner'):
+    with pytest.raises(ValueError, match='model.type: GTA embeds every frame.*mmsigma.VideoAligner'):
         FeatureExtractor('mmsigma::gta/gta_penn_action', 'gta.pth')
     with pytest.raises(ValueError, match='vitb_k400.py requires a checkpoint'):
         FeatureExtractor('mmsigma::knn/vitb_k400', device='cpu')
