@@ -90,6 +90,7 @@ def test_brush(tabs: Any) -> None:
     canvas = tabs.locator('#segment-editor canvas').first
     canvas.wait_for()
     tabs.wait_for_timeout(1500)  # until the frame is in it
+    canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     middle = box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
     tabs.mouse.move(*middle)
