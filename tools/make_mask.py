@@ -1,7 +1,7 @@
 """Make the first mask of a video for demo/vos_demo.py, from boxes, polygons, or a picture with a colour per object.
 
-python tools/make_mask.py dog.mp4 --box 40 20 180 160 --polygon 200 30 260 90 210 140 --out dog.png --preview dog.jpg
-python tools/make_mask.py dog.mp4 --colours painted.png --out dog.png
+python tools/make_mask.py mine.mp4 --box 40 20 180 160 --polygon 200 30 260 90 210 140 --out mask.png --preview mask.jpg
+python tools/make_mask.py mine.mp4 --colours painted.png --out mask.png
 
 Objects are numbered 1, 2, ... in the order given. A box is left, top, right, bottom; a polygon is x, y of each corner,
 both in pixels of the upright frame. Later objects cover earlier ones. Colours are numbered from the top; black is

@@ -6,7 +6,7 @@ figures 1-2), and a video of the encoder's features, whose principal components 
 Examples::
 
     python tools/visualize_prototypes.py configs/sigma/vitb_k400_dino.py sigma.pth my_videos/ --out prototypes
-    python tools/visualize_prototypes.py CONFIG CHECKPOINT dog.mp4 --prototypes 17 512 803
+    python tools/visualize_prototypes.py CONFIG CHECKPOINT my_video.mp4 --prototypes 17 512 803
 """
 
 import argparse

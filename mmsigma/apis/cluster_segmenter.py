@@ -86,7 +86,7 @@ class ClusterSegmenter(Inferencer):
     ::
 
         segment = ClusterSegmenter('configs/unsupervised_segmentation/vitb_davis17.py', 'sigma.pth')
-        segment('dog.mp4').write_overlay('dog_clusters.mp4')
+        segment('my_video.mp4').write_overlay('clusters.mp4')
 
     Args:
         config: Config of unsupervised segmentation, see :class:`Inferencer`.

@@ -53,10 +53,10 @@ class FeatureExtractor(Inferencer):
     ::
 
         extract = FeatureExtractor('mmsigma::knn/vitb_k400', 'sigma.pth')
-        extract('dog.mp4')                       # tensor (768,)
-        extract('dog.mp4', pooling='tokens')     # tensor (1568, 768)
-        extract(['dog.mp4', frames])             # list of tensors
-        extract.extract('dog.mp4').save('dog')   # dog/features.npy, dog/picture.png
+        extract('my_video.mp4')                        # tensor (768,)
+        extract('my_video.mp4', pooling='tokens')      # tensor (1568, 768)
+        extract(['my_video.mp4', frames])              # list of tensors
+        extract.extract('my_video.mp4').save('mine')  # mine/features.npy, mine/picture.png
 
     The ``test_dataloader`` of the config determines which frames are read and how. A config of pre-training without one
     reads a clip from the middle of the video, see :func:`mmsigma.apis.features.encoder_config`.

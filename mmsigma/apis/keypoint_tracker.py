@@ -60,8 +60,8 @@ class KeypointTracker(Inferencer):
     ::
 
         track = KeypointTracker('mmsigma::vos/r18_jhmdb', 'crw.pth')
-        track('dog.mp4', [(120, 80), (96, 140)]).points      # (T, 2, 2)
-        track('dog.mp4', 'points.csv').save('results/dog')   # points.npy, table.csv, picture.png
+        track('my_video.mp4', [(120, 80), (96, 140)]).points      # (T, 2, 2)
+        track('my_video.mp4', 'points.csv').save('results/mine')   # points.npy, table.csv, picture.png
     """
 
     needs = 'track'

@@ -86,7 +86,7 @@ class PrototypeViewer(Inferencer):
     ::
 
         view = PrototypeViewer('mmsigma::sigma/vitb_k400_dino', 'sigma.pth')
-        view('dog.mp4', prototypes=[17, 512]).write('results/dog')
+        view('my_video.mp4', prototypes=[17, 512]).write('results/mine')
 
     The config is one of pre-training with a ``PrototypeHead``.
     """

@@ -25,6 +25,7 @@ from mmsigma.visualization.report import Page
 
 _MOST_POINTS = 3000  # of a map, which a browser still draws at once
 _THUMBNAIL = 120  # pixels
+_QUERIES = 256  # that are compared with all other videos at once
 
 
 def write_classification_report(
@@ -133,16 +134,13 @@ def write_retrieval_report(
     searched = bank or queries
     for features in (queries, searched):
         _check(features)
-    similarity = F.normalize(queries.features.float(), dim=1) @ F.normalize(searched.features.float(), dim=1).T
-    if bank is None:
-        similarity.fill_diagonal_(-torch.inf)
     most = len(searched.paths) - (bank is None)
-    nearest = similarity.topk(min(max(num_nearest, 10), most), dim=1)
+    cosines, places = nearest_videos(queries.features, bank and bank.features, min(max(num_nearest, 10), most))
     page = Page('Retrieval', out)
     page.facts({**(facts or {}), 'queries': len(queries.paths), 'videos searched': most})
     labelled = bool((queries.labels >= 0).all() and (searched.labels >= 0).all())
     if labelled:
-        hits = searched.labels[nearest.indices] == queries.labels[:, None]
+        hits = searched.labels[places] == queries.labels[:, None]
         ranks = [k for k in (1, 5, 10) if k <= hits.shape[1]]
         shares = [(f'a video of the class among the {k} nearest', hits[:, :k].any(1).double().mean()) for k in ranks]
         page.table(('metric', '%'), [(name, 100 * float(share)) for name, share in shares])
@@ -150,7 +148,7 @@ def write_retrieval_report(
     for query in np.unique(np.linspace(0, len(queries.paths) - 1, num_queries).round().astype(int)).tolist():
         path, label = queries.paths[query], int(queries.labels[query])
         items = [(_thumbnail(out, path), Path(path).name, f'query{_class(classes, label)}')]
-        found = zip(nearest.indices[query].tolist(), nearest.values[query].tolist(), strict=True)
+        found = zip(places[query].tolist(), cosines[query].tolist(), strict=True)
         for place, cosine in list(found)[:num_nearest]:
             other = searched.paths[place]
             note = f'cosine {cosine:.3f}{_class(classes, int(searched.labels[place]))}'
@@ -158,6 +156,28 @@ def write_retrieval_report(
         page.heading(Path(path).name)
         page.sheet(items, mark_first=True)
     return page.write()
+
+
+def nearest_videos(queries: Tensor, bank: Tensor | None, number: int) -> tuple[Tensor, Tensor]:
+    """Find the nearest videos of each query by the cosine of their features, some queries at a time.
+
+    Args:
+        queries: Features ``(N, D)``.
+        bank: Features ``(M, D)`` of the videos to search; None for the queries, each without itself.
+        number: Number of videos to find, at most M, or N - 1.
+
+    Returns:
+        Cosines ``(N, number)``, in decreasing order, and places in the bank, int64.
+    """
+    normalised = F.normalize(queries.float(), dim=1)
+    searched = normalised if bank is None else F.normalize(bank.float(), dim=1)
+    parts = []
+    for start in range(0, len(queries), _QUERIES):
+        cosines = normalised[start : start + _QUERIES] @ searched.T
+        if bank is None:
+            cosines.diagonal(start).fill_(-torch.inf)
+        parts.append(cosines.topk(number, dim=1))
+    return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
 
 
 def write_embedding_report(

@@ -67,9 +67,9 @@ class VideoClassifier(Inferencer):
     ::
 
         classify = VideoClassifier('mmsigma::finetune/vitb_k400', 'k400.pth', classes='data/kinetics400/classes.txt')
-        classify('dog.mp4').label                            # 'training dog'
-        classify(['dog.mp4', frames], top_k=3)[1].scores     # (400,)
-        classify('dog.mp4').save('results/dog')              # scores.npy, labels.npy, table.csv, picture.png
+        classify('my_video.mp4').label                            # 'walking'
+        classify(['my_video.mp4', frames], top_k=3)[1].scores     # (400,)
+        classify('my_video.mp4').save('results/mine')              # scores.npy, labels.npy, table.csv, picture.png
 
     Names of classes are those of ``classes``, of the checkpoint (which has them if ``classes.txt`` was beside the
     training list), or of ``classes.txt`` beside the lists of the config; otherwise, classes are named by their number.

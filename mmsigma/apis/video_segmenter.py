@@ -114,8 +114,8 @@ class VideoSegmenter(Inferencer):
     ::
 
         segment = VideoSegmenter('configs/vos/dino_vits8.py')
-        segment.write('dog.mp4', 'dog_first_frame.png', 'results/dog')
-        for frame, mask in segment('dog.mp4', 'dog_first_frame.png'): ...
+        segment.write('my_video.mp4', 'my_mask.png', 'results/mine')
+        for frame, mask in segment('my_video.mp4', 'my_mask.png'): ...
         segment.segment(frames, first_mask)      # all masks in memory; a player in a notebook
 
     The config is one of ``configs/vos`` or ``configs/mask_vos``.

@@ -1,5 +1,6 @@
 """Tab of the web app: segment the objects of a video, drawn on one of its frames."""
 
+import filecmp
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ class SegmentTab:
         video = open_upload(path, self.models.settings.max_seconds)
         pixels = video.read(0)
         scene = DrawnVideo(video.path, len(video), Drawing((pixels.shape[0], pixels.shape[1])), 0, pixels)
-        if video.path.stem == self.sample.video.stem:  # Gradio shows a copy of it
+        if filecmp.cmp(video.path, self.sample.video, shallow=False):  # Gradio shows a copy of it
             scene.drawing.add_outline(0, self.sample.box)
         return *self._shown(scene), gr.Slider(maximum=max(1, len(video) - 1), value=0)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import torch
@@ -67,7 +68,8 @@ class Models:
 
     settings: Settings
     folder: Path
-    _weights: dict[Chosen, str | None] = field(default_factory=dict)
+    _weights: dict[Chosen, str] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)  # visitors may need their first models at once
 
     @cached_property
     def segmenter(self) -> VideoSegmenter:
@@ -87,7 +89,8 @@ class Models:
 
     def _build(self, kind: type[_Kind], chosen: Chosen) -> _Kind:
         settings = self.settings
-        return kind(chosen.config, self._weights_of(chosen), device=settings.device, trust=settings.trust)
+        with self._lock:
+            return kind(chosen.config, self._weights_of(chosen), device=settings.device, trust=settings.trust)
 
     def _weights_of(self, chosen: Chosen) -> str | None:
         """Return the file of a model's weights; initial ones are written to one, the same at each start."""

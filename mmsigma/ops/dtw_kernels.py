@@ -28,11 +28,11 @@ def fill(scaled: Tensor, smooth: bool) -> Tensor:
         smooth: Whether the minimum is a mean with the weights of a softmax, rather than its log-sum-exp.
 
     Returns:
-        Derivatives of each cell's minimum by the cells on its left, on both sides and above, ``(B, M, N, 3)``.
+        Derivatives of each cell's minimum by its predecessors left, both and up, ``(B, M, N, 3)``.
     """
     batch, rows, columns = scaled.shape
     weights = scaled.new_empty(batch, rows - 1, columns - 1, 3)
-    _over_threads(_fill_smooth if smooth else _fill_soft, scaled, weights)
+    _over_threads(_fill, scaled, weights, smooth=smooth)
     return weights
 
 
@@ -46,20 +46,21 @@ def push_back(weights: Tensor, flow: Tensor) -> None:
     _over_threads(_push_back, weights, flow)
 
 
-def _over_threads(kernel: Callable[..., None], *tensors: Tensor) -> None:
+def _over_threads(kernel: Callable[..., None], *tensors: Tensor, **settings: Any) -> None:
     """Run a kernel, which holds no lock, on equal shares of the pairs in as many threads as torch uses."""
     arrays = [tensor.numpy() for tensor in tensors]
-    number = min(torch.get_num_threads(), len(arrays[1]), arrays[1].size // _CELLS_PER_THREAD)
+    cells = math.prod(arrays[0].shape[:3])
+    number = min(torch.get_num_threads(), len(arrays[0]), cells // _CELLS_PER_THREAD)
     if number < 2:
-        kernel(*arrays)
+        kernel(*arrays, **settings)
         return
     shares = zip(*(np.array_split(array, number) for array in arrays), strict=True)
     with ThreadPoolExecutor(number) as pool:  # threads that stayed would not survive a fork
-        list(pool.map(lambda share: kernel(*share), shares))
+        list(pool.map(lambda share: kernel(*share, **settings), shares))
 
 
 @numba.njit(cache=True, nogil=True)
-def _fill_smooth(tables: _Array, weights: _Array) -> None:
+def _fill(tables: _Array, weights: _Array, smooth: bool) -> None:
     for table, weight in zip(tables, weights):  # noqa: B905  # numba's zip
         rows, columns, _ = weight.shape
         for number in range(rows + columns - 1):  # by anti-diagonals, whose cells do not wait for each other
@@ -69,29 +70,16 @@ def _fill_smooth(tables: _Array, weights: _Array) -> None:
                 top = max(left, both, up)
                 left, both, up = left - top, both - top, up - top
                 a, b, c = math.exp(left), math.exp(both), math.exp(up)
-                scale = _ONE / (a + b + c)
-                a, b, c = a * scale, b * scale, c * scale
-                mean = a * left + b * both + c * up
-                weight[i, j, 0] = a * (_ONE + left - mean)
-                weight[i, j, 1] = b * (_ONE + both - mean)
-                weight[i, j, 2] = c * (_ONE + up - mean)
-                table[i + 1, j + 1] += top + mean
-
-
-@numba.njit(cache=True, nogil=True)
-def _fill_soft(tables: _Array, weights: _Array) -> None:
-    for table, weight in zip(tables, weights):  # noqa: B905  # numba's zip
-        rows, columns, _ = weight.shape
-        for number in range(rows + columns - 1):  # by anti-diagonals, whose cells do not wait for each other
-            for i in range(max(0, number - columns + 1), min(number + 1, rows)):
-                j = number - i
-                left, both, up = table[i + 1, j], table[i, j], table[i, j + 1]
-                top = max(left, both, up)
-                a, b, c = math.exp(left - top), math.exp(both - top), math.exp(up - top)
                 total = a + b + c
                 scale = _ONE / total
-                weight[i, j, 0], weight[i, j, 1], weight[i, j, 2] = a * scale, b * scale, c * scale
-                table[i + 1, j + 1] += top + math.log(total)
+                a, b, c = a * scale, b * scale, c * scale
+                if smooth:
+                    above = a * left + b * both + c * up
+                    a, b, c = a * (_ONE + left - above), b * (_ONE + both - above), c * (_ONE + up - above)
+                else:
+                    above = math.log(total)
+                weight[i, j, 0], weight[i, j, 1], weight[i, j, 2] = a, b, c
+                table[i + 1, j + 1] += top + above
 
 
 @numba.njit(cache=True, nogil=True)

@@ -13,9 +13,13 @@ On a CPU with numba, :mod:`mmsigma.ops.dtw_kernels` fills the tables cell by cel
 rounding. The environment variable MMSIGMA_NUMBA=0 turns that off, for results that do not depend on what is installed.
 """
 
+import functools
+import importlib
 import importlib.util
 import math
+import warnings
 from os import environ
+from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -181,13 +185,14 @@ class _SmoothDTW(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, cost: Tensor, gamma: float, kind: Kind) -> Tensor:
-        ctx.compiled = cost.device.type == 'cpu' and _has_numba()
-        if ctx.compiled:
-            from mmsigma.ops import dtw_kernels
-
+        kernels = (
+            _compiled_kernels() if cost.device.type == 'cpu' and environ.get('MMSIGMA_NUMBA', '1') != '0' else None
+        )
+        ctx.kernels = kernels
+        if kernels is not None:
             scaled = F.pad(cost / -gamma, (1, 0, 1, 0), value=_OUTSIDE)  # (B, M + 1, N + 1)
             scaled[:, 0, 0] = 0
-            ctx.save_for_backward(dtw_kernels.fill(scaled, kind == 'smoothmin'))
+            ctx.save_for_backward(kernels.fill(scaled, kind == 'smoothmin'))
             return scaled[:, 1:, 1:] * -gamma
         scaled = _fill(_skew(cost) / -gamma, kind)  # (M + N + 1, B, M + 1)
         ctx.save_for_backward(scaled)
@@ -200,12 +205,10 @@ class _SmoothDTW(torch.autograd.Function):
         # With w(c -> p) the derivative of the minimum of cell c by its predecessor p, the flow at a cell is
         #   flow(p) = grad(p) + sum over successors c of w(c -> p) * flow(c).
         # Since dR_c / dD_c = 1, the flow is also the gradient by the cost of the cell.
-        if ctx.compiled:
-            from mmsigma.ops import dtw_kernels
-
+        if ctx.kernels is not None:
             flow = grad.clone(memory_format=torch.contiguous_format)
             (weights,) = ctx.saved_tensors
-            dtw_kernels.push_back(weights, flow)
+            ctx.kernels.push_back(weights, flow)
             return flow, None, None
         (scaled,) = ctx.saved_tensors
         weights = _weights(scaled, ctx.kind)
@@ -223,9 +226,20 @@ class _SmoothDTW(torch.autograd.Function):
         return _unskew(flow[2:, :, 1:], ctx.columns), None, None
 
 
-def _has_numba() -> bool:
-    """Return whether to use numba."""
-    return environ.get('MMSIGMA_NUMBA', '1') != '0' and importlib.util.find_spec('numba') is not None
+@functools.cache
+def _compiled_kernels() -> ModuleType | None:
+    """Return :mod:`mmsigma.ops.dtw_kernels`; None without numba, or, with a warning, if it does not work here."""
+    if importlib.util.find_spec('numba') is None:
+        return None
+    try:
+        return importlib.import_module('mmsigma.ops.dtw_kernels')
+    except (ImportError, RuntimeError) as error:  # it needs a certain numpy, and a folder for what it compiles
+        warnings.warn(
+            f'alignment is computed without numba, which is installed but does not work ({error}): update numba, or '
+            'set NUMBA_CACHE_DIR to a folder that can be written; MMSIGMA_NUMBA=0 leaves it out',
+            stacklevel=2,
+        )
+        return None
 
 
 def _fill(cost: Tensor, kind: Kind) -> Tensor:

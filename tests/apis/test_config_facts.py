@@ -6,6 +6,7 @@ import pytest
 
 from mmsigma.apis.config_facts import Need, config_facts
 from mmsigma.cli import run_command
+from mmsigma.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
@@ -33,6 +34,15 @@ def test_options_and_files_of_weights() -> None:
     assert 'Semi-Supervised Video Object Segmentation on DAVIS-2017 (num_clusters=2): J&F 67.5' in facts.expected
     facts = config_facts(CONFIGS / 'gta' / 'gta_penn_action.py', CONFIGS)
     assert Need('load_from', 'checkpoints/resnet50v2_imagenet.pth', False) in facts.needs
+
+
+@pytest.mark.parametrize(
+    'path', [path for path in sorted(CONFIGS.rglob('*.py')) if '_base_' not in path.parts], ids=lambda path: path.stem
+)
+def test_every_config_has_facts(path: Path) -> None:
+    facts = config_facts(path, CONFIGS)
+    assert facts.method in MODELS and len({need.path for need in facts.needs}) == len(facts.needs)
+    assert facts.needs or path.stem.startswith(('rendered_', 'colour')), 'it reads nothing'
 
 
 def test_list_long(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 
+from mmsigma.apis import reports
 from mmsigma.apis.reports import (
     class_names,
     embed_in_plane,
+    nearest_videos,
     write_classification_report,
     write_embedding_report,
     write_retrieval_report,
@@ -76,6 +78,20 @@ def test_the_nearest_of_a_query_come_in_order(videos: list[str], tmp_path: Path)
     assert places == sorted(places) and f'cosine {np.cos(0.1):.3f}, 0' in part
     assert '<td>a video of the class among the 1 nearest</td><td>83.3</td>' in text  # all but the third
     assert (tmp_path / 'report' / 'thumbnails').is_dir()
+
+
+@pytest.mark.parametrize('own', [True, False])
+def test_queries_are_compared_some_at_a_time(own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports, '_QUERIES', 3)
+    queries, bank = torch.randn(8, 5), None if own else torch.randn(11, 5)
+    cosines, places = nearest_videos(queries, bank, 4)
+    searched = queries if bank is None else bank
+    table = torch.nn.functional.cosine_similarity(queries[:, None], searched[None], dim=2)
+    if own:
+        table.fill_diagonal_(-2)
+    expected = table.topk(4, dim=1)
+    torch.testing.assert_close(cosines, expected.values)
+    assert torch.equal(places, expected.indices)
 
 
 def test_another_bank_is_searched(videos: list[str], tmp_path: Path) -> None:

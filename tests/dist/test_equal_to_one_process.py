@@ -45,6 +45,18 @@ def test_sinkhorn_with_unequal_shares(sizes, tmp_path):
     assert torch.equal(torch.cat([labels for _, labels in results]), expected.argmax(dim=1))
 
 
+def test_sinkhorn_where_one_process_has_scores_of_a_wide_range(tmp_path):
+    """The others have to compute in the log domain as well, or they would wait for each other for ever."""
+    narrow, wide = torch.randn(12, 6, generator=torch.Generator().manual_seed(3)).split(6)
+    shards = [0.1 * narrow, 20 * wide]
+    log_plan = torch.cat(shards).double() / 0.05
+    for _ in range(4):
+        log_plan = log_plan.log_softmax(dim=0).log_softmax(dim=1)
+    results = run_ranks(sinkhorn_worker, 2, tmp_path, shards, 0.05, 4)
+    torch.testing.assert_close(torch.cat([codes for codes, _ in results]).double(), log_plan.exp(), atol=1e-3, rtol=0)
+    assert torch.equal(torch.cat([labels for _, labels in results]), log_plan.argmax(dim=1))
+
+
 @pytest.mark.parametrize('target', ['mlp', 'dino'])
 def test_training_step(target, tmp_path):
     expected = step(LossOnly(tiny_sigma(target)), *joint_batch())
