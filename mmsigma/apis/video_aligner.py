@@ -91,7 +91,9 @@ class Aligned(VideoResult):
         """Return the costs with the path through them."""
         with TemporaryDirectory() as folder:
             path = Path(folder, 'alignment.png')
-            draw_alignment(self.cost, self.pairs(), path, names=(self.first.name, self.second.name))
+            videos = (self.first, self.second)
+            names, times = zip(*((video.name, video.seconds()) for video in videos), strict=True)
+            draw_alignment(self.cost, self.pairs(), path, names=names, times=times)
             return read_picture(path)
 
     @property

@@ -79,9 +79,10 @@ class AlignTab:
             embedded.append(self.models.aligner.embed(reader, step))
         aligned = self.models.aligner(embedded[0], embedded[1])
         names = f'{aligned.first.name} (first)', f'{aligned.second.name} (second)'
+        seconds = aligned.first.seconds(), aligned.second.seconds()
         picture, video = folder / 'alignment.png', folder / 'side_by_side.mp4'
         some = pick_frames(readers[0]), pick_frames(readers[1])
-        draw_alignment(aligned.cost, aligned.pairs(), picture, names=names, frames=some)
+        draw_alignment(aligned.cost, aligned.pairs(), picture, names=names, times=seconds, frames=some)
         step = self.sessions.start(request, progress, 'Drawing')
         played = side_by_side(*readers, aligned.matches().tolist(), _HEIGHT)
         write_playable(video, _counted(played, len(readers[0]), step), readers[0].fps)

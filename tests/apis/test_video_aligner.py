@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmsigma.apis import VideoAligner
+from mmsigma.apis import VideoAligner, video_aligner
 from mmsigma.apis.video_aligner import EmbeddedVideo, align, anomaly_curve
 from mmsigma.evaluation.alignment.frame_cost import PathChoice
 from mmsigma.io.video import FrameReader, write_mp4
@@ -301,6 +302,16 @@ class TestResults:
         assert found.mean_cost == pytest.approx(cost[path[:, 0], path[:, 1]].mean())
         last = paths[3].read_text().splitlines()[-1]
         assert last == '8,0.800000,4,0.400000'
+
+    def test_pictures_are_in_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        moments, drawn = torch.linspace(0, 1, 9), dict[str, Any]()
+        draw = video_aligner.draw_alignment
+        monkeypatch.setattr(
+            video_aligner, 'draw_alignment', lambda *args, **told: drawn.update(told) or draw(*args, **told)
+        )
+        align(on_a_circle(moments, 'one'), on_a_circle(moments[::2], 'two')).picture()
+        assert drawn['times'][1].tolist() == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+        assert len(drawn['times'][0]) == 9 and drawn['names'] == ('one', 'two')
 
     def test_half_precision(self, checkpoint: Path, frames: Path) -> None:
         half = VideoAligner(CONFIG, checkpoint, options=SMALL, device='cpu', precision='bfloat16').embed(frames)
