@@ -71,6 +71,16 @@ def test_registries_alone_import_no_models() -> None:
     assert run.returncode == 0, run.stderr
 
 
+def test_a_training_imports_nothing_slow_that_it_does_not_use() -> None:
+    code = (
+        'import sys; from mmsigma.apis.launch import build_runner; from mmsigma.registry import DATASETS, MODELS; '
+        'MODELS.get("SIGMA"), DATASETS.get("VideoDataset"); '
+        'print(*{"scipy", "sklearn", "matplotlib", "numba", "mmaction.datasets"} & sys.modules.keys())'
+    )
+    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout.strip() == ''
+
+
 def test_registered_functions_stay_what_they_are() -> None:
     def double(number: int) -> int:
         return 2 * number

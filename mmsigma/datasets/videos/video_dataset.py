@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from mmaction.datasets import VideoDataset as MMActionVideoDataset
+import torch
+from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
 
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
@@ -23,8 +24,8 @@ _Video = TypeVar('_Video')  # a path, or a video of an index
 
 
 @DATASETS.register_module()
-class VideoDataset(MMActionVideoDataset):
-    """Videos with optional labels, like mmaction's class of this name, but tolerant of imperfect data.
+class VideoDataset(BaseDataset):
+    """Videos with optional labels, for the transforms of mmaction's class of this name, but tolerant of imperfect data.
 
     * Lists are those of :func:`mmsigma.datasets.videos.video_list.read_entries`: lines ``path label``, with or without
       the label, ``folder frames label`` for folders of frames, or CSV files with a header. Paths may contain spaces.
@@ -48,7 +49,9 @@ class VideoDataset(MMActionVideoDataset):
         multi_class: Whether a video may have several labels; they become multi-hot over ``num_classes``. Every video
             of the list must have labels.
         num_classes: Number of classes C with ``multi_class``.
-        **kwargs: Further arguments of mmaction's ``VideoDataset``.
+        start_index: Number of the first frame, and
+        modality: kind of the frames, which mmaction's transforms read.
+        **kwargs: Further arguments of mmengine's ``BaseDataset``.
 
     Raises:
         ValueError: If ``multi_class`` is set without ``num_classes``, or with ``label_range`` or ``subset``, which
@@ -68,17 +71,20 @@ class VideoDataset(MMActionVideoDataset):
         max_refetch: int = 20,
         multi_class: bool = False,
         num_classes: int | None = None,
+        start_index: int = 0,
+        modality: str = 'RGB',
         **kwargs: Any,
     ) -> None:
         if multi_class and (not num_classes or label_range or subset):
             raise ValueError('multi_class=True requires num_classes, and excludes label_range and subset')
         self.label_range, self.subset, self.folders = label_range, subset, folders
+        self.multi_class, self.num_classes = multi_class, num_classes
+        self.start_index, self.modality = start_index, modality
         self.list_is_optional = ann_file == optional_list
         self.class_names: list[str] = []
         transforms = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         prefix = dict(data_prefix or dict(video=''))
-        kwargs |= dict(max_refetch=max_refetch, multi_class=multi_class, num_classes=num_classes)
-        super().__init__(ann_file or '', pipeline=transforms, data_prefix=prefix, **kwargs)
+        super().__init__(ann_file or '', pipeline=transforms, data_prefix=prefix, max_refetch=max_refetch, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the list or scan the folder.
@@ -114,6 +120,15 @@ class VideoDataset(MMActionVideoDataset):
                 f'no video list at {ann_file}: using all {len(videos)} videos in {folder}'
             )
         return [{'filename': str(path), 'label': -1} for path in videos]
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """Return what is known of a video; several classes are multi-hot, (C,)."""
+        info: dict[str, Any] = super().get_data_info(idx)
+        info |= dict(modality=self.modality, start_index=self.start_index)
+        if self.multi_class:
+            classes, info['label'] = info['label'], torch.zeros(self.num_classes or 0)
+            info['label'][classes] = 1.0
+        return info
 
     def _name_classes(self, path: Path) -> None:
         """Read the names of the classes, if there is such a file."""

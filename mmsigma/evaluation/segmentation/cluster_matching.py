@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from mmsigma.ops.dense_clustering import Level
 
@@ -103,6 +102,8 @@ def classes_of_clusters(overlap: Array, classes: Array, matching: Matching) -> A
     sizes_gt, sizes_pred = overlap.sum(axis=1, keepdims=True), overlap.sum(axis=0, keepdims=True)
     iou = overlap / np.maximum(sizes_gt + sizes_pred - overlap, 1e-8)
     if matching == 'hungarian':
+        from scipy.optimize import linear_sum_assignment  # takes long to import
+
         rows, columns = linear_sum_assignment(1 - iou)
         names = np.zeros(overlap.shape[1], classes.dtype)
         names[columns] = classes[rows]
