@@ -12,6 +12,8 @@ from tests.dist.workers import (
     LossOnly,
     diverging_worker,
     joint_batch,
+    queue_losses,
+    queue_worker,
     run_ranks,
     sinkhorn_worker,
     step,
@@ -70,6 +72,12 @@ def test_training_step(target, tmp_path):
     for name in ('head.prototypes.0', 'head.prototypes.1'):
         torch.testing.assert_close(first['parameters'][name], expected['parameters'][name], atol=1e-4, rtol=1e-4)
         assert torch.equal(first['parameters'][name], second['parameters'][name])
+
+
+def test_codes_with_a_queue(tmp_path):
+    expected = queue_losses(LossOnly(tiny_sigma('mlp')))
+    first, second = run_ranks(queue_worker, 2, tmp_path)
+    np.testing.assert_allclose(np.mean([first, second], axis=0), expected, rtol=1e-5)
 
 
 def test_no_process_makes_a_step_that_another_leaves_out(tmp_path):

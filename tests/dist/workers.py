@@ -18,6 +18,7 @@ from torch.distributed.fsdp import FSDPModule
 from mmsigma.engine import TransformerOptimWrapperConstructor
 from mmsigma.engine.hooks import NonFiniteLossHook
 from mmsigma.engine.sharding import FullySharded
+from mmsigma.models.sigma.feature_queue import FeatureQueue
 from mmsigma.ops import sinkhorn, sinkhorn_labels, split_tokens
 from mmsigma.registry import MODELS, STRATEGIES
 from tests.engine.fakes import FakeRunner
@@ -115,8 +116,8 @@ def tiny_sigma(target: str) -> torch.nn.Module:
     )
 
 
-def joint_batch(batch: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(1)
+def joint_batch(batch: int = 4, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
     clips = torch.randn(batch, 3, 4, 32, 32, generator=generator)
     order = torch.rand(batch, 32, generator=generator).argsort(dim=1)
     return clips, order < 24
@@ -152,6 +153,23 @@ def step_worker(rank: int, target: str) -> dict:
     half = slice(2 * rank, 2 * rank + 2)
     model = torch.nn.parallel.DistributedDataParallel(LossOnly(tiny_sigma(target)))
     return step(model, clips[half], mask[half])
+
+
+def queue_losses(model: torch.nn.Module, shares: int = 1, rank: int = 0) -> list[float]:
+    """Losses of three batches with a queue that holds less than two of them."""
+    torch.manual_seed(0)
+    model.model.head.queue = FeatureQueue(150, 16)
+    losses = []
+    for seed in range(3):
+        clips, mask = joint_batch(seed=seed)
+        own = slice(rank * len(clips) // shares, (rank + 1) * len(clips) // shares)
+        terms = model(clips[own], mask[own])
+        losses.append(float(sum(value.detach() for name, value in terms.items() if 'loss' in name)))
+    return losses
+
+
+def queue_worker(rank: int) -> list[float]:
+    return queue_losses(LossOnly(tiny_sigma('mlp')), 2, rank)
 
 
 def decay_of_parameters(model: torch.nn.Module) -> dict[str, float]:

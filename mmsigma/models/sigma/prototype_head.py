@@ -10,6 +10,7 @@ from mmengine.dist import all_reduce
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmsigma.models.sigma.feature_queue import FeatureQueue
 from mmsigma.models.sigma.swapped_assignment import SwappedAssignment
 from mmsigma.ops import at_least_float32, exact_linear
 from mmsigma.registry import MODELS
@@ -29,6 +30,9 @@ class PrototypeHead(BaseModule):
         detach_prototypes_for_pred: Whether the term of the video model's predictions gives the prototypes no gradient,
             as in the release; they then learn from the term of the projection network alone.
         level_weights: Weight of the loss of each level; None for 1.
+        queue_length: Number Q of recent features, over all processes, that are assigned together with those of the
+            batch, whose codes are otherwise balanced only over its own tokens (SwAV; not in SIGMA). Useful for batches
+            with fewer tokens than about ten per prototype. Costs the memory of ``2 Q (D + K)`` numbers.
 
     Raises:
         ValueError: If a number of prototypes is below two, or there is not one weight per level.
@@ -42,6 +46,7 @@ class PrototypeHead(BaseModule):
         *,
         detach_prototypes_for_pred: bool = True,
         level_weights: Sequence[float] | None = None,
+        queue_length: int = 0,
     ) -> None:
         super().__init__()
         sizes: list[Any] = list(num_prototypes) if isinstance(num_prototypes, (list, tuple)) else [num_prototypes]
@@ -57,6 +62,7 @@ class PrototypeHead(BaseModule):
         self.prototypes = nn.ParameterList(nn.Parameter(F.normalize(torch.randn(size, in_channels))) for size in sizes)
         self.loss_module = MODELS.build(loss or dict(type='SwappedAssignmentLoss'))
         self.detach_prototypes_for_pred = detach_prototypes_for_pred
+        self.queue = FeatureQueue(queue_length, in_channels) if queue_length else None
 
     def unit_prototypes(self, level: int = 0) -> Tensor:
         """Return the prototypes of a level, ``(K, D)``, at unit length; gradients are with respect to the unit vectors.
@@ -95,12 +101,15 @@ class PrototypeHead(BaseModule):
             :func:`collapse_statistics`. With several levels, every name ends with the number of its level.
         """
         out: dict[str, Tensor] = {}
+        target, pred = target.flatten(0, 1), pred.flatten(0, 1)
+        recent = self.queue(target, pred) if self.queue and self.training else ()
         for level, weight in enumerate(self.level_weights):
             prototypes = self.unit_prototypes(level)
-            scores_target = cosine_scores(target.flatten(0, 1), prototypes)
+            scores_target = cosine_scores(target, prototypes)
             prototypes_for_pred = prototypes.detach() if self.detach_prototypes_for_pred else prototypes
-            scores_pred = cosine_scores(pred.flatten(0, 1), prototypes_for_pred)
-            result = self.loss_module(scores_target, scores_pred)
+            scores_pred = cosine_scores(pred, prototypes_for_pred)
+            recent_scores = [cosine_scores(features, prototypes.detach()) for features in recent]
+            result = self.loss_module(scores_target, scores_pred, *recent_scores)
             suffix = f'_{level}' if len(self.level_weights) > 1 else ''
             out[f'loss_target{suffix}'] = weight * result.loss_target
             out[f'loss_pred{suffix}'] = weight * result.loss_pred

@@ -120,21 +120,35 @@ class SwappedAssignmentLoss(nn.Module):
         self.epsilon, self.num_iters, self.temperature = epsilon, num_iters, temperature
         self.assign = sinkhorn_labels if hard_labels else sinkhorn
 
-    def forward(self, scores_target: Tensor, scores_pred: Tensor) -> SwappedAssignment:
+    def forward(
+        self,
+        scores_target: Tensor,
+        scores_pred: Tensor,
+        recent_target: Tensor | None = None,
+        recent_pred: Tensor | None = None,
+    ) -> SwappedAssignment:
         """Compute both terms of the loss.
 
         Args:
             scores_target: Cosine similarities of the projection network's features, ``(N, K)``, float32; overwritten.
             scores_pred: Cosine similarities of the video model's predictions, ``(N, K)``, float32; overwritten.
+            recent_target: Scores of earlier features of the projection network, ``(Q, K)``, which are assigned along
+                with those of the batch, but have no loss.
+            recent_pred: The same of earlier predictions.
 
         Returns:
             Both cross-entropies and the codes of both branches.
         """
-        codes_target = self.assign(scores_target.detach(), self.epsilon, self.num_iters)
-        codes_pred = self.assign(scores_pred.detach(), self.epsilon, self.num_iters)
+        codes_target = self._codes(scores_target.detach(), recent_target)
+        codes_pred = self._codes(scores_pred.detach(), recent_pred)
         return SwappedAssignment(
             code_cross_entropy(scores_target, codes_pred, self.temperature),
             code_cross_entropy(scores_pred, codes_target, self.temperature),
             codes_target,
             codes_pred,
         )
+
+    def _codes(self, scores: Tensor, recent: Tensor | None) -> Tensor:
+        together = scores if recent is None else torch.cat([scores, recent])
+        codes: Tensor = self.assign(together, self.epsilon, self.num_iters)
+        return codes[: len(scores)]
