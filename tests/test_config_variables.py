@@ -111,7 +111,9 @@ def test_training(name: str) -> None:
     rate = given['base_lr']
     if 'global_batch' in given:  # of the release: per 256 clips
         rate *= given['global_batch'] / 256
-        assert cfg.auto_scale_lr.base_batch_size * cfg.optim_wrapper.get('accumulative_counts', 1) == 1024
+        repeats = cfg.train_dataloader.dataset.pipeline[-1].get('num_repeats', 1)
+        scaled = cfg.auto_scale_lr.base_batch_size * cfg.optim_wrapper.get('accumulative_counts', 1)
+        assert scaled == 1024 * repeats
     elif cfg.model.type == 'DINO':  # per 256 frames, of one process
         rate *= given['batch_size'] / 256
     assert cfg.optim_wrapper.optimizer.lr == pytest.approx(rate, rel=1e-12)

@@ -183,3 +183,13 @@ def test_variables_reach_what_depends_on_them(path: Path) -> None:
     assert loader.dataset.data_root == 'elsewhere' and loader.num_workers == 0 and not loader.persistent_workers
     assert find(loader.dataset.pipeline, 'ReadClip')['decoder'] == 'pyav'
     assert find(loader.dataset.pipeline, 'TubeMask', 'MotionGuidedMask')['mask_ratio'] == 0.5
+
+
+@pytest.mark.parametrize('name', ['vitb_k400_dino', 'vitb_ssv2_mlp', 'vitb_ssv2_mlp_mgm'])
+def test_several_clips_of_one_that_is_read(name: str) -> None:
+    plain = load_config(CONFIGS / 'sigma' / f'{name}.py')
+    cfg = load_config(CONFIGS / 'sigma' / f'{name}.py', {'num_samples': 4})
+    read, repeated = cfg.train_dataloader.dataset.pipeline
+    assert read == plain.train_pipeline[0] and repeated.num_repeats == 4
+    assert repeated.transforms == plain.train_pipeline[1:]
+    assert cfg.train_dataloader.collate_fn.type == 'flatten_collate'

@@ -113,7 +113,8 @@ def test_header_states_batch_and_rate(name: str) -> None:
     stated = re.search(r'\((?P<gpus>\d+) GPUs x (?P<clips>\d+)\)', comment)
     stated = stated or re.search(r'(?P<gpus>\d+) GPUs x (?P<clips>\d+) clips', comment)
     assert int(stated['clips']) == cfg.train_dataloader.batch_size
-    assert int(stated['gpus']) * int(stated['clips']) == cfg.auto_scale_lr.base_batch_size
+    repeats = cfg.train_dataloader.dataset.pipeline[-1].get('num_repeats', 1)
+    assert int(stated['gpus']) * int(stated['clips']) * repeats == cfg.auto_scale_lr.base_batch_size
     rate = re.search(r'learning rate (?P<rate>[\d.e-]+\d)', comment)
     assert float(rate['rate']) == pytest.approx(cfg.optim_wrapper.optimizer.lr, rel=1e-9)
 

@@ -149,9 +149,10 @@ class Samples:
         with seeded_numpy(seed), torch.random.fork_rng(devices=[]):
             torch.manual_seed(abs(hash(seed)))
             packed = self.dataset[index]
-            if self.preprocessor is not None:
-                data = dict(inputs=[packed['inputs']], data_samples=[packed['data_samples']])
-                packed['data_samples'] = self.preprocessor(data, training=True)['data_samples'][0]
+            for one in packed if isinstance(packed, list) else [packed]:
+                if self.preprocessor is not None:
+                    data = dict(inputs=[one['inputs']], data_samples=[one['data_samples']])
+                    one['data_samples'] = self.preprocessor(data, training=True)['data_samples'][0]
         used = next((recorder for recorder in self.recorders if recorder.results), Recorder(Compose([])))
         if isinstance(packed, list):  # only the last draw was recorded
             return [FedSample(one, (), {'avg_fps': used.results.get('avg_fps')}) for one in packed]

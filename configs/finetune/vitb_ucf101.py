@@ -36,4 +36,5 @@ train_dataloader = dict(
 val_dataloader = dict(batch_size=batch_size)
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 optim_wrapper = dict(optimizer=dict(lr=_base_.base_lr * global_batch / 256), accumulative_counts=4)
-auto_scale_lr = dict(base_batch_size=global_batch // 4)
+# both samples of a clip count
+auto_scale_lr = dict(base_batch_size=2 * global_batch // 4)

@@ -14,4 +14,5 @@ optim_wrapper = dict(
     optimizer=dict(lr=base_lr * global_batch / 256), paramwise_cfg=dict(layer_decay=0.7), accumulative_counts=1
 )
 param_scheduler = dict(min_ratio=1e-5 / base_lr)
-auto_scale_lr = dict(base_batch_size=global_batch)
+# both samples of a clip count
+auto_scale_lr = dict(base_batch_size=2 * global_batch)

@@ -22,4 +22,5 @@ train_dataloader = dict(
 )
 val_dataloader = dict(batch_size=batch_size)
 optim_wrapper = dict(optimizer=dict(lr=_base_.base_lr * global_batch / 256), accumulative_counts=2)
-auto_scale_lr = dict(base_batch_size=global_batch // 2)
+# both samples of a clip count
+auto_scale_lr = dict(base_batch_size=2 * global_batch // 2)

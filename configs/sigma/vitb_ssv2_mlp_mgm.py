@@ -3,9 +3,11 @@
 # the GPU, leave out MotionGuidedMask and set data_preprocessor=dict(type='MotionGuidedPreprocessor').
 _base_ = ['vitb_ssv2_mlp.py']
 
-train_pipeline = [
-    *_base_.train_pipeline[:-2],
+crop_and_mask = [
+    *_base_.crop_and_mask[:1],
     dict(type='MotionGuidedMask', grid=(8, 14, 14), mask_ratio=_base_.mask_ratio),
-    _base_.train_pipeline[-1],
+    *_base_.crop_and_mask[2:],
 ]
+repeated = [dict(type='RepeatAugment', num_repeats=_base_.num_samples, transforms=crop_and_mask)]
+train_pipeline = [*_base_.read, *(repeated if _base_.num_samples > 1 else crop_and_mask)]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

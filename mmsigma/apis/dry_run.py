@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmsigma.apis.launch import build_runner, prepare_training
+from mmsigma.engine.hooks.progress import clips_per_step
 from mmsigma.utils.durations import describe_duration
 
 
@@ -142,7 +143,7 @@ def dry_run(cfg: Config, num_steps: int = 4) -> TrainingCost:
         for parameter in runner.model.parameters():
             counts[parameter.requires_grad] += parameter.numel()
         waited, worked = (sorted(column)[len(column) // 2] for column in zip(*measure.times, strict=True))
-        clips = runner.train_dataloader.batch_size
+        clips = clips_per_step(runner)
         return TrainingCost(
             counts[1], counts[0], clips, steps, runner.max_epochs, measure.flops / clips, worked, waited, measure.memory
         )

@@ -15,6 +15,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapperDict
+from mmengine.registry import Registry
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
@@ -24,12 +25,13 @@ from mmsigma.checkpoints.files import DamagedError, load_checkpoint_file
 from mmsigma.checkpoints.io import NonFiniteError, check_optimizer, find_weights, load_into_model, load_state_strictly
 from mmsigma.checkpoints.runs import check_full_run, check_progress, checkpoint_folder, read_owner, run_checkpoints
 from mmsigma.datasets.run_checks import check_labels, check_masks
+from mmsigma.datasets.videos.collate import samples_per_item
 from mmsigma.engine.hooks.interruption import init_worker
 from mmsigma.engine.hooks.progress import ProgressHook
 from mmsigma.engine.optimizers import keep_implementation
 from mmsigma.engine.sharding import FullySharded
 from mmsigma.io.atomic import replace_durably
-from mmsigma.registry import RUNNERS, STRATEGIES
+from mmsigma.registry import FUNCTIONS, MODEL_WRAPPERS, RUNNERS, STRATEGIES
 
 
 @RUNNERS.register_module()
@@ -86,6 +88,8 @@ class VideoRunner(Runner):
         dataloader: DataLoader[Any] | dict[str, Any], seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader[Any]:
         """Build a loader whose workers leave signals to this process, see :func:`init_worker`."""
+        if isinstance(dataloader, dict) and isinstance(collate := dataloader.get('collate_fn'), dict):
+            dataloader = {**dataloader, 'collate_fn': _with_scope(collate, FUNCTIONS)}
         loader: DataLoader[Any] = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
         if loader is not dataloader:
             loader.worker_init_fn = partial(init_worker, init=loader.worker_init_fn)
@@ -134,6 +138,8 @@ class VideoRunner(Runner):
         if self.distributed and not torch.cuda.is_available():
             unused = self.cfg.get('find_unused_parameters', False)  # mmengine reads it only without a wrapper config
             model_wrapper_cfg = compat.cpu_model_wrapper(model_wrapper_cfg, find_unused_parameters=unused)
+        if model_wrapper_cfg:
+            model_wrapper_cfg = _with_scope(model_wrapper_cfg, MODEL_WRAPPERS)
         wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
         return wrapped
 
@@ -153,6 +159,13 @@ class VideoRunner(Runner):
             if self.strategy is not None:
                 self.strategy.follow(wrapper.optimizer, self.model)
         return wrapper
+
+    def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict[str, Any] | None = None) -> None:
+        """Scale the learning rate by the batch size, in which every sample of a repeated clip counts."""
+        if auto_scale_lr and 'base_batch_size' in auto_scale_lr:
+            repeats = samples_per_item(self.train_dataloader.dataset)
+            auto_scale_lr = {**auto_scale_lr, 'base_batch_size': auto_scale_lr['base_batch_size'] / repeats}
+        super().scale_lr(optim_wrapper, auto_scale_lr)
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Write a checkpoint, on which all ranks wait, see :meth:`write_checkpoint`."""
@@ -309,3 +322,11 @@ class VideoRunner(Runner):
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')
         return checkpoint
+
+
+def _with_scope(cfg: dict[str, Any], registry: Registry) -> dict[str, Any]:
+    """Return a config whose type mmengine finds also where it does not search the default scope (seen in 0.10.7)."""
+    name = cfg.get('type')
+    if not isinstance(name, str) or '.' in name or name not in registry:
+        return cfg
+    return {**cfg, 'type': f'{registry.scope}.{name}'}

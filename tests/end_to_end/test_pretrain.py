@@ -303,6 +303,27 @@ def test_mixed_precision_on_the_cpu_stays_close(demo_set, tmp_path, monkeypatch)
     assert results['mixed'] != results['full']
 
 
+def test_several_clips_of_one_that_is_read(tiny_config, tmp_path, capsys):
+    pipeline = tiny_config.train_dataloader.dataset.pipeline
+    repeated = dict(type='RepeatAugment', num_repeats=3, transforms=pipeline[1:])
+    tiny_config.train_dataloader.dataset.pipeline = [pipeline[0], repeated]
+    tiny_config.train_dataloader.collate_fn = dict(type='flatten_collate')
+    tiny_config.auto_scale_lr.enable = True
+    runner = build_runner(tiny_config)
+    seen = []
+    loss = runner.model.loss
+    runner.model.loss = lambda inputs, split: seen.append((inputs, split.masked)) or loss(inputs, split)
+    steps = len(runner.train_dataloader)
+    runner.train()
+    assert len(seen) == steps * runner.max_epochs  # an epoch reads every video once
+    inputs, masked = seen[0]
+    assert len(inputs) == 12  # 4 videos
+    # samples of one clip differ in crop and mask
+    assert not torch.equal(inputs[0], inputs[1]) and not torch.equal(masked[0], masked[1])
+    assert runner.optim_wrapper.param_groups[0]['initial_lr'] == pytest.approx(1e-3 * 12 / 16)
+    assert '12 clips per step' in capsys.readouterr().out
+
+
 def test_auto_scale_lr_scales_the_minimum_too(tiny_config):
     tiny_config.auto_scale_lr.enable = True
     runner = build_runner(tiny_config)

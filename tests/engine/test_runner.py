@@ -9,10 +9,13 @@ import torch
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import HistoryBuffer
+from mmengine.registry import MODEL_WRAPPERS
+from mmengine.runner import Runner
 from torch import nn
 
 from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.engine.runner import VideoRunner
+from mmsigma.models.counting.inner_steps import InnerStepsDistributedDataParallel
 from tests.engine.toy_runs import Toy, toy_run
 
 
@@ -41,6 +44,21 @@ def load(folder: Path, file: str = 'toy.pth', model: nn.Module | None = None, te
 
 def same(model: nn.Module, state: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize('name', ['flatten_collate', 'mmsigma.flatten_collate', 'pseudo_collate'])
+def test_collation_is_found_with_and_without_scope(name: str) -> None:
+    loader = dict(batch_size=2, dataset=[dict(inputs=torch.ones(1))] * 4, sampler=dict(type='DefaultSampler'))
+    loader = VideoRunner.build_dataloader({**loader, 'collate_fn': dict(type=name)}, seed=0)
+    assert len(next(iter(loader))['inputs']) == 2
+
+
+@pytest.mark.parametrize('scope', ['', 'mmsigma.'])
+def test_wrappers_are_found_with_and_without_scope(scope: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with toy_run(tmp_path) as runner:
+        monkeypatch.setattr(Runner, 'wrap_model', lambda self, cfg, model: MODEL_WRAPPERS.get(cfg['type']))
+        found = runner.wrap_model(dict(type=f'{scope}InnerStepsDistributedDataParallel'), nn.Linear(1, 1))
+    assert found is InnerStepsDistributedDataParallel
 
 
 class TestLoading:

@@ -10,17 +10,23 @@ decoder = 'auto'
 batch_size = 40
 num_workers = 10
 mask_ratio = 0.9
+# crops and masks of every clip that is read; a step has batch_size * num_samples clips per GPU
+num_samples = 1
 
-train_pipeline = [
+read = [
     dict(
         type='ReadClip',
         decoder=decoder,
         sampling=dict(type='SampleStridedClip', clip_len=16, frame_interval=4),
-    ),
+    )
+]
+crop_and_mask = [
     dict(type='MultiScaleCrop', size=224),
     dict(type='TubeMask', grid=(8, 14, 14), mask_ratio=mask_ratio),
     dict(type='PackVideoInputs'),
 ]
+repeated = [dict(type='RepeatAugment', num_repeats=num_samples, transforms=crop_and_mask)]
+train_pipeline = [*read, *(repeated if num_samples > 1 else crop_and_mask)]
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
@@ -28,6 +34,7 @@ train_dataloader = dict(
     pin_memory=True,
     drop_last=True,
     sampler=dict(type='SeededSampler', shuffle=True),
+    collate_fn=dict(type='flatten_collate'),
     dataset=dict(
         type='VideoDataset',
         data_root=data_root,

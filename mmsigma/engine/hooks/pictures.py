@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from mmengine.dataset import pseudo_collate
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.visualization import LocalVisBackend
 
-from mmsigma.datasets import SeededIndex
+from mmsigma.datasets import SeededIndex, flatten_collate
 from mmsigma.engine.sharding import is_sharded
 from mmsigma.io.pictures import read_picture
 from mmsigma.registry import HOOKS
@@ -52,7 +51,9 @@ class PicturesHook(Hook):
         dataset = runner.train_dataloader.dataset
         step = max(1, len(dataset) // self.num_clips)
         indices = range(0, min(len(dataset), self.num_clips * step), step)
-        batch = pseudo_collate([dataset[SeededIndex.of(index, (0, 0, index))] for index in indices])
+        items = (dataset[SeededIndex.of(index, (0, 0, index))] for index in indices)
+        # one sample of each clip, also with repeated augmentation
+        batch = flatten_collate([item[:1] if isinstance(item, list) else item for item in items])
         scores = None
         if hasattr(model.head, 'prototypes'):
             with torch.no_grad():

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from mmsigma.datasets.videos.collate import samples_per_item
 from mmsigma.registry import HOOKS
 from mmsigma.utils.durations import describe_duration
 
@@ -58,7 +59,7 @@ class ProgressHook(Hook):
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self.clips = runner.train_dataloader.batch_size * runner.world_size
+        self.clips = clips_per_step(runner)
         self.task = self.progress.add_task('', total=runner.max_iters, completed=runner.iter, line='')
         self.progress.start()
 
@@ -67,7 +68,7 @@ class ProgressHook(Hook):
         """Describe model, data, schedule and output folder of a run."""
         loader = runner.train_dataloader
         millions = sum(p.numel() for p in runner.model.parameters() if p.requires_grad) / 1e6
-        batch = loader.batch_size * runner.world_size
+        batch = clips_per_step(runner)
         device = next(runner.model.parameters()).device
         scaling = runner.cfg.get('auto_scale_lr') or {}
         clips = batch * getattr(runner.optim_wrapper, '_accumulative_counts', 1)
@@ -249,3 +250,10 @@ def _memory() -> int:
     import resource
 
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def clips_per_step(runner: Runner) -> int:
+    """Return the number of clips that all processes train on in a step, every sample of a repeated one counted."""
+    loader = runner.train_dataloader
+    clips: int = loader.batch_size * samples_per_item(loader.dataset) * runner.world_size
+    return clips

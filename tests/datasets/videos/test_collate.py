@@ -1,9 +1,11 @@
 """Batches of samples, of which an item may be several."""
 
+from types import SimpleNamespace
+
 import torch
 from mmaction.structures import ActionDataSample
 
-from mmsigma.datasets.videos.collate import flatten_collate
+from mmsigma.datasets.videos.collate import flatten_collate, samples_per_item
 from mmsigma.registry import FUNCTIONS
 
 
@@ -24,3 +26,12 @@ def test_clips_of_unequal_lengths_are_not_stacked() -> None:
 
 def test_configs_name_it() -> None:
     assert FUNCTIONS.get('flatten_collate') is flatten_collate
+
+
+def test_items_of_repeated_augmentation_are_several_samples() -> None:
+    steps = [SimpleNamespace(), SimpleNamespace(num_repeats=3)]
+    repeated = SimpleNamespace(pipeline=SimpleNamespace(transforms=steps))
+    assert samples_per_item(repeated) == 3
+    assert samples_per_item(SimpleNamespace(dataset=repeated)) == 3  # wrapped
+    assert samples_per_item(SimpleNamespace(pipeline=SimpleNamespace(transforms=steps[:1]))) == 1
+    assert samples_per_item([1, 2]) == 1

@@ -67,7 +67,7 @@ def terminal() -> Iterator[tuple[ProgressHook, StringIO]]:
 def test_a_bar_of_80_columns(terminal: tuple[ProgressHook, StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
     hook, written = terminal
     monkeypatch.setattr(ProgressHook, 'summary', staticmethod(lambda runner: 'summary'))
-    runner = run_of(train_dataloader=SimpleNamespace(batch_size=64))
+    runner = run_of(train_dataloader=SimpleNamespace(dataset=[], batch_size=64))
     hook.before_train(runner)
     hook.before_train_iter(runner, 0)
     hook.after_train_iter(runner, 0)
