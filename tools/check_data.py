@@ -10,6 +10,7 @@ Writes to the folder --out: videos.jsonl, one line for each video, with which a 
 import argparse
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mmsigma.utils.options import OptionAction
@@ -55,7 +56,7 @@ def main() -> None:
         files = list(dict.fromkeys(source.file(path) for source in sources for path, _ in source.entries))
         record = args.out / ('videos_thorough.jsonl' if args.thorough else 'videos.jsonl')
         columns = TextColumn('videos'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        with Progress(*columns, transient=True) as progress:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task('', total=len(files))
             results = check_videos(
                 files,

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
 
@@ -27,8 +27,9 @@ def cut_video(
     short_side: int | None = None,
     size: tuple[int, int] | None = None,
     fps: float | None = None,
-) -> None:
-    """Write the segment of a video between two times as MPEG-4, without sound.
+    write: Callable[[str | Path, Iterable[Frame], float], None] = write_mp4,
+) -> int:
+    """Write the segment of a video between two times, as MPEG-4 by default, without sound.
 
     Frames are those of :func:`mmsigma.io.video.read_frames`, upright, and times those of
     :func:`mmsigma.io.video.frame_times`.
@@ -41,6 +42,10 @@ def cut_video(
         short_side: Length in pixels to which frames with a longer short side are reduced; None to keep their size.
         size: Width and height of the written frames in pixels; replaces ``short_side``.
         fps: Frame rate of the written file, each frame being the one shown at its time; None for that of the source.
+        write: Function that writes frames of a rate to a file.
+
+    Returns:
+        Number of frames of the segment that was written.
 
     Raises:
         FileNotFoundError: If there is no ``source``.
@@ -50,16 +55,17 @@ def cut_video(
     try:
         with GuardedVideoFile(source) as video:
 
-            def write() -> None:
+            def cut() -> int:
                 numbers = _numbers_between(video.times(), start, end, fps)
                 frames = _read_in_parts(video, numbers)
                 pictures = (_resize(frame, size) if size else _reduce(frame, short_side) for frame in frames)
-                write_mp4(path, pictures, fps or video.fps or 25.0)
+                write(path, pictures, fps or video.fps or 25.0)
+                return len(numbers)
 
             try:
-                write()
+                return cut()
             except ChangedIndexError:  # the file has other frames than its packets announce, and other times
-                write()
+                return cut()
     except UnreadableVideoError as error:
         raise OSError(f'{source} cannot be read from {start:.2f} to {end:.2f} s: {error.reason}') from error
 

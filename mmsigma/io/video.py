@@ -189,6 +189,7 @@ def write_playable(
     *,
     height: int | None = None,
     sound: str | Path | None = None,
+    encoder: dict[str, str] | None = None,
 ) -> None:
     """Write frames as H.264, which browsers, notebooks and chats play from the first byte on.
 
@@ -200,17 +201,20 @@ def write_playable(
         fps: Frames per second.
         height: Height of the video in pixels, to which frames are resized; None for their own.
         sound: Video with the same times whose sound is kept, if it has any; None for none.
+        encoder: Options of libx264 besides its quality ``crf``, 20, and its ``preset``, ``veryfast``.
 
     Raises:
         ValueError: If there is no frame, frames differ in size, or the sound cannot be decoded.
         OSError: If it cannot be written; ``path`` is then left unchanged.
     """
 
+    options = {'crf': '20', 'preset': 'veryfast', **(encoder or {})}
+
     def write(name: str) -> None:
         count, size, track = 0, None, None
         with av.open(name, 'w', format='mp4', options={'movflags': '+faststart'}) as file:
             rate = Fraction(fps).limit_denominator(65535)
-            stream = file.add_stream('libx264', rate=rate, options={'crf': '20', 'preset': 'veryfast'})
+            stream = file.add_stream('libx264', rate=rate, options=options)
             for count, frame in enumerate(frames, start=1):
                 if size is None:
                     size = frame.shape
