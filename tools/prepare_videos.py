@@ -38,7 +38,7 @@ def main() -> None:
 
     from mmsigma.apis.data_check import find_sources
     from mmsigma.apis.launch import errors_in_one_line
-    from mmsigma.apis.video_preparation import Form, prepare_videos, write_lists
+    from mmsigma.apis.video_preparation import Form, prepare_videos, write_prepared_lists
 
     with errors_in_one_line(' '.join(args.sources), verbose=args.verbose):
         form = Form(args.short_side, args.key_interval, args.crf, args.fps)
@@ -57,7 +57,9 @@ def main() -> None:
                 num_workers=args.num_workers,
                 on_video=lambda result: progress.advance(task),
             )
-        lists = write_lists({path: source for path, source in found.items() if path.is_file()}, args.out, results)
+        lists = write_prepared_lists(
+            {path: source for path, source in found.items() if path.is_file()}, args.out, results
+        )
     failed = [result for result in results if result.reason]
     print(f'{len(results) - len(failed):,} of {len(results):,} videos in {args.out}')
     for result in failed[:5]:

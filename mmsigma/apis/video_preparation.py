@@ -26,7 +26,7 @@ from mmsigma.io.tables import write_csv
 from mmsigma.io.video import frame_times, write_playable
 from mmsigma.io.video_file import UnreadableVideoError, VideoFile
 
-SETTINGS = 'prepared.json'
+FORM_FILE = 'prepared.json'
 """Name of the file that has the settings of a folder of prepared videos."""
 FAILURES = 'failed.csv'
 """Name of the list of videos that could not be prepared, with reasons."""
@@ -160,7 +160,7 @@ def prepare_videos(
 
 def check_form(out: Path, form: Form) -> None:
     """Note the form of the videos of a folder, or check that it is that of those which are there already."""
-    path, settings = out / SETTINGS, asdict(form)
+    path, settings = out / FORM_FILE, asdict(form)
     if path.is_file() and (found := json.loads(path.read_text(encoding='utf-8'))) != settings:
         raise ValueError(f'{out} has videos prepared with {found}, not {settings}: choose another folder')
     write_atomically(path, lambda name: Path(name).write_text(json.dumps(settings) + '\n', encoding='utf-8'))
@@ -172,11 +172,11 @@ def targets_of(source: Source, out: Path) -> dict[str, str]:
     Raises:
         ValueError: If a path leads out of the source.
     """
-    names = names_of(source)
+    names = prepared_names(source)
     return {source.file(path): str(path_below(out, name)) for path, name in names.items()}
 
 
-def names_of(source: Source) -> dict[str, str]:
+def prepared_names(source: Source) -> dict[str, str]:
     """Return the new path of each video; one that another only differs from in its ending keeps that, too."""
     stems = Counter(os.path.splitext(path)[0] for path in {path for path, _ in source.entries})
     names = {}
@@ -206,7 +206,7 @@ def _try_to_prepare(pair: tuple[str, str], form: Form) -> PreparedVideo:
     return PreparedVideo(source, target)
 
 
-def write_lists(lists: dict[Path, Source], out: Path, results: Sequence[PreparedVideo]) -> list[Path]:
+def write_prepared_lists(lists: dict[Path, Source], out: Path, results: Sequence[PreparedVideo]) -> list[Path]:
     """Write the lists of what was prepared, and of what could not be, to the folder of the videos.
 
     Args:
@@ -220,7 +220,7 @@ def write_lists(lists: dict[Path, Source], out: Path, results: Sequence[Prepared
     failed = {result.source: result.reason for result in results if result.reason}
     written = []
     for path, source in lists.items():
-        names = names_of(source)
+        names = prepared_names(source)
         kept = [(names[entry], labels) for entry, labels in source.entries if source.file(entry) not in failed]
         written.append(path_below(out, path.name))
         write_csv(written[-1], [('path', 'label'), *((name, ','.join(map(str, labels))) for name, labels in kept)])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mmsigma.apis.data_check import find_sources
-from mmsigma.apis.video_preparation import Form, prepare_video, prepare_videos, write_lists
+from mmsigma.apis.video_preparation import Form, prepare_video, prepare_videos, write_prepared_lists
 from mmsigma.datasets.videos.video_list import read_entries
 from mmsigma.io.decoders import open_video
 from mmsigma.io.video import FrameReader, frame_times, read_frames
@@ -79,7 +79,7 @@ def data(tmp_path: Path) -> Path:
 def test_lists_name_what_is_there(data: Path, tmp_path: Path) -> None:
     (source,) = find_sources(data / 'train.txt')
     results = prepare_videos([source], tmp_path / 'out', FORM, num_workers=0)
-    (written,) = write_lists({data / 'train.txt': source}, tmp_path / 'out', results)
+    (written,) = write_prepared_lists({data / 'train.txt': source}, tmp_path / 'out', results)
     assert written == tmp_path / 'out' / 'train.txt' and (tmp_path / 'out' / 'classes.txt').is_file()
     assert [(entry.path, entry.label) for entry in read_entries(written)] == [
         ('clips/one 1.mp4', 3),
