@@ -13,7 +13,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mmsigma.io.feature_store import load_pair
+from mmsigma.io.feature_store import open_pair
 
 
 def parse_args() -> argparse.Namespace:
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> list[dict[str, float]]:
 
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     parts = []
-    for folder, stored in zip((args.train, args.val), load_pair(args.train, args.val), strict=True):
+    for folder, stored in zip((args.train, args.val), open_pair(args.train, args.val), strict=True):
         if len(stored.labels) and int(stored.labels.min()) < 0:
             raise ValueError(f'{int((stored.labels < 0).sum())} videos in {folder} have no label')
         if (stored.features.ndim == 3) != (args.probe == 'attentive'):
@@ -70,7 +70,9 @@ def run(args: argparse.Namespace) -> list[dict[str, float]]:
                 f'{folder} contains features {tuple(stored.features.shape)}: attentive probes require tokens '
                 '(extract with --pooling tokens), the others their mean'
             )
-        parts.append((stored.features.to(device), stored.labels.to(device)))
+        # tokens, of which a store may have more than fit in memory, stay on the disk
+        features = stored.features if args.probe == 'attentive' else stored.features.load().to(device)
+        parts.append((features, stored.labels.to(device)))
     train, val = parts
     if train[0].shape[1:] != val[0].shape[1:]:
         raise ValueError(
@@ -78,7 +80,7 @@ def run(args: argparse.Namespace) -> list[dict[str, float]]:
             'both with the same model and pooling'
         )
     if args.probe == 'knn':
-        return [knn_accuracy(*train, *val, args.k, temperature=args.temperature)]
+        return [knn_accuracy(*train, *val, args.k, temperature=args.temperature)]  # type: ignore[arg-type]  # tensors
     width = train[0].shape[-1]
     num_classes = int(max(train[1].max(), val[1].max())) + 1
     attentive = args.probe == 'attentive'

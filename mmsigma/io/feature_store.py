@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,48 @@ from mmsigma.io.text import read_json
 _DESCRIPTION = 'features.json'
 
 
+class StoredRows:
+    """Features of the shards of a store, of which only those asked for are in memory.
+
+    Shards of safetensors are mapped into memory, which the system takes back when it needs it; those of npz are read.
+
+    Args:
+        parts: Features of each shard, ``(n, ...)``.
+
+    Attributes:
+        shape: Shape of all of them, ``(N, ...)``.
+        ndim: Number of dimensions.
+    """
+
+    def __init__(self, parts: Sequence[Tensor]) -> None:
+        filled = [part for part in parts if len(part)] or list(parts[:1])
+        self._parts = filled
+        self._starts = torch.tensor([0, *(len(part) for part in filled)]).cumsum(0)
+        self.shape = torch.Size([int(self._starts[-1]), *filled[0].shape[1:]])
+        self.ndim = len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        """Read rows by number, ``(n,)``, in any order and with repetitions."""
+        out = self._parts[0].new_empty(len(rows), *self.shape[1:])
+        shards = torch.searchsorted(self._starts, rows, right=True) - 1
+        for shard in shards.unique().tolist():
+            chosen = shards == shard
+            out[chosen] = self._parts[shard][rows[chosen] - self._starts[shard]]
+        return out
+
+    def load(self) -> Tensor:
+        """Read all rows."""
+        return torch.cat(self._parts)
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """Read all rows, ``size`` or fewer at once."""
+        for part in self._parts:
+            yield from part.split(size)
+
+
 class Features(NamedTuple):
     """Features of the videos of a list, in its order.
 
@@ -35,6 +77,19 @@ class Features(NamedTuple):
     labels: Tensor
     paths: list[str]
     failed: list[tuple[str, str]]
+
+
+class StoredFeatures(NamedTuple):
+    """Like :class:`Features`, but the features stay on the disk."""
+
+    features: StoredRows
+    labels: Tensor
+    paths: list[str]
+    failed: list[tuple[str, str]]
+
+    def load(self) -> Features:
+        """Read the features."""
+        return Features(self.features.load(), *self[1:])
 
 
 class FeatureStore:
@@ -124,6 +179,14 @@ class FeatureStore:
         Raises:
             RuntimeError: If shards are missing or damaged.
         """
+        return self.open_rows().load()
+
+    def open_rows(self) -> StoredFeatures:
+        """Open all features, which stay on the disk; all else is read.
+
+        Raises:
+            RuntimeError: If shards are missing or damaged.
+        """
         missing = self.missing_shards()
         if missing:
             raise RuntimeError(
@@ -142,8 +205,7 @@ class FeatureStore:
             labels.append(arrays['labels'])
             paths += names['paths']
             failed += [tuple(item) for item in names['failed']]
-        filled = [part for part in features if len(part)]
-        return Features(torch.cat(filled or features), torch.cat(labels), paths, failed)
+        return StoredFeatures(StoredRows(features), torch.cat(labels), paths, failed)
 
     def _read(self, number: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
         path = self.shard_path(number)
@@ -156,7 +218,13 @@ class FeatureStore:
 
 
 def load_pair(train: str | Path, val: str | Path) -> tuple[Features, Features]:
-    """Load features of the same model from two stores, one to learn from and one to evaluate on.
+    """Load what :func:`open_pair` opens."""
+    learnt, evaluated = open_pair(train, val)
+    return learnt.load(), evaluated.load()
+
+
+def open_pair(train: str | Path, val: str | Path) -> tuple[StoredFeatures, StoredFeatures]:
+    """Open features of the same model in two stores, one to learn from and one to evaluate on.
 
     Args:
         train: Folder of the features to learn from.
@@ -178,7 +246,7 @@ def load_pair(train: str | Path, val: str | Path) -> tuple[Features, Features]:
         raise ValueError(
             f'the features in {train} and {val} are not comparable ({changes}): extract both with the same model'
         )
-    learnt, evaluated = (store.load() for store in stores)
+    learnt, evaluated = (store.open_rows() for store in stores)
     known = {os.path.realpath(path) for path in learnt.paths}
     shared = [path for path in evaluated.paths if os.path.realpath(path) in known]
     if shared:

@@ -32,12 +32,24 @@ def test_there_and_back(tmp_path, kind: str) -> None:
     assert not list((tmp_path / 'f').glob('.*'))
 
 
+@pytest.mark.parametrize('kind', ['safetensors', 'npz'])
+def test_rows_that_stay_on_the_disk(tmp_path, kind: str) -> None:
+    store = FeatureStore(tmp_path, describe(format=kind))
+    features = fill(store, [0, 1, 2])
+    rows = store.open_rows().features
+    assert rows.shape == (5, 2) and rows.ndim == 2 and len(rows) == 5
+    chosen = torch.tensor([4, 0, 3, 3, 1])
+    assert torch.equal(rows[chosen], features[chosen]) and torch.equal(rows.load(), features)
+    assert torch.equal(torch.cat([*rows.split(1)]), features) and max(map(len, rows.split(9))) == 2
+
+
 def test_shards_without_a_readable_video(tmp_path) -> None:
     store = FeatureStore(tmp_path, describe(num_videos=4))
     store.write(0, torch.empty(0), torch.empty(0, dtype=torch.long), [], [('0.mp4', 'broken'), ('1.mp4', 'empty')])
     store.write(1, torch.ones(1, 3), torch.tensor([7]), ['2.mp4'], [('3.mp4', 'broken')])
     loaded = store.load()
     assert loaded.features.shape == (1, 3) and loaded.labels.tolist() == [7]
+    assert torch.equal(store.open_rows().features[torch.tensor([0])], torch.ones(1, 3))
     assert loaded.failed == [('0.mp4', 'broken'), ('1.mp4', 'empty'), ('3.mp4', 'broken')]
 
 

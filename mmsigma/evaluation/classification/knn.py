@@ -1,7 +1,7 @@
 """Weighted nearest-neighbour classification of frozen features (DINO; Wu et al. 2018)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmsigma.evaluation.classification.accuracy import topk_correct
+from mmsigma.io.feature_store import StoredRows
 
-_BLOCK_ELEMENTS = 1 << 24  # elements of a block of similarities
+_BLOCK_ELEMENTS = 1 << 24  # elements of a block of similarities, or of features that are checked at once
 
 
 @torch.no_grad()
@@ -47,9 +48,8 @@ def knn_votes(
         raise ValueError(f'k and temperature must be positive, got {list(k)} and {temperature}')
     if not len(bank) or len(bank) != len(bank_labels):
         raise ValueError(f'the bank has {len(bank)} features and {len(bank_labels)} labels')
-    for name, features in (('bank', bank), ('queries', queries)):
-        if not features.isfinite().all():
-            raise ValueError(f'{int((~features.isfinite()).any(1).sum())} features of the {name} are not finite')
+    check_finite(bank, 'the bank')
+    check_finite(queries, 'the queries')
     check_spread(bank, 'the bank')
     num_classes = num_classes or int(bank_labels.max()) + 1
     bank, queries = F.normalize(bank.float(), dim=1), F.normalize(queries.float(), dim=1)
@@ -65,14 +65,30 @@ def knn_votes(
     return votes
 
 
-def check_spread(features: Tensor, name: str) -> None:
+def check_finite(features: Tensor | StoredRows, name: str) -> None:
+    """Check features ``(N, ...)``.
+
+    Raises:
+        ValueError: If some are not finite; the message has their number.
+    """
+    if bad := sum(int((~part.isfinite()).flatten(1).any(dim=1).sum()) for part in _blocks(features)):
+        raise ValueError(f'{bad} features of {name} are not finite')
+
+
+def _blocks(features: Tensor | StoredRows) -> Iterable[Tensor]:
+    return features.split(max(1, _BLOCK_ELEMENTS // max(1, math.prod(features.shape[1:]))))
+
+
+def check_spread(features: Tensor | StoredRows, name: str) -> None:
     """Check that features ``(N, ...)`` differ, so that they can tell anything of their videos.
 
     Raises:
         ValueError: If they are all equal, up to rounding.
     """
-    first = features[:1]
-    if len(features) > 1 and bool((features - first).abs().amax() <= 1e-6 * features.abs().amax()):
+    ranges = [torch.aminmax(part, dim=0) for part in _blocks(features)]
+    low = torch.stack([part.min for part in ranges]).amin(dim=0)
+    high = torch.stack([part.max for part in ranges]).amax(dim=0)
+    if len(features) > 1 and bool((high - low).amax() <= 1e-6 * torch.maximum(high.abs(), low.abs()).amax()):
         raise ValueError(f'all {len(features)} features of {name} are equal, as of a network that has collapsed')
 
 

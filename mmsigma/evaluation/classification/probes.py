@@ -3,14 +3,20 @@
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsigma.evaluation.classification.accuracy import mean_class_accuracy, topk_correct
-from mmsigma.evaluation.classification.knn import check_classes, check_spread
+from mmsigma.evaluation.classification.knn import check_classes, check_finite, check_spread
+from mmsigma.io.feature_store import StoredRows
+
+Rows = Tensor | StoredRows
+"""Features in memory, or on the disk."""
+_T = TypeVar('_T')
 
 
 class ProbeResult(NamedTuple):
@@ -59,8 +65,8 @@ class LinearProbe(nn.Module):
 
 def train_probes(
     build: Callable[[], nn.Module],
-    train: tuple[Tensor, Tensor],
-    val: tuple[Tensor, Tensor],
+    train: tuple[Rows, Tensor],
+    val: tuple[Rows, Tensor],
     *,
     lrs: Sequence[float] = (5e-3, 3e-3, 1e-3, 3e-4, 1e-4),
     weight_decays: Sequence[float] = (0.05,),
@@ -78,7 +84,8 @@ def train_probes(
 
     Args:
         build: Function that creates a probe, a module from features ``(B, ...)`` to logits ``(B, C)``.
-        train: Features ``(N, ...)`` and labels ``(N,)``.
+        train: Features ``(N, ...)`` and labels ``(N,)``. Probes are trained on the device of the labels. Features that
+            are elsewhere, also on the disk, are sent there batch by batch, each read while the one before is used.
         val: Features ``(M, ...)`` and labels ``(M,)``.
         lrs: Learning rates, not scaled by the batch size.
         weight_decays: Weight decays, each combined with every learning rate.
@@ -110,7 +117,7 @@ def train_probes(
     probes = []
     for _ in settings:
         torch.manual_seed(seed)
-        probes.append(build().to(features.device))
+        probes.append(build().to(labels.device))
     groups = [
         dict(params=list(probe.parameters()), lr=lr, base_lr=lr, weight_decay=decay)
         for probe, (lr, decay) in zip(probes, settings, strict=True)
@@ -122,17 +129,15 @@ def train_probes(
     losses = torch.zeros(len(probes))
     for epoch in range(epochs):
         losses.zero_()
-        for step, rows in enumerate(_batches(sizes, generator), epoch * steps_per_epoch):
+        for step, (batch, targets) in enumerate(_batches(train, sizes, generator), epoch * steps_per_epoch):
             factor = _cosine(step, epochs * steps_per_epoch, warmup_epochs * steps_per_epoch)
             for group in optimizer.param_groups:
                 group['lr'] = group['base_lr'] * factor
-            rows = rows.to(features.device)
-            batch, targets = features[rows].float(), labels[rows]
             step_losses = torch.stack([F.cross_entropy(probe(batch), targets) for probe in probes])
             optimizer.zero_grad()
             step_losses.sum().backward()  # probes share no parameter, so each gets its own gradient
             optimizer.step()
-            losses += step_losses.detach().cpu() * len(rows) / len(features)
+            losses += step_losses.detach().cpu() * len(targets) / len(features)
         progress(epoch + 1, epochs)
     num_classes = num_classes or int(max(labels.max(), val[1].max())) + 1
     results = [
@@ -144,16 +149,15 @@ def train_probes(
     return results
 
 
-def _check_data(train: tuple[Tensor, Tensor], val: tuple[Tensor, Tensor]) -> None:
+def _check_data(train: tuple[Rows, Tensor], val: tuple[Rows, Tensor]) -> None:
     """Check features and labels; see :func:`train_probes` for the errors."""
     features, labels = train
     if not len(features) or not len(val[0]):
         raise ValueError(
             f'training and validation features are both required, got {len(features)} and {len(val[0])} of them'
         )
-    for name, part in (('training', features), ('validation', val[0])):
-        if not part.isfinite().all():
-            raise ValueError(f'some {name} features are not finite')
+    check_finite(features, 'the training set')
+    check_finite(val[0], 'the validation set')
     if bool((labels == labels[0]).all()):
         raise ValueError(f'all {len(labels)} training videos are of class {int(labels[0])}: there is nothing to learn')
     check_spread(features, 'the training set')
@@ -162,14 +166,15 @@ def _check_data(train: tuple[Tensor, Tensor], val: tuple[Tensor, Tensor]) -> Non
 
 @torch.no_grad()
 def evaluate_probe(
-    probe: nn.Module, features: Tensor, labels: Tensor, num_classes: int, batch_size: int = 128
+    probe: nn.Module, features: Rows, labels: Tensor, num_classes: int, batch_size: int = 128
 ) -> tuple[float, float, float]:
     """Compute top-1, top-5 and mean class accuracy, in percent, on features ``(M, ...)`` with labels ``(M,)``.
 
     They are NaN if the probe's logits are not finite.
     """
     probe.eval()
-    logits = torch.cat([probe(part.float()) for part in features.split(batch_size)])
+    parts = _ahead(part.to(labels.device) for part in features.split(batch_size))
+    logits = torch.cat([probe(part.float()) for part in parts])
     if not logits.isfinite().all():
         return (math.nan,) * 3
     first = topk_correct(logits, labels, 1)
@@ -186,8 +191,25 @@ def _batch_sizes(total: int, batch_size: int) -> list[int]:
     return [batch_size] * whole + [rest] * (rest > 0)
 
 
-def _batches(sizes: list[int], generator: torch.Generator) -> Iterator[Tensor]:
-    yield from torch.randperm(sum(sizes), generator=generator).split(sizes)
+def _batches(
+    train: tuple[Rows, Tensor], sizes: list[int], generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield features, float32, and labels of an epoch in random order."""
+    features, labels = train
+    order = torch.randperm(sum(sizes), generator=generator).split(sizes)
+    device = features.device if isinstance(features, Tensor) else torch.device('cpu')
+    read = ((features[rows.to(device)].to(labels.device), rows) for rows in order)
+    for batch, rows in _ahead(read):
+        yield batch.float(), labels[rows.to(labels.device)]
+
+
+def _ahead(values: Iterator[_T]) -> Iterator[_T]:
+    """Yield values, each of which is computed in a thread while the one before it is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, values, None)
+        while (value := coming.result()) is not None:
+            coming = pool.submit(next, values, None)
+            yield value
 
 
 def _cosine(step: int, total: int, warmup: float) -> float:

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from mmsigma.evaluation.classification.probes import LinearProbe, _batch_sizes, evaluate_probe, train_probes
+from mmsigma.io.feature_store import StoredRows
 
 
 def blobs(per_class: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -80,10 +81,20 @@ def test_bad_features() -> None:
         train_probes(lambda: LinearProbe(8, 3), (torch.empty(0, 8), torch.empty(0)), blobs(1, 0))
     broken, labels = blobs(2, 0)
     broken[0, 0] = torch.inf
-    with pytest.raises(ValueError, match='some training features are not finite'):
+    with pytest.raises(ValueError, match='1 features of the training set are not finite'):
         train_probes(lambda: LinearProbe(8, 3), (broken, labels), blobs(1, 0))
-    with pytest.raises(ValueError, match='some validation features are not finite'):
+    with pytest.raises(ValueError, match='1 features of the validation set are not finite'):
         train_probes(lambda: LinearProbe(8, 3), blobs(1, 0), (broken, labels))
+
+
+def test_features_on_the_disk_give_the_same_probes() -> None:
+    features, labels = blobs(20, 1)
+    stored = StoredRows([features[:7], features[7:8], features[8:]])
+    results = [
+        train_probes(lambda: LinearProbe(8, 3), (rows, labels), (rows, labels), lrs=(1e-2,), epochs=3, batch_size=16)
+        for rows in (features, stored)
+    ]
+    assert results[0] == results[1]
 
 
 def test_batch_norm_if_a_single_feature_is_left() -> None:
