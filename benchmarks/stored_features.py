@@ -2,9 +2,9 @@
 
     python benchmarks/stored_features.py --out benchmarks/records/stored_features.json
 
-Random features of the size of Kinetics-400 (240,000 videos of 1,536 channels, and some of its 19,796 queries), an index
-of a million videos, and tokens that are read from the disk. Memory is what a process has of its own at its peak, without
-files that are mapped.
+Random features of the size of Kinetics-400 (240,000 videos of 1,536 channels, and some of its 19,796 queries), an
+index of a million videos, and tokens that are read from the disk. Memory is what a process has of its own at its peak,
+without files that are mapped.
 """
 
 import argparse
