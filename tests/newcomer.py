@@ -91,7 +91,7 @@ RUN = [
         ('videomae/config.json', 'videomae/README.md'),
     ),
     Run(r'python tools/model_converters/export.py .*', '', ('my_model/model.safetensors', 'my_model/classes.txt')),
-    Run(r'python tools/test.py my_model/config.py my_model/model.safetensors', 'num_workers=0 batch_size=2'),
+    Run(r'python tools/test.py my_model/config.py my_model/model.safetensors', 'test_dataloader.num_workers=0'),
     Run(r'mmsigma export \S+ \S+ --to onnx .*', '', ('*.onnx',)),
     Run(r'mmsigma download'),
 ]
@@ -111,8 +111,8 @@ NOT_RUN = {
     'downloaded; tests/tools/test_convert_gta.py makes such files',
     r'python tools/dataset_converters/.*': 'needs a data set that has to be obtained; '
     'tests/tools/test_dataset_converters.py and its neighbours make small ones',
-    r'python tools/t\w+.py \S+ (.*data_root=data/(hmdb51|pouring|mini_sthv2).*|crw.pth)': 'needs a data set that has to be '
-    'obtained',
+    r'python tools/t\w+.py \S+ (.*data_root=data/(hmdb51|pouring|mini_sthv2).*|crw.pth)': 'needs a data set '
+    'that has to be obtained',
     r'mmsigma browse \S+ --rounds .*': 'needs a run of Mask-VOS; tests/tools/test_browse_dataset.py makes its masks',
     r'ffmpeg .*': 'is a program of others',
     r'(tensorboard|mmsigma train \S+ --cfg-options tracker=).*': 'needs TensorBoard, an extra; '
