@@ -1,6 +1,6 @@
 """Unsupervised segmentation of DAVIS by features that nobody trained: what a trained encoder has to be better than.
 
-    python benchmarks/unsupervised_segmentation.py data/davis [--year 2017 --split val --seeds 5]
+    python benchmarks/unsupervised_segmentation.py data/DAVIS [--year 2017 --split val --seeds 5]
 
 Compares colours, with and without standardising, and a randomly initialised ViT-S/16, by the protocol of
 configs/unsupervised_segmentation. The last column is the time that clustering takes per clip.

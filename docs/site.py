@@ -1,9 +1,11 @@
-"""Hook of MkDocs: pages outside of docs/ become part of the site, and links to them work there as in the repository.
+"""Hook of MkDocs: notebooks and pages outside of docs/ become pages, and links to them work as in the repository.
 
 Pages of ``docs/`` link to READMEs of configs, to configs, scripts and sources; READMEs of configs link back. On the
-site, ``docs/x.md`` is ``x.md``, a file of the root is ``project/FILE``, and every other file keeps its path.
+site, ``docs/x.md`` is ``x.md``, a file of the root is ``project/FILE``, and every other file keeps its path. Notebooks
+are rendered here: mkdocs-jupyter loads scripts from other hosts, and does not let this hook see their links.
 """
 
+import json
 import os
 import re
 from pathlib import Path
@@ -19,7 +21,7 @@ _FURTHER = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md']
 def site_path(path: str) -> str:
     """Return the path on the site of a file, given by its path in the repository."""
     if path.startswith('docs/'):
-        return path.removeprefix('docs/')
+        return re.sub(r'\.ipynb$', '.md', path.removeprefix('docs/'))
     return path if '/' in path else f'project/{path}'
 
 
@@ -41,9 +43,25 @@ def _target(path: str, link: str) -> str:
     return readme if (ROOT / readme).is_file() else target
 
 
+def notebook_page(path: str) -> str:
+    """Return a notebook, given by its path in the repository, as Markdown that begins with its title."""
+    cells = json.loads((ROOT / path).read_text(encoding='utf-8'))['cells']
+    parts = [
+        source if cell['cell_type'] == 'markdown' else f'```python\n{source}\n```'
+        for cell, source in ((cell, ''.join(cell['source'])) for cell in cells)
+    ]
+    title, _, rest = parts[0].partition('\n')
+    download = f'<p><a href="../{Path(path).name}" download>Download this page as a notebook</a></p>'
+    return '\n\n'.join([title, download, rest, *parts[1:]])
+
+
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages outside of docs/, and what pages link to."""
-    pages = [f'docs/{file.src_uri}' for file in files if file.src_uri.endswith('.md')]
+    """Add the notebooks as pages, the pages outside of docs/, and what pages link to."""
+    notebooks = [f'docs/{file.src_uri}' for file in files if file.src_uri.endswith('.ipynb')]
+    for path in notebooks:
+        files.append(File.generated(config, site_path(path), content=notebook_page(path)))
+    pages = [*notebooks, *(f'docs/{file.src_uri}' for file in files if file.src_uri.endswith('.md'))]
+    pages = [page for page in pages if (ROOT / page).is_file()]
     pages += [*_FURTHER, *(path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob('configs/*/README.md')))]
     wanted = {*pages, *(link for page in pages for link in links_of(page))}
     for path in sorted(wanted):

@@ -36,6 +36,15 @@ def test_pages_are_whole(site: Path) -> None:
 
 
 @pytest.mark.slow
+def test_notebooks_are_pages(site: Path) -> None:
+    for name in ('sigma', 'mask_vos', 'gta'):
+        text = (site / 'tutorials' / name / 'index.html').read_text()
+        assert 'run_command' in text and 'Where to go next' in text and f'href="../{name}.ipynb"' in text
+        assert (site / 'tutorials' / f'{name}.ipynb').is_file()
+    assert 'href="../mask_vos/"' in (site / 'tutorials' / 'sigma' / 'index.html').read_text()
+
+
+@pytest.mark.slow
 def test_results_and_reference_are_there(site: Path) -> None:
     assert 'vitb_k400_dino' in (site / 'configs' / 'sigma' / 'index.html').read_text()
     reference = (site / 'api' / 'index.html').read_text()

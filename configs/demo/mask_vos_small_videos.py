@@ -38,6 +38,7 @@ model = dict(mask_encoder=dict(fused=False))
 train_cfg = dict(max_epochs=correspondence_epochs + joint_epochs)
 optim_wrapper = dict(optimizer=dict(lr=base_lr))
 param_scheduler = []
+auto_scale_lr = dict(base_batch_size=8)
 default_hooks = dict(checkpoint=dict(interval=50, max_keep_ckpts=2))
 custom_hooks = [
     *_base_.training_hooks,

@@ -34,6 +34,7 @@ train_dataloader = dict(
 model = dict(mask_encoder=dict(fused=False))
 train_cfg = dict(max_epochs=correspondence_epochs + joint_epochs)
 param_scheduler = []
+auto_scale_lr = dict(base_batch_size=4)
 custom_hooks = [
     *_base_.training_hooks,
     dict(

@@ -1,5 +1,5 @@
 # Unsupervised segmentation of the demo dataset with features of the frozen tiny demo model: clips of 8 frames of 64 x
-# 64. For DAVIS: --cfg-options data_root=data/davis
+# 64. For DAVIS: --cfg-options data_root=data/DAVIS
 _base_ = ['../unsupervised_segmentation/vitb_davis17.py']
 
 data_root = 'demo_data'

@@ -6,7 +6,7 @@ _base_ = ['../_base_/default_runtime.py']
 
 # base or small
 arch = 'base'
-data_root = 'data/davis'
+data_root = 'data/DAVIS'
 num_frames = 16
 # even, random or consecutive
 frame_choice = 'even'

@@ -109,6 +109,14 @@ def test_any_order_of_reading(tmp_path: Path) -> None:
         np.testing.assert_array_equal(reader.read(number), expected[number], err_msg=str(number))
 
 
+def test_times_may_be_asked_for_while_frames_are_read(tmp_path: Path) -> None:
+    path = write(tmp_path / 'a.mp4', 40)
+    expected, reader = decoded(path), FrameReader(path)
+    for number in range(40):
+        np.testing.assert_array_equal(reader.read(number), expected[number], err_msg=str(number))
+        assert len(reader.times()) == 40
+
+
 class TestPlayable:
     """What browsers need: H.264 in 4:2:0, with the index before the pictures."""
 

@@ -117,6 +117,21 @@ def test_seeks_instead_of_decoding_everything(tmp_path: Path) -> None:
     assert len(shown) == 2
 
 
+@pytest.mark.parametrize('name', ['a.mp4', 'a.ts'])
+def test_iteration_goes_on_after_other_reads(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, codec='libx264')
+    expected, video, between = decoded(path), VideoFile(path), {0: 39, 4: 5, 17: 2, 39: 0}
+    for number, frame in enumerate(video):
+        np.testing.assert_array_equal(frame, expected[number], err_msg=str(number))
+        if number in between:
+            np.testing.assert_array_equal(video.read([between[number]])[0], expected[between[number]])
+        if number == 20:
+            assert len(video.times()) == 40
+        if number == 30:
+            assert len(list(video)) == 40
+    assert number == 39
+
+
 def test_numbers_out_of_range(tmp_path: Path) -> None:
     video = VideoFile(write(tmp_path / 'a.mp4', 5))
     assert video.read([]) == []
