@@ -73,6 +73,7 @@ RUN = [
     Run(r'python tools/train.py configs/finetune/vitb_k400.py .*', NO_WARMUP, ('work_dirs/finetune/*/epoch_1.pth',)),
     Run(r'python tools/train.py configs/finetune/vitb_ssv2.py --cfg-options load_from=official.pth', NO_WARMUP),
     Run(r'python tools/check_data.py .*', '--num-workers 0', ('check/videos.jsonl',)),
+    Run(r'mmsigma prepare .*', '--num-workers 0 --short-side 32', ('data/kinetics400_320/train.txt',)),
     Run(r'python tools/test.py configs/vos/vitb.py sigma.pth', PROPAGATE, ('work_dirs/vos/vitb/**/report.html',)),
     Run(r'python tools/test.py configs/unsupervised_segmentation/vitb_davis17.py sigma.pth', 'num_workers=0 seeds=[0]'),
     Run(r'python tools/sweep.py configs/vos/colour.py .*', PROPAGATE),
@@ -114,7 +115,6 @@ NOT_RUN = {
     r'python tools/t\w+.py \S+ (.*data_root=data/(hmdb51|pouring|mini_sthv2).*|crw.pth)': 'needs a data set '
     'that has to be obtained',
     r'mmsigma browse \S+ --rounds .*': 'needs a run of Mask-VOS; tests/tools/test_browse_dataset.py makes its masks',
-    r'ffmpeg .*': 'is a program of others',
     r'(tensorboard|mmsigma train \S+ --cfg-options tracker=).*': 'needs TensorBoard, an extra; '
     'tests/end_to_end/test_trackers.py has a stand-in for it',
 }
