@@ -27,7 +27,7 @@ TOOLS = {
     'predict': Tool('predict.py', 'predict labels, masks, counts or features of videos'),
     'extract': Tool('extract_features.py', 'store the features of videos'),
     'probe': Tool('probe.py', 'train linear or attentive probes on stored features'),
-    'report': Tool('report.py', 'write pages of classification, retrieval and embeddings'),
+    'report': Tool('report.py', 'write pages of classification, retrieval, embeddings and pseudo masks'),
     'sweep': Tool('sweep.py', 'train a config with several settings'),
     'check': Tool('check_data.py', 'check videos and lists before training'),
     'browse': Tool('browse_dataset.py', 'write pictures of what a model is trained with'),

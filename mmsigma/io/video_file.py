@@ -186,15 +186,23 @@ class VideoFile:
         return next((90 * _orientation(frame)[0] for frame, _ in self._decoded() if frame is not None), 0)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Iterate over the frames from start to end.
+        """Iterate over the frames from start to end, whatever is read by number in between.
 
         Raises:
             UnreadableVideoError: If one cannot be decoded.
         """
-        for number, (frame, is_sound) in enumerate(self._decoded()):
-            if not is_sound:
-                raise self._damaged(number)
-            yield self._picture(frame)
+        container, stream = open_container(self.path, self._num_threads)  # its own, whose place nothing else moves
+        try:
+            for number, (frame, is_sound) in enumerate(decode(container.demux(stream))):
+                if not is_sound:
+                    raise self._damaged(number)
+                yield self._picture(frame)
+        except UnreadableVideoError:
+            raise
+        except (av.FFmpegError, OSError, MemoryError, ValueError) as error:
+            raise error_of(self.path, error) from error
+        finally:
+            container.close()
 
     # --- indexing -----------------------------------------------------------------------------------------------------
 
