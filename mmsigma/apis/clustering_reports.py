@@ -100,7 +100,7 @@ def write_rounds_report(
 
 def _settings(rounds: PseudoMaskRounds, number: int) -> dict[str, Any]:
     told = (rounds.manifest(number) or {}).get('settings', {})
-    return {'clustering': ', '.join(f'{key} {value}' for key, value in told.items())} if told else {}
+    return {'clustering': ', '.join(f'{key} {value}' for key, value in told.items() if value is not None)} if told else {}
 
 
 def _rounds(rounds: PseudoMaskRounds, current: int) -> list[list[Any]]:
