@@ -27,11 +27,15 @@ def parse_args() -> argparse.Namespace:
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('kind', choices=KINDS, help='what to write about')
-    parser.add_argument('source', type=Path, help='predictions (.pkl) to classify, a run of Mask-VOS to cluster, or features')
+    parser.add_argument(
+        'source', type=Path, help='predictions (.pkl) to classify, a run of Mask-VOS to cluster, or features'
+    )
     parser.add_argument('--out', type=Path, help='folder to write to (default: SOURCE without suffix, _KIND)')
     parser.add_argument('--classes', type=Path, help='names of the classes, one per line (default: their numbers)')
     parser.add_argument('--bank', type=Path, help='retrieval: features to search (default: those of SOURCE)')
-    parser.add_argument('--number', type=int, default=12, help='mistakes, queries or videos to show (default: %(default)s)')
+    parser.add_argument(
+        '--number', type=int, default=12, help='mistakes, queries or videos to show (default: %(default)s)'
+    )
     parser.add_argument('--seed', type=int, default=0, help='seed of the map of features (default: %(default)s)')
     parser.add_argument('--verbose', action='store_true', help='show the traceback of errors')
     args = parser.parse_args()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmsigma.datasets.transforms import ReadClip, UnreadableVideoError
-from mmsigma.datasets.vos.pseudo_masks import PseudoMasks, PseudoMaskRounds
+from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds, PseudoMasks
 from mmsigma.engine.hooks.recluster import ReclusterHook
 from mmsigma.io.decoders import VideoDecoder
 from mmsigma.io.feature_store import digest
@@ -100,7 +100,9 @@ def write_rounds_report(
 
 def _settings(rounds: PseudoMaskRounds, number: int) -> dict[str, Any]:
     told = (rounds.manifest(number) or {}).get('settings', {})
-    return {'clustering': ', '.join(f'{key} {value}' for key, value in told.items() if value is not None)} if told else {}
+    return (
+        {'clustering': ', '.join(f'{key} {value}' for key, value in told.items() if value is not None)} if told else {}
+    )
 
 
 def _rounds(rounds: PseudoMaskRounds, current: int) -> list[list[Any]]:

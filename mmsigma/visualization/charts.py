@@ -90,10 +90,10 @@ def scatter_chart(
         place = f'cx="{x:.1f}" cy="{size - y:.1f}" r="{radius}"'
         marks.append(f'<circle {place} fill="{fill}" fill-opacity=".75"><title>{html.escape(name)}</title></circle>')
     columns, titles = max(1, size // 180), titles or {}
-    for place, (group, title) in enumerate(titles.items()):
-        left, top = 8 + place % columns * (size // columns), size + 20 + 18 * (place // columns)
+    for number, (group, title) in enumerate(titles.items()):
+        left, top = 8 + number % columns * (size // columns), size + 20 + 18 * (number // columns)
         marks.append(f'<circle cx="{left}" cy="{top - 4}" r="5" fill="{series_colour(group)}"/>')
-        marks.append(f'<text x="{left + 10}" y="{top}">{html.escape(_shortened(title, 24))}</text>')
+        marks.append(f'<text x="{left + 10}" y="{top}">{html.escape(_shortened(title, 18))}</text>')
     return _svg(marks, size + (10 + 18 * -(-len(titles) // columns) if titles else 0), size)
 
 

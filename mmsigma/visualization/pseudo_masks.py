@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
-from mmsigma.datasets.vos.pseudo_masks import PseudoMasks, PseudoMaskRounds
+from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds, PseudoMasks
 from mmsigma.io.decoders import VideoDecoder
 from mmsigma.ops.resizing import resize_labels
 from mmsigma.visualization.masked_video import mosaic, write_picture

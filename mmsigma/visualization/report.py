@@ -26,15 +26,15 @@ h1, h2, dd, figcaption, p, td:first-child { overflow-wrap: anywhere }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem } dt { color: var(--dim) } dd { margin: 0 }
 .scroll { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 td, th { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid var(--line) }
-td:first-child, th:first-child { text-align: left; min-width: 7rem } th { color: var(--dim); font-weight: 600 }
+td:first-child, th:first-child { text-align: left; min-width: 9rem } th { color: var(--dim); font-weight: 600 }
 figure { margin: 1.2rem 0 } figcaption { margin-bottom: .3rem }
 img, video, svg { display: block; max-width: 100%; height: auto } video { min-width: min(20rem, 100%);
   min-height: 10rem; max-height: 80vh }
-@media (max-width: 30rem) { dl { display: block } dd { margin-bottom: .4rem } }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .8rem }
 .sheet figure { margin: 0; padding: .4rem; background: var(--soft); border-radius: .4rem; font-size: .8rem }
 .sheet img { width: 100%; aspect-ratio: 4 / 3; object-fit: contain } .first { outline: 2px solid var(--accent) }
 svg text { fill: var(--text); font-size: 12px } svg .axis { stroke: var(--line) } .dim, footer { color: var(--dim) }
+@media (max-width: 30rem) { dl { display: block } dd { margin-bottom: .4rem } svg text { font-size: 17px } }
 """
 
 

@@ -49,9 +49,9 @@ def test_points_have_the_colours_of_their_groups_and_names() -> None:
     (title,) = root.iter(f'{SVG}text')
     assert title.text == 'zero' and mark.attrib['fill'] == series_colour(0)
     assert 124 < float(title.attrib['y']) < float(root.attrib['height'])  # below the points
-    many = scatter_chart(places, [0, 1, 2, 3], 'abcd', {number: 30 * 'x' for number in range(4)}, size=560)
+    many = scatter_chart(places, [0, 1, 2, 3], 'abcd', dict.fromkeys(range(4), 30 * 'x'), size=560)
     texts = list(ElementTree.fromstring(many).iter(f'{SVG}text'))
-    assert len({(text.attrib['x'], text.attrib['y']) for text in texts}) == 4 and texts[0].text == 23 * 'x' + '…'
+    assert len({(text.attrib['x'], text.attrib['y']) for text in texts}) == 4 and texts[0].text == 17 * 'x' + '…'
 
 
 def test_colours_differ() -> None:
