@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument(
         'folder', nargs='?', help='dataset with annotations/train.txt and val.txt; generated if left out'
     )
-    parser.add_argument('--steps', type=int, default=200)
+    parser.add_argument('--steps', type=int, default=200, help='steps of training (default: %(default)s)')
     args = parser.parse_args()
     folder = args.folder or make_demo_dataset('demo_align_data', num_videos=120, num_classes=4)
     model, _ = train(folder, args.steps)

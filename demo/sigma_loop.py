@@ -52,7 +52,7 @@ def train(folder: str | Path, steps: int, batch_size: int = 16) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('folder', nargs='?', help='folder of videos; generated ones if left out')
-    parser.add_argument('--steps', type=int, default=100)
+    parser.add_argument('--steps', type=int, default=100, help='steps of training (default: %(default)s)')
     args = parser.parse_args()
     train(args.folder or make_demo_dataset('demo_data') / 'videos', args.steps)
 

@@ -27,7 +27,7 @@ TOOLS = {
     'predict': Tool('predict.py', 'predict labels, masks, counts or features of videos'),
     'extract': Tool('extract_features.py', 'store the features of videos'),
     'probe': Tool('probe.py', 'train linear or attentive probes on stored features'),
-    'report': Tool('report.py', 'write pages of classification, retrieval and embeddings'),
+    'report': Tool('report.py', 'write pages of classification, retrieval, embeddings and pseudo masks'),
     'sweep': Tool('sweep.py', 'train a config with several settings'),
     'check': Tool('check_data.py', 'check videos and lists before training'),
     'browse': Tool('browse_dataset.py', 'write pictures of what a model is trained with'),
@@ -65,15 +65,17 @@ def run_command(argv: Sequence[str] | None = None) -> None:
         print(__version__)
         return
     name, *rest = arguments
-    if name in BUILT_IN:
-        BUILT_IN[name][0](rest)
-    elif name in TOOLS:
-        _run(name, rest)
-    else:
+    if name not in BUILT_IN and name not in TOOLS:
         import difflib
 
         close = difflib.get_close_matches(name, [*TOOLS, *BUILT_IN], 1)
         parser.error(f'there is no command {name!r}' + (f'; did you mean {close[0]!r}?' if close else ''))
+    try:
+        BUILT_IN[name][0](rest) if name in BUILT_IN else _run(name, rest)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads the output has seen enough, such as "head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what the interpreter still flushes
+        raise SystemExit(1) from None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,5 +1,7 @@
 """The command ``mmsigma``."""
 
+import argparse
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -113,3 +115,24 @@ def test_scripts_that_are_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(cli, 'PACKAGE', tmp_path / 'mmsigma')
     with pytest.raises(SystemExit, match='run "pip install -e ."'):
         cli.tools_folder()
+
+
+@pytest.mark.parametrize('script', sorted([*ROOT.glob('tools/**/*.py'), *ROOT.glob('demo/*.py')]), ids=lambda p: p.name)
+def test_every_argument_is_described(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsers: list[argparse.ArgumentParser] = []
+
+    def stop(parser: argparse.ArgumentParser, *arguments: object) -> None:
+        parsers.append(parser)
+        raise SystemExit
+
+    monkeypatch.setattr(argparse.ArgumentParser, 'parse_args', stop)
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(script), run_name='__main__')
+    (parser,) = parsers
+    assert not [action.option_strings or action.dest for action in parser._actions if not action.help]
+
+
+def test_whoever_reads_the_output_may_stop(tmp_path: Path) -> None:
+    command = f'"{sys.executable}" -u -m mmsigma list | head -n 1'
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert len(done.stdout.splitlines()) == 1 and not done.stderr

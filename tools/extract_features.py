@@ -33,13 +33,25 @@ def parse_args() -> argparse.Namespace:
         '--split', default='test', choices=['test', 'val', 'bank'], help='dataloader to take the videos from'
     )
     parser.add_argument('--pooling', default='mean', choices=['mean', 'tokens'], help='tokens is for attentive probes')
-    parser.add_argument('--format', default='safetensors', choices=['safetensors', 'npz'])
+    parser.add_argument(
+        '--format',
+        default='safetensors',
+        choices=['safetensors', 'npz'],
+        help='of the files of features (default: %(default)s)',
+    )
     parser.add_argument('--half', action='store_true', help='store float16')
     parser.add_argument('--amp', action='store_true', help='compute in bfloat16, unless the processor is slow at it')
-    parser.add_argument('--batch-size', type=int, default=8)
-    parser.add_argument('--num-workers', type=int, default=4)
+    parser.add_argument('--batch-size', type=int, default=8, help='videos per step (default: %(default)s)')
+    parser.add_argument(
+        '--num-workers', type=int, default=4, help='processes that decode; 0 for none (default: %(default)s)'
+    )
     parser.add_argument('--shard-size', type=int, default=256, help='videos per file')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what has started several processes, if any (default: %(default)s)',
+    )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument('--verbose', action='store_true', help='show the traceback of errors')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow the checkpoint to execute code')

@@ -17,9 +17,13 @@ def parse_args() -> argparse.Namespace:
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('video', help='a video file, or a folder of frames')
-    for option, nargs, names in (('--box', 4, ('LEFT', 'TOP', 'RIGHT', 'BOTTOM')), ('--polygon', '+', 'X Y')):
+    corners = ('LEFT', 'TOP', 'RIGHT', 'BOTTOM')
+    for option, nargs, names, about in (
+        ('--box', 4, corners, 'sides of an object, in pixels; may be repeated'),
+        ('--polygon', '+', 'X Y', 'corners of an object, in pixels; may be repeated'),
+    ):
         parser.add_argument(
-            option, dest='outlines', action='append', type=float, nargs=nargs, metavar=names, default=[]
+            option, dest='outlines', action='append', type=float, nargs=nargs, metavar=names, default=[], help=about
         )
     parser.add_argument('--colours', help='a picture of the size of the frame, one colour per object')
     parser.add_argument('--frame', type=int, default=0, help='number of the frame (default: %(default)s)')

@@ -21,23 +21,31 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('probe', choices=['knn', 'linear', 'attentive'])
+    parser.add_argument(
+        'probe',
+        choices=['knn', 'linear', 'attentive'],
+        help='nearest neighbours, a linear layer, or attention blocks on tokens',
+    )
     parser.add_argument('train', help='folder of features to learn from')
     parser.add_argument('val', help='folder of features to evaluate on')
     parser.add_argument('--k', nargs='+', type=int, default=[10, 20, 100, 200], help='numbers of neighbours')
-    parser.add_argument('--temperature', type=float, default=0.07)
+    parser.add_argument(
+        '--temperature', type=float, default=0.07, help='of the votes of neighbours (default: %(default)s)'
+    )
     parser.add_argument('--lr', nargs='+', type=float, default=[5e-3, 3e-3, 1e-3, 3e-4, 1e-4], help='learning rates')
     parser.add_argument(
         '--weight-decay', nargs='+', type=float, default=None, help='default: 0.05; four values for the attentive probe'
     )
     parser.add_argument('--epochs', type=int, default=None, help='default: 30; 20 for the attentive probe')
-    parser.add_argument('--batch-size', type=int, default=128)
+    parser.add_argument('--batch-size', type=int, default=128, help='videos per step (default: %(default)s)')
     parser.add_argument(
         '--norm', choices=['layer', 'batch', 'none'], default='layer', help='normalisation of the linear probe'
     )
     parser.add_argument('--depth', type=int, default=4, help='number of blocks of the attentive probe')
     parser.add_argument('--heads', type=int, default=16, help='number of attention heads of the attentive probe')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--seed', type=int, default=0, help='of initial weights and the order of videos (default: %(default)s)'
+    )
     parser.add_argument('--out', type=Path, help='JSON file for the results')
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Write a page on what a classifier gets right, which videos are alike, or where they lie in the space of features.
+"""Write a page on what a classifier gets right, which videos are alike, where they lie, or on pseudo masks of a run.
 
 Examples::
 
@@ -6,6 +6,7 @@ Examples::
     python tools/report.py classification results/k400.pkl --classes data/kinetics400/classes.txt
     python tools/report.py retrieval features/k400_val --bank features/k400_train
     python tools/report.py embedding features/k400_val
+    python tools/report.py clustering work_dirs/mask_vos/r18_ytvos
 
 Features are those of tools/extract_features.py. The page is report.html in the folder OUT, with the files that it
 shows.
@@ -17,7 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
-KINDS = ('classification', 'retrieval', 'embedding')
+KINDS = ('classification', 'retrieval', 'embedding', 'clustering')
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,11 +27,15 @@ def parse_args() -> argparse.Namespace:
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('kind', choices=KINDS, help='what to write about')
-    parser.add_argument('source', type=Path, help='predictions (.pkl) for classification, else a folder of features')
+    parser.add_argument(
+        'source', type=Path, help='predictions (.pkl) to classify, a run of Mask-VOS to cluster, or features'
+    )
     parser.add_argument('--out', type=Path, help='folder to write to (default: SOURCE without suffix, _KIND)')
     parser.add_argument('--classes', type=Path, help='names of the classes, one per line (default: their numbers)')
     parser.add_argument('--bank', type=Path, help='retrieval: features to search (default: those of SOURCE)')
-    parser.add_argument('--number', type=int, default=12, help='mistakes or queries to show (default: %(default)s)')
+    parser.add_argument(
+        '--number', type=int, default=12, help='mistakes, queries or videos to show (default: %(default)s)'
+    )
     parser.add_argument('--seed', type=int, default=0, help='seed of the map of features (default: %(default)s)')
     parser.add_argument('--verbose', action='store_true', help='show the traceback of errors')
     args = parser.parse_args()
@@ -88,6 +93,17 @@ def compare(args: argparse.Namespace, names: list[str]) -> Path:
     return write_retrieval_report(args.out, queries, bank, names=names, facts=facts, num_queries=args.number)
 
 
+def cluster(args: argparse.Namespace) -> Path:
+    """Write the page of the pseudo masks of a run."""
+    from mmsigma.apis.clustering_reports import clustered_videos, write_rounds_report
+    from mmsigma.datasets import PseudoMaskRounds
+
+    videos, decoder, config = clustered_videos(args.source)
+    facts = dict(config=config)
+    rounds = PseudoMaskRounds(args.source / 'rounds')
+    return write_rounds_report(args.out, rounds, videos, decoder, facts=facts, num_videos=args.number)
+
+
 def main() -> None:
     args = parse_args()
     from mmsigma.apis.launch import errors_in_one_line
@@ -95,7 +111,10 @@ def main() -> None:
 
     with errors_in_one_line(str(args.source), verbose=args.verbose), Console().status(f'{args.kind} of {args.source}'):
         names = read_lines(args.classes) if args.classes else []
-        path = classify(args, names) if args.kind == 'classification' else compare(args, names)
+        if args.kind == 'clustering':
+            path = cluster(args)
+        else:
+            path = classify(args, names) if args.kind == 'classification' else compare(args, names)
     print(path)
 
 

@@ -40,7 +40,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', type=Path, help='folder of results (default: work_dirs/<folder>/<config>/sweeps)')
     parser.add_argument('--scores', nargs='+', help='show those whose names have one of these in them')
     parser.add_argument('--again', action='store_true', help='test finished values again')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what has started several processes, if any (default: %(default)s)',
+    )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument('--verbose', action='store_true', help='the whole log on the console')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow checkpoints to execute code on loading')

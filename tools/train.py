@@ -33,7 +33,12 @@ def parse_args() -> argparse.Namespace:
         '--dry-run', action='store_true', help='train a few steps, print what training takes, and write nothing'
     )
     parser.add_argument('--seed', type=int, help='random seed, which overrides that of the config')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what has started several processes, if any (default: %(default)s)',
+    )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument('--verbose', action='store_true', help='show the whole log on the console')
     parser.add_argument(

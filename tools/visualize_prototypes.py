@@ -46,14 +46,16 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
+    from mmsigma.apis.clustering_reports import DrawnPrototypes, write_prototypes_report
     from mmsigma.apis.predictions import find_videos_of, names_of
     from mmsigma.apis.prototype_viewer import PrototypeViewer
+    from mmsigma.checkpoints.files import sha256_of
 
     view = PrototypeViewer(
         args.config, args.checkpoint, device=args.device, options=args.cfg_options, trust=args.trust_checkpoint
     )
     settings = dict(number=args.number, top=args.top, level=args.level, interval=args.interval)
-    videos, failed = find_videos_of(args.videos), []
+    videos, failed, drawn = find_videos_of(args.videos), [], {}
     names = dict(zip(videos, names_of(videos, args.videos), strict=True))
     for path, name in track(names.items(), 'videos', disable=len(videos) == 1):
         try:
@@ -64,8 +66,13 @@ def run(args: argparse.Namespace) -> None:
             failed.append(str(error))
         else:
             found.write(args.out / name, args.height)
+            drawn[name] = DrawnPrototypes(list(found.drawn), found.counts())
             print(f'{name}: {found.caption}')
-    print(f'{len(videos) - len(failed)} videos drawn in {args.out}')
+    print(f'{len(drawn)} videos drawn in {args.out}')
+    if drawn:
+        facts = {'config': args.config, 'checkpoint': args.checkpoint}
+        facts |= {'SHA-256 of the checkpoint': sha256_of(args.checkpoint), 'videos from': args.videos}
+        print(write_prototypes_report(args.out, drawn, facts))
     if failed:
         print(f'{len(failed)} could not be drawn:\n' + '\n'.join(failed))
 

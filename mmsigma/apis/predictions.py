@@ -15,9 +15,9 @@ from mmsigma.apis.video_aligner import VideoAligner
 from mmsigma.apis.video_classifier import VideoClassifier
 from mmsigma.apis.video_segmenter import VideoSegmenter
 from mmsigma.datasets.transforms import UnreadableVideoError
-from mmsigma.datasets.videos.video_dataset import find_videos
+from mmsigma.datasets.videos.video_dataset import find_frame_folders, find_videos
 from mmsigma.io.names import path_below
-from mmsigma.io.pictures import PICTURES
+from mmsigma.io.pictures import is_picture
 from mmsigma.io.tables import write_csv
 
 # the first that suits a config; features are what any encoder of clips gives
@@ -48,17 +48,27 @@ def inferencer_of(
 
 
 def find_videos_of(path: Path) -> list[Path]:
-    """Find the videos of a path: a video, the videos of a folder, or a folder of frames.
+    """Find the videos of a path: a video, a folder of frames, or the videos or folders of frames below a folder.
 
     Raises:
         FileNotFoundError: If there is nothing at the path.
-        ValueError: If a folder has neither videos nor frames.
+        ValueError: If a folder has neither videos nor frames, or both beside each other.
     """
     if not path.exists():
         raise FileNotFoundError(f'no video at {path}')
-    if path.is_file() or any(item.suffix.lower() in PICTURES for item in path.iterdir()):
+    if path.is_file():
         return [path]
-    return find_videos(path)
+    frames = [item.name for item in path.iterdir() if is_picture(item)]
+    try:
+        videos = find_videos(path)
+    except ValueError:
+        return [path] if frames else find_frame_folders(path)
+    if frames and (beside := [video.name for video in videos if video.parent == path]):
+        raise ValueError(
+            f'{path} has both the picture {frames[0]} and the video {beside[0]}: name the videos, or keep frames and '
+            'videos apart'
+        )
+    return [path] if frames else videos
 
 
 def names_of(videos: Sequence[Path], root: Path) -> list[str]:
@@ -98,14 +108,22 @@ def list_requests(paths: Sequence[Path], given: Sequence[Path] | None = None) ->
     for path in paths:
         videos = [path] if not path.exists() else find_videos_of(path)  # a missing one is named with the unreadable
         found += [(name, video) for video, name in zip(videos, names_of(videos, path), strict=True)]
-    names = [name for name, _ in found]
+    names = _distinct([name for name, _ in found])
     if given is not None and len(given) != len(found):
         raise ValueError(f'{len(given)} files of masks or points for {len(found)} videos: give one for each, in order')
     files: Sequence[Path | None] = given if given is not None else [None] * len(found)
-    return [
-        Requested(name if names.count(name) == 1 else f'{name}_{number}', video, own)
-        for number, ((name, video), own) in enumerate(zip(found, files, strict=True))
-    ]
+    return [Requested(name, video, own) for name, (_, video), own in zip(names, found, files, strict=True)]
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Number names that occur several times, by their place, so that no result is written over another."""
+    taken, distinct = {name for name in names if names.count(name) == 1}, []
+    for number, name in enumerate(names):
+        while names.count(name) != 1 and (numbered := f'{name}_{number}') in taken:
+            number += len(names)
+        distinct.append(name if names.count(name) == 1 else numbered)
+        taken.add(distinct[-1])
+    return distinct
 
 
 @dataclass

@@ -44,6 +44,10 @@ class PrototypesOfVideo(VideoResult):
     def caption(self) -> str:
         return f'prototypes {list(self.drawn)}'
 
+    def counts(self) -> np.ndarray:
+        """Return the number of tubes whose most similar prototype each is, ``(K,)``, int64."""
+        return self.scores.argmax(dim=1).bincount(minlength=self.scores.shape[1]).numpy()
+
     def arrays(self) -> dict[str, np.ndarray]:
         return dict(scores=self.scores.numpy())
 

@@ -151,7 +151,7 @@ def write_retrieval_report(
         found = zip(places[query].tolist(), cosines[query].tolist(), strict=True)
         for place, cosine in list(found)[:num_nearest]:
             other = searched.paths[place]
-            note = f'cosine {cosine:.3f}{_class(classes, int(searched.labels[place]))}'
+            note = f'cosine {cosine:.4f}{_class(classes, int(searched.labels[place]))}'
             items.append((_thumbnail(out, other), Path(other).name, note))
         page.heading(Path(path).name)
         page.sheet(items, mark_first=True)

@@ -177,8 +177,11 @@ class VideoSegmenter(Inferencer):
     def _segment(self, frames: FrameSource, given: Mapping[int, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         core = self.model.new_inference_core()
         for number, frame in enumerate(frames):
-            with self.autocast():
-                mask = core.step(frame, given.get(number))
+            try:
+                with self.autocast():
+                    mask = core.step(frame, given.get(number))
+            except ValueError as error:
+                raise ValueError(f'{frames.name}, frame {frames.names[number]}: {error}') from error
             yield frame, mask
 
     def write(

@@ -90,6 +90,8 @@ class VideoRunner(Runner):
         """Build a loader whose workers leave signals to this process, see :func:`init_worker`."""
         if isinstance(dataloader, dict) and isinstance(collate := dataloader.get('collate_fn'), dict):
             dataloader = {**dataloader, 'collate_fn': _with_scope(collate, FUNCTIONS)}
+        if isinstance(dataloader, dict) and not dataloader.get('num_workers'):
+            dataloader = {**dataloader, 'persistent_workers': False}  # an error of DataLoader, with no workers at all
         loader: DataLoader[Any] = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
         if loader is not dataloader:
             loader.worker_init_fn = partial(init_worker, init=loader.worker_init_fn)

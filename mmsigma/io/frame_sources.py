@@ -128,7 +128,7 @@ def open_frames(video: VideoInput, fps: float = 24.0) -> FrameSource:
     if isinstance(video, np.ndarray):
         return FramesInMemory(_checked(video), fps)
     if isinstance(video, Tensor):
-        return FramesInMemory(_checked(_channels_last(video).detach().cpu().numpy()), fps)
+        return FramesInMemory(_checked(_as_array(_channels_last(video))), fps)
     if _is_source(video):
         return video
     if isinstance(video, Iterator):
@@ -153,16 +153,24 @@ def _channels_last(tensor: Tensor) -> Tensor:
             f'a tensor {shape} is ambiguous: axes {axes} have 3 entries, so that any of them could be the channels. '
             'Give an array, .permute(...).numpy() of it, which is always (T, H, W, 3)'
         )
-    tensor = tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
     return tensor.movedim(axes[0], -1)
+
+
+def _as_array(tensor: Tensor) -> npt.NDArray[np.generic]:
+    array: npt.NDArray[np.generic] = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy(force=True)
+    return array
 
 
 def _wrong_shape(kind: str, shape: tuple[int, ...]) -> str:
     known = '(T, H, W, 3)' if kind == 'array' else '(T, H, W, 3), (T, 3, H, W) or (3, T, H, W)'
-    remedy = {
-        3: 'a single frame is video[None]',
-        5: 'a batch is list(videos), one entry per video',
-    }.get(len(shape), 'colours are RGB, without an alpha channel')
+    remedy = 'colours are RGB, without an alpha channel'
+    if len(shape) == 3:
+        grey = 'repeat grey frames (T, H, W) as RGB, such as by numpy.stack([video] * 3, axis=-1)'
+        remedy = 'a single frame is video[None]' if 3 in (shape[0], shape[2]) else grey
+    elif len(shape) == 5:
+        remedy = 'a batch is list(videos), one entry per video'
+    elif len(shape) == 4 and kind == 'array' and 3 in shape[:2]:
+        remedy = 'move the channels to the end, such as by numpy.moveaxis'
     return f'a video as {"an array" if kind == "array" else "a tensor"} is {known}, got {shape}: {remedy}'
 
 
@@ -183,7 +191,9 @@ def _as_bytes(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
             f'frames are uint8, or floats from 0 to 1, got {values.dtype}: convert them with astype(uint8)'
         )
     low, high = float(values.min()), float(values.max())
-    if not 0 <= low <= high <= 1:  # nor NaN
+    if np.isnan(low):
+        raise ValueError(f'{np.isnan(values).sum():,} values of the frames are NaN, not a number: look at their origin')
+    if not 0 <= low <= high <= 1:
         raise ValueError(
             f'frames of floats are from 0 to 1, but these are from {low:g} to {high:g}: undo their normalisation, or '
             'convert values up to 255 to uint8'
@@ -195,7 +205,7 @@ def _gather(frames: Iterator[npt.NDArray[np.generic]]) -> npt.NDArray[np.uint8]:
     """Collect the frames of an iterator, ``(T, H, W, 3)``."""
     kept: list[npt.NDArray[np.uint8]] = []
     for number, frame in enumerate(frames):
-        frame = frame.numpy(force=True) if isinstance(frame, Tensor) else frame
+        frame = _as_array(frame) if isinstance(frame, Tensor) else frame
         if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3:
             found = frame.shape if isinstance(frame, np.ndarray) else type(frame).__name__
             raise ValueError(f'frame {number} of an iterator is {found}, expected (H, W, 3): {_REMEDY}')

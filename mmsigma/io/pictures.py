@@ -28,15 +28,19 @@ def list_pictures(folder: str | Path, stems: Container[str] | None = None) -> li
     Raises:
         ValueError: If two images differ only in their suffix, as they would be the same frame twice.
     """
-    files = (path for path in Path(folder).iterdir() if not path.name.startswith('.'))
-    # links that lead nowhere stay, as an error of their frame: without it, all that follow would have another number
-    pictures = [path for path in files if path.suffix.lower() in PICTURES and not path.is_dir()]
+    pictures = [path for path in Path(folder).iterdir() if is_picture(path)]
     pictures = [path for path in pictures if stems is None or path.stem in stems]
     pictures.sort(key=lambda path: (*natural_order(path.stem), path.name))
     for one, other in pairwise(pictures):
         if one.stem == other.stem:
             raise ValueError(f'{folder} has both {one.name} and {other.name}: keep one image per frame')
     return pictures
+
+
+def is_picture(path: Path) -> bool:
+    """Return whether a path is that of an image, by its name; hidden files and folders are none."""
+    # links that lead nowhere stay, as an error of their frame: without it, all that follow would have another number
+    return path.suffix.lower() in PICTURES and not path.name.startswith('.') and not path.is_dir()
 
 
 def list_frames(folder: str | Path) -> list[Path]:

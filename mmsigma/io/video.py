@@ -92,7 +92,8 @@ class FrameReader:
             self.names = [f'{number:05d}' for number in range(len(self._video))]
             self.fps = self._video.fps or fps
         if not self.names:
-            raise UnreadableVideoError(path, 'it has no frames')
+            remedy = ', that is, images; of a folder of videos, give the files' * self.path.is_dir()
+            raise UnreadableVideoError(path, f'it has no frames{remedy}')
         self._stream: Iterator[npt.NDArray[np.uint8]] = iter(())
         self._next = 0
         self._times: npt.NDArray[np.float64] | None = None

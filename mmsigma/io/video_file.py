@@ -8,7 +8,6 @@ numbers, or an error; a lost frame is never replaced by its neighbour. It import
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,6 @@ class VideoFile:
     def __init__(self, path: str | Path, num_threads: int = 1) -> None:
         self.path = Path(path)
         self._num_threads = num_threads
-        self._passes = 0  # of the decoder over the file, of which the last one has its position
         self._container, self._stream = open_container(self.path, num_threads)
         try:
             self._index = index_of_packets(self._container, self._stream)
@@ -188,27 +186,23 @@ class VideoFile:
         return next((90 * _orientation(frame)[0] for frame, _ in self._decoded() if frame is not None), 0)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Iterate over the frames from start to end.
-
-        Whatever else is read in between moves the decoder, so that it begins anew and skips what was yielded.
+        """Iterate over the frames from start to end, whatever is read by number in between.
 
         Raises:
             UnreadableVideoError: If one cannot be decoded.
         """
-        number, own = 0, -1
-        frames: Iterator[tuple[Any, bool]] = iter(())
-        while True:
-            if own != self._passes:
-                frames = islice(self._decoded(), number, None)
-            found = next(frames, None)
-            own = self._passes
-            if found is None:
-                return
-            frame, is_sound = found
-            if not is_sound:
-                raise self._damaged(number)
-            number += 1
-            yield self._picture(frame)
+        container, stream = open_container(self.path, self._num_threads)  # its own, whose place nothing else moves
+        try:
+            for number, (frame, is_sound) in enumerate(decode(container.demux(stream))):
+                if not is_sound:
+                    raise self._damaged(number)
+                yield self._picture(frame)
+        except UnreadableVideoError:
+            raise
+        except (av.FFmpegError, OSError, MemoryError, ValueError) as error:
+            raise error_of(self.path, error) from error
+        finally:
+            container.close()
 
     # --- indexing -----------------------------------------------------------------------------------------------------
 
@@ -319,7 +313,6 @@ class VideoFile:
 
     def _decoded(self, start: int | None = None) -> Iterator[tuple[Any, bool]]:
         """Yield the decoded frames from a key frame's time on, or from the start of the file, and which are sound."""
-        self._passes += 1
         try:
             if start is not None:
                 self._container.seek(start, stream=self._stream, backward=True)

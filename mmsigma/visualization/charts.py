@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 _WIDTH, _HEIGHT = 640, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 40  # margins in pixels
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 24, 40  # margins in pixels
 
 
 def series_colour(number: int) -> str:
@@ -70,7 +70,7 @@ def scatter_chart(
         points: Positions ``(N, 2)``.
         groups: Number of each point's group, ``(N,)``; negative for none, which is grey.
         names: Name of each point.
-        titles: Text to write in the middle of groups, by number.
+        titles: Names of groups for a legend, by number.
         size: Side of the chart in pixels.
 
     Returns:
@@ -89,10 +89,16 @@ def scatter_chart(
         fill = series_colour(group) if group >= 0 else 'grey'
         place = f'cx="{x:.1f}" cy="{size - y:.1f}" r="{radius}"'
         marks.append(f'<circle {place} fill="{fill}" fill-opacity=".75"><title>{html.escape(name)}</title></circle>')
-    for group, title in (titles or {}).items():
-        x, y = np.median(places[np.asarray(groups) == group], axis=0)
-        marks.append(f'<text x="{x:.1f}" y="{size - y:.1f}" text-anchor="middle">{html.escape(title)}</text>')
-    return _svg(marks, size, size)
+    columns, titles = max(1, size // 180), titles or {}
+    for number, (group, title) in enumerate(titles.items()):
+        left, top = 8 + number % columns * (size // columns), size + 20 + 18 * (number // columns)
+        marks.append(f'<circle cx="{left}" cy="{top - 4}" r="5" fill="{series_colour(group)}"/>')
+        marks.append(f'<text x="{left + 10}" y="{top}">{html.escape(_shortened(title, 18))}</text>')
+    return _svg(marks, size + (10 + 18 * -(-len(titles) // columns) if titles else 0), size)
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f'{text[: most - 1]}…'
 
 
 class _Frame:
@@ -118,7 +124,7 @@ class _Frame:
             x = self.place(value, self.y[0])[0]
             parts.append(f'<text x="{x:.1f}" y="{bottom + 16:.1f}" text-anchor="middle">{value:g}</text>')
         parts.append(f'<text x="{right:.1f}" y="{bottom + 32:.1f}" text-anchor="end">{html.escape(xlabel)}</text>')
-        parts.append(f'<text x="{left + 4:.1f}" y="{top:.1f}">{html.escape(ylabel)}</text>')
+        parts.append(f'<text x="{left:.1f}" y="{top - 8:.1f}">{html.escape(ylabel)}</text>')
         return ''.join(parts)
 
 

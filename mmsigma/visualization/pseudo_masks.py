@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
-from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds
+from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds, PseudoMasks
 from mmsigma.io.decoders import VideoDecoder
 from mmsigma.ops.resizing import resize_labels
 from mmsigma.visualization.masked_video import mosaic, write_picture
@@ -34,7 +34,7 @@ def draw_round(
     columns: int = 5,
     height: int = 160,
 ) -> list[Path]:
-    """Draw frames of videos in three rows: as they are, with all clusters, and with those that may be objects.
+    """Draw frames of videos, see :func:`draw_pseudo_masks`.
 
     Args:
         rounds: Rounds of the run.
@@ -49,25 +49,47 @@ def draw_round(
     """
     pictures = []
     for video in videos:
-        masks = rounds.load(number, video)
-        if not len(masks.frames):
-            continue
-        places = np.unique(np.linspace(0, len(masks.frames) - 1, columns).round().astype(int))
         try:
-            results = ReadClip(dict(type=_Frames, numbers=masks.frames[places]), decoder)(
-                dict(filename=video, start_index=0, modality='RGB')
-            )
+            picture = draw_pseudo_masks(rounds.load(number, video), video, decoder, columns, height)
         except UnreadableVideoError:
             continue
-        rows: list[list[np.ndarray]] = [[], [], []]
-        for frame, labels in zip(results['imgs'], masks.labels[places], strict=True):
-            size = (max(round(frame.shape[1] * height / frame.shape[0]), 1), height)
-            frame = cv2.resize(np.asarray(frame), size, interpolation=cv2.INTER_AREA)
-            clusters = resize_labels(labels + 1, size[::-1])
-            objects = np.where(np.isin(clusters, masks.kept + 1), clusters, 0).astype(np.uint8)
-            for row, image in zip(rows, (frame, draw_masks(frame, clusters), draw_masks(frame, objects)), strict=True):
-                row.append(image)
-        path = rounds.path(number) / 'pictures' / f'{rounds.video_path(number, video).stem}.png'
-        write_picture(path, mosaic(rows))
-        pictures.append(path)
+        if picture is not None:
+            path = rounds.path(number) / 'pictures' / f'{rounds.video_path(number, video).stem}.png'
+            write_picture(path, picture)
+            pictures.append(path)
     return pictures
+
+
+def draw_pseudo_masks(
+    masks: PseudoMasks, video: str, decoder: VideoDecoder, columns: int = 5, height: int = 160
+) -> np.ndarray | None:
+    """Draw frames of a video in three rows: as they are, with all clusters, and with those that may be objects.
+
+    Args:
+        masks: Clusters of the video.
+        video: File of the video.
+        decoder: Decoder of the video, see :class:`mmsigma.datasets.transforms.ReadClip`.
+        columns: Number of frames.
+        height: Height of the frames in pixels.
+
+    Returns:
+        RGB image ``(H, W, 3)``, uint8; None if no frame was clustered.
+
+    Raises:
+        UnreadableVideoError: If the video cannot be read.
+    """
+    if not len(masks.frames):
+        return None
+    places = np.unique(np.linspace(0, len(masks.frames) - 1, columns).round().astype(int))
+    results = ReadClip(dict(type=_Frames, numbers=masks.frames[places]), decoder)(
+        dict(filename=video, start_index=0, modality='RGB')
+    )
+    rows: list[list[np.ndarray]] = [[], [], []]
+    for frame, labels in zip(results['imgs'], masks.labels[places], strict=True):
+        size = (max(round(frame.shape[1] * height / frame.shape[0]), 1), height)
+        frame = cv2.resize(np.asarray(frame), size, interpolation=cv2.INTER_AREA)
+        clusters = resize_labels(labels + 1, size[::-1])
+        objects = np.where(np.isin(clusters, masks.kept + 1), clusters, 0).astype(np.uint8)
+        for row, image in zip(rows, (frame, draw_masks(frame, clusters), draw_masks(frame, objects)), strict=True):
+            row.append(image)
+    return mosaic(rows)

@@ -22,18 +22,19 @@ _STYLE = """
 body { margin: 0; color: var(--text); background: var(--back); font: 16px/1.5 system-ui, sans-serif }
 main { max-width: 76rem; margin: 0 auto; padding: 1rem }
 h1 { font-size: 1.6rem; line-height: 1.2 } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem } a { color: var(--accent) }
-h1, h2, td, dd, figcaption, p { overflow-wrap: anywhere }
+h1, h2, dd, figcaption, p, td:first-child { overflow-wrap: anywhere }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem } dt { color: var(--dim) } dd { margin: 0 }
 .scroll { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 td, th { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid var(--line) }
-td:first-child, th:first-child { text-align: left; min-width: 7rem } th { color: var(--dim); font-weight: 600 }
+td:first-child, th:first-child { text-align: left; min-width: 9rem } th { color: var(--dim); font-weight: 600 }
 figure { margin: 1.2rem 0 } figcaption { margin-bottom: .3rem }
 img, video, svg { display: block; max-width: 100%; height: auto } video { min-width: min(20rem, 100%);
-  max-height: 80vh }
+  min-height: 10rem; max-height: 80vh }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .8rem }
 .sheet figure { margin: 0; padding: .4rem; background: var(--soft); border-radius: .4rem; font-size: .8rem }
 .sheet img { width: 100%; aspect-ratio: 4 / 3; object-fit: contain } .first { outline: 2px solid var(--accent) }
 svg text { fill: var(--text); font-size: 12px } svg .axis { stroke: var(--line) } .dim, footer { color: var(--dim) }
+@media (max-width: 30rem) { dl { display: block } dd { margin-bottom: .4rem } svg text { font-size: 17px } }
 """
 
 

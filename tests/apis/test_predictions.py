@@ -55,6 +55,24 @@ def test_requests(tmp_path: Path) -> None:
         list_requests([tmp_path / 'videos'], [tmp_path / 'mask.png'])
 
 
+def test_no_two_videos_have_one_name(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ('a/x.mp4', 'b/x.mp4', 'c/x_1.mp4', 'd/x_4.mp4')]
+    assert [one.name for one in list_requests(paths)] == ['x_0', 'x_5', 'x_1', 'x_4']
+
+
+def test_folders_of_frames_and_what_lies_beside_videos(tmp_path: Path) -> None:
+    for name in ('dogs/one', 'dogs/two'):
+        write_frames(tmp_path / name, draw_video(2)[0], ['0', '1'])
+    assert [one.name for one in list_requests([tmp_path / 'dogs'])] == ['one', 'two']
+    write_video(tmp_path / 'dogs/one/clip.mp4', 2)
+    with pytest.raises(ValueError, match=r'one has both the picture [01].png and the video clip.mp4: name the videos'):
+        find_videos_of(tmp_path / 'dogs/one')
+    (tmp_path / 'hidden').mkdir()
+    write_video(tmp_path / 'hidden/clip.mp4', 2)
+    (tmp_path / 'hidden/._clip.jpg').touch()
+    assert find_videos_of(tmp_path / 'hidden') == [tmp_path / 'hidden/clip.mp4']
+
+
 @pytest.fixture
 def labels(tmp_path: Path) -> Path:
     """Checkpoint of a run of a classifier."""

@@ -75,7 +75,7 @@ def test_the_nearest_of_a_query_come_in_order(videos: list[str], tmp_path: Path)
     text = write_retrieval_report(tmp_path, Features(features, labels, videos, []), num_queries=2).read_text()
     part = text[text.index('<h2>0 &lt;b&gt;.mp4') : text.index('<h2>5 &lt;b&gt;.mp4')]
     places = [part.index(f'alt="{number} &lt;b&gt;.mp4"') for number in range(6)]
-    assert places == sorted(places) and f'cosine {np.cos(0.1):.3f}, 0' in part
+    assert places == sorted(places) and f'cosine {np.cos(0.1):.4f}, 0' in part
     assert '<td>a video of the class among the 1 nearest</td><td>83.3</td>' in text  # all but the third
     assert (tmp_path / 'report' / 'thumbnails').is_dir()
 
@@ -99,7 +99,7 @@ def test_another_bank_is_searched(videos: list[str], tmp_path: Path) -> None:
     queries = Features(torch.eye(3), unknown, videos[:3], [])
     bank = Features(torch.eye(3).flip(0), unknown, videos[3:], [])
     text = write_retrieval_report(tmp_path, queries, bank, num_queries=1).read_text()
-    assert 'cosine 1.000<' in text and 'among the' not in text
+    assert 'cosine 1.0000<' in text and 'among the' not in text
     assert text.index('alt="5 ') < text.index('alt="4 ')
 
 
@@ -110,7 +110,7 @@ def test_groups_are_apart_on_the_map(tmp_path: Path) -> None:
         centres + 0.05 * torch.randn(60, 8), torch.arange(3).repeat_interleave(20), [f'{n}.mp4' for n in range(60)], []
     )
     text = write_embedding_report(tmp_path, features, names=['a', 'b', 'c']).read_text()
-    assert 't-SNE' in text and text.count('<circle') == 60
+    assert 't-SNE' in text and text.count('<circle') == 60 + 3  # and a legend
     places = np.array([row[2:] for row in rows_of(tmp_path / 'map.csv')[1:]], float).reshape(3, 20, 2)
     spread = np.linalg.norm(places - places.mean(axis=1, keepdims=True), axis=2).max()
     gaps = np.linalg.norm(np.diff(places.mean(axis=1)[[0, 1, 2, 0]], axis=0), axis=1)

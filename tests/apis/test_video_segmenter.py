@@ -96,6 +96,10 @@ def test_masks_that_are_none(inferencer: VideoSegmenter, folder: Path) -> None:
         inferencer(frames, folder / 'missing.png')
     with pytest.raises(ValueError, match='the mask of frame 0 is 20 x 52, the frame 36 x 52'):
         list(inferencer(frames, np.ones((20, 52), np.uint8)))
+    drawn, _ = draw_video(2, num_objects=2)
+    write_frames(folder / 'uneven', [drawn[0], drawn[1][:20]], ['0', '1'])
+    with pytest.raises(ValueError, match='uneven, frame 1: features .* all frames must have one size'):
+        list(inferencer(folder / 'uneven', folder / 'mask.png'))
     with pytest.raises(ValueError, match='vitb.py requires a checkpoint'):
         VideoSegmenter(ROOT / 'configs' / 'vos' / 'vitb.py')
 

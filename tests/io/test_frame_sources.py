@@ -47,6 +47,8 @@ def test_iterators_are_used_once() -> None:
     with pytest.raises(ValueError, match='the iterator has no frames; it may have been used up before'):
         open_frames(frames)
     np.testing.assert_array_equal(contents(open_frames(iter(torch.from_numpy(FRAMES)))), FRAMES)
+    halves = (frame.bfloat16() for frame in torch.eye(3)[:, None, None].expand(3, 2, 2, 3))
+    np.testing.assert_array_equal(contents(open_frames(halves))[1], np.broadcast_to([0, 255, 0], (2, 2, 3)))
 
 
 def test_files_and_folders(tmp_path: Path) -> None:
@@ -80,13 +82,15 @@ def test_ambiguous_tensors() -> None:
     [
         (FRAMES[0], r'an array is \(T, H, W, 3\), got \(6, 8, 3\): a single frame is video\[None\]'),
         (FRAMES[None], r'got \(1, 5, 6, 8, 3\): a batch is list\(videos\)'),
+        (FRAMES[..., 0], r'got \(5, 6, 8\): repeat grey frames \(T, H, W\) as RGB'),
+        (FRAMES.transpose(0, 3, 1, 2), r'got \(5, 3, 6, 8\): move the channels to the end'),
+        (FRAMES * np.float32('nan'), r'720 values of the frames are NaN'),
         (FRAMES[..., :2], r'got \(5, 6, 8, 2\): colours are RGB, without an alpha channel'),
         (np.moveaxis(FRAMES, 3, 1), r'an array is \(T, H, W, 3\), got \(5, 3, 6, 8\)'),
         (FRAMES[:0], r'a video \(0, 6, 8, 3\) has no frames'),
         (FRAMES.astype(np.int64), r'got int64: convert them with astype\(uint8\)'),
         (FRAMES.astype(np.float32), r'from 0 to 1, but these are from 0 to 255: undo their normalisation'),
         (FRAMES / 255 - 0.5, 'from -0.5 to 0.5'),
-        (np.full((1, 2, 2, 3), np.nan), 'from nan to nan'),
         (iter([FRAMES[0], FRAMES[0, :5]]), r'frame 1 is \(5, 8, 3\), but earlier ones are \(6, 8, 3\): resize them'),
         (iter(['a.mp4']), r'frame 0 of an iterator is str, expected \(H, W, 3\)'),
     ],

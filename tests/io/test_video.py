@@ -146,3 +146,14 @@ class TestPlayable:
         with pytest.raises(ValueError, match='no frame to write'):
             write_playable(tmp_path / 'a.mp4', [], fps=5)
         assert list(tmp_path.iterdir()) == []
+
+
+def test_frames_in_order_and_others_in_between(tmp_path: Path) -> None:
+    frames = [np.full((16, 16, 3), 6 * number, np.uint8) for number in range(40)]
+    write_playable(tmp_path / 'a.mp4', frames, fps=10)
+    video = FrameReader(tmp_path / 'a.mp4')
+    for number in range(40):  # more than are read ahead
+        others = number, 39, number // 2
+        shades = [round(float(video.read(other).mean())) for other in others]
+        assert shades == pytest.approx([6 * other for other in others], abs=3)
+        assert len(video.times()) == 40

@@ -38,7 +38,7 @@ def test_a_single_value_is_a_dot() -> None:
 def test_points_have_the_colours_of_their_groups_and_names() -> None:
     places = np.array([[0.0, 0.0], [2.0, 1.0], [4.0, 2.0], [4.0, 0.0]])
     root = ElementTree.fromstring(scatter_chart(places, [0, 0, 1, -1], ['a', 'b', '<c', 'd'], {0: 'zero'}, size=124))
-    dots = list(root.iter(f'{SVG}circle'))
+    *dots, mark = root.iter(f'{SVG}circle')
     assert [dot.attrib['fill'] for dot in dots] == [series_colour(0), series_colour(0), series_colour(1), 'grey']
     assert [dot[0].text for dot in dots] == ['a', 'b', '<c', 'd']
     assert [(dot.attrib['cx'], dot.attrib['cy']) for dot in dots[:3]] == [
@@ -47,7 +47,11 @@ def test_points_have_the_colours_of_their_groups_and_names() -> None:
         ('112.0', '12.0'),
     ]
     (title,) = root.iter(f'{SVG}text')
-    assert (title.text, title.attrib['x'], title.attrib['y']) == ('zero', '37.0', '87.0')
+    assert title.text == 'zero' and mark.attrib['fill'] == series_colour(0)
+    assert 124 < float(title.attrib['y']) < float(root.attrib['height'])  # below the points
+    many = scatter_chart(places, [0, 1, 2, 3], 'abcd', dict.fromkeys(range(4), 30 * 'x'), size=560)
+    texts = list(ElementTree.fromstring(many).iter(f'{SVG}text'))
+    assert len({(text.attrib['x'], text.attrib['y']) for text in texts}) == 4 and texts[0].text == 17 * 'x' + '…'
 
 
 def test_colours_differ() -> None:

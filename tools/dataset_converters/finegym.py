@@ -282,7 +282,7 @@ def read_elements(path: Path) -> list[tuple[str, int]]:
 
 def main() -> None:
     parser = converter_parser(__doc__)
-    parser.add_argument('--setting', choices=list(SIZES), default='gym99')
+    parser.add_argument('--setting', choices=list(SIZES), default='gym99', help='classes (default: %(default)s)')
     parser.add_argument('--class-names', type=Path, help='file with one class name per line (default: numbers)')
     parser.add_argument('--full-videos', type=Path, help='folder of whole videos to cut the elements out of')
     parser.add_argument(
