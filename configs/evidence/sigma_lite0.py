@@ -15,7 +15,6 @@ model = dict(
         stage=teacher_stage,
         img_size=None,
         grid=(7, 7),
-        precision='auto',
         # their maps stay in the cache of the processor
         frames_per_forward=8,
     )

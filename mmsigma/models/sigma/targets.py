@@ -148,8 +148,9 @@ class FrozenEncoderTarget(BaseModule):
         tubelet_size: Number of frames of a tube of the student.
         frame: Frame of a tubelet to encode, counted from 0.
         standardize: Whether to standardise the tokens.
-        precision: ``'float32'`` disables autocast and TF32, as the release does; ``'amp'`` follows them, which is
-            several times as fast; ``'auto'`` follows them where the processor has instructions for bfloat16.
+        precision: ``'auto'`` follows autocast and TF32, with which the encoder is several times as fast, unless the
+            processor has no instructions for bfloat16; ``'amp'`` always follows them; ``'float32'`` disables them, as
+            the release does.
         frames_per_forward: Largest number of frames in one forward pass; None for all. Small ones are several times as
             fast on a CPU, whose caches they fit.
         mean: Mean of each channel with which clips were normalised, on the scale 0..255.
@@ -177,7 +178,7 @@ class FrozenEncoderTarget(BaseModule):
         tubelet_size: int = 2,
         frame: int = 0,
         standardize: bool = True,
-        precision: NetworkPrecision = 'float32',
+        precision: NetworkPrecision = 'auto',
         frames_per_forward: int | None = None,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
