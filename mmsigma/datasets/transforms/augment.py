@@ -9,7 +9,7 @@ from mmcv.transforms import BaseTransform, Compose
 from PIL import Image
 from timm.data.auto_augment import rand_augment_transform
 
-from mmsigma.datasets.transforms.spatial import crop_and_resize
+from mmsigma.datasets.transforms.spatial import crop_and_resize, distinct_frames
 from mmsigma.registry import TRANSFORMS
 from mmsigma.utils.seeding import seeded_numpy
 
@@ -49,11 +49,12 @@ class RandAugmentClip(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         seed = (int(np.random.randint(2**31)),)
+        distinct, order = distinct_frames(results['imgs'])
         frames = []
-        for frame in results['imgs']:
+        for frame in distinct:
             with seeded_numpy(seed):
                 frames.append(np.asarray(self.augment(Image.fromarray(frame))))
-        results['imgs'] = frames
+        results['imgs'] = [frames[place] for place in order]
         return results
 
     def __repr__(self) -> str:

@@ -42,6 +42,17 @@ def resize_frames(frames: Sequence[np.ndarray], size: tuple[int, int], antialias
     return out
 
 
+def distinct_frames(frames: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[int]]:
+    """Return the frames that are different objects, and which of them each frame is.
+
+    The frames of a still clip, and those that a short video repeats, are one object, to be processed once.
+    """
+    frames = list(frames)  # all of them alive, so that none has the id of another
+    places: dict[int, int] = {}
+    order = [places.setdefault(id(frame), len(places)) for frame in frames]
+    return [frames[order.index(place)] for place in range(len(places))], order
+
+
 def crop_and_resize(frames: Sequence[np.ndarray], box: Box, size: int, antialias: bool) -> np.ndarray:
     """Crop all frames and resize the crops to a square.
 
@@ -55,7 +66,9 @@ def crop_and_resize(frames: Sequence[np.ndarray], box: Box, size: int, antialias
         Crops ``(T, size, size, C)``, uint8.
     """
     x, y, width, height = box
-    return resize_frames([frame[y : y + height, x : x + width] for frame in frames], (size, size), antialias)
+    distinct, order = distinct_frames(frames)
+    crops = resize_frames([frame[y : y + height, x : x + width] for frame in distinct], (size, size), antialias)
+    return crops if len(crops) == len(order) else crops[order]
 
 
 @TRANSFORMS.register_module()

@@ -10,9 +10,10 @@ from mmsigma.datasets.transforms import (
     CropViews,
     MultiScaleCrop,
     PackVideoInputs,
+    RandAugmentClip,
     ResizeClip,
 )
-from mmsigma.datasets.transforms.spatial import crop_and_resize
+from mmsigma.datasets.transforms.spatial import crop_and_resize, distinct_frames
 from tests.davis import read_davis_frame, requires_davis
 
 
@@ -139,3 +140,23 @@ def test_the_long_side_of_views_is_cut_off_to_whole_pixels() -> None:
     starts = [float(np.asarray(crop).reshape(-1, 224, 224, 3)[0, 0, 0, 0]) for crop in crops]
     scale = 321 / 299
     np.testing.assert_allclose(starts, [max((left + 0.5) * scale - 0.5, 0) for left in (0, 37, 75)], atol=1e-2)
+
+
+def test_frames_that_are_one_object_are_processed_once() -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (3, 40, 60, 3), dtype=np.uint8)
+    assert distinct_frames(frames)[1] == [0, 1, 2]  # an array makes a new object for each access
+    still = [frames[1]] * 2 + [frames[0]]
+    distinct, order = distinct_frames(still)
+    assert len(distinct) == 2 and order == [0, 0, 1]
+    copies = [frame.copy() for frame in still]
+    for antialias in (True, False):
+        box = (5, 3, 30, 20)
+        np.testing.assert_array_equal(
+            crop_and_resize(still, box, 16, antialias), crop_and_resize(copies, box, 16, antialias)
+        )
+    for policy in ('rand-m7-n4-mstd0.5-inc1', 'rand-m9-mstd0.5-inc1'):
+        augment, found = RandAugmentClip(policy, size=32), []
+        for clip in (still, copies):
+            np.random.seed(3)
+            found.append(augment(dict(imgs=clip))['imgs'])
+        np.testing.assert_array_equal(*found)
