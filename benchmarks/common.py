@@ -6,6 +6,7 @@ import platform
 import resource
 import statistics
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,30 @@ def peak_memory_mb() -> float:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def own_memory_mb() -> float:
+    """Memory of this process without mapped files."""
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith('RssAnon'))
+
+
+def with_peak(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds that a function takes, and the megabytes of its own that the process has more at its peak."""
+    before, peak, done = own_memory_mb(), [0.0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.005):
+            peak[0] = max(peak[0], own_memory_mb())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    start = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - start
+    done.set()
+    watcher.join()
+    return seconds, max(0.0, peak[0] - before)
 
 
 def run_conditions() -> dict[str, str | int]:

@@ -12,14 +12,11 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from common import machine, run_conditions
+from common import machine, run_conditions, with_peak
 
 from mmsigma.evaluation.classification.knn import knn_votes
 from mmsigma.evaluation.classification.probes import train_probes
@@ -28,30 +25,6 @@ from mmsigma.io.feature_store import FeatureStore
 from mmsigma.models import AttentiveHead
 
 QUERIES = 19796  # of the validation set of Kinetics-400
-
-
-def own_mb() -> float:
-    """Memory of this process without mapped files."""
-    lines = Path('/proc/self/status').read_text().splitlines()
-    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith('RssAnon'))
-
-
-def with_peak(work: Callable[[], Any]) -> tuple[float, float]:
-    """Seconds that a function takes, and the megabytes that it adds at its peak."""
-    before, peak, done = own_mb(), [0.0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.005):
-            peak[0] = max(peak[0], own_mb())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    start = time.perf_counter()
-    work()
-    seconds = time.perf_counter() - start
-    done.set()
-    watcher.join()
-    return seconds, max(0.0, peak[0] - before)
 
 
 def neighbours(videos: int = 240_000, channels: int = 1536, queries: int = 512) -> dict[str, float]:
