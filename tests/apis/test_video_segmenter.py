@@ -242,7 +242,9 @@ def test_masks_of_another_video_are_not_mixed(inferencer: VideoSegmenter, folder
         lambda: inferencer.write(frames[:4], masks[0], folder / 'out'),
         lambda: inferencer.segment(frames[:4], masks[0]).save(folder / 'out'),
     ):
-        with pytest.raises(ValueError, match=r'out/masks has masks of other frames, such as 00004\.png: choose another'):
+        with pytest.raises(
+            ValueError, match=r'out/masks has masks of other frames, such as 00004\.png: choose another'
+        ):
             write()
     assert len(FrameReader(folder / 'out/overlay.mp4')) == 6
 
