@@ -77,7 +77,9 @@ class SearchTab:
     def __init__(self, models: Models, sessions: Sessions, samples: Sequence[SampleVideo]) -> None:
         self.models, self.sessions, self.samples = models, sessions, samples
         folder = models.settings.videos
-        self.videos = [one.video for one in samples] if folder is None else find_videos(folder)
+        self.videos = (
+            [one.video for one in samples] if folder is None else find_videos(folder, 'give --videos a folder')
+        )
 
     def run(
         self,
