@@ -25,6 +25,9 @@ _HINTS = {
 }
 
 
+_WIDTH = 960  # pixels of the frame to draw on, about
+
+
 @dataclass
 class DrawnVideo:
     """A video, what is drawn on it, and the frame that is shown.
@@ -45,9 +48,14 @@ class DrawnVideo:
     frame: int
     pixels: np.ndarray
 
+    @property
+    def zoom(self) -> int:
+        """Side of a pixel of small frames in the picture; Gradio finds no clicks in what the page enlarges."""
+        return max(1, round(_WIDTH / self.drawing.size[1]))
+
     def picture(self) -> np.ndarray:
-        """Return the shown frame with its objects, ``(H, W, 3)``, uint8."""
-        return self.drawing.picture(self.frame, self.pixels)
+        """Return the shown frame with its objects, enlarged by ``zoom``, RGB, uint8."""
+        return self.drawing.picture(self.frame, self.pixels).repeat(self.zoom, 0).repeat(self.zoom, 1)
 
     def masks(self) -> dict[int, np.ndarray]:
         """Return the drawn ids by frame, in the size of the video, see :meth:`~mmsigma.app.drawing.Drawing.masks`."""
@@ -55,7 +63,7 @@ class DrawnVideo:
 
     def describe(self) -> str:
         """List the objects, and say how much frames are reduced."""
-        return f'{self.drawing.describe()}{self.reduction()}'
+        return f'{self.drawing.describe().removesuffix(".")}{self.reduction()}.'
 
     def reduction(self) -> str:
         """Say how much frames are reduced; empty if they are not."""
@@ -105,7 +113,8 @@ class SegmentTab:
     def click(self, scene: DrawnVideo | None, shape: str, event: gr.SelectData) -> tuple[Any, ...]:
         """Add a corner where the frame was clicked."""
         if scene is not None:
-            scene.drawing.click(scene.frame, (int(event.index[0]), int(event.index[1])), shape)
+            x, y = (int(place) // scene.zoom for place in event.index)
+            scene.drawing.click(scene.frame, (x, y), shape)
         return self._shown(scene)
 
     def add(self, scene: DrawnVideo | None, shape: str, painted: dict[str, Any] | None) -> tuple[Any, ...]:
