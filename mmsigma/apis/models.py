@@ -253,14 +253,14 @@ def weights_of_encoder(settings: Mapping[str, Any], checkpoint: str | Path) -> t
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
     """
-    settings = copy.deepcopy(dict(settings))
-    backbone = settings.get('backbone') or {}
+    changed: dict[str, Any] = copy.deepcopy(dict(settings))
+    backbone = changed.get('backbone') or {}
     if backbone.get('type') == 'TimmEncoder':
         backbone['weights'] = str(require_checkpoint(checkpoint))
-        return settings, True
+        return changed, True
     if (backbone.get('encoder') or {}).get('type') == 'TimmEncoder':
         backbone['encoder']['weights'] = 'random'  # a part of the model, and of its checkpoints
-    return settings, False
+    return changed, False
 
 
 def build_inference_model(
