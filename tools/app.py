@@ -38,6 +38,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--port', type=int, default=7860, help='default: %(default)s')
     parser.add_argument('--max-upload', default='200mb', help='size of an uploaded file (default: %(default)s)')
     parser.add_argument('--max-seconds', type=float, default=60.0, help='length of a video (default: %(default)s)')
+    parser.add_argument(
+        '--short-side',
+        type=int,
+        default=360,
+        help='short side of the frames that are segmented; larger ones are reduced (default: %(default)s)',
+    )
     parser.add_argument('--device', help='cpu or cuda')
     parser.add_argument('--verbose', action='store_true', help='show tracebacks')
     parser.add_argument('--trust-checkpoint', action='store_true', help='allow checkpoints to execute code')
@@ -47,6 +53,8 @@ def parse_args() -> argparse.Namespace:
             parser.error(f'--{use} takes a config and a checkpoint, got {len(getattr(args, use))} arguments')
     if args.max_seconds <= 0:
         parser.error(f'--max-seconds must be positive, got {args.max_seconds:g}')
+    if args.short_side < 1:
+        parser.error(f'--short-side must be positive, got {args.short_side}')
     return args
 
 
@@ -62,6 +70,7 @@ def run(args: argparse.Namespace) -> None:
         videos=args.videos,
         max_upload=args.max_upload,
         max_seconds=args.max_seconds,
+        short_side=args.short_side,
         device=args.device,
         trust=args.trust_checkpoint,
     )

@@ -70,11 +70,13 @@ def run(args: argparse.Namespace) -> None:
     from mmsigma.apis.features import dataset_of, encoder_config, extract_features
     from mmsigma.apis.launch import allows_bfloat16
     from mmsigma.apis.models import build_frozen_model
+    from mmsigma.checkpoints.files import require_checkpoint
     from mmsigma.io.feature_store import FeatureStore, digest, file_digest
     from mmsigma.registry import DATASETS
     from mmsigma.utils.config import load_config
     from mmsigma.utils.preflight import check_config
 
+    require_checkpoint(args.checkpoint)
     cfg = load_config(args.config, args.cfg_options)
     check_config(cfg)
     cfg = encoder_config(cfg)

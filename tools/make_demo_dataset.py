@@ -39,7 +39,7 @@ def main() -> None:
                 num_classes=args.num_classes,
                 on_video=lambda name: advance(),
             )
-    except (ValueError, FileExistsError) as error:
+    except (ValueError, OSError) as error:
         parser.error(str(error))
     print(f'The demo dataset is in {path}; see README.txt there.')
 

@@ -129,14 +129,18 @@ def load_points(points: PointsInput) -> npt.NDArray[np.float64]:
         ValueError: If they have another shape or type, or are not finite.
     """
     name = str(points) if isinstance(points, str | Path) else 'points'
+    if isinstance(points, str | Path) and not Path(points).is_file():
+        raise FileNotFoundError(f'there is no file of points {points}')
     try:
         if isinstance(points, str | Path) and Path(points).suffix == '.npy':
             points = np.load(points, allow_pickle=False)
         elif isinstance(points, str | Path):
             points = [(row['x'], row['y']) for _, row in read_csv(points)[1]]
         loaded = np.array(points, np.float64)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f'{name} are no points: a CSV has the columns x and y, an array the shape (J, 2)') from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f'{name} are no points: a CSV has the columns x and y, with numbers, an array the shape (J, 2) ({error})'
+        ) from error
     if loaded.ndim != 2 or loaded.shape[1] != 2 or not len(loaded) or not np.isfinite(loaded).all():
         raise ValueError(f'{name} must be finite numbers of the shape (J, 2), got {loaded.shape}')
     return loaded

@@ -20,8 +20,9 @@ from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 
 from mmsigma import compat
+from mmsigma.apis.models import weights_of_encoder
 from mmsigma.apis.work_dir import claim, rank_of
-from mmsigma.checkpoints.files import CheckpointError
+from mmsigma.checkpoints.files import CheckpointError, require_checkpoint
 from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.engine import VideoRunner
 from mmsigma.engine.hooks.interruption import Interrupted
@@ -90,16 +91,17 @@ def prepare_test(cfg: Config, checkpoint: str | None) -> None:
         checkpoint: Checkpoint file.
 
     Raises:
-        FileNotFoundError: If there is no folder of the data.
+        FileNotFoundError: If there is no folder of the data, or no such checkpoint.
         ValueError: If the config tests nothing, or needs a checkpoint.
     """
     if not cfg.get('test_dataloader'):
         raise ValueError('it has no test_dataloader: it only describes pre-training')
     _require_data(cfg.test_dataloader)
     cfg.load_from = checkpoint
-    if checkpoint and cfg.model.get('backbone', {}).get('type') == 'TimmEncoder':
-        # their names are timm's or DINO's, which the encoder itself reads
-        cfg.model.backbone.weights, cfg.load_from = checkpoint, None
+    if checkpoint:
+        require_checkpoint(checkpoint)
+        settings, read = weights_of_encoder(cfg.model, checkpoint)
+        cfg.model, cfg.load_from = settings, None if read else checkpoint
     if not checkpoint and not cfg.get('weights_in_config', False):
         raise ValueError('it needs a checkpoint')
 

@@ -1,5 +1,6 @@
 """Building of models ready for use: from the name of a config, a config file, or the checkpoint of a run."""
 
+import copy
 import fnmatch
 import inspect
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from mmengine.registry import Registry
 from torch import nn
 
 from mmsigma import compat
-from mmsigma.checkpoints.files import CheckpointError, load_checkpoint_file
+from mmsigma.checkpoints.files import CheckpointError, load_checkpoint_file, require_checkpoint
 from mmsigma.checkpoints.io import load_into_model, load_weights
 from mmsigma.registry import DATASETS, MODELS, TRANSFORMS
 from mmsigma.utils.config import installed_configs, load_config, read_config_text, suggest_config
@@ -228,12 +229,38 @@ def build_frozen_model(
         FileNotFoundError: If the checkpoint does not exist.
         mmsigma.checkpoints.files.CheckpointError: If the checkpoint does not match the model.
     """
-    model: nn.Module = MODELS.build(cfg.model)
+    settings, read = weights_of_encoder(cfg.model, checkpoint)
+    model: nn.Module = MODELS.build(settings)
+    if read:
+        return model.to(device).requires_grad_(False).eval()
     works_alone = with_head or hasattr(model, 'new_inference_core') or hasattr(model, 'embed_stream')
     whole = works_alone and any(not name.startswith('backbone.') for name in model.state_dict())
     weights = load_weights(checkpoint, trust=trust)
     load_into_model(model, weights, origin=checkpoint, allow_missing=not whole, backbone_only=not whole)
     return model.to(device).requires_grad_(False).eval()
+
+
+def weights_of_encoder(settings: Mapping[str, Any], checkpoint: str | Path) -> tuple[dict[str, Any], bool]:
+    """Let an encoder of timm take its weights from a checkpoint, instead of from the hub, before the model is built.
+
+    Args:
+        settings: Config of a model.
+        checkpoint: File with its weights.
+
+    Returns:
+        Config to build instead, and whether the encoder reads the checkpoint itself, whose names are timm's or DINO's.
+
+    Raises:
+        FileNotFoundError: If the checkpoint does not exist.
+    """
+    changed: dict[str, Any] = copy.deepcopy(dict(settings))
+    backbone = changed.get('backbone') or {}
+    if backbone.get('type') == 'TimmEncoder':
+        backbone['weights'] = str(require_checkpoint(checkpoint))
+        return changed, True
+    if (backbone.get('encoder') or {}).get('type') == 'TimmEncoder':
+        backbone['encoder']['weights'] = 'random'  # a part of the model, and of its checkpoints
+    return changed, False
 
 
 def build_inference_model(

@@ -1,24 +1,25 @@
 """Inferencer that segments the objects of videos, given their masks in the first frame."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
-from mmengine.logging import MMLogger
 
+from mmsigma.apis.frame_reduction import reduce_frame, reduced_size
+from mmsigma.apis.given_masks import Mask, load_masks, reduce_mask
 from mmsigma.apis.inferencer import Inferencer
 from mmsigma.apis.results import VideoResult, contact_sheet, data_uri, spread
 from mmsigma.io.frame_sources import FrameSource, VideoInput, open_frames
-from mmsigma.io.masks import VOID, ids_of, mask_ids, read_stored, write_mask
+from mmsigma.io.masks import mask_ids, write_mask
 from mmsigma.io.names import path_below
 from mmsigma.io.video import FrameReader, write_playable
+from mmsigma.ops.resizing import resize_labels
 from mmsigma.visualization.overlay import draw_masks
 
-Mask = str | Path | np.ndarray
 _PLAYER_HEIGHT = 360  # pixels of the video in a notebook, at most
 
 
@@ -90,9 +91,10 @@ class SegmentedFrames(VideoResult):
 
         Raises:
             OSError: If a file cannot be written.
-            ValueError: If frames differ in size, so that they make no video.
+            ValueError: If frames differ in size, so that they make no video, or the folder has masks of other frames.
         """
         paths = [path_below(Path(folder, 'masks'), f'{name}.png') for name in self.frame_names]
+        _refuse_others(Path(folder, 'masks'), self.frame_names)
         for path, mask in zip(paths, self.masks, strict=True):
             write_mask(path, mask)
         overlay = Path(folder, 'overlay.mp4')
@@ -118,11 +120,29 @@ class VideoSegmenter(Inferencer):
         for frame, mask in segment('my_video.mp4', 'my_mask.png'): ...
         segment.segment(frames, first_mask)      # all masks in memory; a player in a notebook
 
-    The config is one of ``configs/vos`` or ``configs/mask_vos``.
+    Args:
+        config: Config of ``configs/vos`` or ``configs/mask_vos``, see :class:`Inferencer`.
+        checkpoint: Weights, see :class:`Inferencer`.
+        short_side: Short side of the frames that the model sees, at most; larger frames are reduced, and masks resized
+            to the size of the video, with steps at their edges. None to reduce none.
+        **settings: Further arguments of :class:`Inferencer`.
     """
 
     needs = 'new_inference_core'
     use = 'use a config of configs/vos or configs/mask_vos to segment videos'
+
+    def __init__(
+        self,
+        config: str | Path,
+        checkpoint: str | Path | None = None,
+        *,
+        short_side: int | None = None,
+        **settings: Any,
+    ) -> None:
+        if short_side is not None and short_side < 1:
+            raise ValueError(f'short_side must be positive, got {short_side}')
+        super().__init__(config, checkpoint, **settings)
+        self.short_side = short_side
 
     def __call__(self, video: VideoInput, masks: Mask | Mapping[int, Mask]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield each frame ``(H, W, 3)`` with its ids ``(H, W)``, uint8.
@@ -177,12 +197,16 @@ class VideoSegmenter(Inferencer):
     def _segment(self, frames: FrameSource, given: Mapping[int, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         core = self.model.new_inference_core()
         for number, frame in enumerate(frames):
+            size, own = frame.shape[:2], given.get(number)
+            seen = reduced_size(size, self.short_side)
             try:
+                if own is not None and seen != size:
+                    own = reduce_mask(own, size, seen)
                 with self.autocast():
-                    mask = core.step(frame, given.get(number))
+                    mask = core.step(reduce_frame(frame, seen), own)
             except ValueError as error:
                 raise ValueError(f'{frames.name}, frame {frames.names[number]}: {error}') from error
-            yield frame, mask
+            yield frame, mask if seen == size else resize_labels(mask, size)
 
     def write(
         self,
@@ -209,12 +233,14 @@ class VideoSegmenter(Inferencer):
 
         Raises:
             FileNotFoundError: See :meth:`__call__`.
-            ValueError: If the opacity is out of range; see also :meth:`__call__`.
+            ValueError: If the opacity is out of range, or the folder has masks of other frames; see also
+                :meth:`__call__`.
         """
         if not 0 <= opacity <= 1:
             raise ValueError(f'opacity must be between 0 and 1, got {opacity:g}')
         started, frames, out_dir, ids = time.perf_counter(), open_frames(video), Path(out_dir), set[int]()
         source = frames.path if isinstance(frames, FrameReader) else None
+        _refuse_others(out_dir / 'masks', frames.names)
 
         def drawn() -> Iterator[np.ndarray]:
             for number, (frame, mask) in enumerate(self(frames, masks)):
@@ -232,65 +258,9 @@ def _by_frame(masks: Mask | Mapping[int, Mask]) -> Mapping[int, Mask]:
     return masks if isinstance(masks, Mapping) else {0: masks}
 
 
-def load_masks(masks: Mapping[int, Mask]) -> dict[int, np.ndarray]:
-    """Load the masks of a video.
-
-    Masks in black and white get an id here: 1 if it is the first mask of all, otherwise the lowest id that no other
-    mask has.
-
-    Args:
-        masks: Masks by frame number.
-
-    Returns:
-        Ids ``(H, W)``, uint8, by frame number, in the order of frames.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If a mask is invalid, has no object, or only objects of earlier masks.
-    """
-    loaded = {number: load_mask(masks[number]) for number in sorted(masks)}
-    objects = {number: set(mask_ids(ids)) - {0, VOID} for number, (ids, _) in loaded.items()}
-    taken = set[int]().union(*(objects[number] for number, (_, binary) in loaded.items() if not binary))
-    known, given = set[int](), {}
-    for number, (ids, binary) in loaded.items():
-        if binary and known:
-            own = min(set(range(1, VOID)) - taken - known)
-            ids, objects[number] = ids * np.uint8(own), {own}
-        if not objects[number] - known:
-            raise ValueError(
-                f'the mask of frame {number} has no new object: {sorted(objects[number])} were given before. Give each '
-                'object a unique id, or a mask in black and white of its own'
-            )
-        known |= objects[number]
-        given[number] = ids
-    return given
-
-
-def load_mask(mask: Mask) -> tuple[np.ndarray, bool]:
-    """Load a mask.
-
-    A mask is in black and white if its values are single bits, or 0 and 255 only; every non-zero value is then 1.
-
-    Args:
-        mask: File, or array ``(H, W)``.
-
-    Returns:
-        Ids ``(H, W)``, uint8, and whether the mask is in black and white.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not a mask, or has no object.
-    """
-    name = 'the mask' if isinstance(mask, np.ndarray) else str(mask)
-    values, palette = (mask, None) if isinstance(mask, np.ndarray) else read_stored(mask)
-    ids = ids_of(values, name, palette)
-    present = set(mask_ids(ids)) - {0}
-    if not present:
-        raise ValueError(f'{name} has no object: all pixels are background')
-    binary = values.dtype == bool or present == {VOID}
-    if VOID in present and not binary:
-        MMLogger.get_current_instance().warning(
-            f'{name}: {np.count_nonzero(ids == VOID):,} pixels have the value 255, which is void and no object; if '
-            'they are one, give them another id'
+def _refuse_others(folder: Path, names: Sequence[str]) -> None:
+    """Refuse a folder with masks of other frames, such as of a longer video, which nobody could tell from new ones."""
+    if others := sorted(path.name for path in folder.glob('*.png') if path.stem not in set(names)):
+        raise ValueError(
+            f'{folder} has masks of other frames, such as {others[0]}: choose another folder, or delete it first'
         )
-    return (ids > 0).astype(np.uint8) if binary else ids, binary

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mmsigma.apis.video_aligner import Aligned
 from mmsigma.app.samples import SampleVideo
-from mmsigma.app.sessions import OUTPUT, Sessions, Step, open_upload, told
+from mmsigma.app.sessions import OUTPUT, Sessions, Step, Work, open_upload, told
 from mmsigma.app.settings import Models
 from mmsigma.io.tables import read_csv, write_csv
 from mmsigma.io.video import FrameReader, write_playable
@@ -75,9 +75,10 @@ class AlignTab:
         readers = open_upload(first, limit, 'the first video'), open_upload(second, limit, 'the second video')
         folder, embedded = self.sessions.folder(request, 'align'), []
         for reader, name in zip(readers, ('first', 'second'), strict=True):
-            step = self.sessions.start(request, progress, f'Reading the {name} video')
-            embedded.append(self.models.aligner.embed(reader, step))
-        aligned = self.models.aligner(embedded[0], embedded[1])
+            with self.sessions.start(request, progress, f'Reading the {name} video') as step:
+                embedded.append(self.models.aligner.embed(reader, step))
+        with self.sessions.start(request, progress, 'Aligning'):
+            aligned = self.models.aligner(embedded[0], embedded[1])
         names = f'{aligned.first.name} (first)', f'{aligned.second.name} (second)'
         seconds = aligned.first.seconds(), aligned.second.seconds()
         picture, video = folder / 'alignment.png', folder / 'side_by_side.mp4'
@@ -88,7 +89,7 @@ class AlignTab:
         write_playable(video, _counted(played, len(readers[0]), step), readers[0].fps)
         pair = Pair(
             aligned,
-            (_encode(readers[0]), _encode(readers[1])),
+            (_encode(readers[0], step), _encode(readers[1], step)),
             (aligned.matches(), first_matches(*_ordered(*aligned.pairs()))),
         )
         one, other, matched, times = pair.show(0, 0)
@@ -159,7 +160,7 @@ class AlignTab:
         video, phases = ([str(one[place]) for one in self.samples] for place in (0, 1))
         sample.click(lambda: (*video, phases[1]), None, [first, second, labels], show_progress='hidden')
         shown = [*pictures, times]
-        run.click(
+        run.click(self.sessions.expect, queue=False).then(
             told(self.run),
             [first, second],
             [played, costs, pair, *sliders, *shown],
@@ -205,9 +206,10 @@ def _counted(frames: Iterator[np.ndarray], total: int, step: Step) -> Iterator[n
         yield frame
 
 
-def _encode(video: FrameReader) -> list[bytes]:
+def _encode(video: FrameReader, step: Work) -> list[bytes]:
     frames = []
     for frame in video:
+        step.check()
         size = max(1, round(frame.shape[1] * _HEIGHT / frame.shape[0])), _HEIGHT
         small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
         frames.append(cv2.imencode('.jpg', small[..., ::-1])[1].tobytes())

@@ -30,11 +30,11 @@ class PrototypesTab:
     ) -> tuple[str, str, str, str]:
         """Draw prototypes: a picture, a video of them, one of the encoder's features, and a summary."""
         video = open_upload(path, self.models.settings.max_seconds)
-        step = self.sessions.start(request, progress, 'Looking for prototypes', 'steps')
-        view = self.models.viewer
-        step(1, 3)
-        found = view(video, number=int(number), top=int(top), interval=int(interval))
-        step(2, 3)
+        with self.sessions.start(request, progress, 'Looking for prototypes', 'steps') as step:
+            view = self.models.viewer
+            step(1, 3)
+            found = view(video, number=int(number), top=int(top), interval=int(interval))
+            step(2, 3)
         picture, prototypes, features = found.write(self.sessions.folder(request, 'prototypes') / found.name)
         rows = ', '.join(map(str, found.drawn))
         summary = f'The clip, and the tubes most similar to prototypes {rows}, of {found.scores.shape[1]}'
@@ -61,7 +61,7 @@ class PrototypesTab:
             label="The clip and the encoder's features", loop=True, height=300, elem_id='prototypes-features', **OUTPUT
         )
         sample.click(lambda: str(self.sample.video), None, video, show_progress='hidden')
-        run.click(
+        run.click(self.sessions.expect, queue=False).then(
             told(self.run),
             [video, number, top, interval],
             [picture, played, features, summary],

@@ -77,7 +77,9 @@ class SearchTab:
     def __init__(self, models: Models, sessions: Sessions, samples: Sequence[SampleVideo]) -> None:
         self.models, self.sessions, self.samples = models, sessions, samples
         folder = models.settings.videos
-        self.videos = [one.video for one in samples] if folder is None else find_videos(folder)
+        self.videos = (
+            [one.video for one in samples] if folder is None else find_videos(folder, 'give --videos a folder')
+        )
 
     def run(
         self,
@@ -93,9 +95,10 @@ class SearchTab:
         open_upload(query, limit, 'a video to search for')
         videos = [Path(path) for path in uploads] if uploads else self.videos
         if index is None or index.wanted != tuple(videos):
-            step = self.sessions.start(request, progress, 'Reading the videos', 'videos')
-            index = make_index(self.models.extractor, videos, limit, step)
-        found = index.nearest(self.models.extractor(str(query)), int(number))
+            with self.sessions.start(request, progress, 'Reading the videos', 'videos') as step:
+                index = make_index(self.models.extractor, videos, limit, step)
+        with self.sessions.start(request, progress, 'Searching'):
+            found = index.nearest(self.models.extractor(str(query)), int(number))
         pictures = [(sheet(path), f'{similarity:.3f} · {path.stem}') for path, similarity in found]
         return pictures, index, status_of(index)
 
@@ -124,7 +127,7 @@ class SearchTab:
             **OUTPUT,
         )
         sample.click(lambda: str(self.samples[0].video), None, query, show_progress='hidden')
-        run.click(
+        run.click(self.sessions.expect, queue=False).then(
             told(self.run),
             [query, uploads, number, index],
             [found, index, status],

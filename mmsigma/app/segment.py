@@ -9,18 +9,23 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from mmsigma.apis.frame_reduction import reduce_frame, reduced_size
 from mmsigma.app.drawing import BOX, BRUSH, POLYGON, SHAPES, Drawing
 from mmsigma.app.samples import SampleVideo
 from mmsigma.app.sessions import OUTPUT, Sessions, open_upload, told
 from mmsigma.app.settings import Models
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.video import FrameReader
+from mmsigma.ops.resizing import resize_labels
 
 _HINTS = {
     BOX: 'Click on two opposite corners of a box around the object.',
     POLYGON: 'Click on the corners of the object, then on *Add object*.',
     BRUSH: 'Paint over the object, then click on *Add object*.',
 }
+
+
+_WIDTH = 960  # pixels of the frame to draw on, about
 
 
 @dataclass
@@ -30,20 +35,45 @@ class DrawnVideo:
     Attributes:
         video: File.
         num_frames: Number of frames.
-        drawing: Objects.
+        size: Height and width of its frames, before they are reduced.
+        drawing: Objects, drawn on reduced frames.
         frame: Number of the shown frame.
-        pixels: The shown frame, ``(H, W, 3)``, uint8.
+        pixels: The shown frame, reduced, ``(H, W, 3)``, uint8.
     """
 
     video: Path
     num_frames: int
+    size: tuple[int, int]
     drawing: Drawing
     frame: int
     pixels: np.ndarray
 
+    @property
+    def zoom(self) -> int:
+        """Side of a pixel of small frames in the picture; Gradio finds no clicks in what the page enlarges."""
+        return max(1, round(_WIDTH / self.drawing.size[1]))
+
     def picture(self) -> np.ndarray:
-        """Return the shown frame with its objects, ``(H, W, 3)``, uint8."""
-        return self.drawing.picture(self.frame, self.pixels)
+        """Return the shown frame with its objects, enlarged by ``zoom``, RGB, uint8."""
+        return self.drawing.picture(self.frame, self.pixels).repeat(self.zoom, 0).repeat(self.zoom, 1)
+
+    def masks(self) -> dict[int, np.ndarray]:
+        """Return the drawn ids by frame, in the size of the video, see :meth:`~mmsigma.app.drawing.Drawing.masks`."""
+        return {frame: resize_labels(mask, self.size) for frame, mask in self.drawing.masks().items()}
+
+    def describe(self) -> str:
+        """List the objects, and say how much frames are reduced."""
+        return f'{self.drawing.describe().removesuffix(".")}{self.reduction()}.'
+
+    def reduction(self) -> str:
+        """Say how much frames are reduced; empty if they are not."""
+        small = self.drawing.size
+        if small == self.size:
+            return ''
+        return (
+            f'. Frames of {self.size[1]} x {self.size[0]} are reduced to {small[1]} x {small[0]}, also in the video '
+            'below; the masks to download have the full size'
+        )
 
 
 class SegmentTab:
@@ -64,7 +94,9 @@ class SegmentTab:
             return *self._shown(None), gr.Slider(maximum=1, value=0)
         video = open_upload(path, self.models.settings.max_seconds)
         pixels = video.read(0)
-        scene = DrawnVideo(video.path, len(video), Drawing((pixels.shape[0], pixels.shape[1])), 0, pixels)
+        size = (pixels.shape[0], pixels.shape[1])
+        small = reduced_size(size, self.models.settings.short_side)
+        scene = DrawnVideo(video.path, len(video), size, Drawing(small), 0, reduce_frame(pixels, small))
         if filecmp.cmp(video.path, self.sample.video, shallow=False):  # Gradio shows a copy of it
             scene.drawing.add_outline(0, self.sample.box)
         return *self._shown(scene), gr.Slider(maximum=max(1, len(video) - 1), value=0)
@@ -73,14 +105,16 @@ class SegmentTab:
         """Show another frame."""
         if scene is not None:
             number = min(int(number), scene.num_frames - 1)
-            scene.frame, scene.pixels = number, FrameReader(scene.video).read(number)
+            pixels = FrameReader(scene.video).read(number)
+            scene.frame, scene.pixels = number, reduce_frame(pixels, scene.drawing.size)
             scene.drawing.corners.clear()
         return self._shown(scene)
 
     def click(self, scene: DrawnVideo | None, shape: str, event: gr.SelectData) -> tuple[Any, ...]:
         """Add a corner where the frame was clicked."""
         if scene is not None:
-            scene.drawing.click(scene.frame, (int(event.index[0]), int(event.index[1])), shape)
+            x, y = (int(place) // scene.zoom for place in event.index)
+            scene.drawing.click(scene.frame, (x, y), shape)
         return self._shown(scene)
 
     def add(self, scene: DrawnVideo | None, shape: str, painted: dict[str, Any] | None) -> tuple[Any, ...]:
@@ -117,14 +151,15 @@ class SegmentTab:
         """Segment the video: overlay to play, both downloads, and a summary."""
         if scene is None:
             raise ValueError('choose a video first')
-        masks = scene.drawing.masks()
-        step = self.sessions.start(request, progress, 'Segmenting')
-        segment, folder = self.models.segmenter, self.sessions.folder(request, 'segment')
-        found = segment.write(scene.video, masks, folder, progress=step)
+        masks, folder = scene.masks(), self.sessions.folder(request, 'segment')
+        with self.sessions.start(request, progress, 'Segmenting') as step:
+            segment = self.models.segmenter
+            found = segment.write(scene.video, masks, folder, height=scene.drawing.size[0], progress=step)
         archive = folder / f'{scene.video.stem}_masks.zip'
         write_atomically(archive, lambda name: _zip(Path(name), found.masks))
         video = found.overlay.rename(folder / f'{scene.video.stem}_overlay.mp4')
-        summary = f'{found.num_frames} frames, objects {found.ids}, {found.seconds / found.num_frames:.2f} s a frame'
+        pace = found.seconds / found.num_frames
+        summary = f'{found.num_frames} frames, objects {found.ids}, {pace:.2f} s a frame{scene.reduction()}'
         return (
             str(video),
             gr.DownloadButton(value=str(archive), interactive=True),
@@ -135,7 +170,7 @@ class SegmentTab:
     def _shown(self, scene: DrawnVideo | None) -> tuple[Any, ...]:
         if scene is None:
             return None, None, None, 'No video yet.'
-        return scene, scene.picture(), _canvas(scene), scene.drawing.describe()
+        return scene, scene.picture(), _canvas(scene), scene.describe()
 
     def build(self) -> None:
         """Lay out the tab."""
@@ -149,20 +184,20 @@ class SegmentTab:
                 frame = gr.Slider(0, 1, 0, step=1, label='Frame to draw on', buttons=[], elem_id='segment-frame')
                 shape = gr.Radio(SHAPES, value=BOX, label='Draw with')
                 hint = gr.Markdown(_HINTS[BOX])
-                picture = gr.Image(label='Frame', elem_id='segment-picture', **OUTPUT)
-                editor = gr.ImageEditor(
-                    label='Frame',
-                    visible=False,
-                    sources=(),
-                    transforms=(),
-                    layers=False,
-                    brush=gr.Brush(colors=['#ffd400']),
-                    buttons=[],
-                    elem_id='segment-editor',
-                )
-                with gr.Row():
-                    add, undo = gr.Button('Add object', min_width=100), gr.Button('Undo', min_width=100)
-                objects = gr.Markdown('No video yet.', elem_id='segment-objects')
+        picture = gr.Image(label='Frame', elem_id='segment-picture', **OUTPUT)
+        editor = gr.ImageEditor(
+            label='Frame',
+            visible=False,
+            sources=(),
+            transforms=(),
+            layers=False,
+            brush=gr.Brush(colors=['#ffd400']),
+            buttons=[],
+            elem_id='segment-editor',
+        )
+        with gr.Row():
+            add, undo = gr.Button('Add object', min_width=100), gr.Button('Undo', min_width=100)
+        objects = gr.Markdown('No video yet.', elem_id='segment-objects')
         with gr.Row():
             run = gr.Button('Segment', variant='primary', min_width=140, elem_id='segment-run')
             stop = gr.Button('Cancel', min_width=140, elem_id='segment-stop')
@@ -183,7 +218,7 @@ class SegmentTab:
         picture.select(told(self.click), [scene, shape], shown, **quick)
         add.click(told(self.add), [scene, shape, editor], shown, **quick)
         undo.click(told(self.undo), scene, shown, **quick)
-        run.click(
+        run.click(self.sessions.expect, queue=False).then(
             told(self.run), scene, [overlay, masks, file, summary], concurrency_id='work', show_progress_on=overlay
         )
         stop.click(self.sessions.cancel, queue=False)

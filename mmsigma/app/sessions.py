@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 import gradio as gr
+from torch.overrides import TorchFunctionMode
 
 from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.io.video import FrameReader
@@ -24,6 +25,47 @@ OUTPUT: dict[str, Any] = dict(interactive=False, buttons=[], elem_classes='outpu
 
 class Cancelled(Exception):
     """The visitor has cancelled the work, or has left."""
+
+
+class Work(TorchFunctionMode):
+    """Work of a visitor, whose steps are counted, and which ends when it is cancelled.
+
+    It is called after each step. Within its context every operation of torch looks as well, so that it also ends in the
+    middle of a step, such as in a large frame.
+
+    Args:
+        cancelled: Set once the visitor has cancelled.
+        progress: Gradio's progress bar.
+        about: What is done, to be shown beside it.
+        unit: What the steps are.
+    """
+
+    def __init__(self, cancelled: Event, progress: Callable[..., Any], about: str, unit: str) -> None:
+        super().__init__()
+        self._cancelled, self._progress, self._about, self._unit = cancelled, progress, about, unit
+        self._done = ''
+        progress((0, None), desc=about, unit=unit)
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that steps are done.
+
+        Raises:
+            Cancelled: If the visitor has cancelled.
+        """
+        self._done = f' after {done} of {total} {self._unit}'
+        self.check()
+        self._progress((done, total), desc=self._about, unit=self._unit)
+
+    def check(self) -> None:
+        """Raise :class:`Cancelled` if the visitor has cancelled."""
+        if self._cancelled.is_set():
+            raise Cancelled(f'{self._about}: cancelled{self._done}')
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, arguments: Any = (), named: dict[str, Any] | None = None
+    ) -> Any:
+        self.check()
+        return function(*arguments, **(named or {}))
 
 
 class Sessions(AbstractContextManager['Sessions']):
@@ -54,8 +96,12 @@ class Sessions(AbstractContextManager['Sessions']):
         path.mkdir(parents=True)
         return path
 
-    def start(self, request: gr.Request, progress: Callable[..., Any], about: str, unit: str = 'frames') -> Step:
-        """Begin work of a visitor.
+    def expect(self, request: gr.Request) -> None:
+        """Note that a visitor has asked for work, which may be cancelled before its turn comes."""
+        self._cancelled[str(request.session_hash)] = Event()
+
+    def start(self, request: gr.Request, progress: Callable[..., Any], about: str, unit: str = 'frames') -> Work:
+        """Begin work of a visitor, or its next part.
 
         Args:
             request: Of the visitor.
@@ -64,20 +110,18 @@ class Sessions(AbstractContextManager['Sessions']):
             unit: What the steps are.
 
         Returns:
-            Function to call after each step, which raises :class:`Cancelled` once :meth:`cancel` was called.
+            Function to call after each step, and context of the computation, both of which raise :class:`Cancelled`
+            once :meth:`cancel` was called.
+
+        Raises:
+            Cancelled: If that was already so.
         """
-        cancelled = self._cancelled[str(request.session_hash)] = Event()
-
-        def step(done: int, total: int) -> None:
-            if cancelled.is_set():
-                raise Cancelled(f'{about}: cancelled after {done} of {total} {unit}')
-            progress((done, total), desc=about, unit=unit)
-
-        progress((0, None), desc=about, unit=unit)
-        return step
+        work = Work(self._cancelled.setdefault(str(request.session_hash), Event()), progress, about, unit)
+        work.check()
+        return work
 
     def cancel(self, request: gr.Request) -> None:
-        """Let the work of a visitor end with its next step."""
+        """Let the work of a visitor end, which is running or waits for its turn."""
         if event := self._cancelled.get(str(request.session_hash)):
             event.set()
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from mmengine.config import Config
@@ -42,6 +42,7 @@ class Settings:
         videos: Folder of videos to search; None for generated ones.
         max_upload: Size of an uploaded file, at most, such as ``'200mb'``.
         max_seconds: Length of a video, at most.
+        short_side: Short side of the frames that are segmented, at most; larger ones are reduced.
         device: Device to run on; None for a GPU if there is one.
         trust: Whether checkpoints may execute code while they are loaded.
     """
@@ -53,6 +54,7 @@ class Settings:
     videos: Path | None = None
     max_upload: str = '200mb'
     max_seconds: float = 60.0
+    short_side: int = 360
     device: str | None = None
     trust: bool = False
 
@@ -73,7 +75,7 @@ class Models:
 
     @cached_property
     def segmenter(self) -> VideoSegmenter:
-        return self._build(VideoSegmenter, self.settings.segment)
+        return self._build(VideoSegmenter, self.settings.segment, short_side=self.settings.short_side)
 
     @cached_property
     def aligner(self) -> VideoAligner:
@@ -87,10 +89,10 @@ class Models:
     def viewer(self) -> PrototypeViewer:
         return self._build(PrototypeViewer, self.settings.prototypes)
 
-    def _build(self, kind: type[_Kind], chosen: Chosen) -> _Kind:
+    def _build(self, kind: type[_Kind], chosen: Chosen, **own: Any) -> _Kind:
         settings = self.settings
         with self._lock:
-            return kind(chosen.config, self._weights_of(chosen), device=settings.device, trust=settings.trust)
+            return kind(chosen.config, self._weights_of(chosen), device=settings.device, trust=settings.trust, **own)
 
     def _weights_of(self, chosen: Chosen) -> str | None:
         """Return the file of a model's weights; initial ones are written to one, the same at each start."""

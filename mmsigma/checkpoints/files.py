@@ -3,6 +3,7 @@
 import hashlib
 import re
 import zipfile
+from difflib import get_close_matches
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -42,11 +43,7 @@ def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
         DamagedError: If the file is damaged.
         CheckpointError: If it contains objects that only a trusted load may create.
     """
-    path = Path(path).expanduser()
-    if path.is_dir():
-        raise FileNotFoundError(f'{path} is a folder, not a checkpoint file')
-    if not path.is_file():
-        raise FileNotFoundError(f'no checkpoint at {path}{_files_beside(path)}')
+    path = require_checkpoint(path)
     try:
         if path.suffix == '.safetensors':
             return load_file(path)
@@ -67,6 +64,20 @@ def load_checkpoint_file(path: str | Path, *, trust: bool = False) -> Any:
         ) from error
     except Exception as error:  # whatever a damaged file may cause
         raise DamagedError(f'{path} is damaged or not a checkpoint: {_reason(error)}') from error
+
+
+def require_checkpoint(path: str | Path) -> Path:
+    """Return the path of a checkpoint, with ``~`` replaced.
+
+    Raises:
+        FileNotFoundError: If there is no such file; the message names the most similar one, and lists those beside it.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        raise FileNotFoundError(f'{path} is a folder, not a checkpoint file{_inside(path)}')
+    if not path.is_file():
+        raise FileNotFoundError(f'no checkpoint at {path}{_files_beside(path)}')
+    return path
 
 
 def sha256_of(path: str | Path | None) -> str:
@@ -116,14 +127,27 @@ def _files_beside(path: Path) -> str:
     """Describe which checkpoints a folder contains instead of the one that was named."""
     if not path.parent.is_dir():
         return f': there is no folder {path.parent}'
-    suffixes = ('*.pth', '*.pt', '*.safetensors')
-    found = [other for suffix in suffixes for other in path.parent.glob(suffix)]
+    names = _checkpoints_in(path.parent)
+    near = get_close_matches(path.name, names, n=1, cutoff=0.7) if len(names) > 1 else []
+    question = f'; did you mean {near[0]}?' if near else ''
+    return f': {path.parent} contains {_listed(names)}{question}'
+
+
+def _inside(folder: Path) -> str:
+    names = _checkpoints_in(folder)
+    return f': it contains {_listed(names)}' if names else ''
+
+
+def _checkpoints_in(folder: Path) -> list[str]:
+    """Return the names of the checkpoints in a folder, newest first."""
+    found = [other for suffix in ('*.pth', '*.pt', '*.safetensors') for other in folder.glob(suffix)]
     found = [other for other in found if other.is_file() and not other.name.startswith('.')]
-    names = [other.name for other in sorted(found, key=lambda other: other.stat().st_mtime, reverse=True)]
-    if not names:
-        return f': {path.parent} contains no checkpoints'
+    return [other.name for other in sorted(found, key=lambda other: other.stat().st_mtime, reverse=True)]
+
+
+def _listed(names: list[str]) -> str:
     more = f' and {len(names) - 8} more' if len(names) > 8 else ''
-    return f': {path.parent} contains {", ".join(names[:8])}{more}'
+    return ', '.join(names[:8]) + more if names else 'no checkpoints'
 
 
 def _reason(error: BaseException) -> str:

@@ -17,6 +17,7 @@ _WRAPPER = '(?:_orig_mod|_fsdp_wrapped_module|_forward_module|_checkpoint_wrappe
 # added to names by DDP, FSDP, DeepSpeed, Lightning, activation checkpointing and torch.compile
 _LEADING_WRAPPERS = re.compile(rf'^(?:(?:module|{_WRAPPER})\.)+')
 _INNER_WRAPPERS = re.compile(rf'(?<=\.){_WRAPPER}\.')
+_REMEDY = 'Give the config that it was trained with (work_dirs/.../config.py), or another checkpoint'
 _HOLDERS = ('model.', 'net.', 'network.')  # attributes of training classes, such as Lightning's, that hold the model
 
 
@@ -152,12 +153,13 @@ def load_state_strictly(
     ]
     if wrong:
         raise CheckpointError(
-            f'{origin} was made for a model of another size ({len(wrong)} parameters differ): ' + '; '.join(wrong[:5])
+            f'{origin} was made for a model of another size ({len(wrong)} parameters differ): '
+            f'{"; ".join(wrong[:5])}. {_REMEDY}'
         )
     missing, unexpected = sorted(own.keys() - common), sorted(state.keys() - common)
     difference = f'missing {len(missing)} {missing[:5]}, unexpected {len(unexpected)} {unexpected[:5]}'
     if not common or ((missing or unexpected) and not allow_missing):
-        raise CheckpointError(f'{origin} does not fit the model: {difference}')
+        raise CheckpointError(f'{origin} does not fit the model: {difference}. {_REMEDY}')
     if missing or unexpected:
         MMLogger.get_current_instance().warning(f'{origin} fits only in part: {difference}')
     check_values(state, own, origin)
@@ -221,13 +223,14 @@ def _check_backbone(
     if missing:
         theirs = sorted(name for name in state if name not in needed)[:5]
         raise CheckpointError(
-            f'{origin} lacks {len(missing)} parameters of the backbone: {missing[:5]}; it has others: {theirs}'
+            f'{origin} lacks {len(missing)} parameters of the backbone: {missing[:5]}; '
+            f'it has others: {theirs}. {_REMEDY}'
         )
     others = _parameters_of_another(needed, state, root, optional)
     if needed and others:
         raise CheckpointError(
             f'{origin} was made for another backbone, for example a deeper one: {len(others)} of its parameters are '
-            f'not in the model, {others[:5]}'
+            f'not in the model, {others[:5]}. {_REMEDY}'
         )
 
 

@@ -166,7 +166,9 @@ def _wrong_shape(kind: str, shape: tuple[int, ...]) -> str:
     remedy = 'colours are RGB, without an alpha channel'
     if len(shape) == 3:
         grey = 'repeat grey frames (T, H, W) as RGB, such as by numpy.stack([video] * 3, axis=-1)'
-        remedy = 'a single frame is video[None]' if 3 in (shape[0], shape[2]) else grey
+        remedy = (
+            'a single frame is video[None], a list of frames numpy.stack(frames)' if 3 in (shape[0], shape[2]) else grey
+        )
     elif len(shape) == 5:
         remedy = 'a batch is list(videos), one entry per video'
     elif len(shape) == 4 and kind == 'array' and 3 in shape[:2]:

@@ -1,5 +1,6 @@
 """Reading video files and image folders frame by frame, and writing video files."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
@@ -205,10 +206,12 @@ def write_playable(
         encoder: Options of libx264 besides its quality ``crf``, 20, and its ``preset``, ``veryfast``.
 
     Raises:
-        ValueError: If there is no frame, frames differ in size, or the sound cannot be decoded.
+        ValueError: If there is no frame, frames differ in size, frame rate or height are not positive, or the sound
+            cannot be decoded.
         OSError: If it cannot be written; ``path`` is then left unchanged.
     """
-
+    if not 0 < fps < math.inf or (height is not None and height < 1):
+        raise ValueError(f'{path}: frame rate and height must be positive, got {fps:g} and {height}')
     options = {'crf': '20', 'preset': 'veryfast', **(encoder or {})}
 
     def write(name: str) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 
 from mmsigma import compat
-from mmsigma.utils.preflight import ConfigError, check_option
+from mmsigma.utils.preflight import ConfigError, check_option, known_top_level, places_of
 
 
 def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
@@ -17,7 +18,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
     An option without a dot, such as ``data_root`` or ``epochs``, replaces the value of that top-level variable wherever
     a file of the inheritance chain assigns it, *before* the file computes anything from it. All other options are
-    merged into the finished config, as in mmengine.
+    merged into the finished config, as in mmengine. A variable that the file computes nothing from is warned about.
 
     Args:
         path: Config file, or ``package::path`` for a config of an installed package.
@@ -37,6 +38,8 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     variables = {key: value for key, value in options.items() if '.' not in key and not isinstance(value, dict)}
     with compat.bases_from_installed_packages(), compat.overridden_variables(variables) as found:
         cfg = _read(path, variables)
+    for key in found:
+        _warn_without_effect(path, key, variables[key], cfg)
     for key in options:
         if key not in found:
             check_option(key, cfg, is_variable=key in variables)
@@ -49,6 +52,21 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
             'and pass --trust-checkpoint on the command line if you trust the origin of the file'
         )
     return cfg
+
+
+def _warn_without_effect(path: Path, key: str, value: Any, cfg: Config) -> None:
+    """Warn if a variable was replaced that nothing is computed from, in a file without bases, as exports are."""
+    if key in known_top_level() or '_base_' in path.read_text(encoding='utf-8'):
+        return
+    before = _read(path, {})
+    old, rest = before.get(key), [{**one.to_dict(), key: None} for one in (before, cfg)]
+    # flags and None are everywhere
+    places = [] if old is None or isinstance(old, bool) or old == value else places_of(old, before)
+    if rest[0] == rest[1] and places:
+        MMLogger.get_current_instance().warning(
+            f'{path}: {key}={value!r} has changed nothing else, as its values are written out. These still have '
+            f'{old!r}: {", ".join(places[:6])}{", ..." * (len(places) > 6)}; set them instead'
+        )
 
 
 def _read(path: Path, variables: dict[str, Any]) -> Config:

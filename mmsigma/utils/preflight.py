@@ -148,25 +148,25 @@ def check_option(key: str, cfg: Any, *, is_variable: bool) -> None:
             key changes a variable too late, after all that depends on it has been computed.
     """
     root, dot, rest = key.partition('.')
-    if root in cfg and root not in _known_top_level() and not is_variable:
-        places = [f'{place}{dot}{rest}' for place in _places_of(cfg[root], cfg)]
+    if root in cfg and root not in known_top_level() and not is_variable:
+        places = [f'{place}{dot}{rest}' for place in places_of(cfg[root], cfg)]
         remedy = f'set {" or ".join(places[:3])}' if places else 'set the keys of what depends on it'
         raise ConfigError(
             f'{key!r} would have no effect: what depends on {root} has already been computed from it; {remedy} instead'
         )
-    if is_variable and key in cfg and key not in _known_top_level():
+    if is_variable and key in cfg and key not in known_top_level():
         raise ConfigError(
             f'{key!r} would have no effect: neither the config nor its bases contain "{key} = ..." to replace, and '
             'what depends on it has already been computed. Set the dotted keys of what depends on it instead'
         )
-    known = cfg.keys() | _known_top_level()
+    known = cfg.keys() | known_top_level()
     if not dot and root not in known:  # misspelt roots of dotted keys are found with all other errors of the config
         near = difflib.get_close_matches(root, sorted(known), cutoff=0.5)
         hint = f'did you mean {" or ".join(map(repr, near))}?' if near else 'use dotted keys for entries of dicts'
         raise ConfigError(f'{root!r} is neither a variable of the config nor a setting of the Runner ({hint})')
 
 
-def _places_of(value: Any, cfg: Any) -> list[str]:
+def places_of(value: Any, cfg: Any) -> list[str]:
     """Return the dotted keys of the settings of the Runner that have a value, for instance a pipeline."""
     found: list[str] = []
 
@@ -177,18 +177,19 @@ def _places_of(value: Any, cfg: Any) -> list[str]:
             for name, item in node.items() if isinstance(node, dict) else enumerate(node):
                 look(item, f'{path}.{name}')
 
-    for key in _known_top_level() & cfg.keys():
+    for key in known_top_level() & cfg.keys():
         look(cfg[key], key)
     return sorted(found)
 
 
-def _known_top_level() -> set[str]:
+def known_top_level() -> set[str]:
+    """Return the settings of the Runner, and ours beside them."""
     return (set(inspect.signature(Runner.__init__).parameters) | _OUR_TOP_LEVEL) - {'self', 'cfg'}
 
 
 def _top_level_faults(cfg: Any) -> Iterator[str]:
     # Variables of a config are top-level keys as well, so only a key that looks like a misspelt argument is an error.
-    known = _known_top_level()
+    known = known_top_level()
     for key in cfg.keys() - known:
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
         if near:

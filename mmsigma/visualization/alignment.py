@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.video import FrameReader
+from mmsigma.visualization.fonts import drawable, font_families
 from mmsigma.visualization.labelled_grid import text_line
 
 _BAR = 6  # pixels of the bar of time
@@ -53,7 +54,7 @@ def draw_alignment(
     picture = axis.imshow(cost.cpu().numpy(), aspect='auto', interpolation='nearest', cmap='viridis')
     axis.plot(path[1].cpu().numpy(), path[0].cpu().numpy(), color='white', linewidth=1.5)
     for side, label, name, moments in zip((axis.yaxis, axis.xaxis), ('first', 'second'), names, times, strict=True):
-        side.set_label_text(f'{"frames" if moments is None else "seconds"} of {name or label}')
+        side.set_label_text(f'{"frames" if moments is None else "seconds"} of {drawable(name or label)}')
         if moments is not None:
             side.set_ticks(*_seconds(moments))
     figure.colorbar(picture, cax=figure.add_axes((place[0] + place[2] + 0.02, place[1], 0.02, place[3])), label='cost')
@@ -96,7 +97,7 @@ def draw_anomaly(
     axis = figure.add_subplot()
     axis.plot(seconds, values)
     axis.plot(seconds[peak], values[peak], 'o', color='tab:red', label=f'frame {peak}, {seconds[peak]:.2f} s')
-    axis.set(xlabel='seconds', ylabel='distance to the nearest\ntypical frame', title=name, ylim=(0, None))
+    axis.set(xlabel='seconds', ylabel='distance to the nearest\ntypical frame', title=drawable(name), ylim=(0, None))
     axis.legend(frameon=False)
     axis.spines[['top', 'right']].set_visible(False)
     _save(figure, out)
@@ -169,6 +170,7 @@ def _pyplot() -> Any:
     matplotlib.use('Agg')
     from matplotlib import pyplot
 
+    pyplot.rcParams['font.family'] = font_families()
     return pyplot
 
 

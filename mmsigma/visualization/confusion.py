@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsigma.io.atomic import write_atomically
+from mmsigma.visualization.fonts import drawable, font_families
 
 _MOST_NAMES = 40  # of classes that fit along an axis
 
@@ -29,6 +30,7 @@ def draw_confusion(counts: np.ndarray, out: str | Path, names: Sequence[str]) ->
     matplotlib.use('Agg')
     from matplotlib import pyplot
 
+    pyplot.rcParams['font.family'] = font_families()
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(5 + 0.22 * min(len(names), _MOST_NAMES), 14)
     figure, axis = pyplot.subplots(figsize=(side + 1, side), layout='constrained')
@@ -36,8 +38,9 @@ def draw_confusion(counts: np.ndarray, out: str | Path, names: Sequence[str]) ->
     axis.set(xlabel='predicted class', ylabel='true class')
     if len(names) <= _MOST_NAMES:
         places = np.arange(len(names))
-        axis.set_xticks(places, [name[:24] for name in names], rotation=60, ha='right', rotation_mode='anchor')
-        axis.set_yticks(places, [name[:24] for name in names])
+        shown = [_shown(number, name[:24]) for number, name in enumerate(names)]
+        axis.set_xticks(places, shown, rotation=60, ha='right', rotation_mode='anchor')
+        axis.set_yticks(places, shown)
     if len(names) <= 12:
         for (row, column), share in np.ndenumerate(shares):
             colour = 'white' if share > 55 else 'black'
@@ -45,3 +48,9 @@ def draw_confusion(counts: np.ndarray, out: str | Path, names: Sequence[str]) ->
     figure.colorbar(picture, label='% of the true class', shrink=0.8)
     write_atomically(out, lambda name: figure.savefig(name, dpi=110))
     pyplot.close(figure)
+
+
+def _shown(number: int, name: str) -> str:
+    """Return a name, or what can be drawn of it with the number of its class."""
+    text = drawable(name)
+    return text if text == name else f'{number} {text}'

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from mmsigma.visualization.fonts import font_file
+
 GAP = 6  # pixels between images
 _TEXT = 12  # height of letters in pixels
 LINE = 18  # pixels of a line of text
@@ -88,7 +90,8 @@ def _enlarged(image: np.ndarray, min_side: int) -> np.ndarray:
 def _write(
     draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, width: int, *, bold: bool = False, grey: bool = False
 ) -> None:
-    font = _font(bold)
+    path, text = font_file(text, bold=bold)
+    font = _font(path)
     if draw.textlength(text, font) > width:
         while text and draw.textlength(text + '…', font) > width:
             text = text[:-1]
@@ -97,9 +100,5 @@ def _write(
 
 
 @cache
-def _font(bold: bool) -> ImageFont.FreeTypeFont:
-    """Return the font that comes with matplotlib, which has letters of more alphabets than OpenCV's."""
-    import matplotlib
-
-    name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), 'fonts', 'ttf', name)), _TEXT)
+def _font(path: Path) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(path), _TEXT)

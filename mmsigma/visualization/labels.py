@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
+
+from mmsigma.visualization.labelled_grid import LINE, text_line
 
 _ROW, _NAME, _BAR = 24, 260, 300  # pixels
 _COLOUR = (70, 130, 180)
@@ -13,7 +14,7 @@ def draw_scores(names: Sequence[str], scores: Sequence[float] | np.ndarray) -> n
     """Draw a bar for each class, of which a score of 1 fills the width.
 
     Args:
-        names: Names of the classes; characters beyond ASCII are drawn as ``?``.
+        names: Names of the classes.
         scores: Their scores, from 0 to 1.
 
     Returns:
@@ -23,8 +24,6 @@ def draw_scores(names: Sequence[str], scores: Sequence[float] | np.ndarray) -> n
     for row, (name, score) in enumerate(zip(names, scores, strict=True)):
         top, end = row * _ROW, _NAME + round(_BAR * float(score))
         picture[top + 4 : top + _ROW - 4, _NAME:end] = _COLOUR
-        for text, left in ((name[:30], 6), (f'{score:.3f}', end + 6)):
-            text = text.encode('ascii', 'replace').decode()
-            place = (left, top + _ROW - 8)
-            cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+        for text, left, width in ((name, 0, _NAME - 6), (f'{score:.3f}', end + 3, 54)):
+            picture[top + 3 : top + 3 + LINE, left : left + width] = text_line(text, width)
     return picture

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mmsigma.apis.first_mask import boxes_of, draw_outlines, ids_from_colours
-from mmsigma.apis.video_segmenter import load_masks
+from mmsigma.apis.given_masks import load_masks
 from mmsigma.io.masks import read_mask
 from tests.vos_data import draw_video, write_frames
 

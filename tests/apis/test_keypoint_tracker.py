@@ -62,6 +62,14 @@ def test_what_are_no_points(track: KeypointTracker, tmp_path: Path) -> None:
     (tmp_path / 'other.csv').write_text('left,top\n1,2\n')
     with pytest.raises(ValueError, match=r'other\.csv are no points: a CSV has the columns x and y'):
         track(VIDEO, tmp_path / 'other.csv')
+    (tmp_path / 'words.csv').write_text('x,y\na,b\n')
+    (tmp_path / 'bad.npy').write_bytes(b'bad')
+    for name in ('words.csv', 'bad.npy'):
+        with pytest.raises(ValueError, match=f'{name} are no points'):
+            track(VIDEO, tmp_path / name)
+    for name in ('none.csv', 'none.npy'):
+        with pytest.raises(FileNotFoundError, match=f'there is no file of points .*{name}'):
+            track(VIDEO, tmp_path / name)
     for points in ([1.0, 2.0], np.zeros((0, 2)), [[np.nan, 1]], np.zeros((2, 3))):
         with pytest.raises(ValueError, match=r'points must be finite numbers of the shape \(J, 2\)'):
             track(VIDEO, points)

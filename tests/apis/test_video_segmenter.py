@@ -14,7 +14,6 @@ import torch
 from PIL import Image
 
 from mmsigma.apis import VideoSegmenter
-from mmsigma.apis.video_segmenter import load_masks
 from mmsigma.io.masks import read_mask, write_mask
 from mmsigma.io.tables import read_csv
 from mmsigma.io.video import FrameReader, write_mp4
@@ -118,14 +117,6 @@ def test_black_and_white_masks_of_later_objects(inferencer: VideoSegmenter, fold
     np.testing.assert_array_equal(pred[3] == 2, masks[3] == 2)
 
 
-def test_ids_of_black_and_white_masks_are_free() -> None:
-    mask, two = np.zeros((8, 9), bool), np.full((8, 9), 2, np.uint8)
-    mask[2:5] = True
-    found = load_masks({5: two, 3: mask, 0: mask, 7: mask})
-    assert {number: int(ids.max()) for number, ids in found.items()} == {0: 1, 3: 3, 5: 2, 7: 4}
-    assert all(ids.dtype == np.uint8 for ids in found.values())
-
-
 def test_masks_without_a_new_object(inferencer: VideoSegmenter, folder: Path) -> None:
     with pytest.raises(ValueError, match=r'the mask of frame 3 has no new object: \[1, 2\] were given before'):
         inferencer(folder / 'frames', {0: folder / 'mask.png', 3: folder / 'mask.png'})
@@ -176,17 +167,6 @@ def test_opacity(inferencer: VideoSegmenter, folder: Path) -> None:
         inferencer.write(folder / 'frames', folder / 'mask.png', folder / 'out', opacity=5)
 
 
-def test_void_beside_objects_is_named(folder: Path, warnings_logged: list[str]) -> None:
-    mask = read_mask(folder / 'mask.png')
-    load_masks({0: folder / 'mask.png'})
-    assert not warnings_logged
-    mask[mask == 2] = 255
-    write_mask(folder / 'void.png', mask)
-    load_masks({0: folder / 'void.png'})
-    (message,) = warnings_logged
-    assert 'void.png: 120 pixels have the value 255, which is void and no object' in message
-
-
 def test_a_hundred_objects(inferencer: VideoSegmenter, folder: Path) -> None:
     frames, _ = draw_video(2)
     mask = np.kron(np.arange(1, 101).reshape(10, 10), np.ones((3, 5), np.int64))
@@ -232,3 +212,59 @@ def test_half_precision(folder: Path) -> None:
     assert half.model.dtype is torch.bfloat16
     truth = draw_video(6, num_objects=2)[1][-1]
     assert (half.segment(folder / 'frames', folder / 'mask.png').masks[-1] == truth).mean() > 0.9
+
+
+def test_large_frames_are_reduced(folder: Path) -> None:
+    frames, masks = (part.repeat(4, 1).repeat(4, 2) for part in draw_video(6, num_objects=2))
+    small = VideoSegmenter(CONFIG, options=SMALL, device='cpu', short_side=36)
+    found = small.segment(frames, masks[0])
+    expected = VideoSegmenter(CONFIG, options=SMALL, device='cpu').segment(frames[:, ::4, ::4], masks[0, ::4, ::4])
+    np.testing.assert_array_equal(found.masks, np.repeat(np.repeat(expected.masks, 4, 1), 4, 2))
+    np.testing.assert_array_equal(found.frames, frames)
+    written = small.write(frames, masks[0], folder / 'small', height=36)
+    assert read_mask(written.masks / '00005.png').shape == (144, 208)
+    assert FrameReader(written.overlay).read(0).shape == (36, 52, 3)
+    lost = masks[0].copy()
+    lost[0, 0] = 3
+    with pytest.raises(ValueError, match='frame 00000: object 3 has 1 pixels, none of which is left .* 52 x 36'):
+        small.segment(frames, lost)
+    with pytest.raises(ValueError, match='frame 00000: the mask is 36 x 52, the frame 144 x 208'):
+        small.segment(frames, masks[0, ::4, ::4])
+    with pytest.raises(ValueError, match='short_side must be positive, got 0'):
+        VideoSegmenter(CONFIG, device='cpu', short_side=0)
+
+
+def test_masks_of_another_video_are_not_mixed(inferencer: VideoSegmenter, folder: Path) -> None:
+    frames, masks = draw_video(6, num_objects=2)
+    inferencer.write(frames, masks[0], folder / 'out')
+    inferencer.write(frames, masks[0], folder / 'out')  # the same frames again
+    for write in (
+        lambda: inferencer.write(frames[:4], masks[0], folder / 'out'),
+        lambda: inferencer.segment(frames[:4], masks[0]).save(folder / 'out'),
+    ):
+        with pytest.raises(
+            ValueError, match=r'out/masks has masks of other frames, such as 00004\.png: choose another'
+        ):
+            write()
+    assert len(FrameReader(folder / 'out/overlay.mp4')) == 6
+
+
+def test_an_encoder_of_timm_takes_its_weights_from_the_checkpoint(tmp_path: Path) -> None:
+    timm = pytest.importorskip('timm')
+    settings = {
+        'model.backbone.model_name': 'vit_tiny_patch16_224',
+        'model.backbone.model_kwargs': dict(depth=1, embed_dim=32, num_heads=2),
+        'model.geometry.short_side': 32,
+        'model.geometry.long_multiple': 16,
+    }
+    network = timm.create_model('vit_tiny_patch16_224', num_classes=0, **settings['model.backbone.model_kwargs'])
+    torch.save(network.state_dict(), tmp_path / 'vit.pth')
+    config = ROOT / 'configs' / 'vos' / 'dino_vits8.py'
+    segment = VideoSegmenter(config, tmp_path / 'vit.pth', options=settings, device='cpu')  # not from the hub
+    own = segment.model.backbone.state_dict()
+    assert torch.equal(own['shield.encoder.cls_token'], network.state_dict()['cls_token'])
+    torch.save(dict(state_dict=segment.model.state_dict()), tmp_path / 'ours.pth')
+    again = VideoSegmenter(config, tmp_path / 'ours.pth', options=settings, device='cpu').model.backbone.state_dict()
+    assert own.keys() == again.keys() and all(torch.equal(own[name], again[name]) for name in own)
+    with pytest.raises(FileNotFoundError, match=r'no checkpoint at .*vitt\.pth: .*; did you mean vit\.pth\?'):
+        VideoSegmenter(config, tmp_path / 'vitt.pth', options=settings, device='cpu')

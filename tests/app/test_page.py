@@ -173,5 +173,8 @@ def test_nothing_is_left_behind(
 
 def test_a_config_that_is_missing(app_samples: list[SampleVideo], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app_page, 'make_samples', lambda folder, number: app_samples)
-    with pytest.raises(FileNotFoundError, match='none.pth'), serve(Settings(videos=Path('none.pth')), port=None):
+    with (
+        pytest.raises(FileNotFoundError, match='none.pth: give --videos a folder'),
+        serve(Settings(videos=Path('none.pth')), port=None),
+    ):
         pass

@@ -21,11 +21,14 @@ def tab(app_models: Models, sessions: Sessions, app_samples: list[SampleVideo]) 
 def test_a_video_is_most_like_itself(tab: SearchTab, app_samples: list[SampleVideo], request_of: Any, bar: Bar) -> None:
     pictures, index, status = tab.run(str(app_samples[3].video), None, 2, None, request_of, bar)
     assert [caption for _, caption in pictures][0] == '1.000 · squares_3' and len(pictures) == 2
-    assert status == '5 videos, features of 128 numbers' and bar.seen[-1][0] == (5, 5)
+    assert status == '5 videos, features of 128 numbers' and bar.seen[-2:] == [
+        ((5, 5), 'Reading the videos'),
+        ((0, None), 'Searching'),
+    ]
     torch.testing.assert_close(index.features.norm(dim=1), torch.ones(5))
     seen = len(bar.seen)
     again = tab.run(str(app_samples[2].video), [], 9, index, request_of, bar)
-    assert again[1] is index and len(bar.seen) == seen  # not computed again
+    assert again[1] is index and len(bar.seen) == seen + 1  # not computed again
     similarities = [float(caption.split()[0]) for _, caption in again[0]]
     assert len(similarities) == 5 and similarities == sorted(similarities, reverse=True)
 

@@ -12,9 +12,9 @@ from mmsigma.app.drawing import BOX, BRUSH
 from mmsigma.app.samples import SampleVideo
 from mmsigma.app.segment import SegmentTab
 from mmsigma.app.sessions import Cancelled, Sessions
-from mmsigma.app.settings import Models
+from mmsigma.app.settings import Models, Settings
 from mmsigma.io.masks import read_mask
-from mmsigma.io.video import FrameReader
+from mmsigma.io.video import FrameReader, write_playable
 from tests.app.conftest import Bar, paths_below
 from tests.vos_data import draw_video
 
@@ -25,20 +25,26 @@ def tab(app_models: Models, sessions: Sessions, app_samples: list[SampleVideo]) 
 
 
 def click(tab: SegmentTab, scene: Any, *place: int) -> None:
-    tab.click(scene, BOX, SimpleNamespace(index=list(place)))
+    tab.click(scene, BOX, SimpleNamespace(index=[scene.zoom * side for side in place]))
 
 
 def test_two_objects_of_two_frames(
     tab: SegmentTab, app_samples: list[SampleVideo], request_of: Any, bar: Bar, tmp_path: Path
 ) -> None:
     scene, picture, canvas, objects, slider = tab.open(str(app_samples[1].video))
-    assert picture.shape == (36, 52, 3) and slider.maximum == 8 and objects == 'No object yet.'
+    assert (
+        scene.zoom == 18
+        and picture.shape == (36 * 18, 52 * 18, 3)
+        and slider.maximum == 8
+        and objects == 'No object yet.'
+    )
     click(tab, scene, 8, 4), click(tab, scene, 20, 14)
     scene, picture, *_ = tab.move(scene, 4)
-    assert scene.frame == 4 and abs(picture.astype(int) - FrameReader(scene.video).read(4)).max() == 0
+    np.testing.assert_array_equal(picture[::18, ::18], FrameReader(scene.video).read(4))
+    assert scene.frame == 4
     layer = np.zeros((36, 52, 4), np.uint8)
     layer[18:28, 12:24, 3] = 255
-    assert tab.add(scene, BRUSH, dict(layers=[layer]))[3] == 'Objects: 1 (frame 0), 2 (frame 4)'
+    assert tab.add(scene, BRUSH, dict(layers=[layer]))[3] == 'Objects: 1 (frame 0), 2 (frame 4).'
     overlay, masks, file, summary = tab.run(scene, request_of, bar)
     assert summary.startswith('9 frames, objects [1, 2], ') and bar.seen[-1] == ((9, 9), 'Segmenting')
     assert len(FrameReader(overlay)) == 9 and file.value['path'].endswith('squares_1_overlay.mp4')
@@ -54,7 +60,7 @@ def test_two_objects_of_two_frames(
 
 def test_samples_come_with_a_box(tab: SegmentTab, app_samples: list[SampleVideo]) -> None:
     scene, *_, objects, _ = tab.open(str(app_samples[0].video))
-    assert objects == 'Objects: 1 (frame 0)' and scene.drawing.masks()[0].sum() == 120
+    assert objects == 'Objects: 1 (frame 0).' and scene.drawing.masks()[0].sum() == 120
     assert tab.undo(scene)[3] == 'No object yet.'
 
 
@@ -65,9 +71,29 @@ def test_cancelling_leaves_no_video(tab: SegmentTab, app_samples: list[SampleVid
         if done[0] == 3:
             tab.sessions.cancel(request_of)
 
-    with pytest.raises(Cancelled, match='Segmenting: cancelled after 4 of 8 frames'):
+    with pytest.raises(Cancelled, match='Segmenting: cancelled after 3 of 8 frames'):
         tab.run(scene, request_of, stop)
     assert not [path for path in paths_below(tab.sessions.root) if path.suffix == '.mp4']
+
+
+def test_large_frames_are_reduced(
+    app_samples: list[SampleVideo], sessions: Sessions, request_of: Any, bar: Bar, tmp_path: Path
+) -> None:
+    models = Models(Settings(device='cpu', short_side=36), tmp_path)
+    tab = SegmentTab(models, sessions, app_samples[0])
+    write_playable(tmp_path / 'large.mp4', draw_video(3, 1)[0].repeat(4, 1).repeat(4, 2), fps=4)
+    scene, picture, _, objects, _ = tab.open(str(tmp_path / 'large.mp4'))
+    assert picture.shape == (36 * 18, 52 * 18, 3) and 'Frames of 208 x 144 are reduced to 52 x 36' in objects
+    click(tab, scene, 8, 4), click(tab, scene, 20, 14)
+    assert scene.pixels.shape == (36, 52, 3) and tab.move(scene, 1)[1].shape == (36 * 18, 52 * 18, 3)
+    overlay, masks, _, summary = tab.run(scene, request_of, bar)
+    assert 'the masks to download have the full size' in summary
+    assert FrameReader(overlay).read(0).shape == (36, 52, 3)
+    with zipfile.ZipFile(masks.value['path']) as archive:
+        archive.extractall(tmp_path)
+    found, (height, width) = read_mask(tmp_path / 'masks/00000.png'), (144, 208)
+    assert found.shape == (height, width)
+    np.testing.assert_array_equal(found, scene.drawing.masks()[0].repeat(4, 0).repeat(4, 1))
 
 
 def test_what_is_missing(tab: SegmentTab, app_samples: list[SampleVideo], request_of: Any, bar: Bar) -> None:

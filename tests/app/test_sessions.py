@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from mmsigma.app.sessions import Cancelled, Sessions, open_upload, told
 from mmsigma.io.video import write_playable
@@ -35,7 +36,30 @@ def test_work_is_cancelled(sessions: Sessions, request_of: Any, bar: Bar) -> Non
     sessions.cancel(request_of)
     with pytest.raises(Cancelled, match='Segmenting: cancelled after 3 of 9 frames'):
         step(3, 9)
+    with pytest.raises(Cancelled, match='Drawing: cancelled$'):  # the next part of the same work
+        sessions.start(request_of, bar, 'Drawing')
+    sessions.expect(request_of)
     sessions.start(request_of, bar, 'Again')(1, 2)
+
+
+def test_work_is_cancelled_before_its_turn(sessions: Sessions, request_of: Any, bar: Bar) -> None:
+    sessions.expect(request_of)
+    sessions.cancel(request_of)
+    with pytest.raises(Cancelled, match='Segmenting: cancelled$'):
+        sessions.start(request_of, bar, 'Segmenting')
+
+
+def test_work_is_cancelled_within_a_step(sessions: Sessions, request_of: Any, bar: Bar) -> None:
+    network, done = torch.nn.Linear(3, 3), []
+    with pytest.raises(Cancelled, match='cancelled after 1 of 9 frames'):
+        with sessions.start(request_of, bar, 'Segmenting') as step:
+            step(1, 9)
+            for number in range(5):
+                done.append(network(torch.ones(2, 3)))
+                if number == 2:
+                    sessions.cancel(request_of)
+    assert len(done) == 3
+    torch.testing.assert_close(network(torch.ones(2, 3)), done[0])  # outside, nothing looks
 
 
 def test_visitors_who_leave_cancel(sessions: Sessions, request_of: Any, bar: Bar) -> None:

@@ -140,6 +140,12 @@ class TestPlayable:
         write_playable(tmp_path / 'a.mp4', [gradient(0, (96, 130))] * 3, fps=25, height=48)
         assert read_frames(tmp_path / 'a.mp4').shape == (3, 48, 66, 3)
 
+    @pytest.mark.parametrize(('fps', 'height'), [(0.0, None), (float('nan'), None), (8.0, 0), (8.0, -5)])
+    def test_rates_and_heights_that_are_none(self, fps: float, height: int | None, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match='frame rate and height must be positive'):
+            write_playable(tmp_path / 'a.mp4', np.zeros((2, 8, 8, 3), np.uint8), fps, height=height)
+        assert not (tmp_path / 'a.mp4').exists()
+
     def test_nothing_is_left_of_what_fails(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r'frame 1 of .*a.mp4 is \(20, 64, 3\), but earlier frames are'):
             write_playable(tmp_path / 'a.mp4', [gradient(0), gradient(1, (20, 64))], fps=5)

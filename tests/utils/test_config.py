@@ -153,3 +153,18 @@ def test_checkouts_that_are_not_installed_say_so(monkeypatch: pytest.MonkeyPatch
     )
     with pytest.raises(FileNotFoundError, match=r'configs of mmsigma are not installed: run "pip install -e \."'):
         find_config('mmsigma::sigma/vitb_k400_mlp')
+
+
+def test_variables_without_effect_are_warned_about(config: Path, warnings_logged: list[str], tmp_path: Path) -> None:
+    load_config(config, {'root': 'mine', 'epochs': 3})
+    (tmp_path / 'whole.py').write_text("root = 'x'\nflag = False\nload_from = 'x'\nmodel = dict(root=root, a=False)\n")
+    load_config(tmp_path / 'whole.py', {'root': 'mine'})
+    (tmp_path / 'flat.py').write_text(
+        "root = 'x'\nflag = False\nload_from = 'x'\nmodel = dict(parts=[dict(root='x')], a=False)\n"
+    )
+    load_config(tmp_path / 'flat.py', {'root': 'x', 'flag': True, 'load_from': 'y'})
+    assert not warnings_logged
+    assert load_config(tmp_path / 'flat.py', {'root': 'mine'}).root == 'mine'
+    (message,) = warnings_logged
+    assert "flat.py: root='mine' has changed nothing else" in message
+    assert "still have 'x': load_from, model.parts.0.root; set them instead" in message

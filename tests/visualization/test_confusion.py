@@ -7,6 +7,7 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
+from mmsigma.visualization import fonts
 from mmsigma.visualization.confusion import draw_confusion
 
 
@@ -35,3 +36,11 @@ def test_many_classes_have_no_names(tmp_path: Path, figures: list[Figure]) -> No
     assert not figures[0].axes[0].texts
     with pytest.raises(ValueError, match=r'shape \(2, 3\) does not fit 2 names'):
         draw_confusion(np.zeros((2, 3), int), tmp_path / 'b.png', ['a', 'b'])
+
+
+def test_names_that_no_font_has_keep_their_number(
+    tmp_path: Path, figures: list[Figure], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fonts, '_installed', dict)
+    draw_confusion(np.eye(2, dtype=int), tmp_path / 'a.png', ['été', '跑步'])
+    assert [label.get_text() for label in figures[0].axes[0].get_xticklabels()] == ['été', '1 ??']

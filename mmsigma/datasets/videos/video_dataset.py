@@ -250,11 +250,15 @@ def find_frame_folders(folder: str | Path) -> list[Path]:
     return found
 
 
-def find_videos(folder: str | Path) -> list[Path]:
+def find_videos(folder: str | Path, remedy: str = 'set data_root to the folder of your videos') -> list[Path]:
     """Find all videos below a folder, sorted.
 
     Links to folders are followed, but each folder is visited once. Hidden files and folders are left out, such as the
     ``._clip.mp4`` and ``__MACOSX`` that macOS writes on other file systems and into archives.
+
+    Args:
+        folder: The folder.
+        remedy: What to do if there is none, for the message.
 
     Raises:
         FileNotFoundError: If the folder does not exist.
@@ -262,7 +266,7 @@ def find_videos(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f'no folder of videos at {folder}: set data_root to the folder of your videos')
+        raise FileNotFoundError(f'no folder of videos at {folder}: {remedy}')
     videos = sorted(path for path in _files(folder) if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
     if not videos:
         raise ValueError(f'no video below {folder} (looked for {" ".join(VIDEO_SUFFIXES)})')

@@ -1,5 +1,6 @@
 """Construction of networks of timm, with weights from its hub or from files, those of the DINO releases included."""
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.checkpoints.io import check_values, load_weights
 
+_PREFIX = re.compile(r'^(?:module\.)?(?:backbone\.)?(?:shield\.encoder\.)?')  # of DINO, and of our own TimmEncoder
 # file names of the official DINO releases, which errors name
 _RELEASED_FILES = {
     'vit_small_patch16_224.dino': 'dino_deitsmall16_pretrain.pth',
@@ -83,7 +85,7 @@ def _weights_of(model_name: str, weights: str, key: str, model_kwargs: dict[str,
 
 
 def _load(network: Any, state: dict[str, Tensor], model_name: str, origin: str) -> None:
-    state = {name.removeprefix('module.').removeprefix('backbone.'): value for name, value in state.items()}
+    state = {_PREFIX.sub('', name): value for name, value in state.items()}
     if isinstance(network, VisionTransformer):
         state = _fit_positions(network, state)
     own = network.state_dict()

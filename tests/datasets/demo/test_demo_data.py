@@ -4,6 +4,7 @@ import json
 import runpy
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import decord
@@ -284,3 +285,9 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     with pytest.raises(SystemExit, match='2'):
         runpy.run_path(str(tool), run_name='__main__')
     assert 'another demo dataset' in capsys.readouterr().err
+
+
+def test_a_file_in_the_place_of_the_folder(run_tool: Any, tmp_path: Path) -> None:
+    (tmp_path / 'file').touch()
+    failed = run_tool('tools/make_demo_dataset.py', '--out', tmp_path / 'file' / 'x', '--num-workers', '0')
+    assert failed.status == 2 and 'Not a directory' in failed.errors and 'Traceback' not in failed.errors
