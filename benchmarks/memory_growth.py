@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from common import machine, run_conditions, with_peak
 from propagation import SETTINGS, make_inputs
+from stored_features import make_store
 from torch import Tensor
 
 from mmsigma.io.atomic import write_atomically
-from mmsigma.io.feature_store import FeatureStore
 from mmsigma.models.propagation.context_propagator import ContextPropagator
 from mmsigma.ops import sinkhorn, sinkhorn_labels
 from mmsigma.ops.affinity import propagate, topk_affinity
@@ -67,12 +67,7 @@ def alignment(length: int) -> Callable[[], object]:
 
 
 def stored_videos(videos: int) -> Callable[[], object]:
-    folder = tempfile.mkdtemp()
-    store = FeatureStore(folder, dict(num_videos=videos, shard_size=10_000, format='safetensors'))
-    for number in range(store.num_shards):
-        paths = [f'train/some_class_{row % 400}/{row:011d}_000010.mp4' for row in store.rows(number)]
-        store.write(number, torch.zeros(len(paths), 768), torch.zeros(len(paths), dtype=torch.long), paths, [])
-    return store.open_rows
+    return make_store(tempfile.mkdtemp(), videos, 10_000).open_rows
 
 
 MEASURED: dict[str, tuple[Callable[[int], Callable[[], object]], tuple[int, ...]]] = {

@@ -45,12 +45,18 @@ def neighbours(videos: int = 240_000, channels: int = 1536, queries: int = 512) 
     )
 
 
+def make_store(folder: str | Path, videos: int, shard: int) -> FeatureStore:
+    """A store with names as long as those of Kinetics-400 and features of few channels."""
+    store = FeatureStore(folder, dict(num_videos=videos, shard_size=shard, format='safetensors'))
+    for number in range(store.num_shards):
+        paths = [f'train/some_class_{row % 400}/{row:011d}_000010.mp4' for row in store.rows(number)]
+        store.write(number, torch.zeros(len(paths), 8), torch.zeros(len(paths), dtype=torch.long), paths, [])
+    return store
+
+
 def opening(videos: int = 1_000_000, shard: int = 10_000) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
-        store = FeatureStore(folder, dict(num_videos=videos, shard_size=shard, format='safetensors'))
-        for number in range(store.num_shards):
-            paths = [f'train/some_class_{row % 400}/{row:011d}_000010.mp4' for row in store.rows(number)]
-            store.write(number, torch.zeros(len(paths), 8), torch.zeros(len(paths), dtype=torch.long), paths, [])
+        store = make_store(folder, videos, shard)
         found = []
         describe, _ = with_peak(lambda: found.append(FeatureStore.open(folder)))
         seconds, added = with_peak(lambda: found.append(found[0].open_rows()))

@@ -139,17 +139,20 @@ def prepare_videos(
         What became of every video.
 
     Raises:
-        ValueError: If the folder has videos of another form, or two videos would get one name.
+        ValueError: If the folder has videos of another form or is one of the sources, or two videos would get one name.
     """
+    pairs = [pair for source in sources for pair in targets_of(source, out).items()]
+    origins = {target: path for path, target in pairs}
+    for path, target in pairs:
+        if Path(path).resolve().is_relative_to(out.resolve()):
+            raise ValueError(
+                f'{path} is in {out}, where the prepared videos are: choose a folder outside of the source'
+            )
+        if origins[target] != path:
+            raise ValueError(f'{path} and {origins[target]} would both be {target}: prepare their sources one by one')
     check_form(out, form)
-    pairs: dict[str, str] = {}
-    for source in sources:
-        for path, target in targets_of(source, out).items():
-            if target in pairs.values() and pairs.get(path) != target:
-                raise ValueError(f'two videos of different sources would be {target}: prepare these one by one')
-            pairs[path] = target
-    results = [PreparedVideo(source, target) for source, target in pairs.items() if os.path.exists(target)]
-    left = [(source, target) for source, target in pairs.items() if not os.path.exists(target)]
+    results = [PreparedVideo(path, target) for target, path in origins.items() if os.path.exists(target)]
+    left = [(path, target) for target, path in origins.items() if not os.path.exists(target)]
     for result in results:
         on_video(result)
     for result in _prepared(left, form, num_workers):

@@ -105,6 +105,19 @@ def test_what_is_there_is_not_made_again(data: Path, tmp_path: Path) -> None:
         prepare_videos([source], tmp_path / 'out', Form(), num_workers=0)
 
 
+def test_sources_are_not_taken_for_prepared_videos(data: Path, tmp_path: Path) -> None:
+    (source,) = find_sources(data / 'clips')
+    for out in (data / 'clips', data):
+        with pytest.raises(ValueError, match='choose a folder outside of the source'):
+            prepare_videos([source], out, FORM, num_workers=0)
+        assert not (out / 'prepared.json').exists()
+    (tmp_path / 'other').mkdir()
+    write_video(tmp_path / 'other/two.mp4', 8)
+    (other,) = find_sources(tmp_path / 'other')
+    with pytest.raises(ValueError, match=r'would both be .*two.mp4: prepare their sources one by one'):
+        prepare_videos([source, other], tmp_path / 'out', FORM, num_workers=0)
+
+
 def test_values_out_of_range() -> None:
     for wrong in (dict(short_side=0), dict(key_interval=0), dict(crf=52), dict(fps=-1.0)):
         with pytest.raises(ValueError, match='short_side must be at least 16'):

@@ -48,9 +48,9 @@ def distinct_frames(frames: Sequence[np.ndarray]) -> tuple[list[np.ndarray], lis
     The frames of a still clip, and those that a short video repeats, are one object, to be processed once.
     """
     frames = list(frames)  # all of them alive, so that none has the id of another
-    places: dict[int, int] = {}
-    order = [places.setdefault(id(frame), len(places)) for frame in frames]
-    return [frames[order.index(place)] for place in range(len(places))], order
+    distinct = {id(frame): frame for frame in frames}
+    places = {one: place for place, one in enumerate(distinct)}
+    return [*distinct.values()], [places[id(frame)] for frame in frames]
 
 
 def crop_and_resize(frames: Sequence[np.ndarray], box: Box, size: int, antialias: bool) -> np.ndarray:

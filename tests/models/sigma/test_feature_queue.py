@@ -75,6 +75,16 @@ def test_a_queue_only_changes_codes_and_has_no_gradient() -> None:
     assert not heads[1].queue.features.requires_grad
 
 
+def test_one_graph_with_the_same_queue() -> None:
+    heads = [PrototypeHead(8, 5, queue_length=20) for _ in range(2)]
+    heads[1].load_state_dict(heads[0].state_dict())
+    compiled = torch.compile(heads[0].loss, backend='eager', fullgraph=True)
+    for seed in range(3):
+        batch = unit(2, 6, 8, seed=seed), unit(2, 6, 8, seed=seed + 10)
+        torch.testing.assert_close(compiled(*batch)['loss_pred'], heads[1].loss(*batch)['loss_pred'])
+    assert torch.equal(heads[0].queue.features, heads[1].queue.features)
+
+
 def test_lengths() -> None:
     assert PrototypeHead(8, 5).queue is None
     with pytest.raises(ValueError, match='positive length, got -1'):
