@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -14,7 +15,7 @@ from mmsigma.apis.data_check import find_sources
 from mmsigma.apis.video_preparation import Form, prepare_video, prepare_videos, write_prepared_lists
 from mmsigma.datasets.videos.video_list import read_entries
 from mmsigma.io.decoders import open_video
-from mmsigma.io.video import FrameReader, frame_times, read_frames
+from mmsigma.io.video import FrameReader, frame_times, read_frames, write_playable
 from mmsigma.io.video_file import VideoFile
 from tests.datasets.clips import DARKEST, STEP, index_of, write_video
 
@@ -39,6 +40,15 @@ def test_frames_size_and_key_frames(tmp_path: Path) -> None:
         reader = open_video(target, decoder)
         assert [index_of(frame) for frame in reader.read([17, 3, 9])] == [17, 3, 9]
     assert [stream.type for stream in av.open(str(target)).streams] == ['video']
+
+
+def test_moving_pictures_have_no_b_frames(tmp_path: Path) -> None:
+    scene = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (80, 200, 3), dtype=np.uint8), (0, 0), 3)
+    moving = [scene[10:58, 2 * number : 2 * number + 64] for number in range(24)]
+    write_playable(tmp_path / 'a.mp4', moving, 10)
+    prepare_video(tmp_path / 'a.mp4', tmp_path / 'b.mp4', Form())
+    with VideoFile(tmp_path / 'a.mp4') as before, VideoFile(tmp_path / 'b.mp4') as after:
+        assert before.is_reordered and not after.is_reordered
 
 
 def write_at(path: Path, times: list[int]) -> Path:
