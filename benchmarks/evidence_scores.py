@@ -26,6 +26,7 @@ from mmsigma.io.atomic import write_atomically
 from mmsigma.io.video import read_frames
 from mmsigma.models import AttentiveHead, FeatureClustering, LabelPropagation, VideoDataPreprocessor
 from mmsigma.models.interfaces import sees_clips
+from mmsigma.models.propagation.label_propagation import segment_video
 
 FOLDS = 10
 CLASSES = 6
@@ -183,10 +184,16 @@ def propagation(encoder: dict[str, Any], state: dict[str, Tensor] | None, sequen
         encoder, geometry=dict(size=size), propagator=dict(num_context=7, k=5, temperature=0.1, radius=6)
     ).eval()
     _load(model.backbone, state)
+    return segmented(model, sequences)
+
+
+@torch.no_grad()
+def segmented(model: Any, sequences: Sequence[Any]) -> dict[str, dict[str, float]]:
+    """J&F, J and F in percent of a model that segments videos, of all sequences and of each."""
     scores, everything = {}, []
     for sequence in sequences:
         truth = (sequence.read_mask(number) for number in range(len(sequence.frames)))
-        statistics = score_sequence(model.segment(sequence), truth).statistics()
+        statistics = score_sequence(segment_video(model.new_inference_core(), sequence), truth).statistics()
         scores[sequence.name] = _percent(summarize(statistics))
         everything += statistics
     return {'all': _percent(summarize(everything)), **scores}

@@ -1,13 +1,11 @@
 # Mask-VOS that begins with EfficientNet-Lite0, which has seen the labels of ImageNet, at its stride of 16, between
-# whose cells those of 8 pixels are interpolated. 8 clips per step, learning rate 1e-4. Without network,
-# encoder_weights is a file with timm's names. Otherwise, and for all options, as mask_vos_r18.py.
+# whose cells those of 8 pixels are interpolated. 8 clips per step, learning rate 3e-4, of the pretrained network 1e-4.
+# Without network, encoder_weights is a file with timm's names. Otherwise, and for all options, as mask_vos_r18.py.
 _base_ = ['mask_vos_r18.py']
 
 encoder = 'tf_efficientnet_lite0'
 encoder_weights = 'hub'
 encoder_stage = 3
-# absolute
-base_lr = 1e-4
 
 model = dict(
     backbone=dict(
@@ -18,4 +16,4 @@ model = dict(
         width=_base_.width,
     ),
 )
-optim_wrapper = dict(optimizer=dict(lr=base_lr))
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'backbone.encoder': dict(lr_mult=1 / 3)}))
