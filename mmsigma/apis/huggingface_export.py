@@ -14,6 +14,7 @@ from mmsigma import __version__
 from mmsigma.checkpoints.huggingface_names import to_huggingface
 from mmsigma.io.atomic import write_atomically
 from mmsigma.models.backbones.video_vit import ARCHITECTURES
+from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD
 from mmsigma.registry import MODELS
 
 _DECODER_HEAD_WIDTH = 64  # of all released decoders, from ViT-S's to ViT-H's
@@ -29,6 +30,8 @@ class ClipGeometry:
         img_size: Height and width of a clip.
         num_frames: Number of frames of a clip.
         origin: Where this is known from, for people.
+        mean: Mean of each channel that is subtracted, on the scale 0..255.
+        std: Standard deviation of each channel by which is divided, on that scale.
     """
 
     num_heads: int
@@ -36,6 +39,8 @@ class ClipGeometry:
     img_size: tuple[int, int]
     num_frames: int
     origin: str
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,10 @@ def geometry_of(state: Mapping[str, Tensor], cfg: Config | None) -> ClipGeometry
         )
     _, frames, *size = backbone.input_shape
     heads = (cfg.model.get('neck') or {}).get('num_heads', 6)  # MaskedVideoDecoder's default
-    return ClipGeometry(backbone.blocks[0].attn.num_heads, heads, (size[0], size[1]), frames, 'its config')
+    preprocessor = cfg.model.get('data_preprocessor') or {}
+    normalisation = {name: tuple(preprocessor[name]) for name in ('mean', 'std') if name in preprocessor}
+    attention = backbone.blocks[0].attn.num_heads
+    return ClipGeometry(attention, heads, (size[0], size[1]), frames, 'its config', **normalisation)
 
 
 def _width(state: Mapping[str, Tensor], norm: str) -> int:
@@ -153,6 +161,23 @@ def videomae_config(state: Mapping[str, Tensor], geometry: ClipGeometry, classes
     return {'architectures': [kind], **config}
 
 
+def preprocessor_config(size: int, geometry: ClipGeometry) -> dict[str, Any]:
+    """Return the content of ``preprocessor_config.json``, in full: defaults of transformers change between versions."""
+    return dict(
+        image_processor_type='VideoMAEImageProcessor',
+        do_resize=True,
+        size=dict(shortest_edge=size),
+        resample=2,  # bilinear
+        do_center_crop=True,
+        crop_size=dict(height=size, width=size),
+        do_rescale=True,
+        rescale_factor=1 / 255,
+        do_normalize=True,
+        image_mean=[value / 255 for value in geometry.mean],
+        image_std=[value / 255 for value in geometry.std],
+    )
+
+
 def model_card(config: Mapping[str, Any], about: Provenance) -> str:
     """Return the text of the folder's README, which says what is known of a model, and what is not."""
     kind = config['architectures'][0]
@@ -173,7 +198,8 @@ from transformers import {kind}
 model = {kind}.from_pretrained('.')  # this folder, or the name of its repository
 ```
 
-Clips `(B, T, C, H, W)` of {clip}, RGB, from 0 to 1, normalised by the mean and deviation of ImageNet.
+Clips `(B, T, C, H, W)` of {clip}, RGB, from 0 to 1, normalised by the mean and the deviation that
+`preprocessor_config.json` gives.
 
 | | |
 |---|---|
@@ -212,18 +238,9 @@ def write_huggingface_folder(
     """
     theirs = {name: value.contiguous() for name, value in to_huggingface(dict(state)).items()}
     config = videomae_config(state, geometry, classes)
-    size = config['image_size']
     texts = {
         'config.json': json.dumps(config, indent=2) + '\n',
-        'preprocessor_config.json': json.dumps(
-            dict(
-                image_processor_type='VideoMAEImageProcessor',
-                size=dict(shortest_edge=size),
-                crop_size=dict(height=size, width=size),
-            ),
-            indent=2,
-        )
-        + '\n',
+        'preprocessor_config.json': json.dumps(preprocessor_config(config['image_size'], geometry), indent=2) + '\n',
         'README.md': model_card(config, about),
     }
     for name, text in texts.items():

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
 from mmsigma.apis import huggingface_export
-from mmsigma.apis.huggingface_export import geometry_of, videomae_config
+from mmsigma.apis.huggingface_export import Provenance, geometry_of, videomae_config, write_huggingface_folder
+from mmsigma.models.data_preprocessor import VideoDataPreprocessor
 from mmsigma.registry import MODELS
 from tests.checkpoints.small_models import ARCH, CLASSES, SIZES, TOKENS, classifier, pretraining, shake
 
@@ -96,6 +98,19 @@ def test_backbone_of_a_run_brings_its_config(convert, clips: Tensor, config: Pat
     torch.testing.assert_close(theirs(clips.transpose(1, 2)).last_hidden_state, model(clips), atol=1e-5, rtol=1e-5)
     processor = pytest.importorskip('transformers').AutoImageProcessor.from_pretrained(tmp_path / 'out')
     assert dict(processor.crop_size) == {'height': 32, 'width': 32}
+
+
+def test_processor_normalises_as_training_does(tmp_path: Path, config: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    clip = torch.from_numpy(frames).permute(3, 0, 1, 2)
+    for options in ({}, dict(mean=(10.0, 20.0, 30.0), std=(40.0, 50.0, 60.0))):
+        cfg = Config.fromfile(config)
+        cfg.model.data_preprocessor = dict(type='VideoDataPreprocessor', **options)
+        geometry = geometry_of(classifier().state_dict(), cfg)
+        write_huggingface_folder(tmp_path, classifier().state_dict(), geometry, Provenance('', '', ''))
+        processor = pytest.importorskip('transformers').AutoImageProcessor.from_pretrained(tmp_path)
+        expected = VideoDataPreprocessor(**options)({'inputs': [clip]})['inputs'][0].transpose(0, 1)
+        torch.testing.assert_close(processor(list(frames), return_tensors='pt')['pixel_values'][0], expected)
 
 
 def test_card_says_what_is_known_and_what_is_not(convert, config: Path, tmp_path: Path) -> None:
