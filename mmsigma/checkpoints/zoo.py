@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmsigma.checkpoints.hub import quiet_hub
+
 _SUFFIXES = ('.safetensors', '.pth', '.pt', '.bin')
 _VIDEOMAE_PAGE = 'https://github.com/MCG-NJU/VideoMAE/blob/main/MODEL_ZOO.md'
 
@@ -126,13 +128,15 @@ def fetch(name: str, folder: str | Path, file: str | None = None, say: Callable[
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of whichever library it uses
 
     target = Path(folder) / name
+    say(f'asking the hub for {weights.hub}; without network, it is tried for half a minute')
     try:
-        file = file or _only_file(weights.hub, list_repo_files(weights.hub))
-        path = Path(hf_hub_download(weights.hub, file, local_dir=target))
+        with quiet_hub():
+            file = file or _only_file(weights.hub, list_repo_files(weights.hub))
+            path = Path(hf_hub_download(weights.hub, file, local_dir=target))
     except (HTTPError, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DownloadError(
-            f'{name} could not be fetched ({reason}). Without network here, download https://huggingface.co/{weights.hub}'
+            f'{weights.hub} could not be fetched ({reason}). Without network here, download https://huggingface.co/{weights.hub}'
             f' elsewhere and copy it to {target}; if your network has a mirror, set HF_ENDPOINT'
         ) from error
     say(f'{path} ({path.stat().st_size / 1e6:,.0f} MB, SHA-256 {_digest(path, "sha256")}), licence: {weights.licence}')

@@ -52,8 +52,9 @@ def test_download(hub: dict[str, list[str]], tmp_path: Path) -> None:
     said: list[str] = []
     path = fetch('videomae-base', tmp_path, say=said.append)
     assert path == tmp_path / 'videomae-base' / 'model.safetensors'
-    assert hashlib.sha256(b'model.safetensors').hexdigest() in said[0] and 'licence: CC-BY-NC-4.0' in said[0]
-    assert said[1] == f'then: mmsigma extract mmsigma::knn/vitb_k400 {path} features'
+    assert hashlib.sha256(b'model.safetensors').hexdigest() in said[1] and 'licence: CC-BY-NC-4.0' in said[1]
+    assert said[0].startswith('asking the hub for MCG-NJU/videomae-base;')
+    assert said[2] == f'then: mmsigma extract mmsigma::knn/vitb_k400 {path} features'
     with pytest.raises(ValueError, match='SMSD75/SIGMA has 2 files with weights; choose one with --file: one.pth, two'):
         fetch('sigma', tmp_path)
     assert fetch('sigma', tmp_path, 'two.pth') == tmp_path / 'sigma' / 'two.pth'

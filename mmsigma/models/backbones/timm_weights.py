@@ -9,10 +9,12 @@ from typing import Any
 import timm
 import torch
 import torch.nn.functional as F
+from mmengine.logging import MMLogger
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from mmsigma.checkpoints.files import CheckpointError
+from mmsigma.checkpoints.hub import quiet_hub
 from mmsigma.checkpoints.io import check_values, load_weights
 
 _PREFIX = re.compile(r'^(?:module\.)?(?:backbone\.)?(?:shield\.encoder\.)?')  # of DINO, and of our own TimmEncoder
@@ -72,8 +74,10 @@ def _check_name(model_name: str) -> None:
 
 def _weights_of(model_name: str, weights: str, key: str, model_kwargs: dict[str, Any]) -> dict[str, Tensor]:
     if weights == 'hub':
+        MMLogger.get_current_instance().info(f'asking the hub for the weights of {model_name}')
         try:
-            return timm.create_model(model_name, pretrained=True, num_classes=0, **model_kwargs).state_dict()
+            with quiet_hub():
+                return timm.create_model(model_name, pretrained=True, num_classes=0, **model_kwargs).state_dict()
         except Exception as error:  # the hub client raises errors of many types, and all mean that there are no weights
             file = _RELEASED_FILES.get(model_name, f'the weights of {model_name}')
             raise CheckpointError(
