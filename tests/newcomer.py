@@ -109,12 +109,12 @@ NOT_RUN = {
     r'mmsigma download \S.*': 'downloads weights; tests/tools and tests/apis have a stand-in for the hub',
     r'python tools/\w+.py \S+ .*=/path/to/.*': "needs DINO's weights, which have to be downloaded",
     r'python tools/model_converters/convert_gta.py .*': 'needs weights of Keras or of the release, which have to be '
-    'downloaded; tests/tools/test_convert_gta.py makes such files',
+    'downloaded; tests/apis/test_gta_conversion.py makes such files',
     r'python tools/dataset_converters/.*': 'needs a data set that has to be obtained; '
     'tests/tools/test_dataset_converters.py and its neighbours make small ones',
     r'python tools/t\w+.py \S+ (.*data_root=data/(hmdb51|pouring|mini_sthv2).*|crw.pth)': 'needs a data set '
     'that has to be obtained',
-    r'mmsigma browse \S+ --rounds .*': 'needs a run of Mask-VOS; tests/tools/test_browse_dataset.py makes its masks',
+    r'mmsigma browse \S+ --rounds .*': 'needs a run of Mask-VOS; tests/apis/test_browsing.py makes its masks',
     r'(tensorboard|mmsigma train \S+ --cfg-options tracker=).*': 'needs TensorBoard, an extra; '
     'tests/end_to_end/test_trackers.py has a stand-in for it',
 }

@@ -10,9 +10,6 @@ Writes to the folder --out: videos.jsonl, one line for each video, with which a 
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from mmsigma.utils.options import OptionAction
 
 
@@ -36,6 +33,9 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     from mmsigma.apis.data_check import (
         check_videos,
         describe_repetitions,

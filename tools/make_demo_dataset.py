@@ -7,9 +7,6 @@ Example::
 
 import argparse
 
-from mmsigma.datasets.demo.demo_data import make_demo_dataset
-from mmsigma.utils.progress import steps
-
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
@@ -28,6 +25,9 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 def main() -> None:
     parser, args = parse_args()
+    from mmsigma.datasets.demo.demo_data import make_demo_dataset
+    from mmsigma.utils.progress import steps
+
     try:
         with steps('Rendering videos', args.num_videos) as advance:
             path = make_demo_dataset(

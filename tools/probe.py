@@ -13,8 +13,6 @@ import argparse
 import json
 from pathlib import Path
 
-from mmsigma.io.feature_store import open_pair
-
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
@@ -66,6 +64,7 @@ def run(args: argparse.Namespace) -> list[dict[str, float]]:
 
     from mmsigma.evaluation.classification.knn import knn_accuracy
     from mmsigma.evaluation.classification.probes import LinearProbe, train_probes
+    from mmsigma.io.feature_store import open_pair
     from mmsigma.models import AttentiveHead
 
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -131,9 +130,9 @@ def main() -> None:
         setting = f'lr {best["lr"]:g}, weight decay {best["weight_decay"]:g}'
         print(f'best of {len(results)}: top1 {best["top1"]:.2f} at {setting}')
     if args.out:
-        from mmsigma.io.atomic import write_atomically
+        from mmsigma.io.atomic import write_text
 
-        write_atomically(args.out, lambda name: Path(name).write_text(json.dumps(results, indent=1)))
+        write_text(args.out, json.dumps(results, indent=1))
 
 
 if __name__ == '__main__':

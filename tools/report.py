@@ -16,8 +16,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 KINDS = ('classification', 'retrieval', 'embedding', 'clustering')
 
 
@@ -106,6 +104,8 @@ def cluster(args: argparse.Namespace) -> Path:
 
 def main() -> None:
     args = parse_args()
+    from rich.console import Console
+
     from mmsigma.apis.launch import errors_in_one_line
     from mmsigma.io.text import read_lines
 

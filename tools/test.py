@@ -3,8 +3,6 @@
 import argparse
 import os
 
-from mmengine.config import Config
-
 from mmsigma.utils.options import OptionAction
 
 
@@ -34,18 +32,6 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def check_dump(cfg: Config, path: str) -> None:
-    """Check that the predictions of a test can be written.
-
-    Raises:
-        ValueError: If they cannot.
-    """
-    if not path.endswith(('.pkl', '.pickle')):
-        raise ValueError(f'--dump {path}: predictions are written as a pickle, to a file that ends in .pkl')
-    if cfg.test_cfg.get('type') == 'KNNTestLoop':
-        raise ValueError('--dump: nearest neighbours have no predictions that could be written')
-
-
 def main() -> None:
     args = parse_args()
     from mmengine.dist import is_main_process
@@ -53,6 +39,7 @@ def main() -> None:
     from mmsigma.apis.launch import (
         apply_arguments,
         build_runner,
+        dump_predictions,
         errors_in_one_line,
         leave_process_group,
         prepare_test,
@@ -66,9 +53,7 @@ def main() -> None:
         prepare_test(cfg, args.checkpoint)
         apply_arguments(cfg, args)
         if args.dump:
-            check_dump(cfg, args.dump)
-            evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
-            cfg.test_evaluator = [*evaluators, dict(type='mmengine.DumpResults', out_file_path=args.dump)]
+            dump_predictions(cfg, args.dump)
         runner = build_runner(cfg)
         if is_main_process():
             record_test(runner.log_dir, config_name(args.config), cfg, args.checkpoint, args.dump)

@@ -12,8 +12,6 @@ Examples::
 import argparse
 from pathlib import Path
 
-from rich.progress import track
-
 from mmsigma.utils.options import OptionAction
 
 
@@ -46,6 +44,8 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
+    from rich.progress import track
+
     from mmsigma.apis.clustering_reports import DrawnPrototypes, write_prototypes_report
     from mmsigma.apis.predictions import find_videos_of, names_of
     from mmsigma.apis.prototype_viewer import PrototypeViewer

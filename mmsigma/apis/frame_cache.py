@@ -11,7 +11,7 @@ from mmengine.logging import MMLogger
 from rich.progress import track
 
 from mmsigma.datasets.videos.video_dataset import find_frame_folders, find_videos
-from mmsigma.io.atomic import write_atomically
+from mmsigma.io.atomic import write_text
 from mmsigma.io.frame_array import ARRAY_SUFFIX, FrameArray, write_frame_array
 from mmsigma.io.video import FrameReader
 
@@ -51,7 +51,7 @@ def cache_frames(
     if not lengths:
         raise ValueError('no video can be read')
     lines = [name for name, length in lengths.items() for _ in range(_share(length, sum(lengths.values()), entries))]
-    write_atomically(out / LIST, lambda file: Path(file).write_text('\n'.join(lines) + '\n', encoding='utf-8'))
+    write_text(out / LIST, '\n'.join(lines) + '\n')
     return len(lengths), sum(lengths.values())
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmsigma import __version__
 from mmsigma.checkpoints.huggingface_names import to_huggingface
-from mmsigma.io.atomic import write_atomically
+from mmsigma.io.atomic import write_atomically, write_text
 from mmsigma.models.backbones.video_vit import ARCHITECTURES
 from mmsigma.models.data_preprocessor import IMAGENET_MEAN, IMAGENET_STD
 from mmsigma.registry import MODELS
@@ -244,14 +244,10 @@ def write_huggingface_folder(
         'README.md': model_card(config, about),
     }
     for name, text in texts.items():
-        _write_text(Path(folder) / name, text)
+        write_text(Path(folder) / name, text)
     # transformers requires the format in the metadata
     weights = Path(folder) / 'model.safetensors'
     write_atomically(weights, lambda name: save_file(theirs, name, metadata={'format': 'pt'}))
-
-
-def _write_text(path: Path, text: str) -> None:
-    write_atomically(path, lambda name: Path(name).write_text(text, encoding='utf-8'))
 
 
 def push_folder(folder: str | Path, repository: str) -> str:

@@ -106,6 +106,24 @@ def prepare_test(cfg: Config, checkpoint: str | None) -> None:
         raise ValueError('it needs a checkpoint')
 
 
+def dump_predictions(cfg: Config, path: str) -> None:
+    """Let a test also write its predictions, in place.
+
+    Args:
+        cfg: Finished config.
+        path: File to write, a pickle.
+
+    Raises:
+        ValueError: If they cannot be written.
+    """
+    if not path.endswith(('.pkl', '.pickle')):
+        raise ValueError(f'--dump {path}: predictions are written as a pickle, to a file that ends in .pkl')
+    if cfg.test_cfg.get('type') == 'KNNTestLoop':
+        raise ValueError('--dump: nearest neighbours have no predictions that could be written')
+    evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    cfg.test_evaluator = [*evaluators, dict(type='mmengine.DumpResults', out_file_path=path)]
+
+
 def _require_data(loader: dict[str, Any]) -> None:
     """Check that the folders of datasets exist, before a model is built, whose weights may have to be fetched."""
     dataset = loader.get('dataset')

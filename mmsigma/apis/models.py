@@ -53,8 +53,8 @@ def load_model(
     Args:
         config_or_checkpoint: Config, as a file or by a name from :func:`list_configs`; or checkpoint written by a run,
             which contains the config it was trained with.
-        checkpoint: Weights, including official files; None for those that the config names or, with a warning, for
-            initial weights.
+        checkpoint: Weights, including official files, of which all are loaded that the model has, with a warning if it
+            has more; None for those that the config names or, with a warning, for initial weights.
         device: Device of the model; None for a GPU if there is one.
         options: Changes to the config, as of ``--cfg-options``.
         trust: Whether the checkpoint may execute code while it is loaded.
@@ -77,7 +77,7 @@ def load_model(
             model.init_weights()
         frozen: nn.Module = model.to(default_device(device)).requires_grad_(False).eval()
         return frozen
-    return build_inference_model(cfg, weights, device, trust=trust)
+    return build_inference_model(cfg, weights, device, trust=trust, with_head=None)
 
 
 def open_config(
@@ -211,19 +211,20 @@ def default_device(device: str | None = None) -> str:
 
 
 def build_frozen_model(
-    cfg: Config, checkpoint: str, device: str, *, trust: bool = False, with_head: bool = False
+    cfg: Config, checkpoint: str, device: str, *, trust: bool = False, with_head: bool | None = False
 ) -> nn.Module:
     """Build the model of a config, load its weights, and put it into evaluation mode on a device.
 
-    Heads are left out, except in models that segment or embed frames with more than their backbone, which must be
-    complete.
+    Heads are left out by default, except in models that segment or embed frames with more than their backbone, which
+    must be complete.
 
     Args:
         cfg: Config with a ``model``.
         checkpoint: Weights, including official files.
         device: Device to run on.
         trust: Whether the checkpoint may execute code while it is loaded.
-        with_head: Whether the head is needed, so that the checkpoint must have it.
+        with_head: Whether the head is needed, so that the checkpoint must have it; None for all that it has, with a
+            warning if the model has more.
 
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
@@ -236,7 +237,8 @@ def build_frozen_model(
     works_alone = with_head or hasattr(model, 'new_inference_core') or hasattr(model, 'embed_stream')
     whole = works_alone and any(not name.startswith('backbone.') for name in model.state_dict())
     weights = load_weights(checkpoint, trust=trust)
-    load_into_model(model, weights, origin=checkpoint, allow_missing=not whole, backbone_only=not whole)
+    backbone_only = not whole and with_head is not None
+    load_into_model(model, weights, origin=checkpoint, allow_missing=not whole, backbone_only=backbone_only)
     return model.to(device).requires_grad_(False).eval()
 
 
@@ -269,7 +271,7 @@ def build_inference_model(
     device: str | None = None,
     *,
     trust: bool = False,
-    with_head: bool = False,
+    with_head: bool | None = False,
 ) -> nn.Module:
     """Build the frozen model of an inferencer.
 

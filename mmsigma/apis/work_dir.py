@@ -18,7 +18,7 @@ from mmengine.runner import Runner
 from mmsigma.checkpoints.files import sha256_of
 from mmsigma.checkpoints.runs import OWNER, checkpoint_folder, read_owner, run_checkpoints
 from mmsigma.evaluation.results import RECORD
-from mmsigma.io.atomic import write_atomically
+from mmsigma.io.atomic import write_text
 from mmsigma.io.locks import HeldError, lock
 from mmsigma.utils.config import find_config
 from mmsigma.utils.preflight import ConfigError
@@ -119,7 +119,7 @@ class OwnerHook(Hook):
                 + ('. Those of the optimiser and the schedule are overruled by the checkpoint' if overruled else '')
             )
         text = json.dumps(self.owner, indent=1) + '\n'
-        write_atomically(self.work_dir / OWNER, lambda name: Path(name).write_text(text, encoding='utf-8'))
+        write_text(self.work_dir / OWNER, text)
 
     def after_train(self, runner: Runner) -> None:
         """Unlock the folder."""
@@ -185,7 +185,7 @@ def record_test(log_dir: str | Path, name: str, cfg: Config, checkpoint: str | N
     content = dict(config=name, checkpoint=checkpoint, sha256=sha256_of(checkpoint), dataset=dataset, settings=settings)
     text = json.dumps(content, indent=1)
     for record in (Path(log_dir, RECORD), *([Path(dump).with_suffix('.json')] if dump else [])):
-        write_atomically(record, lambda path: Path(path).write_text(text + '\n', encoding='utf-8'))
+        write_text(record, text + '\n')
 
 
 def rank_of(launcher: str) -> int:

@@ -30,6 +30,11 @@ def write_atomically(path: str | Path, write: Callable[[str], Any]) -> None:
         raise
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text in UTF-8; see :func:`write_atomically`."""
+    write_atomically(path, lambda name: Path(name).write_text(text, encoding='utf-8'))
+
+
 def replace_durably(temporary: str | Path, path: str | Path) -> None:
     """Move a complete file to its final name in the same folder, so that a power cut leaves the old one or the new one.
 

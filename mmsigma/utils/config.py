@@ -167,6 +167,8 @@ def _plain_value(node: ast.expr) -> Any:
     match node:
         case ast.Call(func=ast.Name(id='dict'), args=[], keywords=keywords) if all(word.arg for word in keywords):
             return {str(word.arg): _plain_value(word.value) for word in keywords}
+        case ast.Call(func=ast.Name(id='dict'), args=[ast.Dict() as content], keywords=[]):  # of keys like 'a.b'
+            return _plain_value(content)
         case ast.Dict(keys=keys, values=values) if None not in keys:
             pairs = zip(keys, values, strict=True)
             return {_plain_value(key): _plain_value(value) for key, value in pairs if key is not None}

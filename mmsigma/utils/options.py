@@ -4,11 +4,12 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from mmengine.config import DictAction
 
+class OptionAction(argparse.Action):
+    """mmengine's action for ``--cfg-options key=value ...``, with an error in one line for words of another form.
 
-class OptionAction(DictAction):
-    """mmengine's action for ``--cfg-options key=value ...``, with an error in one line for words of another form."""
+    mmengine, which takes a third of a second, is imported when there are options, not to describe them.
+    """
 
     def __call__(
         self,
@@ -17,7 +18,9 @@ class OptionAction(DictAction):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
+        from mmengine.config import DictAction
+
         for word in values or ():
             if not str(word).partition('=')[0] or '=' not in str(word):
                 parser.error(f'{option_string} expects key=value, got {word!r}')
-        super().__call__(parser, namespace, values, option_string)
+        DictAction(self.option_strings, self.dest, nargs='+')(parser, namespace, values, option_string)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mmsigma.io.atomic import write_atomically
+from mmsigma.io.atomic import write_text
 
 _STYLE = """
 :root { color-scheme: light dark; --text: #1c1e21; --back: #fff; --line: #d5d8dc; --soft: #f3f4f6; --dim: #5b6168;
@@ -111,7 +111,7 @@ class Page:
             '</main></body></html>\n'
         )
         path = self.folder / name
-        write_atomically(path, lambda draft: Path(draft).write_text(text, encoding='utf-8'))
+        write_text(path, text)
         return path
 
     def _figure(self, path: str | Path, name: str, note: str) -> str:

@@ -51,11 +51,27 @@ def test_from_a_checkpoint_of_a_run(run: Path) -> None:
     state = torch.load(run, weights_only=True)['state_dict']
     assert not model.training and not any(parameter.requires_grad for parameter in model.parameters())
     assert state.keys() >= {'backbone.patch_embed.proj.weight'}
-    for name, value in model.backbone.state_dict(prefix='backbone.').items():
+    assert model.state_dict().keys() == state.keys() and 'head.prototypes.0' in state
+    for name, value in model.state_dict().items():
         torch.testing.assert_close(value, state[name], rtol=0, atol=0)
     same = load_model(CONFIG, run, device='cpu', options=SMALL)
     inputs = torch.randn(1, 3, *model.backbone.input_shape[1:])
     assert torch.equal(model(inputs), same(inputs))
+
+
+def test_a_classifier_has_the_head_of_its_checkpoint(tmp_path: Path) -> None:
+    arch = dict(SMALL['model.backbone.arch'], _delete_=True)
+    small = {'model.backbone.arch': arch, 'num_classes': 5}
+    torch.manual_seed(3)
+    state = MODELS.build(load_config('mmsigma::finetune/vitb_k400', small).model).state_dict()
+    torch.save(dict(state_dict=state), tmp_path / 'all.pth')
+    model = load_model('mmsigma::finetune/vitb_k400', tmp_path / 'all.pth', device='cpu', options=small)
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    # pre-training has no such head
+    torch.save(dict(state_dict={k: v for k, v in state.items() if 'head' not in k}), tmp_path / 'part.pth')
+    model = load_model('mmsigma::finetune/vitb_k400', tmp_path / 'part.pth', device='cpu', options=small)
+    assert torch.equal(model.backbone.patch_embed.proj.weight, state['backbone.patch_embed.proj.weight'])
+    assert not torch.equal(model.head.fc.weight, state['head.fc.weight'])
 
 
 def test_initial_weights_are_said_to_be() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mmsigma.io.atomic import write_atomically
+from mmsigma.io.atomic import write_text
 from mmsigma.io.text import read_json
 
 
@@ -109,5 +109,5 @@ def write_cuts(path: Path, names: Sequence[str], elements: dict[str, Element]) -
     for name in names:
         if element := elements.get(name):
             writer.writerow([name, element.video, f'{element.start:.3f}', f'{element.end:.3f}'])
-    write_atomically(path, lambda temporary: Path(temporary).write_text(buffer.getvalue(), encoding='utf-8'))
+    write_text(path, buffer.getvalue())
     return [name for name in names if name not in elements]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmsigma.io.atomic import write_atomically
+from mmsigma.io.atomic import write_text
 from mmsigma.io.text import read_json
 
 
@@ -50,7 +50,7 @@ def write_segment_index(path: str | Path, videos: Sequence[SegmentedVideo], sett
     """Write an index, one line per video."""
     rows = ',\n'.join(json.dumps(video._asdict()) for video in videos)
     text = f'{{"settings": {json.dumps(settings, indent=1)},\n"videos": [\n{rows}\n]}}\n'
-    write_atomically(path, lambda name: Path(name).write_text(text, encoding='utf-8'))
+    write_text(path, text)
 
 
 def read_segment_index(path: str | Path) -> list[SegmentedVideo]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mmsigma.apis.severe_table import gather, severe_cells
+
 TOOL = 'tools/severe_report.py'
 DINO = dict(ssv2=70.9, gym99=89.7, ucf1k=84.1, gym1k=28.0, fxs1=55.1, ubs1=79.9, ucfrep=0.169, charades=23.3)
 
@@ -24,6 +26,11 @@ def write_test(folder: Path, time: str, age: float = 0, **metrics) -> Path:
     now = path.stat().st_mtime
     os.utime(path, (now - age, now - age))
     return folder
+
+
+def test_cells_have_the_digits_of_the_paper() -> None:
+    head, row = severe_cells({'mine': gather([f'{key}={value}' for key, value in DINO.items()], None)})
+    assert head[0] == 'Model' and len(head) == len(row) == 10 and row[-3:] == ['0.169', '23.3', '64.3']
 
 
 def test_numbers_on_the_command_line(run_tool):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mmsigma.apis.run_means import score_rows
+
 TOOL = 'tools/mean_of_runs.py'
 
 
@@ -15,6 +17,12 @@ def write_test(run: Path, number: int, **scores: float) -> None:
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({**{f'alignment/{name}': value for name, value in scores.items()}, 'time': 0.1}))
     os.utime(path, (number, number))
+
+
+def test_spread_is_of_a_sample() -> None:
+    runs = {'a': {'x': 1.0, 'y': 5.0}, 'b': {'x': 3.0, 'y': 5.0}}
+    assert score_rows(runs, ['x', 'y'])[2:] == [('mean', [2.0, 5.0]), ('standard deviation', [2**0.5, 0.0])]
+    assert score_rows({'a': runs['a']}, ['x']) == [('a', [1.0]), ('mean', [1.0])]
 
 
 def test_newest_tests_of_two_runs(run_tool: Callable, tmp_path: Path) -> None:

@@ -1,0 +1,57 @@
+"""A folder that hands a model on: its numbers, its config and its classes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmsigma.apis import load_model
+from mmsigma.apis.folder_export import export_folder
+from mmsigma.checkpoints.files import CheckpointError
+from mmsigma.utils.config import load_config
+from tests.checkpoints.small_models import ARCH, CLASSES, SIZES, classifier, shake
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    backbone = dict(type='VideoVisionTransformer', arch=ARCH, final_norm=False, **SIZES)
+    head = dict(type='ClassificationHead', num_classes=CLASSES)
+    path = tmp_path / 'small.py'
+    path.write_text(
+        f"default_scope = 'mmsigma'\nmodel = {dict(type='VideoClassifier', backbone=backbone, head=head)}\n"
+    )
+    return load_config(path)
+
+
+def save(path: Path, state: dict[str, torch.Tensor]) -> Path:
+    torch.save({'state_dict': state}, path)
+    return path
+
+
+def test_the_folder_alone_is_the_model(config: Config, tmp_path: Path) -> None:
+    model = shake(classifier()).eval()
+    (tmp_path / 'names.txt').write_text('a\nb\nc\nd\ne\n')
+    checkpoint = save(tmp_path / 'small.pth', model.state_dict())
+    number = export_folder(checkpoint, tmp_path / 'out', config, classes=tmp_path / 'names.txt')
+    assert number == sum(value.numel() for value in model.state_dict().values())
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
+        'classes.txt',
+        'config.py',
+        'model.safetensors',
+    ]
+    again = load_model(tmp_path / 'out' / 'config.py', tmp_path / 'out' / 'model.safetensors')
+    clips = torch.rand(1, 3, 4, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(again(clips), model(clips))
+
+
+def test_what_is_incomplete_is_refused(config: Config, tmp_path: Path) -> None:
+    state = classifier().state_dict()
+    (tmp_path / 'names.txt').write_text('alone\n')
+    with pytest.raises(ValueError, match=f'names.txt has 1 class names, but the model has {CLASSES} classes'):
+        export_folder(save(tmp_path / 'a.pth', state), tmp_path / 'out', config, classes=tmp_path / 'names.txt')
+    state.pop('head.fc.bias')
+    with pytest.raises(CheckpointError, match='head.fc.bias'):
+        export_folder(save(tmp_path / 'b.pth', state), tmp_path / 'out', config)
+    assert not (tmp_path / 'out').exists()
