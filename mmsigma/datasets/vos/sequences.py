@@ -221,9 +221,11 @@ def _list_frames(folder: Path) -> tuple[Path, ...]:
 
 
 def _need(path: Path) -> Path:
-    if not path.exists():
-        raise FileNotFoundError(f'{path} does not exist: set data_root to the folder of the dataset')
-    return path
+    if path.exists():
+        return path
+    if lists := sorted(found.stem for found in path.parent.glob('*.txt')) if path.suffix == '.txt' else []:
+        raise FileNotFoundError(f'{path} does not exist; of the lists there, {", ".join(lists)}, name one as split')
+    raise FileNotFoundError(f'{path} does not exist: set data_root to the folder of the dataset')
 
 
 def _need_one(root: Path, *names: str) -> Path:

@@ -85,6 +85,8 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r'ImageSets/2017/val.txt does not exist: set data_root'):
         find_sequences('davis', tmp_path)
     root = make_davis(tmp_path / 'davis', dict(ant=3, bee=3, cow=3))
+    with pytest.raises(FileNotFoundError, match=r'test.txt does not exist; of the lists there, val, name one as split'):
+        find_sequences('davis', root, split='test')
     (root / 'Annotations/480p/bee/00000.png').unlink()
     shutil.rmtree(root / 'JPEGImages/480p/cow')
     with pytest.raises(FileNotFoundError, match='2 of 3 videos .* lack frames or masks, .*: bee, cow'):
