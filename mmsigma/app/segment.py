@@ -209,15 +209,17 @@ class SegmentTab:
 
         shown = [scene, picture, editor, objects]
         quick = dict(show_progress='hidden')
+        # by default, clicks are lost while the one before is worked on
+        each = dict(quick, trigger_mode='multiple', concurrency_id='drawing', concurrency_limit=1)
         sample.click(lambda: str(self.sample.video), None, video, **quick)
         video.change(told(self.open), video, [*shown, frame])
-        frame.release(told(self.move), [scene, frame], shown, **quick)
+        frame.release(told(self.move), [scene, frame], shown, trigger_mode='always_last', **quick)
         tool = shape.change(self.choose, [scene, shape], [picture, editor, hint], **quick)
         # an editor takes no picture while it is hidden
         tool.then(_canvas, scene, editor, **quick)
-        picture.select(told(self.click), [scene, shape], shown, **quick)
+        picture.select(told(self.click), [scene, shape], shown, **each)
         add.click(told(self.add), [scene, shape, editor], shown, **quick)
-        undo.click(told(self.undo), scene, shown, **quick)
+        undo.click(told(self.undo), scene, shown, **each)
         run.click(self.sessions.expect, queue=False).then(
             told(self.run), scene, [overlay, masks, file, summary], concurrency_id='work', show_progress_on=overlay
         )
