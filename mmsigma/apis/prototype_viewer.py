@@ -14,6 +14,7 @@ from mmsigma.apis.results import VideoResult
 from mmsigma.datasets.transforms.spatial import resize_short_side
 from mmsigma.io.frame_sources import VideoInput, open_frames
 from mmsigma.io.video import write_playable
+from mmsigma.visualization.labelled_grid import Row, labelled_grid
 from mmsigma.visualization.masked_video import mosaic, write_picture
 from mmsigma.visualization.prototypes import Grid, choose_prototypes, draw_prototypes_of, pca_colours
 
@@ -53,8 +54,10 @@ class PrototypesOfVideo(VideoResult):
 
     def picture(self) -> np.ndarray:
         """Return the clip and, below, a row for each prototype, with a frame of each tube in time."""
-        tubelet = len(self.clip) // self.grid[0]
-        return mosaic([list(frames[::tubelet]) for frames in (self.clip, *self.drawn.values())])
+        tubelet, counts, total = len(self.clip) // self.grid[0], self.counts(), len(self.scores)
+        titles = [f'prototype {number}, nearest to {counts[number]} of {total} tubes' for number in self.drawn]
+        rows = zip(['clip', *titles], (self.clip, *self.drawn.values()), strict=True)
+        return labelled_grid([Row(title, list(frames[::tubelet])) for title, frames in rows], self.name)
 
     def write(self, stem: str | Path, height: int | None = None) -> list[Path]:
         """Write ``<stem>_prototypes.png`` and ``.mp4``, and ``<stem>_features.mp4``, and return these paths.

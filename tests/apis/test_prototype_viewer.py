@@ -10,6 +10,7 @@ from mmsigma.apis.prototype_viewer import PrototypeViewer, read_clip
 from mmsigma.io.video import FrameReader
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
+from mmsigma.visualization.labelled_grid import GAP, LINE
 from tests.vos_data import draw_video
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
@@ -37,7 +38,11 @@ def test_the_tubes_that_are_shown_are_the_most_similar(view: PrototypeViewer) ->
 def test_files(view: PrototypeViewer, tmp_path: Path) -> None:
     found = view(FRAMES, number=2)
     picture, prototypes, features = found.write(tmp_path / 'squares')
-    assert picture.name == 'squares_prototypes.png' and found.picture().shape == (3 * 68 + 4, 4 * 68 + 4, 3)
+    assert picture.name == 'squares_prototypes.png' and found.picture().shape == (
+        LINE + GAP + 3 * (LINE + 128 + GAP),
+        4 * (128 + GAP) + GAP,
+        3,
+    )
     assert len(FrameReader(prototypes)) == len(FrameReader(features)) == 8
     assert {path.name for path in found.save(tmp_path)} == {'scores.npy', 'picture.png'}
 

@@ -9,6 +9,7 @@ from mmsigma.app.sessions import Sessions
 from mmsigma.app.settings import Models
 from mmsigma.io.pictures import read_picture
 from mmsigma.io.video import FrameReader
+from mmsigma.visualization.labelled_grid import GAP, LINE
 from tests.app.conftest import Bar
 
 
@@ -18,6 +19,6 @@ def test_prototypes(
     tab = PrototypesTab(app_models, sessions, app_samples[0])
     picture, prototypes, features, summary = tab.run(str(app_samples[0].video), 3, 20, 1, request_of, bar)
     assert summary.startswith('The clip, and the tubes most similar to prototypes ') and summary.endswith(', of 64')
-    assert read_picture(picture).shape == (4 * 68 + 4, 4 * 68 + 4, 3)
+    assert read_picture(picture).shape == (LINE + GAP + 4 * (LINE + 128 + GAP), 4 * (128 + GAP) + GAP, 3)
     assert len(FrameReader(prototypes)) == len(FrameReader(features)) == 8
     assert Path(picture).is_relative_to(sessions.root) and bar.seen[-1][0] == (2, 3)

@@ -12,6 +12,7 @@ from mmsigma.datasets.demo.demo_data import render_demo_video
 from mmsigma.io.video import FrameReader, write_mp4
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
+from mmsigma.visualization.labelled_grid import GAP, LINE
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
@@ -45,7 +46,8 @@ def test_a_folder_of_videos(run: Callable, folder: Path) -> None:
     assert '2 videos drawn' in output and '1 could not be drawn:' in output and 'v2.mp4' in output
     for index in range(2):
         height, width = cv2.imread(str(folder / f'out/v{index}_prototypes.png')).shape[:2]
-        assert (height, width) == (4 * (64 + 4) + 4, 4 * (64 + 4) + 4)  # clip and 3 prototypes, 4 tubes in time
+        # clip and 3 prototypes, 4 tubes in time
+        assert (height, width) == (LINE + GAP + 4 * (LINE + 128 + GAP), 4 * (128 + GAP) + GAP)
         assert len(FrameReader(folder / f'out/v{index}_prototypes.mp4')) == 8
         assert FrameReader(folder / f'out/v{index}_features.mp4').read(0).shape[:2] == (72, 140)
     (folder / 'videos/v2.mp4').unlink()
