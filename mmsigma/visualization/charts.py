@@ -97,6 +97,46 @@ def scatter_chart(
     return _svg(marks, size + (10 + 18 * -(-len(titles) // columns) if titles else 0), size)
 
 
+def heat_table(rows: Mapping[str, Sequence[float]], columns: Sequence[str]) -> str:
+    """Draw numbers as a table whose cells are the darker the larger the number is within its column.
+
+    Args:
+        rows: Values of each row, by its name; nan leaves a cell empty.
+        columns: Titles of the columns.
+
+    Returns:
+        SVG element on a white ground, which is readable by itself.
+
+    Raises:
+        ValueError: If there is no row, or a row has another number of values than there are columns.
+    """
+    values = np.array(list(rows.values()), float).reshape(len(rows), -1)
+    if values.shape != (len(rows), len(columns)) or not rows:
+        raise ValueError(f'{len(columns)} columns need rows of as many values, got {values.shape}')
+    left, width, height = 10 + 7 * max(map(len, rows)), 150, 28
+    size = left + width * len(columns), height * (len(rows) + 1)
+    parts = [f'<rect width="{size[0]}" height="{size[1]}" fill="white"/>']
+    for column, title in enumerate(columns):
+        parts.append(_cell_text(left + (column + 0.5) * width, 18, title, 'middle'))
+    low = np.nanmin(values, axis=0)
+    spread = np.nanmax(values, axis=0) - low
+    for row, name in enumerate(rows):
+        top = height * (row + 1)
+        parts.append(_cell_text(6, top + 18, name, 'start'))
+        for column in np.flatnonzero(np.isfinite(values[row])):
+            value = values[row, column]
+            share = (value - low[column]) / max(spread[column], 1e-12)
+            place = f'x="{left + column * width}" y="{top}" width="{width - 2}" height="{height - 2}"'
+            parts.append(f'<rect {place} fill="#2a6fbb" fill-opacity="{0.05 + 0.5 * share:.2f}"/>')
+            parts.append(_cell_text(left + (column + 0.5) * width, top + 18, f'{value:.1f}', 'middle'))
+    return _svg(parts, size[1], size[0])
+
+
+def _cell_text(x: float, y: float, text: str, anchor: str) -> str:
+    style = 'font-family="sans-serif" font-size="13" fill="black"'
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" {style}>{html.escape(text)}</text>'
+
+
 def _shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f'{text[: most - 1]}…'
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from mmsigma.visualization.charts import line_chart, scatter_chart, series_colour
+from mmsigma.visualization.charts import heat_table, line_chart, scatter_chart, series_colour
 
 SVG = '{http://www.w3.org/2000/svg}'
 
@@ -57,3 +57,13 @@ def test_points_have_the_colours_of_their_groups_and_names() -> None:
 def test_colours_differ() -> None:
     hues = [int(re.findall(r'\d+', series_colour(number))[0]) for number in range(20)]
     assert len(set(hues)) == 20
+
+
+def test_cells_are_darker_within_their_column() -> None:
+    root = ElementTree.fromstring(heat_table({'a': (1.0, 90.0), 'b<': (3.0, 80.0), 'c': (2.0, np.nan)}, ['x', 'y']))
+    texts = [text.text for text in root.iter(f'{SVG}text')]
+    assert texts == ['x', 'y', 'a', '1.0', '90.0', 'b<', '3.0', '80.0', 'c', '2.0']
+    cells = [float(cell.attrib['fill-opacity']) for cell in root.iter(f'{SVG}rect') if 'fill-opacity' in cell.attrib]
+    assert cells == [0.05, 0.55, 0.55, 0.05, 0.3]
+    with pytest.raises(ValueError, match='3 columns need rows of as many values'):
+        heat_table({'a': (1.0, 2.0)}, ['x', 'y', 'z'])
