@@ -123,12 +123,12 @@ def heat_table(rows: Mapping[str, Sequence[float]], columns: Sequence[str]) -> s
     for row, name in enumerate(rows):
         top = height * (row + 1)
         parts.append(_cell_text(6, top + 18, name, 'start'))
-        for column in np.flatnonzero(np.isfinite(values[row])):
-            value = values[row, column]
-            share = (value - low[column]) / max(spread[column], 1e-12)
-            place = f'x="{left + column * width}" y="{top}" width="{width - 2}" height="{height - 2}"'
+        for number in np.flatnonzero(np.isfinite(values[row])).tolist():
+            value = values[row, number]
+            share = (value - low[number]) / max(spread[number], 1e-12)
+            place = f'x="{left + number * width}" y="{top}" width="{width - 2}" height="{height - 2}"'
             parts.append(f'<rect {place} fill="#2a6fbb" fill-opacity="{0.05 + 0.5 * share:.2f}"/>')
-            parts.append(_cell_text(left + (column + 0.5) * width, top + 18, f'{value:.1f}', 'middle'))
+            parts.append(_cell_text(left + (number + 0.5) * width, top + 18, f'{value:.1f}', 'middle'))
     return _svg(parts, size[1], size[0])
 
 
