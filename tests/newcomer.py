@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md'))]
+PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md')), *sorted((ROOT / 'configs').rglob('README.md'))]
 
 
 class Run(NamedTuple):
@@ -57,7 +57,10 @@ RUN = [
     Run(r'python tools/train.py configs/sigma/vitb_k400_mlp.py .*', NO_WARMUP, ('work_dirs/sigma/*/epoch_1.pth',)),
     Run(r'python tools/train.py configs/demo/sigma_small_videos.py .*', ONE_STEP, ('work_dirs/demo/*/epoch_1.pth',)),
     Run(r'python tools/train.py configs/gta/gta_penn_action.py .*', FEW_STEPS, ('work_dirs/gta/*/epoch_1.pth',)),
-    Run(r'python tools/test.py configs/gta/gta_penn_action.py .*', 'num_workers=0 model.data_preprocessor.size=64'),
+    Run(
+        r'python tools/test.py configs/gta/gta_penn_action.py .*data_root.*',
+        'num_workers=0 model.data_preprocessor.size=64',
+    ),
     Run(r'mmsigma browse mmsigma::demo/gta\S+ --number 4'),
     Run(r'mmsigma browse mmsigma::vos/r18 .*'),
     Run(r'python tools/browse_dataset.py configs/sigma/vitb_k400_mlp.py .*', '--number 1', ('browse/*.png',)),
@@ -95,6 +98,10 @@ RUN = [
     Run(r'python tools/test.py my_model/config.py my_model/model.safetensors', 'test_dataloader.num_workers=0'),
     Run(r'mmsigma export \S+ \S+ --to onnx .*', '', ('*.onnx',)),
     Run(r'mmsigma download'),
+    # pages of configs
+    Run(r'python tools/browse_dataset.py configs/sigma/vitb_k400_dino.py .*', '--number 1', ('browse/*.png',)),
+    Run(r'python tools/model_converters/convert_sigma.py sigma.pth official.pth --to-official'),
+    Run(r'python tools/severe_report.py --help'),
 ]
 
 NOT_RUN = {
@@ -114,6 +121,14 @@ NOT_RUN = {
     'tests/tools/test_dataset_converters.py and its neighbours make small ones',
     r'python tools/t\w+.py \S+ (.*data_root=data/(hmdb51|pouring|mini_sthv2).*|crw.pth)': 'needs a data set '
     'that has to be obtained',
+    r'python tools/\w+.py configs/mask_vos/.* work_dirs/mask_vos/.*': 'needs a trained Mask-VOS; '
+    'tests/end_to_end/test_mask_vos.py and tests/apis/test_sweeping.py have a small one',
+    r'python tools/t\w+.py configs/gta/(\w+_finegym.*|d3tw_\w+.*|\w+action.py( \S+\.pth)?)': 'needs Penn Action or '
+    'FineGym; tests/end_to_end/test_gta.py makes small ones',
+    r'(for|done|run=).*|.*(\$run|_\*).*': 'a loop over the actions of Penn Action',
+    r'python tools/(extract_features.py \S+ sigma.pth features/\w+ (--split bank )?--amp|probe.py .*)': 'as without '
+    '--amp, which is run; tests/tools/test_probe.py has features of two classes',
+    r'python tools/test.py configs/vos/dino_vits8.py': "needs DINO's weights, which have to be downloaded",
     r'mmsigma browse \S+ --rounds .*': 'needs a run of Mask-VOS; tests/apis/test_browsing.py makes its masks',
     r'(tensorboard|mmsigma train \S+ --cfg-options tracker=).*': 'needs TensorBoard, an extra; '
     'tests/end_to_end/test_trackers.py has a stand-in for it',
