@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.names import path_below
+from mmsigma.io.shards import open_bytes
 from mmsigma.io.text import read_json
 
 _DESCRIPTION = 'features.json'
@@ -263,13 +264,13 @@ def digest(settings: Any) -> str:
 
 
 def file_digest(path: str | Path) -> str:
-    """Return a short hash of a file's content.
+    """Return a short hash of the content of a file or a member of a shard.
 
     Raises:
         FileNotFoundError: If there is no such file.
     """
     content = hashlib.sha256()
-    with open(path, 'rb') as file:
+    with open_bytes(path) as file:
         while block := file.read(1 << 22):
             content.update(block)
     return content.hexdigest()[:16]

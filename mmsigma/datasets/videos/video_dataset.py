@@ -14,6 +14,7 @@ from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.datasets.videos.subset import fixed_subset
 from mmsigma.datasets.videos.video_list import VIDEO_SUFFIXES, ListedVideo, read_entries
 from mmsigma.io.pictures import PICTURES, list_pictures
+from mmsigma.io.shards import exists
 from mmsigma.io.text import read_text
 from mmsigma.registry import DATASETS, TRANSFORMS
 from mmsigma.utils.seeding import seeded_numpy
@@ -209,7 +210,7 @@ def check_some_exist(ann_file: Path, folder: Path, paths: Sequence[str]) -> None
         FileNotFoundError: If none of them exists.
     """
     some = paths[:: max(1, len(paths) // 100)]  # checking every file could take minutes on network storage
-    if not any((folder / path).exists() for path in some):
+    if not any(exists(folder / path) for path in some):
         raise FileNotFoundError(
             f'none of {len(some)} videos looked for, out of {len(paths)} in {ann_file}, exists, for example '
             f'{folder / some[0]}. Check data_root: paths in the list are relative to {folder}'
