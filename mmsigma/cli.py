@@ -33,6 +33,7 @@ TOOLS = {
     'browse': Tool('browse_dataset.py', 'write pictures of what a model is trained with'),
     'prototypes': Tool('visualize_prototypes.py', 'write pictures of what the prototypes of SIGMA pick out'),
     'prepare': Tool('prepare_videos.py', 're-encode videos for training: small, with many key frames'),
+    'list-shards': Tool('list_shards.py', 'list the videos of tar shards, as of WebDataset, for training'),
     'cache': Tool('cache_frames.py', 'decode videos once, reduced'),
     'mask': Tool('make_mask.py', 'make the first mask of a video'),
     'config': Tool('print_config.py', 'print a config with everything that it inherits'),
