@@ -26,6 +26,7 @@ TOOLS = {
     'test': Tool('test.py', 'test a checkpoint'),
     'predict': Tool('predict.py', 'predict labels, masks, counts or features of videos'),
     'extract': Tool('extract_features.py', 'store the features of videos'),
+    'merge-features': Tool('merge_features.py', 'make one store of the features of several'),
     'probe': Tool('probe.py', 'train linear or attentive probes on stored features'),
     'report': Tool('report.py', 'write pages of classification, retrieval, embeddings and pseudo masks'),
     'sweep': Tool('sweep.py', 'train a config with several settings'),

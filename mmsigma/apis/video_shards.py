@@ -67,8 +67,8 @@ def plan_shards(sources: Sequence[Source], out: Path, size: int, *, keep_names: 
             if file not in seen and (other := videos.setdefault(name, Packed(name, file, labels))).source != file:
                 raise ValueError(f'{file} and {other.source} would both be {name}: rename one of them')
             seen.add(file)
-        rest = iter(videos.values())
-        for number, part in enumerate(iter(lambda rest=rest: [*islice(rest, size)], [])):
+        own = list(videos.values())
+        for number, part in enumerate(own[start : start + size] for start in range(0, len(own), size)):
             planned.append(PlannedShard(path_below(out, f'{source.name}-{number:06d}{SHARD_SUFFIX}'), part))
     return planned
 

@@ -27,7 +27,7 @@ class Sound:
         if self.source.is_dir():
             return
         member = find_member(source)
-        self._file = av.open(str(source) if member is None else member.open())
+        self._file = av.open(str(source) if member is None else member.open(), 'r')
         tracks = self._file.streams.audio
         if not tracks:
             self._file.close()
