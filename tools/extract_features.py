@@ -7,8 +7,9 @@ Examples::
     python tools/extract_features.py configs/knn/vitb_k400.py sigma.pth features/mine --videos my_videos/
     torchrun --nproc-per-node 8 tools/extract_features.py ... --launcher pytorch
 
-An interrupted run resumes where it stopped, with any number of processes. Videos that cannot be read are listed in the
-store. tools/probe.py reads the stored features.
+An interrupted run resumes where it stopped, with any number of processes. With --append, those videos of another list
+are added to a store that it does not have yet; tools/merge_features.py joins stores. Videos that cannot be read are
+listed in the store. tools/probe.py reads the stored features.
 """
 
 import argparse
@@ -46,6 +47,7 @@ def parse_args() -> argparse.Namespace:
         '--num-workers', type=int, default=4, help='processes that decode; 0 for none (default: %(default)s)'
     )
     parser.add_argument('--shard-size', type=int, default=256, help='videos per file')
+    parser.add_argument('--append', action='store_true', help='add the videos that a store in the folder lacks, if any')
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -71,7 +73,8 @@ def run(args: argparse.Namespace) -> None:
     from mmsigma.apis.launch import allows_bfloat16
     from mmsigma.apis.models import build_frozen_model
     from mmsigma.checkpoints.files import require_checkpoint
-    from mmsigma.io.feature_store import FeatureStore, digest, file_digest
+    from mmsigma.io.feature_growth import grow, is_store
+    from mmsigma.io.feature_store import FeatureStore, digest, file_digest, write_description
     from mmsigma.registry import DATASETS
     from mmsigma.utils.config import load_config
     from mmsigma.utils.preflight import check_config
@@ -82,6 +85,7 @@ def run(args: argparse.Namespace) -> None:
     cfg = encoder_config(cfg)
     dataset = dataset_of(cfg, args.videos, args.split)
     videos = DATASETS.build({**dataset, 'test_mode': True})
+    infos = [videos.get_data_info(number) for number in range(len(videos))]
     description = dict(
         num_videos=len(videos),
         shard_size=args.shard_size,
@@ -90,13 +94,18 @@ def run(args: argparse.Namespace) -> None:
         dtype='float16' if args.half else 'float32',
         model=digest(cfg.model),
         checkpoint=file_digest(args.checkpoint),
-        videos=digest([dataset, [videos.get_data_info(number) for number in range(len(videos))]]),
+        videos=digest([dataset, infos]),
+        pipeline=digest(dataset.get('pipeline')),
     )
     amp = args.amp and allows_bfloat16()
     if amp:
         description['precision'] = 'bfloat16'
+    places = None
+    if args.append and is_store(args.out):
+        description, places = grow(args.out, description, infos)
+    barrier()  # before the description is written, so that all processes see the same videos
     if is_main_process():
-        FeatureStore(args.out, description)
+        write_description(args.out, description) if places else FeatureStore(args.out, description)
     barrier()
     store = FeatureStore(args.out, description)
     device = f'cuda:{os.environ["LOCAL_RANK"]}' if torch.cuda.is_available() else 'cpu'
@@ -107,6 +116,7 @@ def run(args: argparse.Namespace) -> None:
             model,
             dataset,
             store,
+            places=places,
             pooling=args.pooling,
             batch_size=args.batch_size,
             num_workers=args.num_workers,

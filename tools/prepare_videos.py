@@ -2,9 +2,13 @@
 
 python tools/prepare_videos.py data/k400/train.txt data/k400/val.txt --out data/k400_320
 python tools/prepare_videos.py my_videos --out my_videos_256 --short-side 256 --fps 15
+python tools/prepare_videos.py data/k400/train.txt --out data/k400_shards --shards 1000
 
 The folder --out gets the videos under their paths, ending in .mp4; the lists, with the new paths, without those that
 could not be read, which failed.csv names; and prepared.json, the settings. What is there already is not made again.
+
+With --shards, videos are packed into tar files, of which a cluster's file system needs few. Training reads them where
+they are; lists name them as train-000012.tar/name.mp4. A shard is complete as soon as it exists.
 """
 
 import argparse
@@ -26,9 +30,14 @@ def parse_args() -> argparse.Namespace:
         '--key-interval', type=int, default=12, help='frames from one key frame to the next (default: %(default)s)'
     )
     parser.add_argument('--crf', type=int, default=20, help='quality of H.264, 0 is best (default: %(default)s)')
+    parser.add_argument('--shards', type=int, metavar='N', help='pack videos into tar files of N videos each')
+    parser.add_argument('--copy', action='store_true', help='with --shards, pack the files as they are')
     parser.add_argument('--num-workers', type=int, default=2, help='processes; 0 for none (default: %(default)s)')
     parser.add_argument('--verbose', action='store_true', help='show tracebacks')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.copy and args.shards is None:
+        parser.error('--copy packs files as they are: set --shards, too')
+    return args
 
 
 def main() -> None:
@@ -39,6 +48,7 @@ def main() -> None:
     from mmsigma.apis.data_check import find_sources
     from mmsigma.apis.launch import errors_in_one_line
     from mmsigma.apis.video_preparation import Form, prepare_videos, write_prepared_lists
+    from mmsigma.apis.video_shards import pack_videos
 
     with errors_in_one_line(' '.join(args.sources), verbose=args.verbose):
         form = Form(args.short_side, args.key_interval, args.crf, args.fps)
@@ -50,21 +60,24 @@ def main() -> None:
         columns = TextColumn('videos'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task('', total=sum(len(source.entries) for source in found.values()))
-            results = prepare_videos(
-                [*found.values()],
-                args.out,
-                form,
-                num_workers=args.num_workers,
-                on_video=lambda result: progress.advance(task),
-            )
-        lists = write_prepared_lists(
-            {path: source for path, source in found.items() if path.is_file()}, args.out, results
-        )
+            settings = dict(num_workers=args.num_workers, on_video=lambda result: progress.advance(task))
+            if args.shards is None:
+                results = prepare_videos([*found.values()], args.out, form, **settings)
+            else:
+                packed_form = None if args.copy else form
+                results = pack_videos([*found.values()], args.out, packed_form, args.shards, **settings)
+        # shards cannot be read without a list
+        lists = {
+            path if path.is_file() else path / f'{source.name}.csv': source
+            for path, source in found.items()
+            if path.is_file() or args.shards is not None
+        }
+        written = write_prepared_lists(lists, args.out, results)
     failed = [result for result in results if result.reason]
     print(f'{len(results) - len(failed):,} of {len(results):,} videos in {args.out}')
     for result in failed[:5]:
         print(f'  {result.source}: {result.reason}')
-    for path in lists:
+    for path in written:
         print(f'list {path}')
 
 

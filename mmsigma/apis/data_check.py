@@ -20,6 +20,7 @@ from mmsigma.io.decoder_process import GuardedVideoFile
 from mmsigma.io.decoders import FolderReader
 from mmsigma.io.feature_store import digest, file_digest
 from mmsigma.io.names import path_below
+from mmsigma.io.shards import file_on_disk
 from mmsigma.io.tables import write_csv
 from mmsigma.io.video_file import ChangedIndexError
 from mmsigma.registry import DATASETS
@@ -171,7 +172,7 @@ def check_video(path: str, *, thorough: bool = False) -> VideoFacts:
 
 def _stamp(path: str) -> str:
     try:
-        status = os.stat(path)
+        status = os.stat(file_on_disk(path))
     except OSError:
         return ''
     return f'{status.st_size} {status.st_mtime_ns}'

@@ -1,7 +1,7 @@
 """Extraction of the features of many videos with a frozen model."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,7 @@ def extract_features(
     dataset_cfg: dict[str, Any],
     store: FeatureStore,
     *,
+    places: Sequence[int] | None = None,
     pooling: Pooling = 'mean',
     batch_size: int = 8,
     num_workers: int = 4,
@@ -39,6 +40,8 @@ def extract_features(
         model: Model with ``backbone`` and ``data_preprocessor``, in evaluation mode.
         dataset_cfg: Config of the dataset; the views of a video are averaged.
         store: Store to fill.
+        places: Numbers in the dataset of the videos of the store's last rows, before which no shard may be missing;
+            None for all videos of the dataset.
         pooling: ``'mean'`` over tokens for ``(D,)`` per video, or ``'tokens'`` for ``(N, D)``.
         batch_size: Number of videos per step.
         num_workers: Number of worker processes that decode.
@@ -57,8 +60,10 @@ def extract_features(
     missing = store.missing_shards()
     barrier()  # before anything is written, so that all ranks see the same shards
     shards = missing[get_rank() :: get_world_size()]
-    places = [place for shard in shards for place in store.rows(shard)]
-    loader = DataLoader(TolerantDataset(dataset, places), batch_size, num_workers=num_workers, collate_fn=list)
+    places = range(len(dataset)) if places is None else places
+    first = store.num_videos - len(places)
+    rows = {places[row - first]: row for shard in shards for row in store.rows(shard)}
+    loader = DataLoader(TolerantDataset(dataset, [*rows]), batch_size, num_workers=num_workers, collate_fn=list)
     pending: dict[int, tuple[str, Any]] = {}
     waiting, failed, started = 0.0, 0, time.perf_counter()
     shards_left, mark = list(shards), time.perf_counter()
@@ -69,18 +74,18 @@ def extract_features(
             data = pseudo_collate([item.sample for item in readable])
             features = features_of(model, data, pooling, amp=amp).to('cpu', dtype)
             for item, row in zip(readable, features, strict=True):
-                pending[item.place] = item.path, (row, _label(item.sample['data_samples']))
+                pending[rows[item.place]] = item.path, (row, _label(item.sample['data_samples']))
         for item in batch:
             if item.reason:
                 failed += 1
-                pending[item.place] = item.path, item.reason
-        while shards_left and all(place in pending for place in store.rows(shards_left[0])):
+                pending[rows[item.place]] = item.path, item.reason
+        while shards_left and all(row in pending for row in store.rows(shards_left[0])):
             _write(store, shards_left.pop(0), pending)
-        progress(len(places) - sum(len(store.rows(s)) for s in shards_left) + len(pending), len(places))
+        progress(len(rows) - sum(len(store.rows(s)) for s in shards_left) + len(pending), len(rows))
         mark = time.perf_counter()
     seconds = time.perf_counter() - started
     barrier()
-    return dict(videos=len(places), failed=failed, seconds=seconds, data_wait=waiting / max(seconds, 1e-9))
+    return dict(videos=len(rows), failed=failed, seconds=seconds, data_wait=waiting / max(seconds, 1e-9))
 
 
 @torch.no_grad()
@@ -122,7 +127,7 @@ def _label(sample: Any) -> int:
 
 def _write(store: FeatureStore, shard: int, pending: dict[int, tuple[str, Any]]) -> None:
     """Write a shard and drop its videos from ``pending``, which has paths with features and label, or a reason."""
-    rows = [pending.pop(place) for place in store.rows(shard)]
+    rows = [pending.pop(row) for row in store.rows(shard)]
     good = [(path, *value) for path, value in rows if not isinstance(value, str)]
     failed = [(path, reason) for path, reason in rows if isinstance(reason, str)]
     features = torch.stack([row for _, row, _ in good]) if good else torch.empty(0)

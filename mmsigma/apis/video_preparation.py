@@ -142,6 +142,21 @@ def prepare_videos(
         ValueError: If the folder has videos of another form or is one of the sources, or two videos would get one name.
     """
     pairs = [pair for source in sources for pair in targets_of(source, out).items()]
+    check_targets(pairs, out)
+    check_form(out, form)
+    results = []
+    for result in prepared([*dict.fromkeys(pairs)], form, num_workers):
+        results.append(result)
+        on_video(result)
+    return results
+
+
+def check_targets(pairs: Sequence[tuple[str, str]], out: Path) -> None:
+    """Check pairs of a video and the file that it becomes.
+
+    Raises:
+        ValueError: If a video is in the folder that is written to, or two would get one name.
+    """
     origins = {target: path for path, target in pairs}
     for path, target in pairs:
         if Path(path).resolve().is_relative_to(out.resolve()):
@@ -150,20 +165,21 @@ def prepare_videos(
             )
         if origins[target] != path:
             raise ValueError(f'{path} and {origins[target]} would both be {target}: prepare their sources one by one')
-    check_form(out, form)
-    results = [PreparedVideo(path, target) for target, path in origins.items() if os.path.exists(target)]
-    left = [(path, target) for target, path in origins.items() if not os.path.exists(target)]
-    for result in results:
-        on_video(result)
-    for result in _prepared(left, form, num_workers):
-        results.append(result)
-        on_video(result)
-    return results
 
 
-def check_form(out: Path, form: Form) -> None:
-    """Note the form of the videos of a folder, or check that it is that of those which are there already."""
-    path, settings = out / FORM_FILE, asdict(form)
+def check_form(out: Path, form: Form | None, shard_size: int | None = None) -> None:
+    """Note the form of the videos of a folder, or check that it is that of those which are there already.
+
+    Args:
+        out: The folder.
+        form: What videos become; None if they are copied.
+        shard_size: Number of videos of a shard; None if videos are files of their own.
+
+    Raises:
+        ValueError: If it is another one.
+    """
+    settings = (asdict(form) if form else {'copied': True}) | ({'shard_size': shard_size} if shard_size else {})
+    path = out / FORM_FILE
     if path.is_file() and (found := json.loads(path.read_text(encoding='utf-8'))) != settings:
         raise ValueError(f'{out} has videos prepared with {found}, not {settings}: choose another folder')
     write_atomically(path, lambda name: Path(name).write_text(json.dumps(settings) + '\n', encoding='utf-8'))
@@ -190,7 +206,19 @@ def prepared_names(source: Source) -> dict[str, str]:
     return names
 
 
-def _prepared(pairs: Sequence[tuple[str, str]], form: Form, num_workers: int) -> Iterator[PreparedVideo]:
+def prepared(pairs: Sequence[tuple[str, str]], form: Form, num_workers: int) -> Iterator[PreparedVideo]:
+    """Prepare videos, pairs of a source and its target, in several processes; targets that are there are kept.
+
+    Yields:
+        What became of each pair, in their order.
+    """
+    left = dict.fromkeys(pair for pair in pairs if not os.path.exists(pair[1]))
+    made = _made([*left], form, num_workers)
+    for pair in pairs:
+        yield next(made) if pair in left else PreparedVideo(*pair)
+
+
+def _made(pairs: Sequence[tuple[str, str]], form: Form, num_workers: int) -> Iterator[PreparedVideo]:
     if num_workers == 0:
         yield from map(_try_to_prepare, pairs, repeat(form))
         return
@@ -214,17 +242,18 @@ def write_prepared_lists(lists: dict[Path, Source], out: Path, results: Sequence
 
     Args:
         lists: Source by its list.
-        out: Folder of the prepared videos.
+        out: Folder of the prepared videos or shards.
         results: What became of the videos.
 
     Returns:
         Lists, of the same names as the old ones, with the names of classes beside them; ``failed.csv``.
     """
     failed = {result.source: result.reason for result in results if result.reason}
+    targets = {result.source: Path(os.path.relpath(result.target, out)).as_posix() for result in results}
     written = []
     for path, source in lists.items():
-        names = prepared_names(source)
-        kept = [(names[entry], labels) for entry, labels in source.entries if source.file(entry) not in failed]
+        videos = [(source.file(entry), labels) for entry, labels in source.entries]
+        kept = [(targets[file], labels) for file, labels in videos if file not in failed]
         written.append(path_below(out, path.name))
         write_csv(written[-1], [('path', 'label'), *((name, ','.join(map(str, labels))) for name, labels in kept)])
         if (classes := path.with_name(CLASSES)).is_file():

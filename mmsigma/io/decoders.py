@@ -14,6 +14,7 @@ import numpy as np
 from mmsigma.io.decoder_process import GuardedVideoFile
 from mmsigma.io.frame_array import ARRAY_SUFFIX, FrameArray
 from mmsigma.io.pictures import list_frames, read_picture
+from mmsigma.io.shards import find_member
 from mmsigma.io.video_file import ChangedIndexError, Frame, UnreadableVideoError
 
 VideoDecoder = Literal['auto', 'pyav', 'decord', 'torchcodec', 'frames']
@@ -146,6 +147,11 @@ class _PlainFileReader:
     def _agrees(self) -> bool:
         return True
 
+    def _content(self) -> Any:
+        """Return what the decoder opens: a member of a shard as an open file, anything else by name."""
+        member = find_member(self.path)
+        return str(self.path) if member is None else member.open()
+
     def _open(self) -> Any:
         raise NotImplementedError
 
@@ -181,7 +187,7 @@ class DecordReader(_PlainFileReader):
     def _open(self) -> Any:
         import decord
 
-        return decord.VideoReader(str(self.path), num_threads=1)
+        return decord.VideoReader(self._content(), num_threads=1)
 
     def _decode(self, numbers: list[int]) -> Any:
         return self._reader.get_batch(numbers).asnumpy()
@@ -202,7 +208,7 @@ class TorchCodecReader(_PlainFileReader):
         except RuntimeError as error:  # its shared libraries are loaded on import
             raise ImportError(f'torchcodec cannot find the FFmpeg libraries: install ffmpeg ({error})') from error
 
-        return VideoDecoder(str(self.path), dimension_order='NHWC', num_ffmpeg_threads=1)
+        return VideoDecoder(self._content(), dimension_order='NHWC', num_ffmpeg_threads=1)
 
     def _count(self) -> int:
         return int(self._reader.metadata.num_frames or 0)
@@ -228,7 +234,7 @@ DECODERS = tuple(_READERS)
 
 
 def open_video(path: str | Path, decoder: VideoDecoder = 'auto') -> VideoReader:
-    """Open a video file or an image folder.
+    """Open a video file, a member of a shard (:mod:`mmsigma.io.shards`) or an image folder.
 
     Raises:
         FileNotFoundError: If there is no such file.

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -16,29 +17,39 @@ from torch import Tensor
 
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.names import path_below
+from mmsigma.io.shards import open_bytes
 from mmsigma.io.text import read_json
 
-_DESCRIPTION = 'features.json'
+DESCRIPTION = 'features.json'
+"""Name of the file that describes a store."""
+OF_LISTS = ('num_videos', 'shard_size', 'videos', 'parts')
+"""Keys of a description that may differ between the parts of a store."""
+
+
+_OF_MODELS = ('model', 'checkpoint', 'pooling')
 
 
 class StoredRows:
     """Features of the shards of a store, of which only those asked for are in memory.
 
-    Shards of safetensors are mapped into memory, which the system takes back when it needs it; those of npz are read.
+    Shards of safetensors are mapped into memory on first use, which the system takes back when it needs it; those of
+    npz are read.
 
     Args:
-        parts: Features of each shard, ``(n, ...)``.
+        parts: Functions that return the features of each shard, ``(n, ...)``.
+        lengths: Number n of features of each shard.
 
     Attributes:
         shape: Shape of all of them, ``(N, ...)``.
         ndim: Number of dimensions.
     """
 
-    def __init__(self, parts: Sequence[Tensor]) -> None:
-        filled = [part for part in parts if len(part)] or list(parts[:1])
-        self._parts = filled
-        self._starts = torch.tensor([0, *(len(part) for part in filled)]).cumsum(0)
-        self.shape = torch.Size([int(self._starts[-1]), *filled[0].shape[1:]])
+    def __init__(self, parts: Sequence[Callable[[], Tensor]], lengths: Sequence[int]) -> None:
+        filled = [number for number, length in enumerate(lengths) if length] or [0]
+        self._parts = [parts[number] for number in filled]
+        self._open: dict[int, Tensor] = {}
+        self._starts = torch.tensor([0, *(lengths[number] for number in filled)]).cumsum(0)
+        self.shape = torch.Size([int(self._starts[-1]), *self._part(0).shape[1:]])
         self.ndim = len(self.shape)
 
     def __len__(self) -> int:
@@ -46,21 +57,26 @@ class StoredRows:
 
     def __getitem__(self, rows: Tensor) -> Tensor:
         """Read rows by number, ``(n,)``, in any order and with repetitions."""
-        out = self._parts[0].new_empty(len(rows), *self.shape[1:])
+        out = self._part(0).new_empty(len(rows), *self.shape[1:])
         shards = torch.searchsorted(self._starts, rows, right=True) - 1
         for shard in shards.unique().tolist():
             chosen = shards == shard
-            out[chosen] = self._parts[shard][rows[chosen] - self._starts[shard]]
+            out[chosen] = self._part(shard)[rows[chosen] - self._starts[shard]]
         return out
+
+    def _part(self, number: int) -> Tensor:
+        if number not in self._open:
+            self._open[number] = self._parts[number]()
+        return self._open[number]
 
     def load(self) -> Tensor:
         """Read all rows."""
-        return torch.cat(self._parts)
+        return torch.cat([self._part(number) for number in range(len(self._parts))])
 
     def split(self, size: int) -> Iterator[Tensor]:
         """Read all rows, ``size`` or fewer at once."""
-        for part in self._parts:
-            yield from part.split(size)
+        for number in range(len(self._parts)):
+            yield from self._part(number).split(size)
 
 
 class Features(NamedTuple):
@@ -95,10 +111,19 @@ class StoredFeatures(NamedTuple):
 class FeatureStore:
     """Folder of shards, each with the features of ``shard_size`` consecutive videos of a list.
 
+    A store that has grown, see :mod:`mmsigma.io.feature_growth`, has several parts with the videos of a list each, one
+    after the other.
+
     Args:
         folder: Folder of the shards; it is created if necessary.
         description: Description of the features: ``num_videos``, ``shard_size``, ``format`` (``'safetensors'`` or
-            ``'npz'``) and anything else that must not change between the runs that fill one store.
+            ``'npz'``) and anything else that must not change between the runs that fill one store. ``parts`` has
+            ``num_videos`` and ``shard_size`` of each part, if there are several.
+
+    Attributes:
+        parts: Number of videos, and of those of a shard, of each part.
+        num_videos: Number of videos of all parts, and
+        num_shards: number of their shards.
 
     Raises:
         ValueError: If the folder contains features with another description; the message lists the differences. Also if
@@ -109,18 +134,22 @@ class FeatureStore:
         self.folder, self.description = Path(folder), description
         if description['shard_size'] < 1:
             raise ValueError(f'shards have one video or more, got a shard_size of {description["shard_size"]}')
-        self.num_shards = math.ceil(description['num_videos'] / description['shard_size'])
-        path = self.folder / _DESCRIPTION
+        self.parts = parts_of(description)
+        self._rows = _rows_of(self.parts)
+        self.num_shards, self.num_videos = len(self._rows), sum(part['num_videos'] for part in self.parts)
+        path = self.folder / DESCRIPTION
         if path.is_file():
             present = read_json(path)
-            different = [key for key in {**present, **description} if present.get(key) != description.get(key)]
-            if different:
-                changes = ', '.join(f'{key}: {present.get(key)} there, {description.get(key)} now' for key in different)
-                raise ValueError(
-                    f'{self.folder} contains other features ({changes}): choose another folder or delete it'
-                )
+            # stores of earlier versions do not name the pipeline, but their digest of the videos includes it
+            but = () if 'pipeline' in present else ('pipeline',)
+            if different := differences(present, description, but):
+                changes = ', '.join(f'{key}: {there} there, {now} now' for key, (there, now) in different.items())
+                remedy = 'choose another folder or delete it'
+                if different.keys() <= {*OF_LISTS}:
+                    remedy += '; to add the new videos of a longer list, set --append'
+                raise ValueError(f'{self.folder} contains other features ({changes}): {remedy}')
         else:
-            write_atomically(path, lambda name: Path(name).write_text(json.dumps(description, indent=1)))
+            write_description(self.folder, description)
 
     @classmethod
     def open(cls, folder: str | Path) -> 'FeatureStore':
@@ -129,23 +158,30 @@ class FeatureStore:
         Raises:
             FileNotFoundError: If the folder contains no store.
         """
-        path = Path(folder) / _DESCRIPTION
+        path = Path(folder) / DESCRIPTION
         if not path.is_file():
-            raise FileNotFoundError(f'no features in {folder} (no {_DESCRIPTION}): run tools/extract_features.py first')
+            raise FileNotFoundError(f'no features in {folder} (no {DESCRIPTION}): run tools/extract_features.py first')
         return cls(folder, read_json(path))
 
     def shard_path(self, number: int) -> Path:
         """Return the path of a shard's file."""
-        return path_below(self.folder, f'shard_{number:05d}.{self.description["format"]}')
+        return self._folder_of_shards / self._shard_name(number)
+
+    @cached_property
+    def _folder_of_shards(self) -> Path:
+        return path_below(self.folder, self._shard_name(0)).parent
+
+    def _shard_name(self, number: int) -> str:
+        return f'shard_{number:05d}.{self.description["format"]}'
 
     def rows(self, number: int) -> range:
-        """Return the positions in the list of the videos of a shard."""
-        size = self.description['shard_size']
-        return range(number * size, min((number + 1) * size, self.description['num_videos']))
+        """Return the positions in the store of the videos of a shard; of a store in one part, those in the list."""
+        return self._rows[number]
 
     def missing_shards(self) -> list[int]:
         """Return the numbers of the shards that have not been written yet."""
-        return [number for number in range(self.num_shards) if not self.shard_path(number).is_file()]
+        there = set(os.listdir(self._folder_of_shards))  # a look at each of thousands would take longer
+        return [number for number in range(self.num_shards) if self._shard_name(number) not in there]
 
     def write(
         self, number: int, features: Tensor, labels: Tensor, paths: Sequence[str], failed: Sequence[tuple[str, str]]
@@ -181,40 +217,78 @@ class FeatureStore:
         """
         return self.open_rows().load()
 
-    def open_rows(self) -> StoredFeatures:
-        """Open all features, which stay on the disk; all else is read.
+    def open_rows(self, num_shards: int | None = None) -> StoredFeatures:
+        """Open all features, or those of the first shards; they stay on the disk, and all else is read.
 
         Raises:
             RuntimeError: If shards are missing or damaged.
         """
-        missing = self.missing_shards()
+        num_shards = self.num_shards if num_shards is None else num_shards
+        missing = [number for number in self.missing_shards() if number < num_shards]
         if missing:
             raise RuntimeError(
-                f'{len(missing)} of {self.num_shards} shards in {self.folder} are missing: run the extraction again, '
+                f'{len(missing)} of {num_shards} shards in {self.folder} are missing: run the extraction again, '
                 'it resumes where it stopped'
             )
         features, labels, paths, failed = [], [], [], []
-        for number in range(self.num_shards):
+        for number in range(num_shards):
+            path = self.shard_path(number)
             try:
-                arrays, names = self._read(number)
+                part, own, names = _read_npz(path) if path.suffix == '.npz' else _read_safetensors(path)
             except Exception as error:  # numpy, zipfile, json and safetensors have many of their own
-                raise RuntimeError(
-                    f'{self.shard_path(number)} is damaged ({error}): delete it and run the extraction again'
-                ) from error
-            features.append(arrays['features'])
-            labels.append(arrays['labels'])
+                raise RuntimeError(f'{path} is damaged ({error}): delete it and run the extraction again') from error
+            features.append(part)
+            labels.append(own)
             paths += names['paths']
             failed += [tuple(item) for item in names['failed']]
-        return StoredFeatures(StoredRows(features), torch.cat(labels), paths, failed)
+        rows = StoredRows(features, [*map(len, labels)])
+        return StoredFeatures(rows, torch.from_numpy(np.concatenate(labels)), paths, failed)
 
-    def _read(self, number: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        path = self.shard_path(number)
-        if path.suffix == '.npz':
-            with np.load(path) as file:
-                arrays = {key: torch.from_numpy(file[key]) for key in ('features', 'labels')}
-                return arrays, json.loads(str(file['names']))
-        with safe_open(path, 'pt') as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, json.loads(file.metadata()['names'])
+
+def _read_npz(path: Path) -> tuple[Callable[[], Tensor], npt.NDArray[np.int64], dict[str, Any]]:
+    with np.load(path) as file:
+        features, labels, names = torch.from_numpy(file['features']), file['labels'], json.loads(str(file['names']))
+    return lambda: features, labels, names
+
+
+def _read_safetensors(path: Path) -> tuple[Callable[[], Tensor], npt.NDArray[np.int64], dict[str, Any]]:
+    with safe_open(path, 'np') as file:
+        return partial(_map_features, path), file.get_tensor('labels'), json.loads(file.metadata()['names'])
+
+
+def _map_features(path: Path) -> Tensor:
+    with safe_open(path, 'pt') as file:
+        features: Tensor = file.get_tensor('features')
+    return features
+
+
+def parts_of(description: dict[str, Any]) -> list[dict[str, int]]:
+    """Return ``num_videos`` and ``shard_size`` of each part of a store."""
+    whole = {key: description[key] for key in ('num_videos', 'shard_size')}
+    parts: list[dict[str, int]] = description.get('parts', [whole])
+    return parts
+
+
+def _rows_of(parts: Sequence[dict[str, int]]) -> list[range]:
+    """Return the positions of the videos of each shard."""
+    rows, begin = [], 0
+    for part in parts:
+        end = begin + part['num_videos']
+        rows += [range(start, min(start + part['shard_size'], end)) for start in range(begin, end, part['shard_size'])]
+        begin = end
+    return rows
+
+
+def differences(one: dict[str, Any], other: dict[str, Any], but: Sequence[str] = ()) -> dict[str, tuple[Any, Any]]:
+    """Return the values of the keys in which two descriptions of features differ, except for some keys."""
+    keys = [key for key in {**one, **other} if key not in but]
+    return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
+
+
+def write_description(folder: str | Path, description: dict[str, Any]) -> None:
+    """Write the description of a store."""
+    path = Path(folder) / DESCRIPTION
+    write_atomically(path, lambda name: Path(name).write_text(json.dumps(description, indent=1)))
 
 
 def load_pair(train: str | Path, val: str | Path) -> tuple[Features, Features]:
@@ -240,12 +314,7 @@ def open_pair(train: str | Path, val: str | Path) -> tuple[StoredFeatures, Store
     """
     stores = [FeatureStore.open(folder) for folder in (train, val)]
     of_train, of_val = (store.description for store in stores)
-    different = [key for key in ('model', 'checkpoint', 'pooling') if of_train.get(key) != of_val.get(key)]
-    if different:
-        changes = ', '.join(f'{key}: {of_train.get(key)} and {of_val.get(key)}' for key in different)
-        raise ValueError(
-            f'the features in {train} and {val} are not comparable ({changes}): extract both with the same model'
-        )
+    check_comparable(train, of_train, val, of_val, [key for key in (*of_train, *of_val) if key not in _OF_MODELS])
     learnt, evaluated = (store.open_rows() for store in stores)
     known = {os.path.realpath(path) for path in learnt.paths}
     shared = [path for path in evaluated.paths if os.path.realpath(path) in known]
@@ -257,19 +326,34 @@ def open_pair(train: str | Path, val: str | Path) -> tuple[StoredFeatures, Store
     return learnt, evaluated
 
 
+def check_comparable(
+    one: str | Path, of_one: dict[str, Any], other: str | Path, of_other: dict[str, Any], but: Sequence[str]
+) -> None:
+    """Check that two folders have features of one kind, of which the descriptions differ in some keys at most.
+
+    Raises:
+        ValueError: If they differ in others.
+    """
+    if different := differences(of_one, of_other, but):
+        changes = ', '.join(f'{key}: {first} and {second}' for key, (first, second) in different.items())
+        raise ValueError(
+            f'the features in {one} and {other} are not comparable ({changes}): extract both with the same model'
+        )
+
+
 def digest(settings: Any) -> str:
     """Return a short hash of settings, such as the config of a model or a dataset."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def file_digest(path: str | Path) -> str:
-    """Return a short hash of a file's content.
+    """Return a short hash of the content of a file or a member of a shard.
 
     Raises:
         FileNotFoundError: If there is no such file.
     """
     content = hashlib.sha256()
-    with open(path, 'rb') as file:
+    with open_bytes(path) as file:
         while block := file.read(1 << 22):
             content.update(block)
     return content.hexdigest()[:16]

@@ -34,6 +34,8 @@ class FrameArray:
         self.path = Path(path)
         try:
             frames: npt.NDArray[np.uint8] = np.load(path, mmap_mode='r', allow_pickle=False)
+        except NotADirectoryError as error:
+            raise UnreadableVideoError(path, 'decoded frames are not read from shards: unpack it') from error
         except (ValueError, EOFError) as error:
             raise UnreadableVideoError(path, f'it is not a file of numpy, or not all of it: {error}') from error
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or not frames.size:

@@ -6,6 +6,8 @@ from typing import Any
 
 import av
 
+from mmsigma.io.shards import find_member
+
 
 class Sound:
     """Sound of a video as packets of AAC, which every player knows, in the order of time.
@@ -24,7 +26,8 @@ class Sound:
         self._next: Any = None
         if self.source.is_dir():
             return
-        self._file = av.open(str(source))
+        member = find_member(source)
+        self._file = av.open(str(source) if member is None else member.open(), 'r')
         tracks = self._file.streams.audio
         if not tracks:
             self._file.close()

@@ -15,6 +15,7 @@ from mmsigma.io.atomic import write_atomically
 from mmsigma.io.decoder_process import GuardedVideoFile
 from mmsigma.io.decoders import VideoDecoder, open_video
 from mmsigma.io.pictures import list_frames, read_picture
+from mmsigma.io.shards import exists
 from mmsigma.io.sound import Sound
 from mmsigma.io.video_file import ChangedIndexError, UnreadableVideoError
 
@@ -81,7 +82,7 @@ class FrameReader:
 
     def __init__(self, path: str | Path, fps: float = 24.0) -> None:
         self.path = Path(path)
-        if not self.path.exists():
+        if not exists(self.path):
             raise FileNotFoundError(f'no video at {path}')
         self.name = self.path.resolve().name if self.path.is_dir() else self.path.stem
         self._video: GuardedVideoFile | None = None

@@ -8,6 +8,8 @@ from typing import Any
 
 import av
 
+from mmsigma.io.shards import find_member
+
 _MAX_PIXELS = 2**27  # of one frame, 16384 x 8192
 # Formats that are no videos themselves: what is shown is in other files, on the network or on devices.
 _REFERRING = {
@@ -45,12 +47,12 @@ class UnreadableVideoError(ValueError):
 
 
 def open_container(path: Path, num_threads: int) -> tuple[Any, Any]:
-    """Open a file, and nothing but this file.
+    """Open a file, or a member of a shard, and nothing but this.
 
     Playlists and other formats that make FFmpeg read further files are refused.
 
     Args:
-        path: The file.
+        path: The file; of a member, see :mod:`mmsigma.io.shards`.
         num_threads: Threads of the decoder.
 
     Returns:
@@ -60,11 +62,11 @@ def open_container(path: Path, num_threads: int) -> tuple[Any, Any]:
         FileNotFoundError: If there is no such file.
         UnreadableVideoError: If it is not a regular file or not a video.
     """
-    _check_regular(path)
-    # the prefix, because FFmpeg takes what precedes a colon for a protocol
     options = {'format_whitelist': _formats(), 'protocol_whitelist': 'file'}
     try:
-        container = av.open(f'file:{path}', metadata_errors='ignore', options=options)
+        container = av.open(_opened(path), metadata_errors='ignore', options=options)
+    except FileNotFoundError:
+        raise
     except av.ArgumentError as error:
         raise UnreadableVideoError(path, 'it is no video itself, but a playlist or the like') from error
     except Exception as error:
@@ -84,6 +86,14 @@ def error_of(path: Path, error: BaseException) -> UnreadableVideoError:
         return UnreadableVideoError(path, 'its header claims sizes that no video has: it is damaged')
     reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
     return UnreadableVideoError(path, str(reason).splitlines()[0])
+
+
+def _opened(path: Path) -> Any:
+    """Return what PyAV opens: a member as an open file, anything else by name."""
+    if member := find_member(path):
+        return member.open()
+    _check_regular(path)
+    return f'file:{path}'  # with a prefix, because FFmpeg takes what precedes a colon for a protocol
 
 
 @cache

@@ -15,6 +15,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from mmsigma.io.shards import file_on_disk
 from mmsigma.io.video_container import UnreadableVideoError, error_of, open_container
 from mmsigma.io.video_index import Index, decode, index_of_frames, index_of_packets, lacks_times
 
@@ -47,7 +48,7 @@ class VideoFile:
     """A video file, opened for reading frames by number.
 
     Args:
-        path: The file.
+        path: The file, which may be a member of a shard, see :mod:`mmsigma.io.shards`.
         num_threads: Threads of the decoder.
 
     Attributes:
@@ -224,7 +225,7 @@ class VideoFile:
 
     def _count_once(self) -> None:
         """Index the frames of a file without times, which have to be counted, unless this process has done so."""
-        status = os.stat(self.path)
+        status = os.stat(file_on_disk(self.path))
         identity = str(self.path), status.st_size, status.st_mtime_ns
         if identity not in _counted:
             self._count()

@@ -18,7 +18,7 @@ from mmsigma.evaluation.classification.knn import knn_accuracy
 from mmsigma.io.feature_store import FeatureStore
 from mmsigma.utils.config import load_config
 from tests.end_to_end.conftest import ROOT, tiny
-from tests.scripts import launch
+from tests.scripts import Result, launch
 
 ARCH = dict(embed_dims=32, depth=2, num_heads=2)
 
@@ -187,6 +187,32 @@ def test_tools_from_the_command_line(run_tool, demo_set, pretrained, tmp_path) -
     sweep = ['--lr', '1e-2', '1e-3', '--epochs', 2, '--out', results]
     out = run('tools/probe.py', 'linear', tmp_path / 'bank', tmp_path / 'test', *sweep)
     assert 'best of 2' in out and [result['lr'] for result in json.loads(results.read_text())] == [1e-2, 1e-3]
+
+
+def test_longer_lists_add_to_a_store(run_tool, demo_set, pretrained, tmp_path) -> None:
+    """The videos in between are added; the store has the features of one that was made at once."""
+    videos = sorted((demo_set / 'videos').rglob('*.mp4'))[:5]
+    arch = [f'model.backbone.arch.{key}={value}' for key, value in ARCH.items()]
+    tool = ('tools/extract_features.py', ROOT / 'configs/demo/knn_tiny_demo.py', pretrained)
+
+    def extract(out: str, chosen: list[Path], *options: str) -> Result:
+        (tmp_path / f'{len(chosen)}.txt').write_text(''.join(f'{path} {videos.index(path)}\n' for path in chosen))
+        settings = ('--videos', tmp_path / f'{len(chosen)}.txt', '--num-workers', 0, '--shard-size', 2)
+        return run_tool(*tool, tmp_path / out, *settings, *options, '--cfg-options', *arch)
+
+    assert extract('grown', videos[::2], '--append').status == 0  # nothing is there yet
+    first = FeatureStore.open(tmp_path / 'grown').shard_path(0)
+    before = first.stat().st_mtime_ns
+    assert 'set --append' in extract('grown', videos).errors
+    for options in (('--append',), ('--append',)):
+        assert '(5, 32) features' in extract('grown', videos, *options).output
+    assert '(5, 32) features' in extract('whole', videos).output
+    grown, whole = (FeatureStore.open(tmp_path / name).load() for name in ('grown', 'whole'))
+    assert grown.labels.tolist() == [0, 2, 4, 1, 3] and first.stat().st_mtime_ns == before
+    torch.testing.assert_close(grown.features, whole.features[grown.labels])
+    assert run_tool('tools/merge_features.py', tmp_path / 'whole', '--out', tmp_path / 'one').output.startswith(
+        '(5, 32)'
+    )
 
 
 def test_extraction_with_the_config_of_pre_training(run_tool, demo_set, pretrained, tmp_path) -> None:

@@ -14,6 +14,7 @@ from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.datasets.videos.subset import fixed_subset
 from mmsigma.datasets.videos.video_list import VIDEO_SUFFIXES, ListedVideo, read_entries
 from mmsigma.io.pictures import PICTURES, list_pictures
+from mmsigma.io.shards import SHARD_SUFFIX, exists
 from mmsigma.io.text import read_text
 from mmsigma.registry import DATASETS, TRANSFORMS
 from mmsigma.utils.seeding import seeded_numpy
@@ -209,7 +210,7 @@ def check_some_exist(ann_file: Path, folder: Path, paths: Sequence[str]) -> None
         FileNotFoundError: If none of them exists.
     """
     some = paths[:: max(1, len(paths) // 100)]  # checking every file could take minutes on network storage
-    if not any((folder / path).exists() for path in some):
+    if not any(exists(folder / path) for path in some):
         raise FileNotFoundError(
             f'none of {len(some)} videos looked for, out of {len(paths)} in {ann_file}, exists, for example '
             f'{folder / some[0]}. Check data_root: paths in the list are relative to {folder}'
@@ -268,6 +269,11 @@ def find_videos(folder: str | Path, remedy: str = 'set data_root to the folder o
     if not folder.is_dir():
         raise FileNotFoundError(f'no folder of videos at {folder}: {remedy}')
     videos = sorted(path for path in _files(folder) if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
+    if not videos and (shard := next((path for path in _files(folder) if path.suffix == SHARD_SUFFIX), None)):
+        raise ValueError(
+            f'no video below {folder}, but shards such as {shard.name}: list their videos with mmsigma list-shards, '
+            'and set the list'
+        )
     if not videos:
         raise ValueError(f'no video below {folder} (looked for {" ".join(VIDEO_SUFFIXES)})')
     return videos

@@ -44,6 +44,10 @@ class TestFolders:
         with pytest.raises(FileNotFoundError, match='no folder of videos at .*nowhere: set data_root'):
             find_videos(tmp_path / 'nowhere')
         (tmp_path / 'notes.txt').touch()
+        (tmp_path / 'a.tar').touch()
+        with pytest.raises(ValueError, match=r'but shards such as a\.tar: list their videos with mmsigma list-shards'):
+            find_videos(tmp_path)
+        (tmp_path / 'a.tar').unlink()
         with pytest.raises(ValueError, match='no video below .*looked for .mp4'):
             find_videos(tmp_path)
 

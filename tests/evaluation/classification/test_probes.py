@@ -89,7 +89,8 @@ def test_bad_features() -> None:
 
 def test_features_on_the_disk_give_the_same_probes() -> None:
     features, labels = blobs(20, 1)
-    stored = StoredRows([features[:7], features[7:8], features[8:]])
+    parts = features[:7], features[7:8], features[8:]
+    stored = StoredRows([lambda part=part: part for part in parts], [*map(len, parts)])
     results = [
         train_probes(lambda: LinearProbe(8, 3), (rows, labels), (rows, labels), lrs=(1e-2,), epochs=3, batch_size=16)
         for rows in (features, stored)
