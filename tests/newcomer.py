@@ -113,6 +113,7 @@ NOT_RUN = {
     r'GPUS=.* bash tools/slurm_.*|sbatch .*': 'needs Slurm; tests/tools/test_launchers.py has a stand-in for it',
     r'(mmsigma predict|python tools/train.py) CONFIG .*': 'a pattern; commands of its kind are run',
     r'mmsigma app.*': 'serves until it is stopped; tests/app goes through it in a browser',
+    r'mmsigma list-shards downloaded/.*': 'needs shards of others; tests/apis/test_video_shards.py makes some',
     r'mmsigma download \S.*': 'downloads weights; tests/tools and tests/apis have a stand-in for the hub',
     r'python tools/\w+.py \S+ .*=/path/to/.*': "needs DINO's weights, which have to be downloaded",
     r'python tools/model_converters/convert_gta.py .*': 'needs weights of Keras or of the release, which have to be '

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from mmsigma.apis.data_check import Source
 from mmsigma.datasets.videos.video_dataset import CLASSES
-from mmsigma.io.atomic import write_atomically
+from mmsigma.io.atomic import write_atomically, write_text
 from mmsigma.io.cutting import cut_video
 from mmsigma.io.names import path_below
 from mmsigma.io.tables import write_csv
@@ -182,7 +182,7 @@ def check_form(out: Path, form: Form | None, shard_size: int | None = None) -> N
     path = out / FORM_FILE
     if path.is_file() and (found := json.loads(path.read_text(encoding='utf-8'))) != settings:
         raise ValueError(f'{out} has videos prepared with {found}, not {settings}: choose another folder')
-    write_atomically(path, lambda name: Path(name).write_text(json.dumps(settings) + '\n', encoding='utf-8'))
+    write_text(path, json.dumps(settings) + '\n')
 
 
 def targets_of(source: Source, out: Path) -> dict[str, str]:

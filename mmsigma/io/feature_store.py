@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mmsigma.io.atomic import write_atomically
+from mmsigma.io.atomic import write_atomically, write_text
 from mmsigma.io.names import path_below
 from mmsigma.io.shards import open_bytes
 from mmsigma.io.text import read_json
@@ -288,7 +288,7 @@ def differences(one: dict[str, Any], other: dict[str, Any], but: Sequence[str] =
 def write_description(folder: str | Path, description: dict[str, Any]) -> None:
     """Write the description of a store."""
     path = Path(folder) / DESCRIPTION
-    write_atomically(path, lambda name: Path(name).write_text(json.dumps(description, indent=1)))
+    write_text(path, json.dumps(description, indent=1))
 
 
 def load_pair(train: str | Path, val: str | Path) -> tuple[Features, Features]:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from mmsigma.io.atomic import write_atomically
+from mmsigma.io.atomic import write_atomically, write_text
 from mmsigma.io.text import read_json
 
 SHARD_SUFFIX = '.tar'
@@ -191,7 +191,7 @@ def _index(shard: str, stamp: str) -> ShardIndex:
     index = _read_headers(shard)
     try:
         text = json.dumps(dict(stamp=stamp, damage=index.damage, members=index.members))
-        write_atomically(note, lambda name: Path(name).write_text(text, encoding='utf-8'))
+        write_text(note, text)
     except OSError:
         pass  # a folder that is only read; this process keeps what it has found
     return index

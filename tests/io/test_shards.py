@@ -142,7 +142,7 @@ class TestIndex:
 
         Path(f'{shard}.index').unlink()
         shards._index.cache_clear()
-        monkeypatch.setattr(shards, 'write_atomically', refuse)
+        monkeypatch.setattr(shards, 'write_text', refuse)
         assert exists(shard / NAMES[0]) and not Path(f'{shard}.index').exists()
 
     def test_shards_of_others(self, tmp_path: Path) -> None:

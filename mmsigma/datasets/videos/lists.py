@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmsigma.datasets.videos.video_dataset import find_videos
-from mmsigma.io.atomic import write_atomically
+from mmsigma.io.atomic import write_text
 from mmsigma.io.text import read_lines
 
 
@@ -218,7 +218,7 @@ def _write_missing(out: Path, splits: Sequence[Split]) -> None:
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
     text = ''.join(f'{line}\n' for line in lines)
-    write_atomically(path, lambda name: Path(name).write_text(text, encoding='utf-8'))
+    write_text(path, text)
 
 
 def converter_parser(description: str, annotations: str = 'annotations') -> argparse.ArgumentParser:
