@@ -63,7 +63,7 @@ def seconds(work: Callable[[], Any], repeats: int = 3) -> float:
 @torch.no_grad()
 def measure_parts(videos: list[str], encoder: nn.Module, folder: Path) -> dict[str, float]:
     """Milliseconds a frame of every part, on the first videos."""
-    settings, some = ReclusterSettings(), videos[:3]
+    settings, some = ReclusterSettings(), videos[:2]
     keys = _Keys(encoder, settings)
     read = {video: open_video(video, 'frames').read(range(FRAMES)) for video in some}
     pictures = [part.pictures for part in VideoParts(some, 'frames', keys.resize, length=FRAMES)]
