@@ -148,9 +148,8 @@ class FrozenEncoderTarget(BaseModule):
         tubelet_size: Number of frames of a tube of the student.
         frame: Frame of a tubelet to encode, counted from 0.
         standardize: Whether to standardise the tokens.
-        precision: ``'auto'`` follows autocast and TF32, with which the encoder is several times as fast, unless the
-            processor has no instructions for bfloat16; ``'amp'`` always follows them; ``'float32'`` disables them, as
-            the release does.
+        precision: ``'auto'`` follows autocast and TF32, several times as fast, unless the processor has no instructions
+            for bfloat16; ``'amp'`` always follows them; ``'float32'`` disables them, as the release does.
         frames_per_forward: Largest number of frames in one forward pass; None for all. Small ones are several times as
             fast on a CPU, whose caches they fit.
         every: Encode a frame of every ``every``-th tubelet alone, for a fraction of the cost (not in SIGMA). SIGMA then
