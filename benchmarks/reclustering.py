@@ -7,7 +7,6 @@ ResNet-18 on the CPU, and then a stand-in for one on a GPU: it leaves the CPU al
 """
 
 import argparse
-import itertools
 import json
 import tempfile
 import time
@@ -56,31 +55,27 @@ def cut(source: Path, target: Path, number: int) -> list[str]:
     return sorted(str(video) for video in target.iterdir())
 
 
-def seconds(work: Callable[[], Any], repeats: int = 3) -> float:
-    return compare({'work': work}, repeats)['work']
-
-
 @torch.no_grad()
-def measure_parts(videos: list[str], encoder: nn.Module, folder: Path) -> dict[str, float]:
-    """Milliseconds a frame of every part, on the first videos."""
-    settings, some = ReclusterSettings(), videos[:2]
+def measure_parts(video: str, encoder: nn.Module, folder: Path) -> dict[str, float]:
+    """Milliseconds a frame of every part of a video."""
+    settings = ReclusterSettings()
     keys = _Keys(encoder, settings)
-    read = {video: open_video(video, 'frames').read(range(FRAMES)) for video in some}
-    pictures = [part.pictures for part in VideoParts(some, 'frames', keys.resize, length=FRAMES)]
-    images = [torch.cat([keys.geometry.normalize(picture) for picture in video]) for video in pictures]
-    features = [torch.cat(keys(video)) for video in pictures]
-    labels, kept, _ = cluster_frames(features[0], settings)
-    masks = PseudoMasks(labels.byte().numpy(), torch.arange(FRAMES).numpy(), kept.numpy())
-    rounds, numbers = PseudoMaskRounds(folder), itertools.count()
-    works: dict[str, Callable[[], Any]] = {
-        'read': lambda: [open_video(video, 'frames').read(range(FRAMES)) for video in some],
-        'resize': lambda: [keys.resize(frame) for frames in read.values() for frame in frames],
-        'normalise': lambda: [keys.geometry.normalize(picture) for video in pictures for picture in video],
-        'encode': lambda: [keys.encode(batch) for video in images for batch in video.split(settings.batch_size)],
-        'cluster': lambda: [cluster_frames(video, settings, torch.Generator().manual_seed(0)) for video in features],
-        'write': lambda: [rounds.write_video(next(numbers), video, masks) for video in some],
+    frames = open_video(video, 'frames').read(range(FRAMES))
+    (part,) = VideoParts([video], 'frames', keys.resize, length=FRAMES)
+    batch = torch.cat([keys.geometry.normalize(picture) for picture in part.pictures[: settings.batch_size]])
+    features = torch.cat(keys(part.pictures))
+    labels, kept, _ = cluster_frames(features, settings)
+    masks = PseudoMasks(labels.byte().numpy(), part.frames.numpy(), kept.numpy())
+    rounds = PseudoMaskRounds(folder)
+    works: dict[str, tuple[int, Callable[[], Any]]] = {
+        'read': (FRAMES, lambda: open_video(video, 'frames').read(range(FRAMES))),
+        'resize': (FRAMES, lambda: [keys.resize(frame) for frame in frames]),
+        'normalise': (FRAMES, lambda: [keys.geometry.normalize(picture) for picture in part.pictures]),
+        'encode': (len(batch), lambda: keys.encode(batch)),
+        'cluster': (FRAMES, lambda: cluster_frames(features, settings, torch.Generator().manual_seed(0))),
+        'write': (FRAMES, lambda: rounds.write_video(0, video, masks)),
     }
-    return {name: 1e3 * seconds(work) / FRAMES / len(some) for name, work in works.items()}
+    return {name: 1e3 * compare({name: work}, 5)[name] / number for name, (number, work) in works.items()}
 
 
 def main() -> None:
@@ -100,7 +95,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / 'videos').mkdir()
         videos = cut(args.folder, Path(name) / 'videos', args.videos)
-        record['ms_per_frame'] = measure_parts(videos, encoder, Path(name) / 'written')
+        record['ms_per_frame'] = measure_parts(videos[0], encoder, Path(name) / 'written')
         print({part: round(value, 2) for part, value in record['ms_per_frame'].items()})
         rounds = PseudoMaskRounds(Path(name) / 'rounds')
         for title, chosen in {'ResNet-18 on the CPU': encoder, 'stand-in for a GPU': StandIn(args.pause / 1e3)}.items():

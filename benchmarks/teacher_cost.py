@@ -47,7 +47,7 @@ def make_step(teacher: dict[str, Any], **options: Any) -> Callable[[], float]:
         model.zero_grad()
         loss = sum(value for name, value in model.loss(clips, split).items() if name.startswith('loss'))
         loss.backward()
-        return float(loss)
+        return loss.item()
 
     return step
 
