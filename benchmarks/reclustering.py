@@ -2,8 +2,8 @@
 
     python benchmarks/reclustering.py data/DAVIS/JPEGImages/480p [--workers 2] [--out FILE.json]
 
-Videos are folders of pictures, cut to as many frames as a video of YouTube-VOS has on average. The encoder is a
-ResNet-18 on the CPU, and then a stand-in for one on a GPU: it leaves the CPU alone for as long as a GPU would take.
+Videos are folders of pictures, cut to as many frames as a video of YouTube-VOS has on average, and enlarged to the size
+of these. In rounds, what a GPU would do is replaced by pauses that leave the CPU alone for as long.
 """
 
 import argparse
@@ -11,9 +11,11 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 import torch.nn.functional as F
 from common import compare, machine, print_table, run_conditions
@@ -21,37 +23,47 @@ from torch import Tensor, nn
 
 import mmsigma.models
 from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds, PseudoMasks
+from mmsigma.engine import reclustering
 from mmsigma.engine.frame_reading import VideoParts
 from mmsigma.engine.reclustering import ReclusterSettings, _Keys, cluster_frames, recluster
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.decoders import open_video
 
-assert mmsigma.models
 FRAMES = 27  # 94,588 frames of 3,471 videos
-WIDTH = 128
+SIZE = 1280, 720
 
 
 class StandIn(nn.Module):
-    """Keys from mean colours, after a pause as long as a GPU would take."""
+    """Mean colours, after a pause as long as an encoder on a GPU would take."""
 
     stride = 8
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self.seconds = seconds
-        self.proj = nn.Conv2d(3, WIDTH, 1)
+        self.scale = nn.Parameter(torch.ones(()))
 
     def forward(self, images: Tensor) -> Tensor:
         time.sleep(self.seconds * len(images))
-        return F.normalize(self.proj(F.avg_pool2d(images, 8)), dim=1)
+        return F.avg_pool2d(images, 8) * self.scale
+
+
+def pause_to_cluster(features: Tensor, *_: object, seconds: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Labels by brightness, after a pause as long as k-means on a GPU would take."""
+    time.sleep(seconds)
+    labels = (features.mean(dim=-1) > 0).long()
+    return labels, torch.tensor([0, 1]), torch.tensor([0.5, 0.5])
 
 
 def cut(source: Path, target: Path, number: int) -> list[str]:
-    """Links to the first frames of some videos."""
-    for video in sorted(folder for folder in source.iterdir() if folder.is_dir())[:number]:
+    """Write the first frames of the videos, enlarged, and link to them until there are as many videos as wanted."""
+    videos = sorted(folder for folder in source.iterdir() if folder.is_dir())[:number]
+    for video in videos:
         (target / video.name).mkdir()
         for picture in sorted(video.iterdir())[:FRAMES]:
-            (target / video.name / picture.name).symlink_to(picture.resolve())
+            cv2.imwrite(str(target / video.name / picture.name), cv2.resize(cv2.imread(str(picture)), SIZE))
+    for place in range(len(videos), number):
+        (target / f'again_{place}').symlink_to(target / videos[place % len(videos)].name)
     return sorted(str(video) for video in target.iterdir())
 
 
@@ -81,34 +93,33 @@ def measure_parts(video: str, encoder: nn.Module, folder: Path) -> dict[str, flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('folder', type=Path)
-    parser.add_argument('--videos', type=int, default=8)
+    parser.add_argument('--videos', type=int, default=40)
     parser.add_argument('--workers', type=int, default=2)
     parser.add_argument('--rounds', type=int, default=3)
-    parser.add_argument('--pause', type=float, default=0.5, help='milliseconds a frame of the stand-in for a GPU')
-    parser.add_argument('--skip-cpu', action='store_true', help='leave out the encoder on the CPU')
+    parser.add_argument('--encode', type=float, default=2.0, help='pause of the encoder, in milliseconds a frame')
+    parser.add_argument('--cluster', type=float, default=50.0, help='pause of k-means, in milliseconds a video')
     parser.add_argument('--out', type=Path, help='JSON file of the results')
     args = parser.parse_args()
     print(machine())
     torch.manual_seed(0)
-    encoder = mmsigma.models.KeyEncoder(depth=18, key_dims=WIDTH).eval()
-    record: dict[str, Any] = {**run_conditions(), 'videos': args.videos, 'frames': FRAMES, 'workers': args.workers}
+    encoder = mmsigma.models.KeyEncoder(depth=18, key_dims=128).eval()
+    options = {name: value for name, value in vars(args).items() if name not in ('folder', 'out')}
+    record: dict[str, Any] = {**run_conditions(), **options, 'frames': FRAMES, 'size': SIZE}
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / 'videos').mkdir()
         videos = cut(args.folder, Path(name) / 'videos', args.videos)
         record['ms_per_frame'] = measure_parts(videos[0], encoder, Path(name) / 'written')
-        print({part: round(value, 2) for part, value in record['ms_per_frame'].items()})
-        rounds = PseudoMaskRounds(Path(name) / 'rounds')
-        for title, chosen in {'ResNet-18 on the CPU': encoder, 'stand-in for a GPU': StandIn(args.pause / 1e3)}.items():
-            if args.skip_cpu and chosen is encoder:
-                continue
+        print({part: round(value, 2) for part, value in record['ms_per_frame'].items()}, flush=True)
+        reclustering.cluster_frames = partial(pause_to_cluster, seconds=args.cluster / 1e3)
+        rounds, pauses = PseudoMaskRounds(Path(name) / 'rounds'), StandIn(args.encode / 1e3)
 
-            def cluster(num_workers: int, chosen: nn.Module = chosen) -> None:
-                recluster(chosen, videos, 'frames', rounds, 0, ReclusterSettings(), num_workers=num_workers)
+        def cluster(num_workers: int) -> None:
+            recluster(pauses, videos, 'frames', rounds, 0, ReclusterSettings(), num_workers=num_workers)
 
-            candidates = {'one after the other': lambda: cluster(0), 'pipeline': lambda: cluster(args.workers)}
-            medians = compare(candidates, args.rounds)
-            print_table(f'{title}, {len(videos)} videos', medians, 'one after the other')
-            record[title] = dict(seconds=medians, ratio=medians['one after the other'] / medians['pipeline'])
+        candidates = {'one after the other': lambda: cluster(0), 'pipeline': lambda: cluster(args.workers)}
+        medians = compare(candidates, args.rounds)
+        print_table(f'a round of {len(videos)} videos', medians, 'one after the other')
+        record |= dict(seconds=medians, ratio=medians['one after the other'] / medians['pipeline'])
     if args.out:
         write_atomically(args.out, lambda path: Path(path).write_text(json.dumps(record, indent=1) + '\n'))
 
