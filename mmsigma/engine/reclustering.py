@@ -26,7 +26,7 @@ from mmsigma.ops.space_time_clustering import Method, add_space_time_code, clust
 _CHUNK = 8  # number of batches that are read at once
 _AHEAD = 2  # number of encoded videos that wait to be clustered
 
-Row = tuple[str, str, int, float]
+Finished = tuple[str, str, int, float]
 """Path of a video, why it failed (empty if it did not), number of kept clusters, and largest share of a cluster."""
 
 
@@ -183,12 +183,14 @@ def _encode(keys: _Keys, videos: Sequence[str], parts: Iterable[VideoPart]) -> I
             yield _Video(videos[part.video], all_features, torch.cat(frames).numpy(), part.reason)
 
 
-def _apply(work: Callable[[_Video], Row], videos: Iterable[_Video], behind: bool) -> Generator[Row, None, None]:
+def _apply(
+    work: Callable[[_Video], Finished], videos: Iterable[_Video], behind: bool
+) -> Generator[Finished, None, None]:
     """Apply a function to videos, in order; ``behind`` does so in a thread, while the next videos are made."""
     if not behind:
         yield from map(work, videos)
         return
-    waiting: deque[Future[Row]] = deque()
+    waiting: deque[Future[Finished]] = deque()
     pool = ThreadPoolExecutor(1)
     try:
         for video in videos:
@@ -201,7 +203,9 @@ def _apply(work: Callable[[_Video], Row], videos: Iterable[_Video], behind: bool
         pool.shutdown(cancel_futures=True)
 
 
-def _cluster_video(video: _Video, rounds: PseudoMaskRounds, number: int, settings: ReclusterSettings, seed: int) -> Row:
+def _cluster_video(
+    video: _Video, rounds: PseudoMaskRounds, number: int, settings: ReclusterSettings, seed: int
+) -> Finished:
     """Cluster one video and write the result."""
     reason = video.reason
     if not reason and len(video.features) < 2:
@@ -271,7 +275,7 @@ def cluster_frames(
     return clusters.labels, clusters.kept, clusters.shares
 
 
-def _statistics(rows: list[Row]) -> dict[str, Any]:
+def _statistics(rows: list[Finished]) -> dict[str, Any]:
     """Summarise the results of :func:`_cluster_video` over all videos."""
     good = [row for row in rows if not row[1]]
     return dict(
