@@ -85,7 +85,7 @@ def restored_state() -> Iterator[None]:
     for manager in instances:
         manager._instance_dict = OrderedDict()
     try:
-        with mock.patch.dict(os.environ), mock.patch.object(sys, 'argv'):
+        with mock.patch.dict(os.environ), mock.patch.object(sys, 'argv', sys.argv):
             yield
     finally:
         for handler in (handler for logger in MMLogger._instance_dict.values() for handler in logger.handlers):

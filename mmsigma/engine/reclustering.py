@@ -1,25 +1,33 @@
 """A round of space-time clustering, which creates pseudo masks of all training videos (Mask-VOS, section 3.2)."""
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from mmengine.dist import all_gather_object, all_reduce_params, barrier, get_rank, get_world_size, is_main_process
 from torch import Tensor, nn
 
-from mmsigma.datasets.transforms.clip_sampling import step_of_rate
-from mmsigma.datasets.transforms.decoding import ReadClip, UnreadableVideoError
 from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds, PseudoMasks
+from mmsigma.engine.frame_reading import FrameResize, VideoPart, VideoParts, read_ahead
 from mmsigma.io.decoders import VideoDecoder
 from mmsigma.models.interfaces import FineKeyEncoder
 from mmsigma.models.parts import require
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
 from mmsigma.ops.clustering import assign
-from mmsigma.ops.space_time_clustering import Method, cluster_videos, keep_clusters, space_time_code
+from mmsigma.ops.space_time_clustering import Method, add_space_time_code, cluster_videos, keep_clusters
 
 _CHUNK = 8  # number of batches that are read at once
+_AHEAD = 2  # number of encoded videos that wait to be clustered
+
+Finished = tuple[str, str, int, float]
+"""Path of a video, why it failed (empty if it did not), number of kept clusters, and largest share of a cluster."""
 
 
 class ReclusterSettings(NamedTuple):
@@ -59,21 +67,6 @@ class ReclusterSettings(NamedTuple):
     batch_size: int = 8
 
 
-class _Part:
-    """Sampling of ``count`` frames from ``first`` on, at a step or a rate; ``num_sampled`` is their total number."""
-
-    def __init__(self, step: int, fps: float | None, first: int, count: int) -> None:
-        self.step, self.fps, self.first, self.count = step, fps, first, count
-
-    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        step = step_of_rate(results, self.fps) if self.fps else self.step
-        everything = np.arange(0, results['total_frames'], step)
-        results['frame_inds'] = everything[self.first : self.first + self.count]
-        results['num_sampled'] = len(everything)
-        results['num_clips'], results['clip_len'] = 1, len(results['frame_inds'])
-        return results
-
-
 def recluster(
     encoder: nn.Module,
     videos: list[str],
@@ -84,11 +77,15 @@ def recluster(
     *,
     seed: int = 0,
     epoch: int = 0,
+    num_workers: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Cluster the videos, each rank its share, and mark the round as complete.
 
-    Randomness depends on the seed, the round and the video, so the result does not depend on the number of ranks.
+    With workers, three things happen at once: they read and resize frames, this process encodes them, and on a CPU a
+    thread of it clusters the videos before and writes them; a GPU clusters what it has encoded. Randomness depends on
+    the seed, the round and the video, and clusters are computed by a single thread, so the result depends neither on
+    the number of workers and threads nor on that of ranks.
 
     Args:
         encoder: Module from normalised images ``(N, 3, H, W)`` to keys ``(N, D, h, w)``.
@@ -99,7 +96,10 @@ def recluster(
         settings: Settings of the clustering.
         seed: Seed of the run.
         epoch: Epoch in which the round is created.
-        progress: Function that is called with the number of finished videos of this rank and their total.
+        num_workers: Number of processes of each rank that read. A script that uses some must guard its main part by
+            ``if __name__ == '__main__'``. With 0, this process does one thing after the other.
+        progress: Function that is called with the number of finished videos of this rank and their total. What it
+            raises ends the round and its workers.
 
     Returns:
         Statistics, which are also written to the manifest: ``videos``, ``unreadable``, ``without_objects``, and, as
@@ -114,11 +114,21 @@ def recluster(
     # ranks have norm statistics of their own: without averaging, masks would depend on the rank
     all_reduce_params([buffer for buffer in encoder.buffers() if buffer.is_floating_point()], op='mean')
     own, rows = videos[get_rank() :: get_world_size()], []
-    for done, video in enumerate(own, start=1):
-        rows.append(_cluster_video(keys, video, decoder, rounds, number, settings, seed))
-        progress(done, len(own))
+    length = _CHUNK * settings.batch_size
+    parts = VideoParts(own, decoder, keys.resize, step=settings.step, fps=settings.fps, length=length)
+    cluster = partial(_cluster_video, rounds=rounds, number=number, settings=settings, seed=seed)
+    behind = num_workers > 0 and keys.device.type == 'cpu'
+    with (
+        closing(read_ahead(parts, num_workers)) as read,
+        closing(_apply(cluster, _encode(keys, own, read), behind)) as finished,
+    ):
+        for row in finished:
+            rows.append(row)
+            progress(len(rows), len(own))
     encoder.train(was_training)
+    places = {video: place for place, video in enumerate(videos)}
     everything = [row for part in all_gather_object(rows) for row in part]
+    everything.sort(key=lambda row: places[row[0]])  # sums of the statistics depend on the order
     statistics = _statistics(everything)
     if is_main_process():
         failed = sorted((video, reason) for video, reason, *_ in everything if reason)
@@ -129,59 +139,99 @@ def recluster(
 
 
 class _Keys:
-    """Keys of pictures, with the encoder and the geometry that settings ask for."""
+    """Keys of resized pictures, with the encoder that settings ask for."""
 
     def __init__(self, encoder: Any, settings: ReclusterSettings) -> None:
-        self.settings = settings
-        self.encode, self.stride = encoder, encoder.stride
+        self.batch_size = settings.batch_size
+        self.encode, stride = encoder, encoder.stride
         if settings.fine:
             require(encoder, FineKeyEncoder, 'model.backbone')
-            self.encode, self.stride = encoder.fine_keys, encoder.fine_stride
+            self.encode, stride = encoder.fine_keys, encoder.fine_stride
         self.device = next(encoder.parameters()).device
+        self.resize = FrameResize(settings.size, settings.keep_aspect, stride)
+        self.geometry = FrameGeometry(stride).to(self.device)
 
-    def __call__(self, pictures: Sequence[np.ndarray]) -> Tensor:
-        """Compute keys ``(N, h, w, D)`` of pictures ``(H, W, 3)`` of equal size."""
-        geometry = FrameGeometry(self.stride, size=self.size(pictures[0].shape[:2])).to(self.device)
-        keys: Tensor = self.encode(torch.cat([geometry.prepare(picture) for picture in pictures]))
-        return keys.movedim(1, -1)
+    def __call__(self, pictures: Tensor) -> list[Tensor]:
+        """Compute keys ``(n, h, w, D)`` of batches of resized pictures ``(N, H, W, 3)``, uint8."""
+        keys = []
+        for batch in pictures.split(self.batch_size):
+            images = torch.cat([self.geometry.normalize(picture) for picture in batch.to(self.device)])
+            keys.append(self.encode(images).movedim(1, -1))
+        return keys
 
-    def size(self, shape: Sequence[int]) -> tuple[int, int]:
-        """Return the height and the width to which pictures of a height and a width are resized."""
-        side = self.settings.size
-        if not self.settings.keep_aspect:
-            return side, side
-        height, width = (max(round(length * side / min(shape) / self.stride), 1) * self.stride for length in shape)
-        return height, width
+
+class _Video(NamedTuple):
+    """Features ``(T, h, w, D)`` of the frames of a video and their numbers, or why there are none."""
+
+    path: str
+    features: Tensor
+    frames: np.ndarray
+    reason: str = ''
+
+
+@torch.no_grad()
+def _encode(keys: _Keys, videos: Sequence[str], parts: Iterable[VideoPart]) -> Iterator[_Video]:
+    """Encode parts of videos, and yield each video when its last part is encoded."""
+    begun: dict[int, tuple[list[Tensor], list[Tensor]]] = {}
+    for part in parts:
+        features, frames = begun.setdefault(part.video, ([], []))
+        features += keys(part.pictures) if not part.reason else []
+        frames.append(part.frames)
+        if part.is_last:
+            del begun[part.video]
+            all_features = torch.empty(0) if part.reason else torch.cat(features)
+            yield _Video(videos[part.video], all_features, torch.cat(frames).numpy(), part.reason)
+
+
+def _apply(
+    work: Callable[[_Video], Finished], videos: Iterable[_Video], behind: bool
+) -> Generator[Finished, None, None]:
+    """Apply a function to videos, in order; ``behind`` does so in a thread, while the next videos are made."""
+    if not behind:
+        yield from map(work, videos)
+        return
+    waiting: deque[Future[Finished]] = deque()
+    pool = ThreadPoolExecutor(1)
+    try:
+        for video in videos:
+            waiting.append(pool.submit(work, video))
+            while waiting and (waiting[0].done() or len(waiting) > _AHEAD):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _cluster_video(
-    keys: _Keys,
-    video: str,
-    decoder: VideoDecoder,
-    rounds: PseudoMaskRounds,
-    number: int,
-    settings: ReclusterSettings,
-    seed: int,
-) -> tuple[str, str, int, float]:
-    """Cluster one video and write the result.
-
-    Returns:
-        Path of the video, why it failed (empty if it did not), number of kept clusters, and largest share of a cluster.
-    """
-    try:
-        features, frames = _read_and_encode(keys, video, decoder, settings)
-        if len(features) < 2:
-            rate = f'{settings.fps:g} a second' if settings.fps else f'a step of {settings.step}'
-            raise UnreadableVideoError(video, f'it has {len(features)} frames at {rate}, 2 are required')
-    except UnreadableVideoError as error:
+    video: _Video, rounds: PseudoMaskRounds, number: int, settings: ReclusterSettings, seed: int
+) -> Finished:
+    """Cluster one video and write the result."""
+    reason = video.reason
+    if not reason and len(video.features) < 2:
+        rate = f'{settings.fps:g} a second' if settings.fps else f'a step of {settings.step}'
+        reason = f'it has {len(video.features)} frames at {rate}, 2 are required'
+    if reason:
         # training never uses this video, but looks for its masks
         empty = PseudoMasks(np.zeros((0, 1, 1), np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64))
-        rounds.write_video(number, video, empty)
-        return video, error.reason, 0, 0.0
-    generator = torch.Generator().manual_seed(zlib.crc32(f'{seed}:{number}:{video}'.encode()))
-    labels, kept, shares = cluster_frames(features, settings, generator)
-    rounds.write_video(number, video, PseudoMasks(labels.byte().cpu().numpy(), frames, kept.cpu().numpy()))
-    return video, '', len(kept), float(shares.max())
+        rounds.write_video(number, video.path, empty)
+        return video.path, reason, 0, 0.0
+    generator = torch.Generator().manual_seed(zlib.crc32(f'{seed}:{number}:{video.path}'.encode()))
+    with _one_thread():
+        labels, kept, shares = cluster_frames(video.features, settings, generator)
+    rounds.write_video(number, video.path, PseudoMasks(labels.byte().cpu().numpy(), video.frames, kept.cpu().numpy()))
+    return video.path, '', len(kept), float(shares.max())
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let this thread compute alone: sums that several of them share depend on their number in the last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def cluster_frames(
@@ -200,9 +250,10 @@ def cluster_frames(
         Labels ``(T, h, w)``, kept clusters ``(K',)``, and the share of each cluster, ``(K,)``.
     """
     total = len(features)
+    unit = F.normalize(features, dim=-1)
     chosen = torch.linspace(0, total - 1, min(settings.fit_frames, total)).round().long()
     (found,) = cluster_videos(
-        features[chosen][None],
+        unit[chosen][None],
         settings.num_clusters,
         method=settings.method,
         max_share=settings.max_share,
@@ -210,13 +261,13 @@ def cluster_frames(
         code_weight=settings.code_weight,
         num_iters=settings.num_iters,
         num_restarts=settings.num_restarts,
+        are_unit=True,
     )
     if len(chosen) == total:
         return found.labels, found.kept, found.shares
-    code = settings.code_weight * space_time_code((total, *features.shape[1:3]), features.shape[-1]).to(features)
-    points = torch.nn.functional.normalize(features, dim=-1) + code
+    points = add_space_time_code(unit, settings.code_weight)
     flat, labels = points[chosen].flatten(0, 2), found.labels.flatten()
-    member = torch.nn.functional.one_hot(labels, settings.num_clusters).to(flat)
+    member = F.one_hot(labels, settings.num_clusters).to(flat)
     means = member.T @ flat / member.sum(dim=0).clamp(min=1)[:, None]
     means[member.sum(dim=0) == 0] = 1e6  # clusters without cells attract none
     everything = assign(points.flatten(0, 2), means).view(features.shape[:3])
@@ -224,30 +275,7 @@ def cluster_frames(
     return clusters.labels, clusters.kept, clusters.shares
 
 
-@torch.no_grad()
-def _read_and_encode(
-    keys: _Keys, video: str, decoder: VideoDecoder, settings: ReclusterSettings
-) -> tuple[Tensor, np.ndarray]:
-    """Read and encode the frames of a video in chunks.
-
-    Returns:
-        Features ``(T, h, w, D)`` and frame numbers ``(T,)``.
-    """
-    features: list[Tensor] = []
-    frames: list[np.ndarray] = []
-    first, total = 0, 1
-    while first < total:
-        part = dict(type=_Part, step=settings.step, fps=settings.fps, first=first, count=_CHUNK * settings.batch_size)
-        results = ReadClip(part, decoder)(dict(filename=video, start_index=0, modality='RGB'))
-        pictures, total = results['imgs'], results['num_sampled']
-        for start in range(0, len(pictures), settings.batch_size):
-            features.append(keys(pictures[start : start + settings.batch_size]))
-        frames.append(results['frame_inds'])
-        first += len(pictures)
-    return torch.cat(features), np.concatenate(frames)
-
-
-def _statistics(rows: list[tuple[str, str, int, float]]) -> dict[str, Any]:
+def _statistics(rows: list[Finished]) -> dict[str, Any]:
     """Summarise the results of :func:`_cluster_video` over all videos."""
     good = [row for row in rows if not row[1]]
     return dict(

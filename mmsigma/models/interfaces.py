@@ -115,7 +115,8 @@ class Target(Network, Protocol):
     """Network that computes, for each masked tube, the feature to be predicted (SIGMA's projection network).
 
     A target that depends on how clips are cut into tubes also has ``tubelet_size``, ``patch_size`` or ``grid``,
-    ``(h, w)``, which SIGMA checks against the backbone.
+    ``(h, w)``, which SIGMA checks against the backbone. One that is computed for every n-th slot of time alone has
+    ``every``, this n, and SIGMA asks for the tubes of no other slot.
 
     Attributes:
         out_channels: Number D of channels of the target.

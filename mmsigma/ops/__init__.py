@@ -15,7 +15,15 @@ from mmsigma.ops.dense_clustering import (
 from mmsigma.ops.fast_linear import Linear, exact_linear, linear
 from mmsigma.ops.keypoints import gaussian_labels, weighted_points
 from mmsigma.ops.label_transfer import expected_alignment, first_matches, transfer
-from mmsigma.ops.masking import TokenSplit, gather_tokens, nearest_tubes, patchify, split_tokens, stack_splits
+from mmsigma.ops.masking import (
+    TokenSplit,
+    every_slot,
+    gather_tokens,
+    nearest_tubes,
+    patchify,
+    split_tokens,
+    stack_splits,
+)
 from mmsigma.ops.memory_windows import propagate_windows, search_windows
 from mmsigma.ops.motion_masking import bump_map, carry_map, num_visible_tubes, split_by_map
 from mmsigma.ops.optimal_transport import sinkhorn, sinkhorn_labels
@@ -83,6 +91,7 @@ __all__ = [
     'find_path',
     'first_matches',
     'full_float32',
+    'every_slot',
     'gather_tokens',
     'gather_window',
     'gaussian_labels',

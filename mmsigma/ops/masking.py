@@ -69,6 +69,22 @@ def _check_counts(counts: list[int], num_tokens: int) -> None:
         raise ValueError(f'{counts[0]} of {num_tokens} tokens are masked: some must be visible and some masked')
 
 
+def every_slot(values: Tensor, num_slots: int, every: int) -> Tensor:
+    """Select those of masked tokens that lie in every ``every``-th slot of time.
+
+    Args:
+        values: Values of masked tokens in token order, ``(B, N_masked, ...)``, with equally many tokens in each slot,
+            which tube masks have.
+        num_slots: Number of slots of time.
+        every: Distance between the selected slots; the first one is selected.
+
+    Returns:
+        Values of the selected tokens, ``(B, N_selected, ...)``.
+    """
+    selected: Tensor = values.unflatten(1, (num_slots, -1))[:, ::every]
+    return selected.flatten(1, 2)
+
+
 def gather_tokens(tokens: Tensor, index: Tensor) -> Tensor:
     """Select tokens of each sample by index.
 

@@ -30,19 +30,41 @@ def space_time_code(size: tuple[int, int, int], dims: int) -> Tensor:
     Raises:
         ValueError: If there are fewer than three channels.
     """
+    code = torch.zeros(*size, dims)
+    for channels, values in _codes_of_axes(size, dims):
+        code[..., channels] = values
+    return code
+
+
+def add_space_time_code(features: Tensor, weight: float) -> Tensor:
+    """Add a weighted :func:`space_time_code` to the cells of videos, ``(..., T, h, w, D)``, in place.
+
+    What is added is broadcast from the codes of the three axes, so that no code of all cells is made.
+
+    Raises:
+        ValueError: If there are fewer than three channels.
+    """
+    frames, rows, columns, dims = features.shape[-4:]
+    for channels, values in _codes_of_axes((frames, rows, columns), dims):
+        features[..., channels].add_((weight * values).to(features))
+    return features
+
+
+def _codes_of_axes(size: tuple[int, int, int], dims: int) -> list[tuple[slice, Tensor]]:
+    """Return the channels of t, y and x, and their codes, such as ``(T, 1, 1, dims // 3)``, float32."""
     share = dims // 3
     if not share:
         raise ValueError(f'a code of three coordinates needs three channels or more, got {dims}')
     channel = torch.arange(share, dtype=torch.float64)
     frequency = 10000 ** (-2 * torch.div(channel, 2, rounding_mode='floor') / (dims / 3))
-    code = torch.zeros(*size, dims, dtype=torch.float64)
+    codes = []
     for axis, length in enumerate(size):
         angle = torch.arange(1, length + 1, dtype=torch.float64)[:, None] / length * math.tau * frequency
-        values = torch.where(channel % 2 == 0, angle.sin(), angle.cos())
+        values = torch.where(channel % 2 == 0, angle.sin(), angle.cos()).float()
         shape = [1, 1, 1, share]
         shape[axis] = length
-        code[..., axis * share : (axis + 1) * share] = values.view(shape)
-    return code.float()
+        codes.append((slice(axis * share, (axis + 1) * share), values.view(shape)))
+    return codes
 
 
 class VideoClusters(NamedTuple):
@@ -70,11 +92,13 @@ def cluster_videos(
     num_iters: int = 100,
     num_restarts: int = 1,
     generator: torch.Generator | None = None,
+    are_unit: bool = False,
 ) -> list[VideoClusters]:
     """Cluster the cells of each video independently.
 
     Args:
-        features: Features of the cells of B videos, ``(B, T, h, w, D)``; they are normalised to unit length.
+        features: Features of the cells of B videos, ``(B, T, h, w, D)``; they are normalised to unit length, unless
+            ``are_unit`` says that they are.
         num_clusters: Number of clusters K per video.
         method: ``'kmeans'`` (as in the paper) or ``'sinkhorn'``: the cells are assigned to the centroids of k-means by
             optimal transport, so that all clusters have the same size (left to future work by the paper).
@@ -83,6 +107,7 @@ def cluster_videos(
         num_iters: Maximum number of k-means iterations.
         num_restarts: Number of k-means restarts, of which the best is kept.
         generator: Random generator of the draws, on the CPU; None for PyTorch's global one.
+        are_unit: Whether features have unit length; they are overwritten then.
 
     Returns:
         The clusters of each video.
@@ -92,15 +117,14 @@ def cluster_videos(
     """
     if method not in ('kmeans', 'sinkhorn'):
         raise ValueError(f"method must be 'kmeans' or 'sinkhorn', got {method!r}")
-    _, *size, dims = features.shape
-    code = code_weight * space_time_code((size[0], size[1], size[2]), dims).to(features)
-    points = (F.normalize(features, dim=-1) + code).flatten(1, 3)
+    unit = features if are_unit else F.normalize(features, dim=-1)
+    points = add_space_time_code(unit, code_weight).flatten(1, 3)
     found = kmeans_many(points, num_clusters, num_iters=num_iters, num_restarts=num_restarts, generator=generator)
     labels = [
         _balanced(own, result) if method == 'sinkhorn' else result.labels
         for own, result in zip(points, found, strict=True)
     ]
-    return [keep_clusters(one.view(size), num_clusters, max_share) for one in labels]
+    return [keep_clusters(one.view(features.shape[1:4]), num_clusters, max_share) for one in labels]
 
 
 def keep_clusters(labels: Tensor, num_clusters: int, max_share: float = 0.4) -> VideoClusters:

@@ -13,8 +13,11 @@ from tests.dist.reclustering_workers import cluster_worker
 from tests.dist.workers import run_ranks
 
 
-@pytest.mark.parametrize(('method', 'keep_aspect'), [('kmeans', False), ('sinkhorn', False), ('kmeans', True)])
-def test_two_processes_equal_one(method: Method, keep_aspect: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ('method', 'keep_aspect', 'num_workers'), [('kmeans', False, 0), ('sinkhorn', False, 0), ('kmeans', True, 1)]
+)
+def test_two_processes_equal_one(method: Method, keep_aspect: bool, num_workers: int, tmp_path: Path) -> None:
+    """With workers, too, that the one process does without."""
     videos = []
     for index in range(5):
         videos.append(str(tmp_path / f'v{index}.mp4'))
@@ -26,7 +29,7 @@ def test_two_processes_equal_one(method: Method, keep_aspect: bool, tmp_path: Pa
         store = tmp_path / f'store_{number}'
         store.mkdir()
         folder = str(tmp_path / f'rounds_{number}')
-        results[number] = run_ranks(cluster_worker, number, store, videos, folder, method, keep_aspect)
+        results[number] = run_ranks(cluster_worker, number, store, videos, folder, method, keep_aspect, (number - 1) * num_workers)
     assert results[1][0] == results[2][0] == results[2][1]
     assert results[1][0]['unreadable'] == 1 and results[1][0]['videos'] == 6
     one, two = (tmp_path / f'rounds_{number}' / 'round_000' for number in (1, 2))

@@ -1,6 +1,7 @@
 """A round of clustering on videos that are too short or cannot be read, and at a rate."""
 
 import json
+import multiprocessing
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,61 @@ def test_every_round_and_video_has_a_seed_of_its_own(tmp_path: Path, monkeypatch
     assert len(set(seeds)) == 6 and seeds[:2] == seeds[6:]
 
 
+def test_workers_change_nothing_and_end_with_the_round(tmp_path: Path) -> None:
+    """Neither do threads. Of the videos, one has several parts, one cannot be read, and one is too short."""
+    videos = folders(tmp_path / 'videos', ant=20, bee=1, cow=5, dog=9)
+    (tmp_path / 'videos' / 'cow' / '002.png').write_bytes(b'no picture')
+    settings = ReclusterSettings(num_clusters=3, size=32, fit_frames=6, batch_size=1)  # parts of 8 frames
+    results, calls, threads = [], [], torch.get_num_threads()
+    before = set(multiprocessing.active_children())
+    try:
+        for number, num_workers in enumerate((0, 2)):
+            torch.set_num_threads(number + 1)
+            rounds = PseudoMaskRounds(tmp_path / f'rounds_{number}')
+            statistics = recluster(
+                Colours(),
+                videos,
+                'frames',
+                rounds,
+                0,
+                settings,
+                num_workers=num_workers,
+                progress=lambda *n: calls.append(n),
+            )
+            manifest = json.loads((rounds.path(0) / 'manifest.json').read_text())
+            masks = [tuple(array.tobytes() for array in rounds.load(0, video)) for video in videos]
+            results.append((statistics, manifest, masks))
+            assert torch.get_num_threads() == number + 1
+    finally:
+        torch.set_num_threads(threads)
+    assert results[0] == results[1] and results[0][0]['unreadable'] == 2
+    assert calls == 2 * [(done, 4) for done in (1, 2, 3, 4)]
+
+    def interrupt(done: int, total: int) -> None:
+        raise SystemExit(143)
+
+    with pytest.raises(SystemExit):
+        recluster(Colours(), videos, 'frames', rounds, 1, settings, num_workers=1, progress=interrupt)
+    assert set(multiprocessing.active_children()) == before and rounds.manifest(1) is None
+
+
+def test_errors_of_clustering_in_the_background(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError('features are not finite')
+
+    monkeypatch.setattr(reclustering, 'cluster_frames', fail)
+    with pytest.raises(ValueError, match='features are not finite'):
+        recluster(
+            Colours(),
+            folders(tmp_path / 'videos', ant=3, bee=3),
+            'frames',
+            PseudoMaskRounds(tmp_path / 'rounds'),
+            0,
+            ReclusterSettings(size=32),
+            num_workers=1,
+        )
+
+
 def test_everything_is_background(tmp_path: Path) -> None:
     videos = folders(tmp_path / 'videos', ant=4)
     rounds = PseudoMaskRounds(tmp_path / 'rounds')
@@ -152,13 +208,15 @@ class FineColours(Colours):
     ],
 )
 def test_cells_at_the_aspect_ratio_of_frames(shape: tuple[int, int], size: int, grid: tuple[int, int]) -> None:
-    frames = [np.zeros((*shape, 3), np.uint8)] * 2
-    keys = reclustering._Keys(Colours(), ReclusterSettings(size=size, keep_aspect=True))
-    assert keys(frames).shape == (2, *grid, 3)
-    fine = reclustering._Keys(FineColours(), ReclusterSettings(size=size, keep_aspect=True, fine=True))
-    assert fine(frames).shape[1] >= 2 * grid[0] and fine(frames).shape[2] >= 2 * grid[1] - 1
-    squashed = reclustering._Keys(Colours(), ReclusterSettings(size=size))
-    assert squashed(frames).shape == (2, -(-size // 8), -(-size // 8), 3)
+    def cells(encoder: Colours, **settings: bool) -> tuple[int, ...]:
+        keys = reclustering._Keys(encoder, ReclusterSettings(size=size, **settings))
+        (found,) = keys(torch.from_numpy(keys.resize(np.zeros((*shape, 3), np.uint8)))[None])
+        return found.shape[1:]
+
+    assert cells(Colours(), keep_aspect=True) == (*grid, 3)
+    rows, columns, _ = cells(FineColours(), keep_aspect=True, fine=True)
+    assert rows >= 2 * grid[0] and columns >= 2 * grid[1] - 1
+    assert cells(Colours()) == (-(-size // 8), -(-size // 8), 3)
 
 
 def test_videos_of_all_shapes_in_one_round(tmp_path: Path) -> None:

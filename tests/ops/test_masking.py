@@ -4,7 +4,7 @@ import pytest
 import torch
 from einops import rearrange
 
-from mmsigma.ops import gather_tokens, nearest_tubes, patchify, split_tokens
+from mmsigma.ops import every_slot, gather_tokens, nearest_tubes, patchify, split_tokens
 from tests.golden_evaluation import load_case
 
 
@@ -35,6 +35,15 @@ def test_split_lists_both_kinds_in_token_order() -> None:
 def test_split_refuses(mask: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         split_tokens(mask)
+
+
+def test_tokens_of_every_other_slot() -> None:
+    masked = torch.tensor([[0, 2, 4, 5, 9, 10, 13, 14, 16, 18]])  # two in each of five slots of four tokens
+    assert every_slot(masked, 5, 2).tolist() == [[0, 2, 9, 10, 16, 18]]
+    assert every_slot(masked, 5, 3).tolist() == [[0, 2, 13, 14]]
+    assert torch.equal(
+        every_slot(masked[..., None].expand(1, 10, 3), 5, 4), torch.tensor([[0, 2, 16, 18]])[..., None].expand(1, 4, 3)
+    )
 
 
 @pytest.mark.parametrize('batch', [1, 3])

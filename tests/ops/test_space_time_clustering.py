@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from mmsigma.ops.clustering import kmeans
-from mmsigma.ops.space_time_clustering import cluster_videos, keep_clusters, space_time_code
+from mmsigma.ops.space_time_clustering import add_space_time_code, cluster_videos, keep_clusters, space_time_code
 from tests.golden_mask_vos import load_vectors
 
 
@@ -35,6 +35,13 @@ def test_code_is_added_to_the_features(weight: float) -> None:
     assert torch.equal(clusters.labels, expected)
     (lengths,) = cluster_videos(3 * features[None], code_weight=weight, generator=torch.Generator().manual_seed(0))
     assert torch.equal(lengths.labels, expected)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.bfloat16])
+def test_code_of_axes_is_that_of_all_cells(dtype: torch.dtype) -> None:
+    features = torch.randn(2, 4, 3, 5, 11, generator=torch.Generator().manual_seed(0)).to(dtype)
+    expected = features + (0.3 * space_time_code((4, 3, 5), 11)).to(dtype)
+    assert torch.equal(add_space_time_code(features.clone(), 0.3), expected)
 
 
 def two_of_a_kind(num_frames: int) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """Hook that saves a run which a scheduler or its user stops."""
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -142,8 +143,7 @@ def init_worker(worker: int, init: Callable[[int], None] | None = None) -> None:
     """Initialise a loader's worker so that it outlives signals that are meant for the process it works for.
 
     A terminal and Slurm send signals to all processes of a job. A worker that obeyed would end the training with an
-    error before the checkpoint of :class:`InterruptionHook` is written. Its loader, which is its parent, can still end
-    it.
+    error before the checkpoint of :class:`InterruptionHook` is written. The process of its loader can still end it.
 
     Args:
         worker: Number of the worker.
@@ -152,13 +152,15 @@ def init_worker(worker: int, init: Callable[[int], None] | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    threading.Thread(target=_obey, args=(os.getppid(),), daemon=True).start()
+    loader = multiprocessing.parent_process()  # not the parent of this process, where that is a server of forks
+    assert loader is not None
+    threading.Thread(target=_obey, args=(loader.pid,), daemon=True).start()
     if init is not None:
         init(worker)
 
 
-def _obey(parent: int) -> None:
-    """End this process once the parent terminates it."""
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+def _obey(loader: int) -> None:
+    """End this process once that of its loader terminates it."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != loader:
         pass
     os._exit(0)

@@ -27,20 +27,29 @@ class ReclusterHook(Hook):
         start: Epoch, counted from 0, before which the first round is created (the paper: 300).
         interval: Number of epochs between rounds (the paper: 10).
         pictures: Number of videos to draw in each round.
+        num_workers: Number of processes of each rank that read videos for clustering; None for as many as the training
+            loader has. It does not change the result.
         settings: Arguments of :class:`mmsigma.engine.reclustering.ReclusterSettings`.
 
     Raises:
-        ValueError: If ``start`` or ``interval`` is out of range.
+        ValueError: If ``start``, ``interval`` or ``num_workers`` is out of range.
     """
 
     priority = 'HIGH'
 
     def __init__(
-        self, start: int = 300, interval: int = 10, pictures: int = 4, settings: dict[str, Any] | None = None
+        self,
+        start: int = 300,
+        interval: int = 10,
+        pictures: int = 4,
+        num_workers: int | None = None,
+        settings: dict[str, Any] | None = None,
     ) -> None:
         if start < 0 or interval < 1:
             raise ValueError(f'start must not be negative and interval must be positive, got {start} and {interval}')
-        self.start, self.interval, self.pictures = start, interval, pictures
+        if num_workers is not None and num_workers < 0:
+            raise ValueError(f'num_workers must not be negative, got {num_workers}')
+        self.start, self.interval, self.pictures, self.num_workers = start, interval, pictures, num_workers
         self.settings = ReclusterSettings(**(settings or {}))
 
     def before_train(self, runner: Runner) -> None:
@@ -103,6 +112,7 @@ class ReclusterHook(Hook):
         model = getattr(runner.model, 'module', runner.model)
         console = Console(highlight=False)
 
+        num_workers = runner.train_dataloader.num_workers if self.num_workers is None else self.num_workers
         interruptions = [hook for hook in runner.hooks if isinstance(hook, InterruptionHook)]
 
         def progress(done: int, total: int) -> None:
@@ -120,6 +130,7 @@ class ReclusterHook(Hook):
             self.settings,
             seed=runner.seed,
             epoch=runner.epoch,
+            num_workers=num_workers,
             progress=progress,
         )
         for name in ('clusters_per_video', 'without_objects', 'unreadable', 'largest_share'):

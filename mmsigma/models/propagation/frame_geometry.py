@@ -78,11 +78,20 @@ class FrameGeometry(nn.Module):
 
     def prepare(self, picture: npt.NDArray[Any]) -> Tensor:
         """Resize, normalise and pad a picture ``(H, W, 3)``, uint8, to an image ``(1, 3, H', W')``."""
+        return self.normalize(torch.from_numpy(self.resize(picture)))
+
+    def resize(self, picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Resize a picture ``(H, W, 3)``, uint8."""
         target = self._resized(picture.shape[:2])
-        if target != picture.shape[:2]:
-            picture = cv2.resize(picture, target[::-1], interpolation=cv2.INTER_LINEAR)
-        image = torch.from_numpy(picture).to(self.mean.device).movedim(-1, 0).float()
-        return F.pad(image.sub_(self.mean).div_(self.std), self._padding(target))[None]
+        if target == picture.shape[:2]:
+            return picture
+        resized: npt.NDArray[Any] = cv2.resize(picture, target[::-1], interpolation=cv2.INTER_LINEAR)
+        return resized
+
+    def normalize(self, picture: Tensor) -> Tensor:
+        """Normalise and pad a resized picture ``(H, W, 3)``, uint8, to an image ``(1, 3, H', W')``."""
+        image = picture.to(self.mean.device).movedim(-1, 0).float()
+        return F.pad(image.sub_(self.mean).div_(self.std), self._padding(image.shape[1:]))[None]
 
     def labels_of_image(self, one_hot: Tensor) -> Tensor:
         """Convert labels of a frame, ``(V, H, W)``, to labels of the prepared image, ``(V, H', W')``, float32."""

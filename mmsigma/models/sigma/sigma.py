@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmsigma.models.interfaces import Decoder, PredictionHead, Target, VideoEncoder
 from mmsigma.models.parts import build_part
-from mmsigma.ops import TokenSplit, split_tokens, stack_splits
+from mmsigma.ops import TokenSplit, every_slot, split_tokens, stack_splits
 from mmsigma.registry import MODELS
 
 
@@ -26,7 +26,8 @@ class SIGMA(BaseModel):
         losses = head.loss(pred, target)
 
     ``target`` and ``head`` determine the method: pixels with regression are VideoMAE, an MLP or a frozen DINO encoder
-    with prototypes are SIGMA, and an MLP with regression is the ablation that collapses.
+    with prototypes are SIGMA, and an MLP with regression is the ablation that collapses. Of a target that knows only
+    the tubes of every n-th slot of time (``every``), these alone are in the loss.
 
     Args:
         backbone: Config of the video transformer.
@@ -60,6 +61,7 @@ class SIGMA(BaseModel):
         self.backbone = build_part(backbone, VideoEncoder, 'model.backbone')
         self.target = build_part(target, Target, 'model.target')
         self._check_tubes()
+        self._every, self._are_slots_checked = getattr(self.target, 'every', 1), False
         width = self.target.out_channels
         derived = dict(in_channels=self.backbone.embed_dims, out_channels=width, grid=self.backbone.grid)
         self.neck = build_part({**derived, **neck}, Decoder, 'model.neck')
@@ -111,6 +113,10 @@ class SIGMA(BaseModel):
         """Compute losses and statistics of clips ``(B, C, T, H, W)`` whose tokens are split into visible and masked."""
         tokens = self.backbone(inputs, split)
         pred = self.neck(tokens, split)
+        if self._every > 1:
+            slots = self.backbone.grid[0]
+            pred = every_slot(pred, slots, self._every)
+            split = TokenSplit(split.visible, every_slot(split.masked, slots, self._every))
         target = self.target(inputs, split)
         return self.head.loss(pred, target)
 
@@ -126,10 +132,25 @@ class SIGMA(BaseModel):
                     f'a mask {origin} does not belong to model.backbone, whose grid is {grid}: set grid={grid} for the '
                     'mask in train_dataloader.dataset.pipeline'
                 )
+        if self._every > 1:
+            self._check_slots(data_samples)
         if all('masked' in sample for sample in data_samples):
             return stack_splits([TokenSplit(sample.visible, sample.masked) for sample in data_samples])
         split: TokenSplit = split_tokens(torch.stack([sample.mask for sample in data_samples]))
         return split
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # PyTorch leaves it without annotations
+    def _check_slots(self, data_samples: list[Any]) -> None:
+        """Check that the first batch has masks with equally many tokens in each slot, for which a GPU waits."""
+        if self._are_slots_checked:
+            return
+        counts = torch.stack([sample.mask for sample in data_samples]).unflatten(1, (self.backbone.grid[0], -1)).sum(2)
+        if (counts != counts[:, :1]).any():
+            raise ValueError(
+                f'model.target.every={self._every} needs masks with equally many tokens in every slot of time, '
+                f'got {counts[0].tolist()}: use TubeMask or MotionGuidedMask in train_dataloader.dataset.pipeline'
+            )
+        self._are_slots_checked = True
 
     @torch.no_grad()
     def prototype_scores(self, inputs: Tensor, level: int = 0) -> Tensor:

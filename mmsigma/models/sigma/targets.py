@@ -132,8 +132,8 @@ class FrozenEncoderTarget(BaseModule):
     tokens are selected afterwards. The paper mentions neither. If the encoder has another grid than the student
     (DINOv2, convolutional networks), its maps are resized bilinearly.
 
-    The encoder is not a submodule: it belongs neither to the optimiser nor to checkpoints. It follows ``.to()`` and
-    always stays in evaluation mode.
+    The encoder is not a submodule: it is in neither optimiser nor checkpoints. It follows ``.to()`` and stays in
+    evaluation mode.
 
     Args:
         model_name: Name of the encoder in timm, any network with feature maps.
@@ -148,11 +148,14 @@ class FrozenEncoderTarget(BaseModule):
         tubelet_size: Number of frames of a tube of the student.
         frame: Frame of a tubelet to encode, counted from 0.
         standardize: Whether to standardise the tokens.
-        precision: ``'auto'`` follows autocast and TF32, with which the encoder is several times as fast, unless the
-            processor has no instructions for bfloat16; ``'amp'`` always follows them; ``'float32'`` disables them, as
-            the release does.
+        precision: ``'auto'`` follows autocast and TF32, several times as fast, unless the processor has no instructions
+            for bfloat16; ``'amp'`` always follows them; ``'float32'`` disables them, as the release does.
         frames_per_forward: Largest number of frames in one forward pass; None for all. Small ones are several times as
             fast on a CPU, whose caches they fit.
+        every: Encode a frame of every ``every``-th tubelet alone, for a fraction of the cost (not in SIGMA). SIGMA then
+            leaves the tubes of the others out of its loss; asked for, they have the features of the tubelet encoded
+            before. Channels are standardised over encoded tokens.
+        compile: Whether to compile the encoder, or arguments of ``torch.compile``; names of parameters stay.
         mean: Mean of each channel with which clips were normalised, on the scale 0..255.
         std: Standard deviation of each channel with which clips were normalised, on the scale 0..255.
         model_kwargs: Further arguments of ``timm.create_model``.
@@ -160,8 +163,8 @@ class FrozenEncoderTarget(BaseModule):
     Raises:
         CheckpointError: If the weights cannot be fetched, do not fit, or are not finite.
         PartError: If ``encoder`` does not satisfy its protocol.
-        ValueError: If timm has no such network or stage, ``precision`` is unknown, or ``frame`` is not within a
-            tubelet.
+        ValueError: If timm has no such network or stage, ``precision`` is unknown, ``frame`` is not within a tubelet,
+            or ``every`` is not positive.
     """
 
     grid: tuple[int, ...]
@@ -180,6 +183,8 @@ class FrozenEncoderTarget(BaseModule):
         standardize: bool = True,
         precision: NetworkPrecision = 'auto',
         frames_per_forward: int | None = None,
+        every: int = 1,
+        compile: bool | dict[str, Any] = False,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
         model_kwargs: dict[str, Any] | None = None,
@@ -188,6 +193,8 @@ class FrozenEncoderTarget(BaseModule):
         check_precision(precision)
         if not 0 <= frame < tubelet_size:
             raise ValueError(f'frame must be one of the {tubelet_size} of a tubelet, from 0, got {frame}')
+        if every < 1:
+            raise ValueError(f'every must be positive, got {every}')
         self.img_size = (img_size, img_size) if isinstance(img_size, int) else img_size and tuple(img_size)
         own = dict(type='TimmEncoder', model_name=model_name, weights=weights, stage=stage, model_kwargs=model_kwargs)
         own |= dict(mean=mean, std=std, img_size=self.img_size)
@@ -196,10 +203,12 @@ class FrozenEncoderTarget(BaseModule):
         self._encoder = (network,)  # a tuple, which does not register it as a submodule
         self.grid, self.tubelet_size, self.precision = tuple(grid), tubelet_size, precision
         self.frame, self.standardize, self.frames_per_forward = frame, standardize, frames_per_forward
-        self.out_channels = network.embed_dims
+        self.every, self.compiled, self.out_channels = every, compile, network.embed_dims
         self._register()
 
     def _register(self) -> None:
+        if self.compiled:  # in place; copies come without
+            self.encoder.compile(**(self.compiled if isinstance(self.compiled, dict) else {}))
         self._number = next(_NUMBERS)
         _TARGETS[self._number] = self
 
@@ -221,8 +230,8 @@ class FrozenEncoderTarget(BaseModule):
     def forward(self, inputs: Tensor, split: TokenSplit) -> Tensor:
         """Encode the masked tubes of normalised clips ``(B, C, T, H, W)`` as ``(B, N_masked, out_channels)``."""
         batch = len(inputs)
-        # (B, C, T, H, W) -> (B * T', C, H, W), one frame per tubelet; their tokens -> (B, N, D)
-        frames = inputs[:, :, self.frame :: self.tubelet_size].transpose(1, 2).flatten(0, 1)
+        # (B, C, T, H, W) -> (B * T', C, H, W), one frame per encoded tubelet; their tokens -> (B, N', D)
+        frames = inputs[:, :, self.frame :: self.tubelet_size * self.every].transpose(1, 2).flatten(0, 1)
         if is_traced():
             device, tokens_per_frame = frames.device.type, self.grid[0] * self.grid[1]
             autocast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
@@ -233,7 +242,10 @@ class FrozenEncoderTarget(BaseModule):
         if self.standardize:
             variance, mean = torch.var_mean(tokens, dim=1, keepdim=True)
             tokens = (tokens - mean) / (variance.sqrt() + 1e-6)
-        return gather_tokens(tokens, split.masked)
+        places, per_slot = split.masked, self.grid[0] * self.grid[1]
+        if self.every > 1:  # among the tokens of encoded tubelets
+            places = places // (per_slot * self.every) * per_slot + places % per_slot
+        return gather_tokens(tokens, places)
 
     def encode(self, frames: Tensor) -> Tensor:
         """Encode frames ``(n, 3, H, W)`` as tokens ``(n, h * w, D)``, float32, on the student's grid (h, w)."""

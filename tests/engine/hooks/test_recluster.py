@@ -8,6 +8,7 @@ import pytest
 from mmsigma.datasets import LoadPseudoMasks, PseudoMaskRounds
 from mmsigma.datasets.transforms import ReadClip
 from mmsigma.engine.hooks import ReclusterHook
+from mmsigma.engine.hooks import recluster as recluster_module
 from tests.engine.fakes import Colours, FakeRunner
 from tests.vos_data import draw_video, write_frames
 
@@ -45,7 +46,7 @@ def runner(tmp_path: Path) -> FakeRunner:
         work_dir=str(tmp_path / 'run'),
         seed=3,
         model=SimpleNamespace(backbone=Colours()),
-        train_dataloader=Loader(dataset=Videos(tmp_path / 'ant', tmp_path / 'bee')),
+        train_dataloader=Loader(dataset=Videos(tmp_path / 'ant', tmp_path / 'bee'), num_workers=0),
         scalars=scalars,
         message_hub=SimpleNamespace(update_scalar=scalars.__setitem__),
     )
@@ -181,6 +182,29 @@ def test_pipelines_without_masks(steps: tuple, runner: FakeRunner) -> None:
     runner.train_dataloader.dataset.pipeline.transforms = list(steps)
     with pytest.raises(ValueError, match='ReclusterHook requires ReadClip and LoadPseudoMasks in train_dataloader'):
         ReclusterHook().before_train(runner)
+
+
+@pytest.mark.parametrize(('own', 'expected'), [(None, 3), (0, 0), (5, 5)])
+def test_workers_are_those_of_the_training_loader(
+    own: int | None, expected: int, runner: FakeRunner, made: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, found = recluster_module.recluster, []
+
+    def watch(*arguments: object, num_workers: int, **others: object) -> dict[str, float]:
+        found.append(num_workers)
+        return fake(*arguments, **others)
+
+    monkeypatch.setattr(recluster_module, 'recluster', watch)
+    runner.train_dataloader.num_workers = 3
+    begin(runner, 2, ReclusterHook(start=2, interval=3, num_workers=own, settings=SETTINGS))
+    assert found == [expected]
+    # a round is not another one with other workers
+    begin(runner, 3, ReclusterHook(start=2, interval=3, num_workers=7, settings=SETTINGS))
+
+
+def test_negative_workers() -> None:
+    with pytest.raises(ValueError, match='num_workers must not be negative, got -1'):
+        ReclusterHook(num_workers=-1)
 
 
 @pytest.mark.parametrize(('start', 'interval'), [(-1, 1), (0, 0)])

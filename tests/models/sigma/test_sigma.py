@@ -386,3 +386,37 @@ def test_compiled_gradients_of_scores_are_float32_under_autocast() -> None:
         found.append([value.grad for value in given])
     for eager, compiled in zip(*found, strict=True):
         torch.testing.assert_close(compiled, eager, atol=1e-5, rtol=1e-5)
+
+
+class TestEveryOtherSlot:
+    """A teacher that sees every other tubelet: the others are left out of both branches."""
+
+    @pytest.fixture
+    def model(self, build_tiny: Callable) -> nn.Module:
+        return build_tiny(dict(TARGETS['dino'], every=2))
+
+    def test_loss_is_that_of_the_seen_tubes(self, model: nn.Module) -> None:
+        clip, generator = torch.randn(2, 3, 4, 32, 32), torch.Generator().manual_seed(0)
+        mask = torch.stack([torch.randperm(16, generator=generator) < 12 for _ in range(2)]).repeat(1, 2)
+        split = split_tokens(mask)
+        found = model.loss(clip, split)
+        first = mask.clone()
+        first[:, 16:] = False  # the second of two slots is not seen
+        kept = torch.stack([row.nonzero()[:, 0] for row in first])
+        pred = model.neck(model.backbone(clip, split), split)[:, :12]
+        expected = model.head.loss(pred, model.target(clip, TokenSplit(split.visible, kept)))
+        for name in ('loss_target', 'loss_pred'):
+            torch.testing.assert_close(found[name], expected[name])
+        total(found).backward()
+        assert all(parameter.grad is not None for parameter in model.parameters() if parameter.requires_grad)
+
+    def test_masks_of_unequal_slots_are_refused(self, model: nn.Module) -> None:
+        mask = torch.zeros(1, 32, dtype=torch.bool)
+        mask[0, :20] = True
+        samples = samples_with_masks(split_tokens(mask))
+        with pytest.raises(
+            ValueError, match=r'every=2 needs masks with equally many .*, got \[16, 4\]: use TubeMask or'
+        ):
+            model(torch.randn(1, 3, 4, 32, 32), samples, mode='loss')
+        mask = torch.ones(1, 32, dtype=torch.bool).index_fill(1, torch.tensor([3, 20]), False)
+        assert model(torch.randn(1, 3, 4, 32, 32), samples_with_masks(split_tokens(mask)), mode='loss')['loss_pred'] > 0

@@ -176,6 +176,52 @@ class TestFrozenEncoder:
         with pytest.raises(CheckpointError, match=r'no route to host.* --cfg-options model\.target\.weights=/path/to/'):
             teacher('hub')
 
+    @pytest.mark.parametrize(('every', 'frame'), [(2, 0), (2, 1), (3, 0)])
+    def test_every_other_tubelet(self, every: int, frame: int) -> None:
+        """Tokens of encoded tubelets are as ever, others those of the one before; fewer frames are encoded."""
+        torch.manual_seed(0)
+        plain, sparse = teacher(standardize=False, frame=frame), teacher(standardize=False, frame=frame, every=every)
+        sparse.encoder.load_state_dict(plain.encoder.state_dict())
+        clip, seen = torch.randn(2, 3, 10, 48, 48), []
+        sparse.encoder.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+        expected = plain(clip, all_masked(2, 45)).unflatten(1, (5, 9))
+        found = sparse(clip, all_masked(2, 45)).unflatten(1, (5, 9))
+        for slot in range(5):
+            torch.testing.assert_close(found[:, slot], expected[:, slot // every * every])
+        assert seen == [2 * -(-5 // every)]
+        some = torch.tensor([[3, 17, 40], [0, 8, 44]])
+        selected = sparse(clip, TokenSplit(visible=some, masked=some))
+        torch.testing.assert_close(
+            selected, torch.stack([own[rows] for own, rows in zip(found.flatten(1, 2), some, strict=True)])
+        )
+
+    def test_encoded_tokens_alone_are_standardised(self) -> None:
+        tokens = (
+            teacher(every=2)(torch.randn(1, 3, 8, 48, 48), all_masked(1, 36)).unflatten(1, (4, 9))[:, ::2].flatten(1, 2)
+        )
+        torch.testing.assert_close(tokens.mean(1), torch.zeros(1, 24), atol=1e-5, rtol=0)
+        torch.testing.assert_close(tokens.std(1), torch.ones(1, 24), atol=1e-4, rtol=0)
+
+    def test_no_distance_between_tubelets(self) -> None:
+        with pytest.raises(ValueError, match='every must be positive, got 0'):
+            teacher(every=0)
+
+    @pytest.mark.parametrize('backend', ['aot_eager', pytest.param(None, marks=pytest.mark.slow)])
+    def test_compiled(self, backend: str | None) -> None:
+        """Same numbers, names of parameters and copies, also inside a step that is compiled itself."""
+        torch.manual_seed(0)
+        plain, compiled = teacher(), teacher(compile=dict(backend=backend) if backend else True)
+        compiled.encoder.load_state_dict(plain.encoder.state_dict())  # same names
+        clip, split = torch.randn(2, 3, 10, 48, 48), all_masked(2, 45)
+        before = torch._dynamo.utils.counters['stats']['unique_graphs']
+        expected, found = plain(clip, split), compiled(clip, split)
+        assert torch._dynamo.utils.counters['stats']['unique_graphs'] > before
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(copy.deepcopy(compiled)(clip, split), expected, atol=1e-5, rtol=1e-5)
+        assert not compiled.state_dict()
+        whole = torch.compile(lambda inputs: 2 * compiled(inputs, split), backend='eager')
+        torch.testing.assert_close(whole(clip), 2 * expected, atol=1e-5, rtol=1e-5)
+
     def test_frame_outside_of_the_tubelet(self) -> None:
         with pytest.raises(ValueError, match='frame must be one of the 2 of a tubelet, from 0, got 2'):
             teacher(frame=2)
