@@ -100,7 +100,17 @@ def tables() -> str:
                         found, reference = one['tables'][number]['seconds'], one['tables'][number]['reference']
                         cells += [f'{found[candidate] * 1e3:.1f}', f'{found[reference] / found[candidate]:.2f}x']
                     lines.append(f'| {candidate} | ' + ' | '.join(cells) + ' |')
-    return '\n'.join(lines).lstrip('\n') + '\n'
+    return '\n'.join([*lines, *memory_table()]).lstrip('\n') + '\n'
+
+
+def memory_table() -> list[str]:
+    """Table of the record of memory_growth.py: megabytes at three sizes of each."""
+    record = json.loads((RECORDS / 'memory_growth.json').read_text())
+    lines = ['\n`benchmarks/memory_growth.py`, MB at the peak beyond inputs, at growing sizes:\n']
+    lines += ['| | small | medium | large |', '|---|---|---|---|']
+    for name, found in record['mb'].items():
+        lines.append(f'| {name} | ' + ' | '.join(f'{int(size):,}: {mb:.1f}' for size, mb in found.items()) + ' |')
+    return lines
 
 
 def page() -> str:
