@@ -161,6 +161,7 @@ def render_demo_video(index: int, seed: int = 0, label: int | None = None) -> De
 
 def _draw_clock(rng: np.random.Generator, num_phases: int, num_frames: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw the first frames of the phases ``(P,)`` and the progress ``(T,)``, with a random pace between events."""
+    # deviations are a quarter of the mean share; of people who sit down or lie down and rise, a fifth to a third
     shares = (1 / num_phases + rng.dirichlet(np.full(num_phases, 2.0))) / 2
     borders = np.rint(np.cumsum([0, *shares]) * num_frames).astype(int)
     progress = []
