@@ -161,6 +161,19 @@ class TestIndex:
             with open_bytes(tmp_path / 'a.tar' / name) as file:
                 assert file.read() == content
 
+    def test_names_do_not_lead_out_of_the_shard_and_hard_links_are_members(self, tmp_path: Path) -> None:
+        with tarfile.open(tmp_path / 'a.tar', 'w') as archive:
+            info = tarfile.TarInfo('x/../../secret.mp4')
+            info.size = 4
+            archive.addfile(info, io.BytesIO(b'mine'))
+            for name, target in (('again.mp4', 'x/../../secret.mp4'), ('gone.mp4', 'other.mp4')):
+                link = tarfile.TarInfo(name)
+                link.type, link.linkname = tarfile.LNKTYPE, target
+                archive.addfile(link)
+        assert [*shard_index(tmp_path / 'a.tar').members] == ['secret.mp4', 'again.mp4']
+        with open_bytes(tmp_path / 'a.tar/again.mp4') as file:
+            assert file.read() == b'mine'
+
 
 class TestDamage:
     def cut(self, shard: Path, size: int) -> Path:
