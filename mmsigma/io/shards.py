@@ -74,6 +74,7 @@ class MemberFile(io.RawIOBase):
         """Close the file."""
         if not self.closed:
             os.close(self._descriptor)
+            self._descriptor = -1  # the number may become that of another file
         super().close()
 
 

@@ -84,6 +84,15 @@ def test_bytes_are_those_of_the_file(files: Path, shard: Path) -> None:
         assert file.read() == content
 
 
+def test_a_closed_member_reads_no_other_file(shard: Path) -> None:
+    member = find_member(shard / NAMES[0])
+    assert member is not None
+    file = member.open()
+    file.close()
+    with open(shard, 'rb'), pytest.raises((OSError, ValueError)):  # it gets the number of the closed one
+        file.readinto(bytearray(8))
+
+
 def test_what_a_path_is(shard: Path) -> None:
     assert split_path(shard / 'x/y.mp4') == (shard, 'x/y.mp4') and split_path(shard) is None
     assert find_member(shard.parent / 'a.mp4') is None and file_on_disk('a/b.mp4') == Path('a/b.mp4')
