@@ -89,7 +89,7 @@ def _labels_of(store: FeatureStore, parts: Sequence[dict[str, int]]) -> dict[str
     if some and not any(map(exists, some)):  # they would not be known again, and be added once more
         raise ValueError(
             f'{store.folder} names videos relative to the folder in which they were extracted, for example {some[0]}, '
-            'which does not exist from here: add videos from that folder'
+            'which does not exist from here: run the command in that folder'
         )
     known: dict[str, int | None] = {os.path.abspath(path): None for path, _ in stored.failed}
     return known | dict(zip(map(os.path.abspath, stored.paths), stored.labels.tolist(), strict=True))
