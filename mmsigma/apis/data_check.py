@@ -100,8 +100,11 @@ def find_sources(
     if path.is_dir():
         try:
             found = find_videos(path)
-        except ValueError:
-            found = find_frame_folders(path)
+        except ValueError as error:
+            try:
+                found = find_frame_folders(path)
+            except ValueError:
+                raise error from None
         return [Source(path.resolve().name, path, [(str(video.relative_to(path)), (-1,)) for video in found])]
     if path.suffix == '.py' or (not path.exists() and '::' in str(path)):
         return list(_config_sources(load_config(path, options)))

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -114,7 +115,10 @@ def pack_videos(
         for result in _pack(shard, made):
             results.append(result)
             on_video(result)
-    shutil.rmtree(out / _UNPACKED, ignore_errors=True)
+    for shard in planned:  # another process may be preparing other lists
+        shutil.rmtree(out / _UNPACKED / shard.path.stem, ignore_errors=True)
+    with suppress(OSError):
+        (out / _UNPACKED).rmdir()
     return results
 
 
@@ -159,6 +163,8 @@ def _pack(shard: PlannedShard, made: Sequence[PreparedVideo]) -> list[PreparedVi
     pairs = list(zip(shard.videos, made, strict=True))
     if failed := [(video.name, result.reason) for video, result in pairs if result.reason]:
         write_csv(shard.failures, [('path', 'reason'), *failed])
+    else:  # those of a stopped run may be readable now
+        shard.failures.unlink(missing_ok=True)
     write_shard(shard.path, [video._replace(source=result.target) for video, result in pairs if not result.reason])
     return [result._replace(target=str(shard.path / video.name)) for video, result in pairs]
 
@@ -167,7 +173,7 @@ def list_shards(shards: Sequence[Path], folder: Path, label_key: str = 'label') 
     """List the videos of shards, as of WebDataset, with their labels.
 
     A label is the content of the member of the same name that ends in ``.cls``, or what one in ``.json`` has for
-    ``label_key``: an integer, or a list of integers.
+    ``label_key``: an integer, or a list of integers. The whole name, ``a.avi.cls``, comes before ``a.cls``.
 
     Args:
         shards: Tar files.
@@ -187,17 +193,16 @@ def list_shards(shards: Sequence[Path], folder: Path, label_key: str = 'label') 
         if index.damage:
             raise ShardError(f'{shard} is damaged: {index.damage}; make or copy it anew')
         for name in index.members:
-            stem, suffix = os.path.splitext(name)
-            if suffix.lower() in VIDEO_SUFFIXES:
+            if os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES:
                 path = Path(os.path.relpath(shard, folder), name).as_posix()
-                found.append((path, _labels(shard, stem, index.members, label_key)))
+                found.append((path, _labels(shard, name, index.members, label_key)))
     if not found:
         raise ValueError(f'no video in {len(shards)} shards (looked for {" ".join(VIDEO_SUFFIXES)})')
     return found
 
 
-def _labels(shard: Path, stem: str, members: dict[str, tuple[int, int]], key: str) -> tuple[int, ...]:
-    for name in (f'{stem}.cls', f'{stem}.json'):
+def _labels(shard: Path, video: str, members: dict[str, tuple[int, int]], key: str) -> tuple[int, ...]:
+    for name in (f'{stem}{suffix}' for stem in (video, os.path.splitext(video)[0]) for suffix in ('.cls', '.json')):
         if name not in members:
             continue
         with open_bytes(shard / name) as file:
@@ -205,7 +210,10 @@ def _labels(shard: Path, stem: str, members: dict[str, tuple[int, int]], key: st
         try:
             content = json.loads(text)
             value = content.get(key, -1) if name.endswith('.json') else content
-            labels = tuple(int(label) for label in (value if isinstance(value, list) else [value]))
+            values = value if isinstance(value, list) else [value]
+            if any(isinstance(one, bool | float) for one in values):
+                raise TypeError('int() takes these, too')
+            labels = tuple(map(int, values))
             if labels and labels != (-1,):
                 return labels
         except (ValueError, TypeError, AttributeError) as error:

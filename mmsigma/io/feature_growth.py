@@ -20,6 +20,7 @@ from mmsigma.io.feature_store import (
     parts_of,
     write_description,
 )
+from mmsigma.io.shards import exists
 from mmsigma.io.text import read_json
 
 
@@ -44,8 +45,8 @@ def grow(
         Description of the store with the new videos, and their numbers in the list.
 
     Raises:
-        ValueError: If the store has features of another kind, or videos with other labels, or the list is one of
-            segments, of which a file may have several.
+        ValueError: If the store has features of another kind, or videos with other labels, or names them relative to
+            another folder, or the list is one of segments, of which a file may have several.
         RuntimeError: If shards of earlier parts are missing.
     """
     present = read_json(Path(folder) / DESCRIPTION)
@@ -83,6 +84,13 @@ def _labels_of(store: FeatureStore, parts: Sequence[dict[str, int]]) -> dict[str
     stored = store.open_rows(count) if count else None
     if stored is None:
         return {}
+    relative = [path for path in stored.paths if not os.path.isabs(path)]
+    some = relative[:: max(1, len(relative) // 100)]
+    if some and not any(map(exists, some)):  # they would not be known again, and be added once more
+        raise ValueError(
+            f'{store.folder} names videos relative to the folder in which they were extracted, for example {some[0]}, '
+            'which does not exist from here: run the command in that folder'
+        )
     known: dict[str, int | None] = {os.path.abspath(path): None for path, _ in stored.failed}
     return known | dict(zip(map(os.path.abspath, stored.paths), stored.labels.tolist(), strict=True))
 
@@ -118,6 +126,8 @@ def merge_stores(folders: Sequence[str | Path], out: str | Path) -> StoredFeatur
     }
     out.mkdir(parents=True, exist_ok=True)
     sources = [store.shard_path(number) for store in stores for number in range(store.num_shards)]
+    for stale in out.glob('shard_*'):  # of a merging that was stopped; a later growth would take them for its own
+        stale.unlink()
     for number, source in enumerate(sources):
         _link(source, out / f'shard_{number:05d}{source.suffix}')
     write_description(out, description)  # last, so that a store is complete as soon as it is one
@@ -125,17 +135,18 @@ def merge_stores(folders: Sequence[str | Path], out: str | Path) -> StoredFeatur
 
 
 def _check_distinct(stores: Sequence[FeatureStore]) -> None:
-    owners: dict[str, Path] = {}
+    owners: dict[str, FeatureStore] = {}
     for store in stores:
         stored = store.open_rows()
         for path in {os.path.abspath(path) for path in (*stored.paths, *(path for path, _ in stored.failed))}:
-            if (other := owners.setdefault(path, store.folder)) != store.folder:
-                raise ValueError(f'{path} is both in {other} and in {store.folder}: merge stores of different videos')
+            if (other := owners.setdefault(path, store)) is not store:
+                raise ValueError(
+                    f'{path} is both in {other.folder} and in {store.folder}: merge stores of different videos'
+                )
 
 
 def _link(source: Path, target: Path) -> None:
-    target.unlink(missing_ok=True)  # of a merging that was stopped
     with suppress(OSError):  # another file system, or one without links
-        os.link(source, target)
+        os.link(source.resolve(), target)  # not a link to a symbolic link, which may not lead there from here
         return
     write_atomically(target, partial(shutil.copyfile, source))

@@ -11,6 +11,7 @@ import os
 import posixpath
 import stat
 import tarfile
+from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -73,6 +74,7 @@ class MemberFile(io.RawIOBase):
         """Close the file."""
         if not self.closed:
             os.close(self._descriptor)
+            self._descriptor = -1  # the number may become that of another file
         super().close()
 
 
@@ -209,9 +211,11 @@ def _read_headers(shard: str) -> ShardIndex:
         with archive:
             try:
                 for info in archive:
-                    if info.isreg() and not info.issparse() and info.offset_data + info.size <= total:
-                        name = posixpath.normpath(info.name).lstrip('/')
-                        members[name] = info.offset_data, info.size  # of two of one name, the last one counts
+                    if info.islnk() and (target := _plain(info.linkname)) in members:
+                        members[_plain(info.name)] = members[target]
+                    elif info.isreg() and not info.issparse() and info.offset_data + info.size <= total:
+                        # of two of one name, the last one counts
+                        members[_plain(info.name)] = info.offset_data, info.size
             except (tarfile.TarError, EOFError) as error:
                 damage = str(error)
             file.seek(archive.offset)
@@ -219,6 +223,11 @@ def _read_headers(shard: str) -> ShardIndex:
             if not damage and file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 damage = f'it breaks off after {len(members)} members'
     return ShardIndex(members, damage)
+
+
+def _plain(name: str) -> str:
+    """Return the name of a member without ``.`` and ``..``, by which a path could lead out of the shard to a file."""
+    return posixpath.normpath(f'/{name}').lstrip('/')
 
 
 class Packed(NamedTuple):
@@ -239,7 +248,8 @@ def write_shard(path: str | Path, videos: Iterable[Packed]) -> None:
     """Write a shard, atomically, and its index.
 
     A label becomes a member of the name of the video that ends in ``.cls``, several labels one in ``.json``, where
-    WebDataset looks for them. The same videos make the same bytes.
+    WebDataset looks for them; if another video only differs in its ending, the whole name precedes that of the label.
+    The same videos make the same bytes.
 
     Args:
         path: File to write, ending in ``.tar``.
@@ -249,6 +259,9 @@ def write_shard(path: str | Path, videos: Iterable[Packed]) -> None:
         OSError: If a video cannot be read, or the shard not be written; ``path`` is then left unchanged.
     """
 
+    videos = list(videos)
+    stems = Counter(os.path.splitext(video.name)[0] for video in videos)
+
     def write(name: str) -> None:
         with tarfile.open(name, 'w', format=tarfile.PAX_FORMAT) as archive:
             for video in videos:
@@ -257,6 +270,7 @@ def write_shard(path: str | Path, videos: Iterable[Packed]) -> None:
                     file.seek(0)
                     _add(archive, video.name, file, size)
                 stem = os.path.splitext(video.name)[0]
+                stem = stem if stems[stem] == 1 else video.name
                 if len(video.labels) > 1:
                     text = json.dumps(dict(label=list(video.labels))).encode()
                     _add(archive, f'{stem}.json', io.BytesIO(text), len(text))

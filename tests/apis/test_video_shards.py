@@ -175,6 +175,31 @@ def test_a_stopped_preparation_goes_on(data: Path, tmp_path: Path, monkeypatch: 
         assert (tmp_path / 'out' / name).read_bytes() == (tmp_path / 'whole' / name).read_bytes()
 
 
+def test_another_process_keeps_what_it_has_prepared(data: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / 'out/.unpacked/val-000000/four.mp4'
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b'prepared')
+    own = tmp_path / 'out/.unpacked/train-000000/x.mp4'  # of a run that was stopped after the shard was written
+    own.parent.mkdir()
+    own.write_bytes(b'prepared')
+    pack(data, tmp_path / 'out', FORM)
+    assert theirs.is_file() and not own.parent.exists()
+
+
+def test_failures_of_a_stopped_run_are_forgotten(data: Path, tmp_path: Path) -> None:
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/train-000001.failed.csv').write_text('path,reason\nthree.avi,too slow\n')
+    first, _ = pack(data, tmp_path / 'out')
+    again, _ = pack(data, tmp_path / 'out')
+    assert first == again and [Path(one.source).name for one in again if one.reason] == ['no.mp4']
+
+
+def test_labels_of_names_that_differ_in_their_ending(data: Path, tmp_path: Path) -> None:
+    pack(data, tmp_path / 'out', size=9)
+    found = dict(list_shards([tmp_path / 'out/train-000000.tar'], tmp_path / 'out'))
+    assert found == {f'train-000000.tar/{name}': (label,) for label, name in enumerate(NAMES) if name != 'no.mp4'}
+
+
 def test_shards_of_something_else(data: Path, tmp_path: Path) -> None:
     pack(data, tmp_path / 'out')
     with pytest.raises(ValueError, match=r"prepared with {'copied': True, 'shard_size': 3}, not .*choose another"):
@@ -202,22 +227,30 @@ def test_lists_that_share_videos(data: Path, tmp_path: Path) -> None:
         plan_shards([other], tmp_path, 4)
 
 
+def write_members(path: Path, members: dict[str, bytes]) -> None:
+    with tarfile.open(path, 'w') as archive:
+        for member, content in members.items():
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+
 def test_shards_of_others(tmp_path: Path) -> None:
     contents = {
         './a.mp4': b'1', './a.cls': b'7', 'b/c.webm': b'2', 'b/c.json': b'{"class": [1, 4], "text": "x"}',
         'd.avi': b'3', 'e.txt': b'4',
     }  # fmt: skip
     for name, members in (('0.tar', contents), ('1.tar', {'a.mp4': b'5', 'a.cls': b'cat'})):
-        with tarfile.open(tmp_path / name, 'w') as archive:
-            for member, content in members.items():
-                info = tarfile.TarInfo(member)
-                info.size = len(content)
-                archive.addfile(info, io.BytesIO(content))
+        write_members(tmp_path / name, members)
     found = list_shards([tmp_path / '0.tar'], tmp_path, 'class')
     assert found == [('0.tar/a.mp4', (7,)), ('0.tar/b/c.webm', (1, 4)), ('0.tar/d.avi', (-1,))]
     assert list_shards([tmp_path / '0.tar'], tmp_path / 'lists')[1] == ('../0.tar/b/c.webm', (-1,))
     with pytest.raises(ShardError, match=r"1\.tar/a\.cls has no integers as labels: b'cat'"):
         list_shards([tmp_path / '1.tar'], tmp_path)
+    for text in ('1.7', 'true', 'Infinity', '[1, 2.0]'):
+        write_members(tmp_path / '1.tar', {'a.mp4': b'5', 'a.cls': text.encode()})
+        with pytest.raises(ShardError, match=r'1\.tar/a\.cls has no integers as labels'):
+            list_shards([tmp_path / '1.tar'], tmp_path)
     (tmp_path / '0.tar').write_bytes((tmp_path / '0.tar').read_bytes()[:1500])
     with pytest.raises(ShardError, match=r'0\.tar is damaged: .*; make or copy it anew'):
         list_shards([tmp_path / '0.tar'], tmp_path)
@@ -240,5 +273,7 @@ def test_tools(data: Path, tmp_path: Path) -> None:
     own, found = ([entry.path for entry in read_entries(path)] for path in (out / 'clips.csv', tmp_path / 'all.csv'))
     assert [f'out/{path}' for path in own] == found
     assert np.array_equal(read_frames(tmp_path / found[0]), read_frames(data / 'clips/one 1.mkv'))
+    of_shards = run('prepare_videos.py', out, '--out', tmp_path / 'again')
+    assert of_shards.returncode == 1 and 'list their videos with mmsigma list-shards' in of_shards.stderr
     wrong = run('prepare_videos.py', data / 'clips', '--out', out, '--copy')
     assert wrong.returncode == 2 and '--copy packs files as they are: set --shards, too' in wrong.stderr

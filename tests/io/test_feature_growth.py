@@ -27,14 +27,14 @@ def fill(store: FeatureStore, names: str, first: int = 0) -> None:
         own = [names[row - first] for row in store.rows(shard)]
         good = [name for name in own if name != 'x']
         features = torch.stack([*map(feature, good)]) if good else torch.empty(0)
-        failed = [(f'{name}.mp4', 'damaged') for name in own if name == 'x']
+        failed = [(f'/{name}.mp4', 'damaged') for name in own if name == 'x']
         store.write(
-            shard, features, torch.tensor([*map(ord, good)], dtype=torch.long), [f'{n}.mp4' for n in good], failed
+            shard, features, torch.tensor([*map(ord, good)], dtype=torch.long), [f'/{n}.mp4' for n in good], failed
         )
 
 
 def infos(names: str) -> list[dict]:
-    return [dict(filename=f'{name}.mp4', label=ord(name)) for name in names]
+    return [dict(filename=f'/{name}.mp4', label=ord(name)) for name in names]
 
 
 def make(folder: Path, names: str, **changes) -> FeatureStore:
@@ -75,7 +75,7 @@ def test_only_new_videos_are_added(tmp_path: Path, kind: str) -> None:
     assert before.items() <= stamps(tmp_path).items() and len(stamps(tmp_path)) == 3 + 2 + 1
     store = FeatureStore.open(tmp_path)
     assert [len(store.rows(number)) for number in range(store.num_shards)] == [2, 2, 1, 3, 1, 1]
-    assert store.num_videos == 10 and store.load().failed == [('x.mp4', 'damaged')]
+    assert store.num_videos == 10 and store.load().failed == [('/x.mp4', 'damaged')]
 
 
 def test_nothing_new(tmp_path: Path) -> None:
@@ -110,9 +110,9 @@ def test_other_features_are_not_added(tmp_path: Path, key: str) -> None:
 def test_other_labels(tmp_path: Path) -> None:
     make(tmp_path, 'abc')
     with pytest.raises(ValueError, match=r'a\.mp4 has the label 97 in .*, but 5 in the list: correct the list'):
-        grow(tmp_path, describe('ab'), [dict(filename='a.mp4', label=5)])
+        grow(tmp_path, describe('ab'), [dict(filename='/a.mp4', label=5)])
     with pytest.raises(ValueError, match=r'd\.mp4 is listed by segments'):
-        grow(tmp_path, describe('d'), [dict(filename='d.mp4', label=5, segment_frames=[1])])
+        grow(tmp_path, describe('d'), [dict(filename='/d.mp4', label=5, segment_frames=[1])])
 
 
 def test_longer_lists_without_being_asked_to(tmp_path: Path) -> None:
@@ -135,6 +135,21 @@ def test_stores_of_earlier_versions_go_on(tmp_path: Path) -> None:
         grow(tmp_path, describe('abcd'), infos('abcd'))
 
 
+def test_paths_relative_to_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From another folder, videos would not be known, and be added a second time."""
+    for folder in ('here', 'there'):
+        (tmp_path / folder).mkdir()
+    (tmp_path / 'here/a.mp4').write_bytes(b'')
+    store = FeatureStore(tmp_path / 'store', describe('a'))
+    store.write(0, torch.ones(1, 3), torch.tensor([1]), ['a.mp4'], [])
+    longer = [dict(filename=str(tmp_path / f'here/{name}.mp4'), label=1) for name in 'ab']
+    monkeypatch.chdir(tmp_path / 'here')
+    assert grow(tmp_path / 'store', describe('ab'), longer)[1] == [1]
+    monkeypatch.chdir(tmp_path / 'there')
+    with pytest.raises(ValueError, match=r'extracted, for example a\.mp4, which does not exist from here'):
+        grow(tmp_path / 'store', describe('ab'), longer)
+
+
 class TestMerging:
     @pytest.mark.parametrize('linked', [True, False])
     def test_all_in_order(self, tmp_path: Path, linked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +159,7 @@ class TestMerging:
         if not linked:
             monkeypatch.setattr(feature_growth.os, 'link', lambda *_: os.lstat('nothing there'))
         found = merge_stores([tmp_path / '0', tmp_path / '1'], tmp_path / 'out')
-        assert contents(tmp_path / 'out') == 'abcdef' and found.failed == [('x.mp4', 'damaged')]
+        assert contents(tmp_path / 'out') == 'abcdef' and found.failed == [('/x.mp4', 'damaged')]
         same = (tmp_path / 'out/shard_00003.safetensors').samefile(tmp_path / '1/shard_00000.safetensors')
         assert same == linked and is_store(tmp_path / 'out')
         shutil.rmtree(tmp_path / '0')
@@ -158,6 +173,7 @@ class TestMerging:
         FeatureStore(tmp_path / '3', describe('gh'))
         for names, error, message in (
             ('01', ValueError, r'c\.mp4 is both in .*0 and in .*1: merge stores of different videos'),
+            ('00', ValueError, r'[abc]\.mp4 is both in .*0 and in .*0: merge stores of different videos'),
             ('02', ValueError, r'are not comparable \(checkpoint: c and other\)'),
             ('03', RuntimeError, '1 of 1 shards in .* are missing'),
             ('4', FileNotFoundError, 'no features in'),
@@ -174,3 +190,19 @@ class TestMerging:
         (tmp_path / 'out/shard_00000.safetensors').write_bytes(b'half')
         merge_stores([tmp_path / '0'], tmp_path / 'out')
         assert contents(tmp_path / 'out') == 'abc'
+
+    def test_what_a_stopped_one_left_is_not_taken_for_an_addition(self, tmp_path: Path) -> None:
+        make(tmp_path / '0', 'abc')
+        make(tmp_path / 'out', 'uvwxyz')
+        (tmp_path / 'out/features.json').unlink()
+        merge_stores([tmp_path / '0'], tmp_path / 'out')
+        assert len(stamps(tmp_path / 'out')) == 2
+        assert add(tmp_path / 'out', 'abcd') == 'd' and contents(tmp_path / 'out') == 'abcd'
+
+    def test_shards_that_are_symbolic_links(self, tmp_path: Path) -> None:
+        make(tmp_path / '0', 'abc')
+        (tmp_path / 'links').mkdir()
+        for path in (tmp_path / '0').iterdir():
+            (tmp_path / 'links' / path.name).symlink_to(Path('../0', path.name))
+        merge_stores([tmp_path / 'links'], tmp_path / 'far/away/out')
+        assert contents(tmp_path / 'far/away/out') == 'abc'

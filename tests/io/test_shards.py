@@ -84,6 +84,15 @@ def test_bytes_are_those_of_the_file(files: Path, shard: Path) -> None:
         assert file.read() == content
 
 
+def test_a_closed_member_reads_no_other_file(shard: Path) -> None:
+    member = find_member(shard / NAMES[0])
+    assert member is not None
+    file = member.open()
+    file.close()
+    with open(shard, 'rb'), pytest.raises((OSError, ValueError)):  # it gets the number of the closed one
+        file.readinto(bytearray(8))
+
+
 def test_what_a_path_is(shard: Path) -> None:
     assert split_path(shard / 'x/y.mp4') == (shard, 'x/y.mp4') and split_path(shard) is None
     assert find_member(shard.parent / 'a.mp4') is None and file_on_disk('a/b.mp4') == Path('a/b.mp4')
@@ -160,6 +169,19 @@ class TestIndex:
         for name, content in (('a.mp4', b'new'), (long, b'long')):
             with open_bytes(tmp_path / 'a.tar' / name) as file:
                 assert file.read() == content
+
+    def test_names_do_not_lead_out_of_the_shard_and_hard_links_are_members(self, tmp_path: Path) -> None:
+        with tarfile.open(tmp_path / 'a.tar', 'w') as archive:
+            info = tarfile.TarInfo('x/../../secret.mp4')
+            info.size = 4
+            archive.addfile(info, io.BytesIO(b'mine'))
+            for name, target in (('again.mp4', 'x/../../secret.mp4'), ('gone.mp4', 'other.mp4')):
+                link = tarfile.TarInfo(name)
+                link.type, link.linkname = tarfile.LNKTYPE, target
+                archive.addfile(link)
+        assert [*shard_index(tmp_path / 'a.tar').members] == ['secret.mp4', 'again.mp4']
+        with open_bytes(tmp_path / 'a.tar/again.mp4') as file:
+            assert file.read() == b'mine'
 
 
 class TestDamage:
