@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from mmsigma.apis.video_preparation import (
     prepared_names,
 )
 from mmsigma.datasets.videos.video_list import VIDEO_SUFFIXES
+from mmsigma.io.locks import lock
 from mmsigma.io.names import path_below
 from mmsigma.io.shards import SHARD_SUFFIX, Packed, ShardError, exists, open_bytes, shard_index, write_shard
 from mmsigma.io.tables import read_csv, write_csv
@@ -101,25 +102,37 @@ def pack_videos(
         What became of every video; targets are paths into shards.
 
     Raises:
+        HeldError: If another process is packing one of the lists into this folder.
         ValueError: If the folder has shards of other videos, sizes or forms, or see :func:`plan_shards`.
     """
     planned = plan_shards(sources, out, size, keep_names=form is None)
     check_targets([(video.source, str(shard.path / video.name)) for shard in planned for video in shard.videos], out)
     check_form(out, form, size)
-    left = [shard for shard in planned if not shard.path.is_file()]
     results = []
-    for result in _found(planned):
-        results.append(result)
-        on_video(result)
-    for shard, made in _made(left, out, form, num_workers):
-        for result in _pack(shard, made):
+    with _locked(sources, out):
+        left = [shard for shard in planned if not shard.path.is_file()]
+        for result in _found(planned):
             results.append(result)
             on_video(result)
-    for shard in planned:  # another process may be preparing other lists
-        shutil.rmtree(out / _UNPACKED / shard.path.stem, ignore_errors=True)
-    with suppress(OSError):
-        (out / _UNPACKED).rmdir()
+        for shard, made in _made(left, out, form, num_workers):
+            for result in _pack(shard, made):
+                results.append(result)
+                on_video(result)
+        for shard in planned:  # another process may be preparing other lists
+            shutil.rmtree(out / _UNPACKED / shard.path.stem, ignore_errors=True)
+        with suppress(OSError):
+            (out / _UNPACKED).rmdir()
     return results
+
+
+@contextmanager
+def _locked(sources: Sequence[Source], out: Path) -> Iterator[None]:
+    """Keep other processes from packing the same lists into the same folder."""
+    with ExitStack() as held:
+        for source in with_unique_names(sources):
+            if file := lock(out / f'.{source.name}.lock'):
+                held.enter_context(file)
+        yield
 
 
 def _found(planned: Sequence[PlannedShard]) -> Iterator[PreparedVideo]:

@@ -19,6 +19,7 @@ from mmsigma.apis.video_shards import list_shards, pack_videos, plan_shards
 from mmsigma.datasets import SeededSampler, VideoDataset
 from mmsigma.datasets.videos.tolerant_dataset import TolerantDataset
 from mmsigma.datasets.videos.video_list import read_entries
+from mmsigma.io.locks import HeldError
 from mmsigma.io.shards import ShardError, exists, open_bytes, shard_index
 from mmsigma.io.video import read_frames
 from tests.datasets.clips import write_video
@@ -124,7 +125,7 @@ def test_files_are_copied_as_they_are(data: Path, tmp_path: Path) -> None:
 
 
 def test_prepared_videos_are_those_of_files(data: Path, tmp_path: Path) -> None:
-    """The same bytes; failures are known when all is there already, and nothing else remains in the folder."""
+    """The same bytes; failures are known when all is there already, and nothing but a lock remains in the folder."""
     (source,) = find_sources(data / 'train.txt')
     video_preparation.prepare_videos([source], tmp_path / 'files', FORM, num_workers=0)
     first, written = pack(data, tmp_path / 'out', FORM, num_workers=1)
@@ -143,7 +144,7 @@ def test_prepared_videos_are_those_of_files(data: Path, tmp_path: Path) -> None:
             assert int(file.read()) == entry.label
     shards = [f'train-00000{number}.tar{index}' for number in range(3) for index in ('', '.index')]
     failed = ['train-000000.failed.csv', 'train-000002.failed.csv']
-    others = ['classes.txt', 'failed.csv', 'prepared.json', 'train.txt']
+    others = ['.train.lock', 'classes.txt', 'failed.csv', 'prepared.json', 'train.txt']
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == sorted([*shards, *failed, *others])
 
 
@@ -184,6 +185,18 @@ def test_another_process_keeps_what_it_has_prepared(data: Path, tmp_path: Path) 
     own.write_bytes(b'prepared')
     pack(data, tmp_path / 'out', FORM)
     assert theirs.is_file() and not own.parent.exists()
+
+
+def test_one_process_packs_a_list(data: Path, tmp_path: Path) -> None:
+    (tmp_path / 'out').mkdir()
+    code = 'import sys; from mmsigma.io.locks import lock; file = lock(sys.argv[1]); print("held", flush=True); input()'
+    command = [sys.executable, '-c', code, str(tmp_path / 'out' / '.train.lock')]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == 'held\n'
+        with pytest.raises(HeldError, match=f'.train.lock is locked by process {other.pid}'):
+            pack(data, tmp_path / 'out')
+        other.communicate('\n')
+    assert len(pack(data, tmp_path / 'out')[0]) == 7
 
 
 def test_failures_of_a_stopped_run_are_forgotten(data: Path, tmp_path: Path) -> None:
