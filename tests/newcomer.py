@@ -56,7 +56,11 @@ RUN = [
     # a folder of the reader's videos
     Run(r'python tools/train.py configs/sigma/vitb_k400_mlp.py .*', NO_WARMUP, ('work_dirs/sigma/*/epoch_1.pth',)),
     Run(r'python tools/train.py configs/demo/sigma_small_videos.py .*', ONE_STEP, ('work_dirs/demo/*/epoch_1.pth',)),
-    Run(r'python tools/train.py configs/gta/gta_penn_action.py .*', FEW_STEPS, ('work_dirs/gta/*/epoch_1.pth',)),
+    Run(
+        r'python tools/train.py configs/gta/gta_penn_action.py .*',
+        f'{FEW_STEPS} --overwrite',
+        ('work_dirs/gta/*/epoch_1.pth',),
+    ),
     Run(
         r'python tools/test.py configs/gta/gta_penn_action.py .*data_root.*',
         'num_workers=0 model.data_preprocessor.size=64',

@@ -125,8 +125,7 @@ class Drawing:
         return drawn
 
     def describe(self) -> str:
-        """List the objects in a line."""
-        if not self.objects:
-            return 'No object yet.'
+        """List the objects in a line, and say how many corners the next one has."""
         frames = [f'{number} (frame {frame})' for number, (frame, _) in enumerate(self.objects, start=1)]
-        return f'Objects: {", ".join(frames)}'
+        text = f'Objects: {", ".join(frames)}' if frames else 'No object yet'
+        return f'{text}; corners of the next: {len(self.corners)}' if self.corners else text

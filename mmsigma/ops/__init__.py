@@ -54,11 +54,18 @@ from mmsigma.ops.soft_dtw import (
     smooth_dtw,
     smooth_min,
 )
-from mmsigma.ops.space_time_clustering import VideoClusters, cluster_videos, keep_clusters, space_time_code
+from mmsigma.ops.space_time_clustering import (
+    VideoClusters,
+    add_space_time_code,
+    cluster_videos,
+    keep_clusters,
+    space_time_code,
+)
 from mmsigma.ops.view_geometry import view_affine, warp_to_view
 from mmsigma.ops.warping_paths import FramePath, expected_path, expected_positions, find_path, slope_path
 
 __all__ = [
+    'add_space_time_code',
     'AccumulatedCost',
     'ClipClusterer',
     'Clustering',

@@ -54,7 +54,7 @@ def test_a_brush_of_another_size() -> None:
 
 def test_objects_of_several_frames() -> None:
     drawing = Drawing(SIZE)
-    assert drawing.describe() == 'No object yet.'
+    assert drawing.describe() == 'No object yet'
     with pytest.raises(ValueError, match='there is no object yet'):
         drawing.masks()
     drawing.add_outline(0, (8, 4, 20, 14))

@@ -68,7 +68,9 @@ def add_second_object(page: Any) -> None:
     if box['height'] * 52 > box['width'] * 36 + 52:  # as CSS fits it
         scale = scale[0], scale[0]
     for x, y in ((9, 18), (20, 28)):
-        picture.click(position=dict(x=x * scale[0], y=y * scale[1]))  # faster than the first is worked on
+        picture.click(position=dict(x=x * scale[0], y=y * scale[1]))
+        # a browser takes no click while it loads the picture with the corner
+        page.get_by_text('corners of the next: 1' if x == 9 else 'Objects: 1 (frame 0), 2 (frame 0)').wait_for()
 
 
 def test_segment(tabs: Any, tmp_path: Path) -> None:
@@ -168,8 +170,9 @@ def test_cancelling_and_limits(tabs: Any, tmp_path: Path) -> None:
     tabs.get_by_text('No object yet.').wait_for()
     picture = tabs.locator('#segment-picture img')
     picture.wait_for()
-    for place in (dict(x=40, y=20), dict(x=120, y=90)):
-        picture.click(position=place)
+    picture.click(position=dict(x=40, y=20))
+    tabs.get_by_text('corners of the next: 1').wait_for()
+    picture.click(position=dict(x=120, y=90))
     tabs.get_by_text('Objects: 1 (frame 0)').wait_for()
     tabs.locator('#segment-run').click()
     tabs.get_by_text('/70 frames').wait_for()

@@ -1,23 +1,18 @@
 """Checkpoints as users have them: exported, official, and trained probes."""
 
 import argparse
-import runpy
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from mmsigma.apis.folder_export import export_folder
 from mmsigma.apis.launch import build_runner
 from mmsigma.checkpoints.key_mapping import from_our_names
 from mmsigma.utils.config import load_config
-from tests.end_to_end.conftest import ROOT, tiny
+from tests.end_to_end.conftest import tiny
 from tests.end_to_end.test_finetuning import downstream
-
-
-@pytest.fixture(scope='module')
-def export():
-    return runpy.run_path(str(ROOT / 'tools' / 'model_converters' / 'export.py'))['export']
 
 
 @pytest.fixture(scope='module')
@@ -50,14 +45,14 @@ def predictions(runner) -> torch.Tensor:
     return torch.stack(scores)
 
 
-def test_export_tests_as_the_checkpoint(trained, demo_set, export, tmp_path) -> None:
+def test_export_tests_as_the_checkpoint(trained, demo_set, tmp_path) -> None:
     name, checkpoint = trained
     cfg = downstream(name, demo_set, tmp_path / 'run', load_from=str(checkpoint))
     of_checkpoint = build_runner(cfg)
     expected = predictions(of_checkpoint)
     classes = tmp_path / 'names.txt'
     classes.write_text(''.join(f'class {label}\n' for label in range(10)))
-    number = export(checkpoint, tmp_path / 'model', cfg, classes=classes)
+    number = export_folder(checkpoint, tmp_path / 'model', cfg, classes=classes)
     written = load_file(tmp_path / 'model' / 'model.safetensors')
     assert number == sum(value.numel() for value in written.values())
     assert (tmp_path / 'model' / 'classes.txt').read_text() == classes.read_text()
@@ -72,16 +67,16 @@ def test_export_tests_as_the_checkpoint(trained, demo_set, export, tmp_path) -> 
     assert torch.equal(of_export.model.head.fc.weight, torch.load(checkpoint)['state_dict']['head.fc.weight'])
 
 
-def test_incomplete_exports_are_refused(trained, demo_set, official, export, tmp_path) -> None:
+def test_incomplete_exports_are_refused(trained, demo_set, official, tmp_path) -> None:
     name, checkpoint = trained
     cfg = downstream(name, demo_set, tmp_path / 'run')
     torch.save({'model': official}, tmp_path / 'official.pth')
     with pytest.raises(RuntimeError, match=r"missing 4 \['head\.fc\.bias'"):
-        export(tmp_path / 'official.pth', tmp_path / 'model', cfg)
+        export_folder(tmp_path / 'official.pth', tmp_path / 'model', cfg)
     classes = tmp_path / 'names.txt'
     classes.write_text('one\ntwo\n')
     with pytest.raises(ValueError, match='2 class names, but the model has 10 classes'):
-        export(checkpoint, tmp_path / 'model', cfg, classes=classes)
+        export_folder(checkpoint, tmp_path / 'model', cfg, classes=classes)
     assert not (tmp_path / 'model').exists()
 
 

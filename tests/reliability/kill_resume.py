@@ -78,11 +78,11 @@ def _kill_in_round(videos: int) -> None:
 
     cluster, done = reclustering._cluster_video, [0]
 
-    def cluster_video(*args: object) -> tuple[str, str, int, float]:
+    def cluster_video(*args: object, **settings: object) -> tuple[str, str, int, float]:
         if done[0] == videos:
             _die()
         done[0] += 1
-        return cluster(*args)
+        return cluster(*args, **settings)
 
     reclustering._cluster_video = cluster_video
 
