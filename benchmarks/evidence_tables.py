@@ -104,6 +104,19 @@ worse, then better; what they gain in the probe is within its noise. The teacher
 seed of so few steps that pixels have hardly begun: their loss is still 0.97, and SIGMA-MLP uses 37 of 256 prototypes.
 """
 
+MATRIX = """
+## One encoder through all uses
+
+![Scores of frozen encoders in four uses](matrix.svg)
+
+What the frozen features of one network recognise (linear probe on the mean token, UT-Interaction), follow (label
+propagation, DAVIS-2016), separate (clusters of features, DAVIS-2016; an empty prediction has 45.7) and order (Kendall's
+tau of the mean tokens of frames, FIR), all in percent ([script](../benchmarks/matrix.py),
+[record](../benchmarks/records/evidence/matrix.json)). The first four rows are a small video transformer, which sees
+frames of FIR as clips in which nothing moves; the others begin with EfficientNet-Lite0, which has seen the labels of
+ImageNet. Each row is one seed. GTA has trained the normalisation layers for 50 steps on FIR.
+"""
+
 NOT_YET = """
 ## Not run yet
 
