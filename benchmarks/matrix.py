@@ -159,7 +159,7 @@ def main() -> None:
         started = time.perf_counter()
         record['rows'][name] = tested(row, args)
         record['rows'][name]['minutes'] = round((time.perf_counter() - started) / 60, 2)
-        write_text(RECORD, json.dumps({**record, **run_conditions()}, indent=1) + '\n')
+        write_text(RECORD, json.dumps({**record, 'seed': 0, **run_conditions()}, indent=1) + '\n')
         print(name, record['rows'][name], flush=True)
     write_text(PICTURE, picture(record))
 

@@ -1,6 +1,7 @@
 """The page of evidence says what the records say, and what the scripts of benchmarks take from each other is there."""
 
 import ast
+import json
 import os
 import runpy
 from pathlib import Path
@@ -31,6 +32,14 @@ def test_the_page_is_that_of_the_records() -> None:
     page = (ROOT / 'docs' / 'evidence.md').read_text()
     assert page == tables['page'](), 'run python benchmarks/evidence_tables.py'
     assert page.count('| random |') >= 2 and '| lite0_itself | 0 | - | 66.7 |' in page
+
+
+def test_the_picture_of_the_matrix_is_that_of_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / 'benchmarks'))
+    matrix = runpy.run_path(str(ROOT / 'benchmarks' / 'matrix.py'))
+    record = json.loads((ROOT / 'benchmarks' / 'records' / 'evidence' / 'matrix.json').read_text())
+    assert (ROOT / 'docs' / 'matrix.svg').read_text() == matrix['picture'](record), 'run python benchmarks/matrix.py'
+    assert {'seed', 'commit', 'processor', 'threads'} <= record.keys()
 
 
 def test_means_have_a_spread_if_there_are_several() -> None:

@@ -196,7 +196,14 @@ def test_one_process_packs_a_list(data: Path, tmp_path: Path) -> None:
         with pytest.raises(HeldError, match=f'.train.lock is locked by process {other.pid}'):
             pack(data, tmp_path / 'out')
         other.communicate('\n')
-    assert len(pack(data, tmp_path / 'out')[0]) == 7
+    refused: list[str] = []
+
+    def try_once(_: object) -> None:
+        if not refused:
+            refused.append(subprocess.run([*command], capture_output=True, text=True, input='\n').stderr)
+
+    assert len(pack(data, tmp_path / 'out', on_video=try_once)[0]) == 7
+    assert 'HeldError' in refused[0]  # what this process has locked
 
 
 def test_failures_of_a_stopped_run_are_forgotten(data: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 
@@ -105,3 +106,10 @@ def test_what_is_missing(tab: SegmentTab, app_samples: list[SampleVideo], reques
         tab.run(scene, request_of, bar)
     with pytest.raises(ValueError, match='a box is added by clicks'):
         tab.add(scene, BOX, None)
+
+
+def test_no_click_is_lost_while_one_is_worked_on(tab: SegmentTab) -> None:
+    with gr.Blocks() as page:
+        tab.build()
+    kinds = {kind: one for one in page.config['dependencies'] for _, kind in one['targets']}
+    assert kinds['select']['trigger_mode'] == 'multiple' and kinds['release']['trigger_mode'] == 'always_last'
