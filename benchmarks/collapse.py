@@ -27,10 +27,10 @@ from torch import Tensor, nn
 
 from mmsigma.apis.launch import build_runner
 from mmsigma.datasets import SeededIndex
-from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.datasets.videos.video_dataset import find_videos
 from mmsigma.ops import split_tokens
 from mmsigma.registry import DATASETS, MODELS
+from mmsigma.synthetic.demo_data import make_demo_dataset
 from mmsigma.utils.config import load_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'demo'
@@ -57,9 +57,13 @@ def cut_into_pieces(folder: Path, out: Path, short_side: int = 96, frames: int =
 
 
 def config_of(method: str, data_root: Path, steps: int, pieces: int, seed: int) -> Config:
-    cfg = load_config(
-        CONFIGS / f'{METHODS[method]}.py', {'data_root': str(data_root), 'epochs': max(1, steps // (pieces // 16))}
-    )
+    options = {
+        'data_root': str(data_root),
+        'epochs': max(1, steps // (pieces // 16)),
+        'batch_size': 16,
+        'num_samples': 1,
+    }
+    cfg = load_config(CONFIGS / f'{METHODS[method]}.py', options)
     cfg.randomness.seed = seed
     cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type not in ('PicturesHook', 'CollapseHook')]
     cfg.default_hooks.checkpoint.interval = 10**6

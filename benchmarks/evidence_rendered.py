@@ -23,7 +23,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from mmsigma.datasets.demo.rendered_clips import FACTORS, render_clip
+from mmsigma.datasets.videos.rendered_clips import FACTORS, render_clip
 from mmsigma.evaluation.classification.probes import LinearProbe, train_probes
 from mmsigma.io.atomic import write_atomically
 from mmsigma.models import VideoDataPreprocessor

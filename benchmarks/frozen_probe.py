@@ -22,12 +22,12 @@ from torch import nn
 
 from mmsigma.apis.features import dataset_of, extract_features
 from mmsigma.apis.launch import build_runner
-from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.evaluation.classification.knn import knn_accuracy
 from mmsigma.evaluation.classification.probes import LinearProbe, train_probes
 from mmsigma.io.feature_store import Features, FeatureStore
 from mmsigma.models import AttentiveHead
 from mmsigma.registry import DATASETS, MODELS
+from mmsigma.synthetic.demo_data import make_demo_dataset
 from mmsigma.utils.config import load_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'demo'
@@ -37,7 +37,8 @@ METHODS = {'random': None, 'pixels': 'sigma_tiny_demo_pixel', 'SIGMA-MLP': 'sigm
 def pretrain(config: str, demo_set: Path, num_train: int, steps: int, seed: int, work_dir: Path) -> nn.Module:
     """A pre-trained model of the demo configs."""
     epochs = max(1, steps // (num_train // 16))
-    cfg = load_config(CONFIGS / f'{config}.py', {'data_root': str(demo_set), 'epochs': epochs})
+    options = {'data_root': str(demo_set), 'epochs': epochs, 'batch_size': 16, 'num_samples': 1}
+    cfg = load_config(CONFIGS / f'{config}.py', options)
     cfg.randomness.seed, cfg.work_dir, cfg.experiment_name = seed, str(work_dir), work_dir.name
     cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type in ('NonFiniteLossHook', 'ProgressHook')]
     cfg.default_hooks.checkpoint.interval = 10**6

@@ -24,7 +24,7 @@ from mmengine.registry import init_default_scope
 from rich.progress import track
 
 from mmsigma.apis.launch import build_runner
-from mmsigma.datasets.demo.demo_data import make_demo_dataset
+from mmsigma.synthetic.demo_data import make_demo_dataset
 from mmsigma.utils.config import load_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'demo'
@@ -62,7 +62,8 @@ def quiet(cfg: Config, work_dir: Path, seed: int) -> Config:
 
 def pretrain(demo_set: Path, work_dir: Path, seed: int) -> Path:
     """Weights of SIGMA."""
-    cfg = quiet(load_config(CONFIGS / 'sigma_tiny_demo_mlp.py', {'data_root': str(demo_set)}), work_dir, seed)
+    options = {'data_root': str(demo_set), 'epochs': 60, 'batch_size': 16, 'num_samples': 1}
+    cfg = quiet(load_config(CONFIGS / 'sigma_tiny_demo_mlp.py', options), work_dir, seed)
     build_runner(cfg).train()
     return work_dir / f'epoch_{cfg.epochs}.pth'
 

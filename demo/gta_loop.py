@@ -19,10 +19,10 @@ from mmengine.runner import set_random_seed
 from torch.utils.data import DataLoader
 
 from mmsigma.datasets import ClassGroupSampler
-from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.evaluation.alignment.kendall import tau_matrix
 from mmsigma.models import GTA
 from mmsigma.registry import DATASETS, MODELS
+from mmsigma.synthetic.demo_data import make_demo_dataset
 from mmsigma.utils.config import load_config
 
 

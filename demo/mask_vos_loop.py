@@ -17,11 +17,11 @@ from mmengine.runner import set_random_seed
 from torch.utils.data import DataLoader
 
 from mmsigma.datasets import VideoDataset
-from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds
 from mmsigma.engine.reclustering import ReclusterSettings, recluster
 from mmsigma.models import MaskVOS
 from mmsigma.registry import DATASETS, MODELS
+from mmsigma.synthetic.demo_data import make_demo_dataset
 from mmsigma.utils.config import load_config
 
 

@@ -16,8 +16,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.runner import set_random_seed
 from torch.utils.data import DataLoader
 
-from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.registry import DATASETS, MODELS
+from mmsigma.synthetic.demo_data import make_demo_dataset
 from mmsigma.utils.config import load_config
 
 
@@ -32,7 +32,9 @@ def batches(dataset_cfg: dict[str, Any], batch_size: int) -> Iterator[dict[str, 
 def train(folder: str | Path, steps: int, batch_size: int = 16) -> list[float]:
     """Train for some steps on the videos of a folder and return the loss of each step."""
     set_random_seed(0)
-    cfg = load_config('mmsigma::demo/sigma_tiny_demo_mlp.py', dict(data_root=str(folder), ann_file_train=''))
+    cfg = load_config(
+        'mmsigma::demo/sigma_tiny_demo_mlp.py', dict(data_root=str(folder), ann_file_train='', num_samples=1)
+    )
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     model = MODELS.build(cfg.model).to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=cfg.base_lr, betas=(0.9, 0.95), weight_decay=0.05)

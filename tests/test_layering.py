@@ -72,6 +72,7 @@ def mmsigma(*areas: str) -> tuple[str, ...]:
         ('ops/', ('mmsigma', *OTHERS), mmsigma('ops')),
         ('io/', ('mmsigma',), mmsigma('io', 'ops')),
         ('checkpoints/', ('mmsigma',), mmsigma('checkpoints', 'io', 'ops')),
+        ('synthetic/', ('mmsigma', 'torch', *OTHERS), mmsigma('synthetic', 'io')),
         ('utils/', ('mmsigma',), mmsigma('utils', 'registry', 'compat')),
         ('datasets/', ('mmsigma',), mmsigma('datasets', 'io', 'ops', 'registry', 'utils')),
         ('models/', ('mmsigma',), mmsigma('models', 'checkpoints', 'io', 'ops', 'registry', 'compat')),

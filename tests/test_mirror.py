@@ -17,6 +17,7 @@ AREAS = (
     'io',
     'models',
     'ops',
+    'synthetic',
     'utils',
     'visualization',
 )

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmsigma.datasets.demo.demo_data import make_demo_dataset, render_demo_video
 from mmsigma.io.masks import write_mask
 from mmsigma.io.video import read_frames, write_mp4
 from mmsigma.registry import MODELS
+from mmsigma.synthetic.demo_data import make_demo_dataset, render_demo_video
 from mmsigma.utils.config import load_config
 from mmsigma.visualization.masked_video import write_picture
 from tests.newcomer import NOT_RUN, PAGES, RUN, Run, commands, entries_of, small_words

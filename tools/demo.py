@@ -34,7 +34,7 @@ def steps_of(name: str, out: Path) -> list[Step]:
     make = (None, ['demo-data', '--out', str(data)])  # which leaves complete videos as they are
     train = ['train', '--work-dir', str(run), '--resume', 'auto']
     if name == 'sigma':
-        config, last = 'mmsigma::demo/sigma_tiny_demo_mlp', run / 'epoch_60.pth'
+        config, last = 'mmsigma::demo/sigma_tiny_demo_mlp', run / 'epoch_15.pth'
         view = ['prototypes', config, str(last), str(data / 'videos' / 'clip_0091.mp4'), '--out', str(results)]
         return [make, (last, [*train, config, '--cfg-options', f'data_root={data}']), (None, view)]
     if name == 'vos':

@@ -25,7 +25,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 def main() -> None:
     parser, args = parse_args()
-    from mmsigma.datasets.demo.demo_data import make_demo_dataset
+    from mmsigma.synthetic.demo_data import make_demo_dataset
     from mmsigma.utils.progress import steps
 
     try:

@@ -6,6 +6,9 @@ _base_ = ['sigma_tiny_demo_mlp.py']
 data_root = 'my_videos'
 ann_file_train = ''
 epochs = 50
+batch_size = 16
+num_workers = 2
+num_samples = 1
 num_prototypes = 128
 frame_interval = 4
 
@@ -15,16 +18,24 @@ model = dict(
     target=dict(patch_size=16),
     head=dict(num_prototypes=num_prototypes),
 )
-train_pipeline = [
+read = [
     dict(
         type='ReadClip',
         decoder=_base_.decoder,
         sampling=dict(type='SampleStridedClip', clip_len=8, frame_interval=frame_interval),
-    ),
+    )
+]
+crop_and_mask = [
     dict(type='MultiScaleCrop', size=128),
     dict(type='TubeMask', grid=(4, 8, 8), mask_ratio=_base_.mask_ratio),
     dict(type='PackVideoInputs'),
 ]
-train_dataloader = dict(dataset=dict(data_root=data_root, ann_file=ann_file_train, pipeline=train_pipeline))
+repeated = [dict(type='RepeatAugment', num_repeats=num_samples, transforms=crop_and_mask)]
+train_pipeline = [*read, *(repeated if num_samples > 1 else crop_and_mask)]
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    dataset=dict(data_root=data_root, ann_file=ann_file_train, pipeline=train_pipeline),
+)
 train_cfg = dict(max_epochs=epochs)
 param_scheduler = dict(warmup=max(1, epochs // 10), end=epochs)

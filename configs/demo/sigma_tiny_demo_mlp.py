@@ -5,9 +5,11 @@ _base_ = ['../_base_/default_runtime.py']
 data_root = 'demo_data'
 ann_file_train = 'annotations/train.txt'
 decoder = 'auto'
-epochs = 60
-batch_size = 16
-num_workers = 2
+epochs = 15
+batch_size = 8
+num_workers = 1
+# crops and masks of every clip that is read: 16 clips per step
+num_samples = 2
 mask_ratio = 0.75
 num_prototypes = 64
 # absolute, for 16 clips per step
@@ -33,18 +35,21 @@ model = dict(
     ),
 )
 
-train_pipeline = [
-    dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleStridedClip', clip_len=8, frame_interval=3)),
+read = [dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleStridedClip', clip_len=8, frame_interval=3))]
+crop_and_mask = [
     dict(type='MultiScaleCrop', size=64),
     dict(type='TubeMask', grid=(4, 8, 8), mask_ratio=mask_ratio),
     dict(type='PackVideoInputs'),
 ]
+repeated = [dict(type='RepeatAugment', num_repeats=num_samples, transforms=crop_and_mask)]
+train_pipeline = [*read, *(repeated if num_samples > 1 else crop_and_mask)]
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
     persistent_workers=num_workers > 0,
     drop_last=True,
     sampler=dict(type='SeededSampler', shuffle=True),
+    collate_fn=dict(type='flatten_collate'),
     dataset=dict(
         type='VideoDataset',
         data_root=data_root,
@@ -67,4 +72,4 @@ auto_scale_lr = dict(base_batch_size=16, enable=False)
 
 default_hooks = dict(logger=dict(interval=10))
 training_hooks = _base_.custom_hooks
-custom_hooks = [*training_hooks, dict(type='CollapseHook'), dict(type='PicturesHook', interval=20)]
+custom_hooks = [*training_hooks, dict(type='CollapseHook'), dict(type='PicturesHook', interval=5)]

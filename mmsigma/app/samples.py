@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmsigma.apis.first_mask import boxes_of
-from mmsigma.datasets.demo.demo_data import ACTIONS, render_demo_video
 from mmsigma.io.tables import write_csv
 from mmsigma.io.video import write_playable
+from mmsigma.synthetic.demo_data import ACTIONS, render_demo_video
 
 _CLASSES = 4  # move_left, move_right, move_up, move_down
 

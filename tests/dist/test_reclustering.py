@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmsigma.datasets.demo.demo_data import render_demo_video
+from mmsigma.synthetic.demo_data import render_demo_video
 from mmsigma.io.video import write_mp4
 from mmsigma.ops.space_time_clustering import Method
 from tests.dist.reclustering_workers import cluster_worker

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmsigma.datasets.demo.demo_data import make_demo_dataset
+from mmsigma.synthetic.demo_data import make_demo_dataset
 from mmsigma.utils.config import load_config
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +29,7 @@ def tiny(data_root: Path, work_dir: Path, **options) -> Config:
         'epochs': 2,
         'batch_size': 4,
         'num_workers': 0,
+        'num_samples': 1,
         'model.backbone.arch': dict(embed_dims=32, depth=2, num_heads=2),
         'model.backbone.drop_path_rate': 0.1,
         'model.neck.depth': 1,

@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 
 from mmsigma.apis.launch import build_runner
-from mmsigma.datasets.demo.demo_data import make_demo_dataset
+from mmsigma.synthetic.demo_data import make_demo_dataset
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import check_config
 from tests.end_to_end.conftest import ROOT

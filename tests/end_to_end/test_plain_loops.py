@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmsigma.datasets.demo.demo_data import make_demo_dataset
+from mmsigma.synthetic.demo_data import make_demo_dataset
 
 LOOPS = ('sigma', 'mask_vos', 'gta')
 

@@ -11,8 +11,8 @@ from mmengine.config import Config
 
 from mmsigma.apis.cluster_segmenter import ClusterSegmenter
 from mmsigma.apis.launch import build_runner
-from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.registry import MODELS
+from mmsigma.synthetic.demo_data import make_demo_dataset
 from mmsigma.utils.config import load_config
 from tests.scripts import ROOT, launch
 

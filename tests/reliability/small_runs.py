@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from mmsigma.datasets.demo.demo_data import make_demo_dataset
+from mmsigma.synthetic.demo_data import make_demo_dataset
 from mmsigma.utils.config import load_config
 from tests.scripts import ROOT
 
@@ -29,6 +29,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     'sigma': {
         'epochs': 6,
         'batch_size': 4,
+        'num_samples': 1,
         'model.backbone.arch': dict(embed_dims=32, depth=2, num_heads=2),
         'model.backbone.drop_path_rate': 0.1,
         'model.neck.depth': 1,

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmsigma.datasets.demo.demo_data import make_demo_dataset
 from mmsigma.registry import MODELS
+from mmsigma.synthetic.demo_data import make_demo_dataset
 from mmsigma.utils.config import load_config
 
 ROOT = Path(__file__).parents[2]
 TINY = (
     'batch_size=2',
+    'num_samples=1',
     'num_workers=0',
     'epochs=1',
     'model.backbone.arch.embed_dims=32',

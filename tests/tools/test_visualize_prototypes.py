@@ -8,9 +8,9 @@ import cv2
 import pytest
 import torch
 
-from mmsigma.datasets.demo.demo_data import render_demo_video
 from mmsigma.io.video import FrameReader, write_mp4
 from mmsigma.registry import MODELS
+from mmsigma.synthetic.demo_data import render_demo_video
 from mmsigma.utils.config import load_config
 from mmsigma.visualization.labelled_grid import GAP, LINE
 

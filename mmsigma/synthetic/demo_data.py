@@ -351,7 +351,7 @@ def _describe(meta: dict[str, Any]) -> str:
     return f"""\
 Demo videos of mmsigma: textured objects moving over moving backdrops. Synthetic throughout.
 
-Made by mmsigma.datasets.demo.demo_data.make_demo_dataset with
+Made by mmsigma.synthetic.demo_data.make_demo_dataset with
 {facts}
 
 Labels, class names and phases:

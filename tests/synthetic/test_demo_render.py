@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmsigma.datasets.demo.demo_render import (
+from mmsigma.synthetic.demo_render import (
     ASPECTS,
     FRAME_RATES,
     NUM_FRAMES,

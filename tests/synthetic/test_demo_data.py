@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmsigma.datasets.demo.demo_data import (
+from mmsigma.synthetic.demo_data import (
     ACTIONS,
     DemoVideo,
     make_demo_dataset,
@@ -276,7 +276,7 @@ def test_invalid_arguments(arguments: dict, tmp_path: Path) -> None:
 
 
 def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    tool = Path(__file__).parents[3] / 'tools' / 'make_demo_dataset.py'
+    tool = Path(__file__).parents[2] / 'tools' / 'make_demo_dataset.py'
     command = ['make_demo_dataset.py', '--out', str(tmp_path / 'demo'), '--num-videos', '2', '--num-workers', '0']
     monkeypatch.setattr(sys, 'argv', command)
     runpy.run_path(str(tool), run_name='__main__')

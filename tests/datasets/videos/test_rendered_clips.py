@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmsigma.datasets.demo.rendered_clips import _SPEEDS, FACTORS, RenderedClips, render_clip
+from mmsigma.datasets.videos.rendered_clips import _SPEEDS, FACTORS, RenderedClips, render_clip
 from mmsigma.datasets.videos.samplers import SeededIndex
 
 

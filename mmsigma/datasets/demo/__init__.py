@@ -1,1 +1,0 @@
-"""The synthetic dataset of the demos."""

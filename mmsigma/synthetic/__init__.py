@@ -1,0 +1,1 @@
+"""The synthetic dataset of the demos, which is rendered without PyTorch."""
