@@ -226,7 +226,15 @@ def _read_headers(shard: str) -> ShardIndex:
 
 
 def _plain(name: str) -> str:
-    """Return the name of a member without ``.`` and ``..``, by which a path could lead out of the shard to a file."""
+    """Return the name of a member as text that a list can hold.
+
+    Without ``.`` and ``..``, by which a path could lead out of the shard to a file. A name that is not UTF-8, as in old
+    archives, is read as Latin-1, in which every byte is a letter.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        name = name.encode(errors='surrogateescape').decode('latin-1')
     return posixpath.normpath(f'/{name}').lstrip('/')
 
 

@@ -190,6 +190,15 @@ class TestDamage:
         cut.write_bytes(shard.read_bytes()[:size])
         return cut
 
+    def test_names_that_are_not_utf8(self, tmp_path: Path) -> None:
+        with tarfile.open(tmp_path / 'old.tar', 'w', format=tarfile.GNU_FORMAT, encoding='latin-1') as archive:
+            info = tarfile.TarInfo('caf\xe9.mp4')
+            info.size = 3
+            archive.addfile(info, io.BytesIO(b'abc'))
+        assert list(shard_index(tmp_path / 'old.tar').members) == ['caf\xe9.mp4']
+        with open_bytes(tmp_path / 'old.tar' / 'caf\xe9.mp4') as file:
+            assert file.read(3) == b'abc'
+
     def test_what_is_there_is_read(self, files: Path, shard: Path) -> None:
         """Of a shard that was cut off inside of a member, or between two, the members before are right."""
         offset, _ = shard_index(shard).members['three.webm']
