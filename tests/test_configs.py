@@ -32,7 +32,8 @@ def build_tiny(cfg: Config) -> nn.Module:
 
 
 def find(pipeline: list[dict], *kinds: str) -> dict:
-    return next(step for step in pipeline if step['type'] in kinds)
+    steps = [inner for step in pipeline for inner in (step, *step.get('transforms', []))]
+    return next(step for step in steps if step['type'] in kinds)
 
 
 def header(path: Path) -> str:
@@ -80,7 +81,7 @@ def test_header_states_batch_and_learning_rate(path: Path) -> None:
         assert int(product['gpus']) * clips == int(product['batch']) == int(stated['batch'])
         assert int(product['clips']) == clips
     elif path in DEMOS:  # one process
-        assert clips == int(stated['batch'])
+        assert clips * cfg.get('num_samples', 1) == int(stated['batch'])
     else:  # a variant that leaves the batch to the recipe it is built on, whose header has the product
         recipe = load_config(path.parent / re.search(r"_base_ = \['(\w+\.py)'", path.read_text())[1])
         batch = recipe.train_dataloader.batch_size, recipe.auto_scale_lr.base_batch_size
