@@ -41,8 +41,6 @@ AS_AVX2 = {
     'MKL_ENABLE_INSTRUCTIONS': 'AVX2',
     'NUMBA_CPU_NAME': 'haswell',
 }
-# the threads of scikit-learn's OpenMP and of PyTorch's would spin against each other
-OF_SCRIPTS = {'kmeans': {'OMP_WAIT_POLICY': 'PASSIVE'}}
 BEGIN, END = '<!-- speed: begin -->\n', '<!-- speed: end -->\n'
 
 
@@ -58,7 +56,7 @@ def run(script: str, environment: dict[str, str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path, started = Path(folder, 'tables'), time.perf_counter()
         command = [sys.executable, str(Path(__file__).with_name(f'{script}.py')), *SCRIPTS[script]]
-        subprocess.run(command, env={**environment, **OF_SCRIPTS.get(script, {}), RECORD_TO: str(path)}, check=True)
+        subprocess.run(command, env={**environment, RECORD_TO: str(path)}, check=True)
         tables = [json.loads(line) for line in path.read_text().splitlines()]
     return dict(minutes=round((time.perf_counter() - started) / 60, 1), tables=tables)
 
