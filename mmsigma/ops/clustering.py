@@ -140,8 +140,9 @@ def _mean(points: Tensor, distributed: bool = False) -> Tensor:
 
     Squared distances are computed as differences of squared norms, which loses the digits that a common offset has.
     """
-    # float64 of sums of 1,024 points: six times faster than a sum in float64, and any point near the mean would do
-    sums = torch.stack([part.sum(dim=0) for part in points.split(1024)]).double().sum(dim=0)
+    # float64 of the sums of some 32 parts: faster than a sum in float64, and any point near the mean would do
+    parts = points.split(max(1024, len(points) // 32))
+    sums = torch.stack([part.sum(dim=0) for part in parts]).double().sum(dim=0)
     total = torch.cat([sums, sums.new_tensor([len(points)])])
     if distributed:
         dist.all_reduce(total)
