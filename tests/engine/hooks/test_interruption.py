@@ -151,10 +151,10 @@ def main():
     signal.signal(signal.SIGUSR1, lambda *_: None)
     loader = DataLoader(range(8), num_workers=2, worker_init_fn=init_worker, multiprocessing_context='fork')
     rows = iter(loader)
-    first = next(rows)
+    first = [next(rows).item() for _ in range(2)]  # one of each worker: both are initialised
     print('ready', flush=True)
     sys.stdin.readline()
-    print(first.item(), *(row.item() for row in rows), flush=True)
+    print(*first, *(row.item() for row in rows), flush=True)
 main()
 """
 
@@ -171,7 +171,7 @@ def test_workers_leave_signals_to_their_parent_and_end_with_it() -> None:
 
 
 def test_terminated_by_the_parent() -> None:
-    code = WORKERS.replace('first = next(rows)', 'rows._workers[0].terminate(); rows._workers[0].join(20); '
+    code = WORKERS.replace("print('ready', flush=True)", 'rows._workers[0].terminate(); rows._workers[0].join(20); '
                            'print(rows._workers[0].exitcode); os._exit(0)')  # fmt: skip
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120)
     assert done.stdout.split() == ['0'], done.stderr
