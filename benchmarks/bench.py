@@ -33,6 +33,7 @@ SCRIPTS = {
     'alignment': ['--sizes', '80'],
     'propagation': [],
     'davis_metrics': [],
+    'shared_cores': [],
     'pretrain_step': [],
 }
 AS_AVX2 = {

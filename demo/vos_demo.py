@@ -9,6 +9,7 @@ import argparse
 from rich.progress import Progress
 
 from mmsigma.utils.options import OptionAction
+from mmsigma.utils.threads import spin_briefly
 
 CONFIG = 'configs/vos/dino_vits8.py'
 
@@ -43,6 +44,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    spin_briefly()
     from mmsigma.apis.launch import errors_in_one_line
     from mmsigma.apis.video_segmenter import VideoSegmenter
 

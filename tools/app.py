@@ -13,6 +13,8 @@ import argparse
 import importlib.util
 from pathlib import Path
 
+from mmsigma.utils.threads import spin_briefly
+
 USES = {
     'segment': 'model that segments, of configs/vos or configs/mask_vos (default: colours, without a network)',
     'align': 'model that aligns, of configs/gta',
@@ -81,6 +83,7 @@ def run(args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse_args()
+    spin_briefly()
     if importlib.util.find_spec('gradio') is None:
         raise SystemExit("the web app needs Gradio: pip install 'mmsigma[app]'")
     from mmsigma.apis.launch import errors_in_one_line

@@ -16,6 +16,7 @@ import argparse
 import os
 
 from mmsigma.utils.options import OptionAction
+from mmsigma.utils.threads import spin_briefly
 
 
 def parse_args() -> argparse.Namespace:
@@ -136,6 +137,7 @@ def run(args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse_args()
+    spin_briefly()
     from mmsigma.apis.launch import enter_process_group, errors_in_one_line, leave_process_group
 
     enter_process_group(args.launcher)

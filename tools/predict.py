@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsigma.utils.options import OptionAction
+from mmsigma.utils.threads import spin_briefly
 
 
 def parse_args() -> argparse.Namespace:
@@ -97,6 +98,7 @@ def run(args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse_args()
+    spin_briefly()
     from mmsigma.apis.launch import errors_in_one_line
 
     with errors_in_one_line(args.config, verbose=args.verbose):

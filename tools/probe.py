@@ -13,6 +13,8 @@ import argparse
 import json
 from pathlib import Path
 
+from mmsigma.utils.threads import spin_briefly
+
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
@@ -116,6 +118,7 @@ def run(args: argparse.Namespace) -> list[dict[str, float]]:
 
 def main() -> None:
     args = parse_args()
+    spin_briefly()
     try:
         results = run(args)
     except (OSError, RuntimeError, ValueError, FloatingPointError) as error:

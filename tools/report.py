@@ -16,6 +16,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from mmsigma.utils.threads import spin_briefly
+
 KINDS = ('classification', 'retrieval', 'embedding', 'clustering')
 
 
@@ -104,6 +106,7 @@ def cluster(args: argparse.Namespace) -> Path:
 
 def main() -> None:
     args = parse_args()
+    spin_briefly()
     from rich.console import Console
 
     from mmsigma.apis.launch import errors_in_one_line

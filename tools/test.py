@@ -4,6 +4,7 @@ import argparse
 import os
 
 from mmsigma.utils.options import OptionAction
+from mmsigma.utils.threads import spin_briefly
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,6 +35,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    spin_briefly()
     from mmengine.dist import is_main_process
 
     from mmsigma.apis.launch import (

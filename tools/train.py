@@ -7,6 +7,7 @@ import argparse
 import os
 
 from mmsigma.utils.options import OptionAction
+from mmsigma.utils.threads import spin_briefly
 
 
 def parse_args() -> argparse.Namespace:
@@ -58,6 +59,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    spin_briefly()
     from mmsigma.apis.launch import (
         apply_arguments,
         build_runner,

@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from mmsigma.utils.options import OptionAction
+from mmsigma.utils.threads import spin_briefly
 
 
 def parse_args() -> argparse.Namespace:
@@ -79,6 +80,7 @@ def run(args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse_args()
+    spin_briefly()
     from mmsigma.apis.launch import errors_in_one_line
 
     with errors_in_one_line(args.config, verbose=args.verbose):
