@@ -57,9 +57,7 @@ def rows_of(sample: FedSample, columns: int | None = None) -> list[Row]:
     inputs = sample.packed['inputs']
 
     def pick(length: int) -> list[int]:
-        count = length if columns is None else min(columns, length)
-        places: list[int] = np.linspace(0, length - 1, count).round().astype(int).tolist()
-        return places
+        return evenly_spread(length, columns)
 
     if isinstance(inputs, VOSSequence):
         return _sequence_rows(inputs, pick)
@@ -72,6 +70,13 @@ def rows_of(sample: FedSample, columns: int | None = None) -> list[Row]:
     if isinstance(inputs, Tensor) and inputs.ndim in (4, 5):
         return list(_clip_rows(sample, pick))
     raise ValueError(f'no picture can be drawn of inputs of the type {type(inputs).__name__}')
+
+
+def evenly_spread(length: int, number: int | None) -> list[int]:
+    """Return at most ``number`` places of a sequence, its ends included, or all of them."""
+    count = length if number is None else min(number, length)
+    places: list[int] = np.linspace(0, length - 1, count).round().astype(int).tolist()
+    return places
 
 
 def moments(info: dict[str, Any], numbers: Sequence[int] | np.ndarray) -> list[str]:

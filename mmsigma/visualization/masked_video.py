@@ -1,19 +1,16 @@
-"""Images of masked video modelling: masked inputs, the tubes of prototypes, and training curves."""
+"""Images of masked video modelling: grids of frames, masked tubes, and training curves."""
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from torch import Tensor
 
 from mmsigma.io.atomic import write_atomically
 from mmsigma.io.pictures import PICTURES
-from mmsigma.ops import resize_labels, sinkhorn_labels
+from mmsigma.ops import resize_labels
 
 _GAP = 4  # pixels between images
-_MIN_SIDE = 128  # pixels; smaller frames are enlarged by an integer factor
 
 
 def write_picture(path: str | Path, image: np.ndarray) -> None:
@@ -37,18 +34,15 @@ def write_picture(path: str | Path, image: np.ndarray) -> None:
     write_atomically(path, write)
 
 
-def mosaic(rows: list[list[np.ndarray]], min_side: int = 1) -> np.ndarray:
+def mosaic(rows: list[list[np.ndarray]]) -> np.ndarray:
     """Arrange images of the same size, ``(H, W, 3)``, uint8, in a grid with white gaps.
 
     Args:
         rows: Images of each row.
-        min_side: Images with a shorter short side, in pixels, are enlarged by an integer factor.
 
     Returns:
         RGB image ``(H', W', 3)``, uint8.
     """
-    factor = max(1, -(-min_side // min(rows[0][0].shape[:2])))
-    rows = [[image.repeat(factor, axis=0).repeat(factor, axis=1) for image in row] for row in rows]
     height, width = rows[0][0].shape[:2]
     columns = max(map(len, rows))
     size = (len(rows) * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, 3)
@@ -82,84 +76,6 @@ def grey_out(clip: Tensor, mask: Tensor, grid: tuple[int, int, int]) -> np.ndarr
     frames = clip.permute(1, 2, 3, 0).numpy()
     masked = tube_map(mask.byte(), grid, tuple(clip.shape[2:])).astype(bool)
     return np.where(masked.repeat(len(frames) // grid[0], axis=0)[..., None], np.uint8(128), frames)
-
-
-def _frames(clip: Tensor, columns: int) -> tuple[list[int], list[np.ndarray]]:
-    """Return the numbers of evenly spread frames of a clip ``(C, T, H, W)``, and these frames."""
-    times = np.linspace(0, clip.shape[1] - 1, min(columns, clip.shape[1])).astype(int).tolist()
-    return times, [clip[:, time].permute(1, 2, 0).numpy() for time in times]
-
-
-def draw_masked_clips(
-    batch: dict[str, Any], tubelet_size: int, patch_size: int, path: str | Path, columns: int = 8
-) -> None:
-    """Draw two rows per clip: the frames as they are fed in, and the same with masked tubes in grey.
-
-    Args:
-        batch: Batch with ``inputs``, a list of uint8 clips ``(C, T, H, W)``, and ``data_samples`` with ``mask``.
-        tubelet_size: Number of frames per tube.
-        patch_size: Side of a tube in pixels.
-        path: Image file to write.
-        columns: Number of frames per row.
-    """
-    rows = []
-    for clip, sample in zip(batch['inputs'], batch['data_samples'], strict=True):
-        times, frames = _frames(clip, columns)
-        rows.append(frames)
-        if 'mask' not in sample:
-            continue
-        frames_, height, width = clip.shape[1:]
-        grid = (frames_ // tubelet_size, height // patch_size, width // patch_size)
-        greyed = grey_out(clip, sample.mask, grid)
-        rows.append([greyed[time] for time in times])
-    write_picture(path, mosaic(rows, _MIN_SIDE))
-
-
-def informative_prototypes(labels: Tensor, num_prototypes: int, number: int) -> list[int]:
-    """Choose the prototypes whose use differs most between clips.
-
-    Args:
-        labels: Prototype of every tube, ``(B, N)``.
-        num_prototypes: Number of prototypes K.
-        number: Maximum number of prototypes to choose.
-
-    Returns:
-        Indices of used prototypes, by decreasing variance of the prototype's share over the clips.
-    """
-    shares = torch.stack([torch.bincount(clip, minlength=num_prototypes) for clip in labels]) / labels.shape[1]
-    order = (shares.var(dim=0, unbiased=False) + shares.mean(dim=0) * 1e-3).argsort(descending=True)
-    return [int(index) for index in order[:number] if shares[:, index].any()]
-
-
-def draw_prototypes(
-    batch: dict[str, Any], scores: Tensor, grid: tuple[int, int, int], number: int, path: str | Path, columns: int = 8
-) -> None:
-    """Draw one row per prototype: the clip with most of its tubes, according to Sinkhorn, and all others darkened.
-
-    Args:
-        batch: Batch with ``inputs``, a list of uint8 clips ``(C, T, H, W)``.
-        scores: Similarity of tubes and prototypes, ``(B, N, K)``.
-        grid: Token grid (T, H, W).
-        number: Maximum number of prototypes to draw.
-        path: Image file to write.
-        columns: Number of frames per row.
-    """
-    labels = sinkhorn_labels(scores.flatten(0, 1), local=True).view(scores.shape[:2])
-    rows = []
-    for prototype in informative_prototypes(labels, scores.shape[-1], number):
-        picked = labels == prototype
-        best = int(picked.sum(dim=1).argmax())
-        clip = batch['inputs'][best]
-        tubelet = clip.shape[1] // grid[0]
-        lit = tube_map(picked[best].byte(), grid, tuple(clip.shape[2:])).astype(bool)
-        times, frames = _frames(clip, columns)
-        rows.append(
-            [
-                np.where(lit[time // tubelet][..., None], frame, frame // 5)
-                for time, frame in zip(times, frames, strict=True)
-            ]
-        )
-    write_picture(path, mosaic(rows, _MIN_SIDE))
 
 
 def draw_curves(scalars: dict[str, np.ndarray], path: str | Path) -> None:

@@ -8,6 +8,10 @@ import torch
 from torch import Tensor
 
 from mmsigma.ops.dense_clustering import project_tokens
+from mmsigma.ops.optimal_transport import sinkhorn_labels
+from mmsigma.visualization.fed_samples import FedSample, evenly_spread, heading, moments
+from mmsigma.visualization.labelled_grid import Row
+from mmsigma.visualization.masked_video import tube_map
 
 Grid = tuple[int, int, int]
 _COLOURS = ((230, 60, 40), (50, 170, 60), (60, 110, 240), (240, 180, 20), (190, 60, 210), (30, 190, 200))
@@ -40,6 +44,51 @@ def choose_prototypes(scores: Tensor, number: int, top: int = 25, max_overlap: f
         if len(chosen) == number:
             break
     return chosen
+
+
+def informative_prototypes(labels: Tensor, num_prototypes: int, number: int) -> list[int]:
+    """Choose the prototypes whose use differs most between clips.
+
+    Args:
+        labels: Prototype of every tube, ``(B, N)``.
+        num_prototypes: Number of prototypes K.
+        number: Maximum number of prototypes to choose.
+
+    Returns:
+        Indices of used prototypes, by decreasing variance of the prototype's share over the clips.
+    """
+    shares = torch.stack([torch.bincount(clip, minlength=num_prototypes) for clip in labels]) / labels.shape[1]
+    order = (shares.var(dim=0, unbiased=False) + shares.mean(dim=0) * 1e-3).argsort(descending=True)
+    return [int(index) for index in order[:number] if shares[:, index].any()]
+
+
+def prototype_rows(
+    samples: Sequence[FedSample], scores: Tensor, grid: Grid, number: int, columns: int = 8
+) -> list[Row]:
+    """Return one row per prototype: the clip with most of its tubes, according to Sinkhorn, and all others darkened.
+
+    Args:
+        samples: B samples whose ``inputs`` are clips ``(C, T, H, W)``, uint8.
+        scores: Similarity of tubes and prototypes, ``(B, N, K)``.
+        grid: Token grid (T', H', W').
+        number: Maximum number of prototypes.
+        columns: Maximum number of frames per row.
+    """
+    labels = sinkhorn_labels(scores.flatten(0, 1), local=True).view(scores.shape[:2])
+    rows = []
+    for prototype in informative_prototypes(labels, scores.shape[-1], number):
+        picked = labels == prototype
+        best = int(picked.sum(dim=1).argmax())
+        info, frames = samples[best].info, samples[best].packed['inputs'].permute(1, 2, 3, 0).numpy()
+        lit = tube_map(picked[best].byte(), grid, frames.shape[1:3]).astype(bool).repeat(len(frames) // grid[0], axis=0)
+        drawn = np.where(lit[..., None], frames, frames // 5)
+        places = evenly_spread(len(frames), columns)
+        numbers = np.ravel(info.get('frame_inds', np.arange(len(frames))))
+        title = (
+            f'prototype {prototype}: {int(picked[best].sum())} of {picked.shape[1]} tubes, {heading([samples[best]])}'
+        )
+        rows.append(Row(title, list(drawn[places]), moments(info, numbers[places])))
+    return rows
 
 
 def draw_tubes(frames: np.ndarray, tubes: Tensor, grid: Grid, colour: Sequence[int] = _COLOURS[0]) -> np.ndarray:

@@ -6,14 +6,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.structures import BaseDataElement
 
 from mmsigma.visualization.masked_video import (
     draw_curves,
-    draw_masked_clips,
-    draw_prototypes,
     grey_out,
-    informative_prototypes,
     mosaic,
     tube_map,
     write_picture,
@@ -35,14 +31,6 @@ def frame(video: torch.Tensor, time: int) -> np.ndarray:
     return video[:, time].permute(1, 2, 0).numpy()
 
 
-def cells(picture: np.ndarray, factor: int) -> np.ndarray:
-    """Images of a mosaic (rows, columns, H, W, 3) of frames of ``SIZE``, each reduced again."""
-    height, width = (4 + factor * side for side in SIZE)
-    rows, columns = (picture.shape[0] - 4) // height, (picture.shape[1] - 4) // width
-    found = picture[4:, 4:].reshape(rows, height, columns, width, 3).swapaxes(1, 2)
-    return found[:, :, : factor * SIZE[0] : factor, : factor * SIZE[1] : factor]
-
-
 def test_colours_and_errors_of_writing(tmp_path: Path) -> None:
     image = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
     write_picture(tmp_path / 'new' / 'a.png', image)
@@ -60,13 +48,6 @@ class TestMosaic:
         expected[4:7, 4:9], expected[4:7, 13:18], expected[11:14, 4:9] = 10, 20, 30
         np.testing.assert_array_equal(drawn, expected)
 
-    @pytest.mark.parametrize(('min_side', 'factor'), [(1, 1), (3, 1), (4, 2), (6, 2), (7, 3)])
-    def test_small_images_are_enlarged_by_whole_numbers(self, min_side: int, factor: int) -> None:
-        image = np.arange(45, dtype=np.uint8).reshape(3, 5, 3)
-        drawn = mosaic([[image]], min_side)
-        expected = image.repeat(factor, axis=0).repeat(factor, axis=1)
-        np.testing.assert_array_equal(drawn[4:-4, 4:-4], expected)
-
 
 def test_values_of_tubes_cover_their_pixels() -> None:
     values = torch.arange(12.0)
@@ -81,44 +62,6 @@ def test_masked_tubes_are_grey_in_all_their_frames() -> None:
     expected[:2, :8, 16:] = 128
     expected[2:, :8, :8] = 128
     np.testing.assert_array_equal(grey_out(video, mask, GRID), expected)
-
-
-def test_clips_above_their_masked_selves(tmp_path: Path) -> None:
-    videos, mask = [clip(0), clip(1)], torch.arange(12) % 3 == 0
-    samples = [BaseDataElement(mask=mask), BaseDataElement()]
-    draw_masked_clips(dict(inputs=videos, data_samples=samples), 2, 8, tmp_path / 'a.png', columns=3)
-    drawn = cells(read(tmp_path / 'a.png'), 8)  # up to 128 pixels
-    assert drawn.shape[:2] == (3, 3)  # the second clip has no mask
-    for place, time in enumerate((0, 1, 3)):
-        np.testing.assert_array_equal(drawn[0, place], frame(videos[0], time))
-        np.testing.assert_array_equal(drawn[1, place], grey_out(videos[0], mask, GRID)[time])
-        np.testing.assert_array_equal(drawn[2, place], frame(videos[1], time))
-
-
-def test_prototypes_whose_use_differs_between_clips_come_first() -> None:
-    # 0 is used by both alike, 1 by the second clip alone, 2 by the first alone but less, 3 by none
-    labels = torch.tensor([[0, 0, 2, 2, 4, 4, 4, 4], [0, 0, 1, 1, 1, 1, 1, 4]])
-    assert informative_prototypes(labels, 5, 9) == [1, 4, 2, 0]
-    assert informative_prototypes(labels, 5, 2) == [1, 4]
-
-
-def test_tubes_of_a_prototype_are_lit_in_the_clip_with_most(tmp_path: Path) -> None:
-    videos = [clip(0), clip(1)]
-    scores = torch.zeros(2, 12, 2)
-    scores[0, :4, 1] = scores[1, :8, 1] = 1  # as many of each, as Sinkhorn wants
-    scores[0, 4:, 0] = scores[1, 8:, 0] = 1
-    draw_prototypes(dict(inputs=videos), scores, GRID, 4, tmp_path / 'a.png', columns=4)
-    drawn = cells(read(tmp_path / 'a.png'), 8)
-    assert drawn.shape[:2] == (2, 4)
-    lit = {0: (videos[0], torch.arange(12) >= 4), 1: (videos[1], torch.arange(12) < 8)}
-    for row in drawn:
-        found = 0 if np.array_equal(row[3], frame(videos[0], 3)) else 1
-        video, tubes = lit.pop(found)
-        inside = tube_map(tubes.byte(), GRID, SIZE).astype(bool)
-        for time in range(4):
-            expected = np.where(inside[time // 2][..., None], frame(video, time), frame(video, time) // 5)
-            np.testing.assert_array_equal(row[time], expected)
-    assert not lit
 
 
 def test_a_panel_for_losses_and_one_for_each_sign_of_collapse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

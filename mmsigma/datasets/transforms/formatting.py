@@ -42,7 +42,15 @@ class PackVideoInputs(BaseTransform):
 
     def __init__(
         self,
-        meta_keys: Sequence[str] = ('filename', 'frame_inds', 'crop_box', 'original_shape', 'mask_grid', 'failures'),
+        meta_keys: Sequence[str] = (
+            'filename',
+            'frame_inds',
+            'avg_fps',
+            'crop_box',
+            'original_shape',
+            'mask_grid',
+            'failures',
+        ),
     ) -> None:
         self.meta_keys = tuple(meta_keys)
 

@@ -13,7 +13,13 @@ from mmsigma.datasets import SeededIndex, flatten_collate
 from mmsigma.engine.sharding import is_sharded
 from mmsigma.io.pictures import read_picture
 from mmsigma.registry import HOOKS
-from mmsigma.visualization.masked_video import draw_curves, draw_masked_clips, draw_prototypes
+from mmsigma.visualization.fed_samples import FedSample, heading, rows_of
+from mmsigma.visualization.labelled_grid import labelled_grid
+from mmsigma.visualization.masked_video import draw_curves, write_picture
+from mmsigma.visualization.prototypes import prototype_rows
+
+_COLUMNS = 8  # frames per row
+_MIN_SIDE = 128  # pixels; smaller frames are enlarged by an integer factor
 
 
 @HOOKS.register_module()
@@ -53,19 +59,25 @@ class PicturesHook(Hook):
         indices = range(0, min(len(dataset), self.num_clips * step), step)
         items = (dataset[SeededIndex.of(index, (0, 0, index))] for index in indices)
         # one sample of each clip, also with repeated augmentation
-        batch = flatten_collate([item[:1] if isinstance(item, list) else item for item in items])
+        samples = [FedSample(item[0] if isinstance(item, list) else item) for item in items]
         scores = None
         if hasattr(model.head, 'prototypes'):
             with torch.no_grad():
+                batch = flatten_collate([sample.packed for sample in samples])
                 inputs = model.data_preprocessor(batch)['inputs']
                 scores = model.prototype_scores(inputs).float().cpu()
         if not is_main_process():
             return
         folder.mkdir(parents=True, exist_ok=True)
-        half = {key: value[: self.num_clips // 2] for key, value in batch.items()}
-        draw_masked_clips(half, model.backbone.tubelet_size, model.backbone.patch_size, folder / 'masked_input.png')
+        rows = [
+            row._replace(title=f'{heading([sample])}: {row.title}')
+            for sample in samples[: self.num_clips // 2]
+            for row in rows_of(sample, _COLUMNS)
+        ]
+        write_picture(folder / 'masked_input.png', labelled_grid(rows, min_side=_MIN_SIDE))
         if scores is not None:
-            draw_prototypes(batch, scores, model.backbone.grid, self.num_prototypes, folder / 'prototypes.png')
+            rows = prototype_rows(samples, scores, model.backbone.grid, self.num_prototypes, _COLUMNS)
+            write_picture(folder / 'prototypes.png', labelled_grid(rows, min_side=_MIN_SIDE))
         scalars = {
             name.removeprefix('train/'): buffer.data[0]
             for name, buffer in runner.message_hub.log_scalars.items()

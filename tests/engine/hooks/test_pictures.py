@@ -1,5 +1,6 @@
 """Which clips the hook draws, when, and that drawing changes nothing."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from mmengine.visualization import LocalVisBackend
 from mmsigma.datasets import SeededIndex
 from mmsigma.engine.hooks import PicturesHook
 from mmsigma.registry import MODELS
+from mmsigma.visualization.labelled_grid import Row, labelled_grid
 from tests.engine.fakes import FakeRunner
 from tests.models.conftest import build_sigma
 
@@ -32,6 +34,7 @@ class Clips:
         generator = torch.Generator().manual_seed(int(index))
         sample = ActionDataSample()
         sample.set_field(torch.arange(32) % 4 > 0, 'mask')
+        sample.set_metainfo(dict(filename=f'clip_{int(index)}.mp4', mask_grid=(2, 4, 4), avg_fps=25.0))
         clip = torch.randint(256, (3, 4, 32, 32), dtype=torch.uint8, generator=generator)
         return dict(inputs=clip, data_samples=sample)
 
@@ -71,10 +74,23 @@ def test_few_clips_are_all_drawn(model: torch.nn.Module, tmp_path: Path) -> None
     assert [int(index) for index in runner.train_dataloader.dataset.seen] == list(range(20))
 
 
-def test_half_of_the_clips_are_shown_masked(model: torch.nn.Module, tmp_path: Path) -> None:
-    PicturesHook(num_clips=4).draw(run_of(model, tmp_path), tmp_path)
-    rows = (cv2.imread(str(tmp_path / 'masked_input.png')).shape[0] - 4) // (128 + 4)
-    assert rows == 2 * 2
+def test_rows_say_what_they_are(model: torch.nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[list[Row]] = []
+    grid = labelled_grid
+    monkeypatch.setattr(
+        'mmsigma.engine.hooks.pictures.labelled_grid', lambda rows, **others: drawn.append(rows) or grid(rows, **others)
+    )
+    PicturesHook(num_clips=4, num_prototypes=1).draw(run_of(model, tmp_path), tmp_path)
+    masked, prototypes = drawn
+    assert [row.title for row in masked] == [  # half of the clips
+        'clip_0.mp4: input',
+        'clip_0.mp4: visible to the encoder: 24 of 32 tokens masked',
+        'clip_5.mp4: input',
+        'clip_5.mp4: visible to the encoder: 24 of 32 tokens masked',
+    ]
+    assert len(prototypes) == 1 and re.fullmatch(r'prototype \d+: \d+ of 32 tubes, clip_\d+\.mp4', prototypes[0].title)
+    for row in (*masked, *prototypes):
+        assert row.captions == ['0 · 0.00 s', '1 · 0.04 s', '2 · 0.08 s', '3 · 0.12 s']
 
 
 def test_model_stays_as_it_was(model: torch.nn.Module, tmp_path: Path) -> None:
