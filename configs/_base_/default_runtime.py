@@ -14,6 +14,7 @@ custom_hooks = [
     dict(type='NonFiniteLossHook'),
     dict(type='BadVideoHook', max_share=0.05),
     dict(type='ProgressHook'),
+    dict(type='PicturesHook'),
 ]
 
 env_cfg = dict(

@@ -96,4 +96,5 @@ custom_hooks = [
     dict(type='NonFiniteLossHook'),
     dict(type='BadVideoHook', max_share=0.05),
     dict(type='ProgressHook', keys=('loss', 'top1')),
+    dict(type='PicturesHook'),
 ]

@@ -72,4 +72,4 @@ auto_scale_lr = dict(base_batch_size=16, enable=False)
 
 default_hooks = dict(logger=dict(interval=10))
 training_hooks = _base_.custom_hooks
-custom_hooks = [*training_hooks, dict(type='CollapseHook'), dict(type='PicturesHook', interval=5)]
+custom_hooks = [*training_hooks, dict(type='CollapseHook')]

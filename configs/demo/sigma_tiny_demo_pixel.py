@@ -4,4 +4,4 @@ _base_ = ['sigma_tiny_demo_mlp.py']
 model = dict(
     target=dict(_delete_=True, type='PixelTarget', patch_size=8), head=dict(_delete_=True, type='RegressionHead')
 )
-custom_hooks = [*_base_.training_hooks, dict(type='PicturesHook', interval=5)]
+custom_hooks = _base_.training_hooks

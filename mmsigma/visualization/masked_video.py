@@ -79,7 +79,7 @@ def grey_out(clip: Tensor, mask: Tensor, grid: tuple[int, int, int]) -> np.ndarr
 
 
 def draw_curves(scalars: dict[str, np.ndarray], path: str | Path) -> None:
-    """Draw curves of losses and of the use of prototypes over the iterations.
+    """Draw curves of losses, of the use of prototypes and of accuracy over the iterations.
 
     Args:
         scalars: Values per iteration, by name.
@@ -92,7 +92,9 @@ def draw_curves(scalars: dict[str, np.ndarray], path: str | Path) -> None:
 
     panels = [[name for name in scalars if 'loss' in name]]
     panels += [
-        [name] for name in scalars if name.startswith(('used_prototypes', 'assignment_entropy', 'relative_level'))
+        [name]
+        for name in scalars
+        if name.startswith(('used_prototypes', 'assignment_entropy', 'relative_level', 'top1'))
     ]
     figure, axes = pyplot.subplots(1, len(panels), figsize=(4.5 * len(panels), 3.2), squeeze=False)
     for axis, names in zip(axes[0], panels, strict=True):

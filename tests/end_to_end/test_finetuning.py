@@ -46,6 +46,7 @@ def finetuned(demo_set, pretrained, tmp_path_factory) -> tuple[str, dict]:
         downstream('finetune', demo_set, folder, load_from=pretrained, **{'train_cfg.val_interval': 1})
     )
     runner.train()
+    assert {path.name for path in folder.glob('*/pictures/*')} == {'inputs.png', 'curves.png'}
     return str(folder / 'epoch_2.pth'), runner.message_hub.log_scalars
 
 

@@ -43,6 +43,7 @@ def test_trains_and_is_measured(paired_set: Path, tmp_path: Path) -> None:
     cfg = small(paired_set, tmp_path)
     runner = build_runner(cfg)
     runner.train()
+    assert {path.name for path in tmp_path.glob('*/pictures/*')} == {'inputs.png', 'curves.png'}
     metrics = runner.test()
     assert -100 <= metrics['alignment/kendall_tau'] <= 100
     assert {'alignment/svm@1', 'alignment/progression@1', 'alignment/AP@5'} <= metrics.keys()

@@ -64,6 +64,7 @@ def test_rounds(trained: Path) -> None:
     assert len(list(rounds.path(1).glob('*.npz'))) == 8 and len(list(rounds.path(1).glob('pictures/*.png'))) == 1
     log = next(trained.glob('*/vis_data/scalars.json')).read_text()
     assert 'loss_short' in log and 'loss_segmentation' in log
+    assert {path.name for path in trained.glob('*/pictures/*')} == {'inputs.png', 'curves.png'}
 
 
 @pytest.mark.parametrize('at', CUTS)

@@ -32,7 +32,7 @@ def test_training_lowers_the_loss_and_leaves_pictures_and_logs(demo_set, tmp_pat
     assert losses[-1] < 0.95 * losses[0]
     assert {'used_prototypes', 'assignment_entropy', 'relative_level', 'lr'} <= scalars(tmp_path)[0].keys()
     (pictures,) = tmp_path.glob('*/pictures')
-    assert {path.name for path in pictures.iterdir()} == {'masked_input.png', 'prototypes.png', 'curves.png'}
+    assert {path.name for path in pictures.iterdir()} == {'inputs.png', 'prototypes.png', 'curves.png'}
     assert 'loss_target' in next(tmp_path.glob('*/*.log')).read_text()
 
 

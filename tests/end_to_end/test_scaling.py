@@ -20,7 +20,6 @@ def test_sharded_training_is_that_of_one_process(demo_set, tmp_path):
     build_runner(one).train()
     cfg = tiny(demo_set, tmp_path / 'two', batch_size=2, **options)
     cfg.optim_wrapper.clip_grad = dict(max_norm=1000.0)
-    cfg.custom_hooks.append(dict(type='PicturesHook', interval=1))
     cfg.dump(tmp_path / 'plain.py')
     sharded = tmp_path / 'sharded.py'
     sharded.write_text(f"_base_ = ['plain.py', '{ROOT}/configs/_base_/strategies/fsdp.py']\n")

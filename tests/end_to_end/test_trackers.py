@@ -25,4 +25,4 @@ def test_event_files_of_tensorboard(demo_set: Path, tmp_path: Path) -> None:
     loss = found.Scalars('loss')
     assert [event.step for event in loss] == list(range(1, 9)) and all(event.value > 0 for event in loss)
     assert all(event.value > 0 for event in found.Scalars('grad_norm'))
-    assert {'masked_input', 'prototypes', 'curves'} <= set(images)
+    assert {'inputs', 'prototypes', 'curves'} <= set(images)

@@ -43,4 +43,5 @@ custom_hooks = [
     dict(type='mmengine.SyncBuffersHook'),
     dict(type='BadVideoHook', max_share=0.05),
     dict(type='ProgressHook', keys=('loss',)),
+    dict(type='PicturesHook'),
 ]

@@ -48,4 +48,5 @@ custom_hooks = [
     dict(type='NonFiniteLossHook'),
     dict(type='BadVideoHook', max_share=0.05),
     dict(type='ProgressHook', keys=('loss', 'top1')),
+    dict(type='PicturesHook'),
 ]

@@ -29,4 +29,3 @@ param_scheduler = dict(
 )
 train_cfg = dict(type='ResumableEpochLoop', max_epochs=epochs)
 auto_scale_lr = dict(base_batch_size=global_batch, enable=False)
-custom_hooks = [*_base_.custom_hooks, dict(type='PicturesHook')]

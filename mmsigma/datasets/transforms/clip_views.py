@@ -145,6 +145,6 @@ class PackClipViews(BaseTransform):
         sample = PinnedElement(
             pseudo_mask=torch.empty(0, dtype=torch.uint8) if masks is None else torch.from_numpy(masks)
         )
-        keys = ('filename', 'frame_inds', 'view_centre', 'view_zoom', 'view_flip', 'failures')
+        keys = ('filename', 'frame_inds', 'avg_fps', 'view_centre', 'view_zoom', 'view_flip', 'failures')
         sample.set_metainfo({key: results[key] for key in keys if key in results})
         return {'inputs': inputs, 'data_samples': sample}

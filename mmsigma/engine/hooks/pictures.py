@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.dist import is_main_process
@@ -14,7 +15,7 @@ from mmsigma.engine.sharding import is_sharded
 from mmsigma.io.pictures import read_picture
 from mmsigma.registry import HOOKS
 from mmsigma.visualization.fed_samples import FedSample, heading, rows_of
-from mmsigma.visualization.labelled_grid import labelled_grid
+from mmsigma.visualization.labelled_grid import Row, labelled_grid
 from mmsigma.visualization.masked_video import draw_curves, write_picture
 from mmsigma.visualization.prototypes import prototype_rows
 
@@ -24,7 +25,7 @@ _MIN_SIDE = 128  # pixels; smaller frames are enlarged by an integer factor
 
 @HOOKS.register_module()
 class PicturesHook(Hook):
-    """Write images for visual inspection to ``<log_dir>/pictures``: masked clips, prototypes and curves.
+    """Write images to ``<log_dir>/pictures``: what the model is fed, prototypes if it has any, and curves.
 
     They are also sent to TensorBoard or Weights & Biases if the run has such a backend.
 
@@ -54,14 +55,9 @@ class PicturesHook(Hook):
         model = getattr(runner.model, 'module', runner.model)
         if not is_main_process() and not is_sharded(model):
             return
-        dataset = runner.train_dataloader.dataset
-        step = max(1, len(dataset) // self.num_clips)
-        indices = range(0, min(len(dataset), self.num_clips * step), step)
-        items = (dataset[SeededIndex.of(index, (0, 0, index))] for index in indices)
-        # one sample of each clip, also with repeated augmentation
-        samples = [FedSample(item[0] if isinstance(item, list) else item) for item in items]
+        samples = self._samples(runner.train_dataloader.dataset)
         scores = None
-        if hasattr(model.head, 'prototypes'):
+        if hasattr(getattr(model, 'head', None), 'prototypes'):
             with torch.no_grad():
                 batch = flatten_collate([sample.packed for sample in samples])
                 inputs = model.data_preprocessor(batch)['inputs']
@@ -69,12 +65,12 @@ class PicturesHook(Hook):
         if not is_main_process():
             return
         folder.mkdir(parents=True, exist_ok=True)
-        rows = [
-            row._replace(title=f'{heading([sample])}: {row.title}')
-            for sample in samples[: self.num_clips // 2]
-            for row in rows_of(sample, _COLUMNS)
-        ]
-        write_picture(folder / 'masked_input.png', labelled_grid(rows, min_side=_MIN_SIDE))
+        try:
+            rows = [row for sample in samples[: self.num_clips // 2] for row in _titled(sample)]
+        except ValueError as error:  # a dataset of the user's own
+            runner.logger.warning(f'{folder / "inputs.png"} is not drawn: {error}')
+        else:
+            write_picture(folder / 'inputs.png', labelled_grid(rows, min_side=_MIN_SIDE))
         if scores is not None:
             rows = prototype_rows(samples, scores, model.backbone.grid, self.num_prototypes, _COLUMNS)
             write_picture(folder / 'prototypes.png', labelled_grid(rows, min_side=_MIN_SIDE))
@@ -84,6 +80,25 @@ class PicturesHook(Hook):
             if name.startswith('train/')
         }
         draw_curves(scalars, folder / 'curves.png')
+
+    def _samples(self, dataset: Any) -> list[FedSample]:
+        step = max(1, len(dataset) // self.num_clips)
+        indices = range(0, min(len(dataset), self.num_clips * step), step)
+        items = (dataset[SeededIndex.of(index, (0, 0, index))] for index in indices)
+        # one sample of each clip, also with repeated augmentation
+        return [FedSample(item[0] if isinstance(item, list) else item) for item in items]
+
+
+def _titled(sample: FedSample) -> list[Row]:
+    """Return rows of a sample whose titles name it.
+
+    Raises:
+        ValueError: If nothing is known of how to draw it.
+    """
+    if not isinstance(sample.packed, dict) or not {'inputs', 'data_samples'} <= sample.packed.keys():
+        raise ValueError(f'a sample needs "inputs" and "data_samples", this is {type(sample.packed).__name__}')
+    rows = rows_of(sample, _COLUMNS)
+    return rows if sample.is_of_steps else [row._replace(title=f'{heading([sample])}: {row.title}') for row in rows]
 
 
 def send_pictures(runner: Runner, paths: Sequence[Path]) -> None:

@@ -15,9 +15,11 @@ from mmengine.visualization import LocalVisBackend
 from mmsigma.datasets import SeededIndex
 from mmsigma.engine.hooks import PicturesHook
 from mmsigma.registry import MODELS
+from mmsigma.utils.config import load_config
 from mmsigma.visualization.labelled_grid import Row, labelled_grid
 from tests.engine.fakes import FakeRunner
 from tests.models.conftest import build_sigma
+from tests.test_config_files import CONFIGS, RUNNABLE
 
 
 class Clips:
@@ -61,7 +63,7 @@ def test_the_same_clips_in_every_epoch(model: torch.nn.Module, tmp_path: Path) -
         PicturesHook(num_clips=3, num_prototypes=2).draw(runner, tmp_path / str(epoch))
     drawn = [(int(index), index.seed) for index in runner.train_dataloader.dataset.seen]
     assert drawn[:3] == [(0, (0, 0, 0)), (6, (0, 0, 6)), (12, (0, 0, 12))] and drawn[3:] == drawn[:3]
-    names = {'masked_input.png', 'prototypes.png', 'curves.png'}
+    names = {'inputs.png', 'prototypes.png', 'curves.png'}
     assert {path.name for path in (tmp_path / '0').iterdir()} == names
     for name in names:
         first, second = (cv2.imread(str(tmp_path / epoch / name)) for epoch in ('0', '1'))
@@ -104,7 +106,17 @@ def test_model_stays_as_it_was(model: torch.nn.Module, tmp_path: Path) -> None:
 def test_models_without_prototypes_have_no_picture_of_them(model: torch.nn.Module, tmp_path: Path) -> None:
     model.head = MODELS.build(dict(type='RegressionHead'))
     PicturesHook().draw(run_of(model, tmp_path), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {'masked_input.png', 'curves.png'}
+    assert {path.name for path in tmp_path.iterdir()} == {'inputs.png', 'curves.png'}
+
+
+@pytest.mark.parametrize('packed', [torch.zeros(3), dict(inputs=torch.zeros(3), data_samples=ActionDataSample())])
+def test_samples_of_an_unknown_kind_are_not_drawn(packed: object, model: torch.nn.Module, tmp_path: Path) -> None:
+    del model.head
+    runner = run_of(model, tmp_path)
+    runner.train_dataloader.dataset = [packed] * 3
+    PicturesHook().draw(runner, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['curves.png']
+    assert len(runner.warnings) == 1 and 'inputs.png is not drawn' in runner.warnings[0]
 
 
 @pytest.mark.parametrize(('epoch', 'drawn'), [(0, False), (3, False), (4, True), (5, False), (9, True), (10, True)])
@@ -130,8 +142,15 @@ def test_trackers_get_the_pictures(model: torch.nn.Module, tmp_path: Path) -> No
         visualizer=SimpleNamespace(_vis_backends=dict(a=tracker, b=local)),
     )
     PicturesHook(num_clips=2).after_train_epoch(runner)
-    assert sent.keys() == {'masked_input', 'prototypes', 'curves'}
+    assert sent.keys() == {'inputs', 'prototypes', 'curves'}
     for name, (image, step) in sent.items():
         written = cv2.imread(str(tmp_path / 'pictures' / f'{name}.png'))[..., ::-1]
         assert step == 7 and np.array_equal(image, written)
     assert not (tmp_path / 'vis').exists()
+
+
+@pytest.mark.parametrize('path', RUNNABLE, ids=lambda path: str(path.relative_to(CONFIGS)))
+def test_every_training_has_pictures(path: Path) -> None:
+    cfg = load_config(path)
+    number = [hook['type'] for hook in cfg.get('custom_hooks', [])].count('PicturesHook')
+    assert number == 1 or 'train_dataloader' not in cfg
