@@ -34,6 +34,7 @@ SCRIPTS = {
     'propagation': [],
     'davis_metrics': [],
     'shared_cores': [],
+    'starting': ['--demo'],
     'pretrain_step': [],
 }
 AS_AVX2 = {
