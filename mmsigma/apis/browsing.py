@@ -112,8 +112,12 @@ class FedSamples:
                     data = dict(inputs=[one['inputs']], data_samples=[one['data_samples']])
                     one['data_samples'] = self.preprocessor(data, training=True)['data_samples'][0]
         used = next((recorder for recorder in self.recorders if recorder.results), Recorder(Compose([])))
-        if isinstance(packed, list):  # only the last draw was recorded
-            return [FedSample(one, (), {'avg_fps': used.results.get('avg_fps')}) for one in packed]
+        if isinstance(packed, list):
+            read = used.results.get('frame_inds')
+            return [  # the recorder has the last draw, whose frames are those of all if one clip is cut several times
+                FedSample(one, used.frames if _same(one['data_samples'].get('frame_inds'), read) else ())
+                for one in packed
+            ]
         self._add_phases(packed['data_samples'])
         return [FedSample(packed, used.frames, used.results)]
 
@@ -123,6 +127,10 @@ class FedSamples:
             return
         if path := find_phases(self.phases, fed.filename):
             fed.set_field(torch.from_numpy(resample_phases(read_phases(path), fed.num_frames)), 'frame_labels')
+
+
+def _same(numbers: Any, others: Any) -> bool:
+    return numbers is not None and others is not None and np.array_equal(np.ravel(numbers), np.ravel(others))
 
 
 def _phase_folder(cfg: Config) -> Path | None:

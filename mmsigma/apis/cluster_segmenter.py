@@ -18,7 +18,7 @@ from mmsigma.ops.resizing import resize_labels
 from mmsigma.visualization.overlay import draw_masks
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClusterMaps(VideoResult):
     """Cluster maps of a clip.
 
@@ -69,13 +69,14 @@ class ClusterMaps(VideoResult):
         """Write the overlay as a video.
 
         Args:
-            path: File to write.
+            path: File to write, ``.mp4``.
             opacity: Opacity of the colours.
             fps: Frames per second.
             height: Height of the video in pixels; None for that of the frames.
 
         Raises:
             OSError: If it cannot be written.
+            ValueError: If its name has another ending.
         """
         write_playable(path, self.overlay(opacity), fps, height=height)
 

@@ -18,7 +18,7 @@ from mmsigma.io.frame_sources import VideoInput
 _MAX_CLIPS = 16  # in one forward pass
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class VideoFeatures(VideoResult):
     """Features of a video.
 

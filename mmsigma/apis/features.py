@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mmsigma.datasets.videos.tolerant_dataset import TolerantDataset
+from mmsigma.datasets.videos.video_list import VIDEO_SUFFIXES
 from mmsigma.io.feature_store import FeatureStore
 from mmsigma.models import SIGMA
 from mmsigma.registry import DATASETS, MODELS
@@ -216,7 +217,7 @@ def dataset_of(cfg: Config, videos: str | Path | None, split: str = 'test') -> d
 
     Raises:
         FileNotFoundError: If ``videos`` does not exist.
-        ValueError: If the config has no such dataloader.
+        ValueError: If the config has no such dataloader, or ``videos`` is a single video.
     """
     loader = cfg.get(f'{split}_dataloader') or {}
     if not loader and split == 'bank':
@@ -229,6 +230,8 @@ def dataset_of(cfg: Config, videos: str | Path | None, split: str = 'test') -> d
         if not videos.exists():
             raise FileNotFoundError(f'neither a list nor a folder of videos at {videos}')
         is_list = videos.is_file()
+        if is_list and videos.suffix.lower() in VIDEO_SUFFIXES:
+            raise ValueError(f'{videos} is a video: give a folder of videos, or a list')
         dataset.update(
             data_root=str(videos.parent if is_list else videos),
             ann_file=videos.name if is_list else '',

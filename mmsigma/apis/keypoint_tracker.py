@@ -16,7 +16,7 @@ from mmsigma.visualization.keypoints import draw_points
 PointsInput = npt.ArrayLike | str | Path
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TrackedPoints(VideoResult):
     """Key points of a video.
 

@@ -108,7 +108,8 @@ def open_config(
     if '::' in name or name.endswith('.py'):
         return load_config(config_or_checkpoint, dict(options or {})), checkpoint
     if not Path(name).is_file():
-        raise FileNotFoundError(f'there is no checkpoint {name}{suggest_config(name)}')
+        hint = suggest_config(name) or "; 'mmsigma list' shows the configs"
+        raise FileNotFoundError(f'there is neither a config nor a checkpoint {name}{hint}')
     if checkpoint is not None:
         raise ValueError(f'{name} is not a config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp')
     whole = config_of_checkpoint(config_or_checkpoint, options, trust=trust)
@@ -162,6 +163,20 @@ def config_of_checkpoint(path: str | Path, options: Mapping[str, Any] | None = N
         raise CheckpointError(f'the config in {path} has no model: {remedy}')
     _check_types(cfg.model, path, MODELS)
     return cfg
+
+
+def has_trained_masks(path: str | Path, *, trust: bool = False) -> bool:
+    """Return whether a checkpoint of Mask-VOS has been trained on masks; True if that is not known.
+
+    A run learns correspondence first. Until its first round of clustering, the decoder has its initial weights.
+    """
+    meta = _meta_of(path, trust=trust)
+    epoch = meta.get('epoch')
+    if not isinstance(meta.get('cfg'), str) or not isinstance(epoch, int):
+        return True
+    hooks = config_of_checkpoint(path, trust=trust).get('custom_hooks') or ()
+    starts = [hook.get('start', 0) for hook in hooks if str(hook.get('type')).endswith('ReclusterHook')]
+    return any(epoch > start for start in starts)
 
 
 def _check_types(node: Any, path: str | Path, *registries: Registry) -> None:

@@ -81,8 +81,8 @@ def export_onnx(
         raise ValueError(f'{cfg.filename}: model.backbone does not encode clips of one size, which ONNX files are for')
     if output == 'scores' and head is None:
         raise ValueError(f"{cfg.filename} has no head, so there are no scores: choose 'pooled' or 'tokens'")
-    if classes and (head is None or len(classes) != head.num_classes):
-        raise ValueError(f'there are {len(classes)} class names, but the model has {getattr(head, "num_classes", 0)}')
+    if classes and output == 'scores' and head is not None and len(classes) != head.num_classes:
+        raise ValueError(f'there are {len(classes)} class names, but the model has {head.num_classes}')
     exported = _Exported(model, output).eval()
     size = sum(value.numel() * value.element_size() for value in exported.state_dict().values())
     if size > _LARGEST:

@@ -21,7 +21,7 @@ from mmsigma.visualization.prototypes import Grid, choose_prototypes, draw_proto
 _FPS = 6  # of the videos: a clip is short, and has to be looked at
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PrototypesOfVideo(VideoResult):
     """What some prototypes pick out of a clip.
 

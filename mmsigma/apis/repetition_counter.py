@@ -14,7 +14,7 @@ from mmsigma.apis.results import VideoResult, contact_sheet, spread
 from mmsigma.io.frame_sources import VideoInput, open_frames
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RepetitionCount(VideoResult):
     """Number of repetitions in a video.
 

@@ -30,6 +30,9 @@ class VideoResult(ABC):
 
     name: str
 
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({self.name}: {self.caption})'
+
     @property
     @abstractmethod
     def caption(self) -> str:

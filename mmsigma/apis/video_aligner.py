@@ -48,7 +48,7 @@ class EmbeddedVideo(NamedTuple):
         return np.arange(len(self.embeddings)) / self.fps if self.times is None else self.times
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Aligned(VideoResult):
     """Two aligned videos.
 
@@ -298,20 +298,42 @@ class VideoAligner(Inferencer):
                 return
             yield part
 
+    @overload
     def __call__(
         self,
         first: VideoInput | EmbeddedVideo,
         second: VideoInput | EmbeddedVideo,
+        cost: Cost = ...,
+        path: PathKind = ...,
+    ) -> Aligned: ...
+
+    @overload
+    def __call__(
+        self,
+        first: list[VideoInput | EmbeddedVideo],
+        second: list[VideoInput | EmbeddedVideo],
+        cost: Cost = ...,
+        path: PathKind = ...,
+    ) -> list[Aligned]: ...
+
+    def __call__(
+        self,
+        first: VideoInput | EmbeddedVideo | list[VideoInput | EmbeddedVideo],
+        second: VideoInput | EmbeddedVideo | list[VideoInput | EmbeddedVideo],
         cost: Cost = _CHOICE.cost,
         path: PathKind = _CHOICE.path,
-    ) -> Aligned:
-        """Align two videos of the same action, see :func:`align`.
+    ) -> Aligned | list[Aligned]:
+        """Align two videos of the same action, or each pair of two lists, see :func:`align`.
 
         Raises:
             FileNotFoundError: If there is no such video.
-            ValueError: If a video cannot be read, has no frames or no finite embeddings, or ``cost`` or ``path`` is
-                unknown.
+            ValueError: If a video cannot be read, has no frames or no finite embeddings, lists differ in length, or
+                ``cost`` or ``path`` is unknown.
         """
+        if isinstance(first, list) or isinstance(second, list):
+            if not isinstance(first, list) or not isinstance(second, list) or len(first) != len(second):
+                raise ValueError('a list of videos is aligned with a list of as many others')
+            return [self(*pair, cost, path) for pair in zip(first, second, strict=True)]
         return align(self.embed(first), self.embed(second), cost, path)
 
     def anomaly(

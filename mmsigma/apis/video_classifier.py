@@ -22,7 +22,7 @@ from mmsigma.visualization.labels import draw_scores
 _MAX_CLIPS = 16  # in one forward pass, if a video has fewer
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Classified(VideoResult):
     """Classes of a video, the most likely one first.
 

@@ -1,6 +1,7 @@
 """Inferencer that segments the objects of videos, given their masks in the first frame."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,13 @@ import numpy as np
 from mmsigma.apis.frame_reduction import reduce_frame, reduced_size
 from mmsigma.apis.given_masks import Mask, load_masks, reduce_mask
 from mmsigma.apis.inferencer import Inferencer
+from mmsigma.apis.models import has_trained_masks
 from mmsigma.apis.results import VideoResult, contact_sheet, data_uri, spread
 from mmsigma.io.frame_sources import FrameSource, VideoInput, open_frames
 from mmsigma.io.masks import mask_ids, write_mask
 from mmsigma.io.names import path_below
 from mmsigma.io.video import FrameReader, write_playable
+from mmsigma.models.mask_vos.mask_vos import MaskVOS
 from mmsigma.ops.resizing import resize_labels
 from mmsigma.visualization.overlay import draw_masks
 
@@ -41,7 +44,7 @@ class Segmented(NamedTuple):
     seconds: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SegmentedFrames(VideoResult):
     """A segmented video in memory.
 
@@ -143,6 +146,13 @@ class VideoSegmenter(Inferencer):
             raise ValueError(f'short_side must be positive, got {short_side}')
         super().__init__(config, checkpoint, **settings)
         self.short_side = short_side
+        if self.weights is not None and isinstance(self.model, MaskVOS):
+            if not has_trained_masks(self.weights, trust=settings.get('trust', False)):
+                warnings.warn(
+                    f'{self.weights} has not been trained on masks yet, so that its decoder finds none: segment with '
+                    "its keys, as 'mmsigma::mask_vos/r18_ytvos_keys' does, or train its joint epochs",
+                    stacklevel=2,
+                )
 
     def __call__(self, video: VideoInput, masks: Mask | Mapping[int, Mask]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield each frame ``(H, W, 3)`` with its ids ``(H, W)``, uint8.

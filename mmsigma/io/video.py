@@ -199,7 +199,7 @@ def write_playable(
     Colours are stored at half resolution, as players expect. Odd sides get another row or column of the last pixels.
 
     Args:
-        path: File to write; its folder is created if necessary.
+        path: File to write, whose name ends in ``.mp4``; its folder is created if necessary.
         frames: RGB frames, ``(H, W, 3)`` each, uint8; they are consumed one after the other.
         fps: Frames per second.
         height: Height of the video in pixels, to which frames are resized; None for their own.
@@ -207,10 +207,12 @@ def write_playable(
         encoder: Options of libx264 besides its quality ``crf``, 20, and its ``preset``, ``veryfast``.
 
     Raises:
-        ValueError: If there is no frame, frames differ in size, frame rate or height are not positive, or the sound
-            cannot be decoded.
+        ValueError: If the name has another ending, there is no frame, frames differ in size, frame rate or height are
+            not positive, or the sound cannot be decoded.
         OSError: If it cannot be written; ``path`` is then left unchanged.
     """
+    if Path(path).suffix.lower() != '.mp4':
+        raise ValueError(f'{path} must end in .mp4, which is what is written')
     if not 0 < fps < math.inf or (height is not None and height < 1):
         raise ValueError(f'{path}: frame rate and height must be positive, got {fps:g} and {height}')
     options = {'crf': '20', 'preset': 'veryfast', **(encoder or {})}

@@ -12,6 +12,8 @@ from mmengine.logging import MMLogger
 from mmsigma import compat
 from mmsigma.utils.preflight import ConfigError, check_option, known_top_level, places_of
 
+_SUFFIXES = ('.py', '.json', '.yaml', '.yml')  # those that mmengine reads
+
 
 def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
     """Read a config file and its bases.
@@ -29,11 +31,14 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
     Raises:
         FileNotFoundError: If there is no such file or package.
-        mmsigma.utils.preflight.ConfigError: If an option without a dot is neither a variable that a file assigns nor a
-            setting of the Runner, if its value is not one of the choices of a file, or if the file or the options
-            set ``trust_checkpoints``, which authors of configs must not decide.
+        mmsigma.utils.preflight.ConfigError: If the file is something else, such as a checkpoint; if an option without a
+            dot is neither a variable that a file assigns nor a setting of the Runner, if its value is not one of the
+            choices of a file, or if the file or the options set ``trust_checkpoints``, which authors of configs must
+            not decide.
     """
     path = find_config(path)
+    if path.suffix not in _SUFFIXES:
+        raise ConfigError(f'{path} is not a config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp')
     options = dict(options or {})
     variables = {key: value for key, value in options.items() if '.' not in key and not isinstance(value, dict)}
     with compat.bases_from_installed_packages(), compat.overridden_variables(variables) as found:

@@ -183,7 +183,7 @@ def _step_row(sample: FedSample, pick: _Pick) -> Row:
     captions = moments(info, numbers[places])
     labels = fed.get('frame_labels')
     if labels is not None and int(steps.max()) < len(labels):
-        captions = [f'{text} · phase {int(labels[steps[place]])}' for text, place in zip(captions, places, strict=True)]
+        captions = [f'{text}\nphase {int(labels[steps[place]])}' for text, place in zip(captions, places, strict=True)]
     title = f'{Path(_name(info)).name}: {len(steps)} of {info["num_frames"]} frames'
     if context > 1:
         title += f', each with {context - 1} earlier'

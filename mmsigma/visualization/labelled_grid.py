@@ -21,7 +21,7 @@ class Row(NamedTuple):
     Attributes:
         title: What the images are.
         images: RGB images of one size, ``(H, W, 3)``, uint8.
-        captions: Text below each image; empty for none.
+        captions: Text below each image, of one line or several; empty for none.
     """
 
     title: str
@@ -53,7 +53,8 @@ def labelled_grid(rows: Sequence[Row], heading: str = '', *, min_side: int = 112
     ]
     if not rows:
         raise ValueError('there is no image to arrange')
-    heights = [LINE + row.images[0].shape[0] + (LINE if row.captions else 0) + GAP for row in rows]
+    lines = [max((caption.count('\n') + 1 for caption in row.captions), default=0) for row in rows]
+    heights = [LINE + row.images[0].shape[0] + LINE * count + GAP for row, count in zip(rows, lines, strict=True)]
     width = max(len(row.images) * (row.images[0].shape[1] + GAP) for row in rows) + GAP
     top = LINE + GAP if heading else GAP
     canvas = Image.new('RGB', (width, top + sum(heights)), 'white')
@@ -79,7 +80,8 @@ def _draw_row(canvas: Image.Image, draw: ImageDraw.ImageDraw, row: Row, top: int
         left = GAP + number * (image.shape[1] + GAP)
         canvas.paste(Image.fromarray(np.ascontiguousarray(image)), (left, top + LINE))
         if row.captions:
-            _write(draw, (left, top + LINE + image.shape[0]), row.captions[number], image.shape[1], grey=True)
+            for place, line in enumerate(row.captions[number].split('\n'), start=1):
+                _write(draw, (left, top + LINE * place + image.shape[0]), line, image.shape[1], grey=True)
 
 
 def _enlarged(image: np.ndarray, min_side: int) -> np.ndarray:

@@ -61,6 +61,18 @@ def test_pictures_show_the_first_epoch(run_tool, repository: Path, videos: Path,
     assert (original[:, 12:52] == (255, 60, 0)).all(-1).sum() > 50, 'the crop is drawn'
 
 
+def test_several_crops_of_a_clip_are_shown_with_it(run_tool, repository: Path, videos: Path, tmp_path: Path) -> None:
+    config = repository / 'configs' / 'demo' / 'sigma_tiny_demo_mlp.py'
+    options = ['--number', 1, '--cfg-options', f'data_root={videos}', 'num_samples=2']
+    shown = run_tool(SCRIPT, config, '--out', tmp_path, *options)
+    assert shown.status == 0, shown.errors
+    (path,) = tmp_path.iterdir()
+    first, _, _, second, _, _ = cells(cv2.imread(str(path))[..., ::-1], 128, 6)[:, :, ::2, ::2]
+    for original in (first, second):
+        assert (original[:, :10] == 255).all() and (original[:, 12:52] == (255, 60, 0)).all(-1).sum() > 50
+    assert not np.array_equal(first, second), 'each has its own crop'
+
+
 def test_videos_have_three_panels(run_tool, repository: Path, videos: Path, tmp_path: Path) -> None:
     config = repository / 'configs' / 'demo' / 'sigma_tiny_demo_pixel.py'
     options = ['--number', 1, '--video', '--height', 120, '--cfg-options', f'data_root={videos}', 'num_samples=1']

@@ -34,6 +34,9 @@ def test_what_is_not_there(cfg: Config, tmp_path: Path) -> None:
         dataset_of(cfg, tmp_path / 'nowhere')
     with pytest.raises(ValueError, match='the config has no bank_dataloader'):
         dataset_of(cfg, None, 'bank')
+    (tmp_path / 'a.MP4').touch()
+    with pytest.raises(ValueError, match=r'a\.MP4 is a video: give a folder of videos, or a list'):
+        dataset_of(cfg, tmp_path / 'a.MP4')
 
 
 def test_unknown_pooling() -> None:

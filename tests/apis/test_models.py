@@ -9,7 +9,14 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-from mmsigma.apis.models import class_names_of_checkpoint, config_of_checkpoint, list_configs, load_model, open_config
+from mmsigma.apis.models import (
+    class_names_of_checkpoint,
+    config_of_checkpoint,
+    has_trained_masks,
+    list_configs,
+    load_model,
+    open_config,
+)
 from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.registry import MODELS
 from mmsigma.utils.config import load_config
@@ -98,7 +105,9 @@ def test_checkpoints_without_a_usable_config(tmp_path: Path, run: Path) -> None:
         load_model(bare)
     with pytest.raises(ValueError, match='bare.pth is not a config'):
         load_model(bare, run)
-    with pytest.raises(FileNotFoundError, match=r'there is no checkpoint .*nowhere.pth$'):
+    with pytest.raises(
+        FileNotFoundError, match=r'neither a config nor a checkpoint .*nowhere.pth; .mmsigma list. shows the configs$'
+    ):
         load_model(tmp_path / 'nowhere.pth')
 
 
@@ -107,7 +116,9 @@ def test_checkpoints_without_a_usable_config(tmp_path: Path, run: Path) -> None:
     ['sigma/vitb_k400_mlp', 'configs/sigma/vitb_k400_mlpp.py', 'mmsigma::sigma/vitb_k400_mlpp', 'sigma/vitb_k400_mpl'],
 )
 def test_the_name_that_was_meant_is_suggested(name: str) -> None:
-    with pytest.raises(FileNotFoundError, match=rf'no .* {name}: did you mean mmsigma::sigma/vitb_k400_mlp\?$'):
+    with pytest.raises(
+        FileNotFoundError, match=rf'(there is no|nor a) .*{name}: did you mean mmsigma::sigma/vitb_k400_mlp\?$'
+    ):
         load_model(name)
 
 
@@ -190,3 +201,25 @@ def test_class_names_of_checkpoints(tmp_path: Path, run: Path) -> None:
     for meta, expected in ((dict(classes=('a', 'b')), ['a', 'b']), (dict(classes='a'), []), (None, [])):
         torch.save(dict(state_dict={}, meta=dict(dataset_meta=meta)), tmp_path / 'named.pth')
         assert class_names_of_checkpoint(tmp_path / 'named.pth') == expected
+
+
+@pytest.mark.parametrize(
+    ('config', 'epoch', 'trained'),
+    [
+        ('demo/mask_vos_tiny_demo', 2, False),
+        ('demo/mask_vos_tiny_demo', 3, True),
+        ('mask_vos/r18_ytvos_seg', 1, True),
+        ('mask_vos/crw_r18_k400_corr', 9, False),
+    ],
+)
+def test_masks_are_trained_from_the_first_round_on(tmp_path: Path, config: str, epoch: int, trained: bool) -> None:
+    cfg = load_config(f'mmsigma::{config}')
+    path = tmp_path / 'run.pth'
+    torch.save(dict(state_dict={}, meta=dict(cfg=cfg.pretty_text, epoch=epoch)), path)
+    assert has_trained_masks(path) is trained
+
+
+def test_masks_of_files_without_history_are_taken_for_trained(tmp_path: Path) -> None:
+    for number, content in enumerate((dict(weight=torch.zeros(1)), dict(state_dict={}, meta=dict(epoch=1)))):
+        torch.save(content, tmp_path / f'{number}.pth')
+        assert has_trained_masks(tmp_path / f'{number}.pth')

@@ -93,7 +93,9 @@ def test_pretraining_gives_its_encoder(run_tool: Callable[..., Any], tmp_path: P
     from mmsigma.registry import MODELS
 
     encoder = shake(MODELS.build(encoder_config(cfg).model))
-    torch.save({'state_dict': encoder.state_dict()}, tmp_path / 'sigma.pth')
+    # a run on labelled videos knows their names, which an encoder has no use for
+    names = dict(dataset_meta=dict(classes=['a', 'b']))
+    torch.save({'state_dict': encoder.state_dict(), 'meta': names}, tmp_path / 'sigma.pth')
     done = run_tool(
         'tools/model_converters/export.py',
         *(tmp_path / 'sigma.pth', tmp_path / 'x.onnx', '--to', 'onnx'),

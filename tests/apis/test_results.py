@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageShow
 
 from mmsigma.apis.results import VideoResult, contact_sheet, data_uri, spread
+from mmsigma.apis.video_segmenter import SegmentedFrames
 from mmsigma.io.tables import read_csv
 
 PICTURE = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
@@ -93,3 +94,8 @@ def test_contact_sheets() -> None:
     assert [int(sheet[7, 6 + 12 * number, 0]) for number in range(4)] == [0, 1, 2, 3]
     assert sheet[17, 6, 0] == 9 and sheet[17, 18, 0] == 255
     assert contact_sheet([np.zeros((480, 640, 3), np.uint8)]).shape == (248, 328, 3)
+
+
+def test_a_result_prints_in_one_line() -> None:
+    result = SegmentedFrames('cat', [np.zeros((4, 4, 3), np.uint8)] * 2, [np.eye(4, dtype=np.uint8)] * 2, ['0', '1'], 5)
+    assert repr(result) == 'SegmentedFrames(cat: 2 frames, objects [1])'

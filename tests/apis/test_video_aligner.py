@@ -55,6 +55,16 @@ def on_a_circle(moments: Tensor, name: str = 'video', fps: float = 10.0) -> Embe
     return EmbeddedVideo(name, torch.stack([(2 * moments).cos(), (2 * moments).sin()], dim=1), fps)
 
 
+def test_lists_are_aligned_pair_by_pair(inferencer: VideoAligner) -> None:
+    videos = [on_a_circle(torch.linspace(0, 1, number), str(number)) for number in (5, 7, 9)]
+    found = inferencer(videos[:2], videos[1:])
+    assert [(one.first.name, one.second.name) for one in found] == [('5', '7'), ('7', '9')]
+    assert inferencer([], []) == []
+    for pair in ((videos, videos[:2]), (videos, videos[0]), (videos[0], videos)):
+        with pytest.raises(ValueError, match='a list of videos is aligned with a list of as many others'):
+            inferencer(*pair)
+
+
 class TestEmbedding:
     def test_equals_that_of_the_whole_video(self, inferencer: VideoAligner, frames: Path) -> None:
         seen: list[tuple[int, int]] = []

@@ -4,6 +4,7 @@ import base64
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from mmsigma.apis import VideoSegmenter
 from mmsigma.io.masks import read_mask, write_mask
 from mmsigma.io.tables import read_csv
 from mmsigma.io.video import FrameReader, write_mp4
+from mmsigma.registry import MODELS
+from mmsigma.utils.config import load_config
 from tests.vos_data import draw_video, write_frames
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -268,3 +271,16 @@ def test_an_encoder_of_timm_takes_its_weights_from_the_checkpoint(tmp_path: Path
     assert own.keys() == again.keys() and all(torch.equal(own[name], again[name]) for name in own)
     with pytest.raises(FileNotFoundError, match=r'no checkpoint at .*vitt\.pth: .*; did you mean vit\.pth\?'):
         VideoSegmenter(config, tmp_path / 'vitt.pth', options=settings, device='cpu')
+
+
+def test_a_decoder_that_has_seen_no_masks_is_warned_of(tmp_path: Path) -> None:
+    config = ROOT / 'configs' / 'demo' / 'mask_vos_tiny_demo.py'
+    cfg = load_config(config)
+    state = MODELS.build(cfg.model).state_dict()
+    for epoch in (2, 3):
+        torch.save(dict(state_dict=state, meta=dict(cfg=cfg.pretty_text, epoch=epoch)), tmp_path / f'{epoch}.pth')
+    with pytest.warns(UserWarning, match=r'2\.pth has not been trained on masks yet.*r18_ytvos_keys'):
+        VideoSegmenter(config, tmp_path / '2.pth', device='cpu')
+    with warnings.catch_warnings():
+        warnings.filterwarnings('error', 'has not been trained')
+        VideoSegmenter(tmp_path / '3.pth', device='cpu')

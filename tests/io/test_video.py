@@ -149,6 +149,9 @@ class TestPlayable:
     def test_nothing_is_left_of_what_fails(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r'frame 1 of .*a.mp4 is \(20, 64, 3\), but earlier frames are'):
             write_playable(tmp_path / 'a.mp4', [gradient(0), gradient(1, (20, 64))], fps=5)
+        for name in ('a.gif', 'a'):
+            with pytest.raises(ValueError, match=f'{name} must end in .mp4'):
+                write_playable(tmp_path / name, [gradient(0)], fps=5)
         with pytest.raises(ValueError, match='no frame to write'):
             write_playable(tmp_path / 'a.mp4', [], fps=5)
         assert list(tmp_path.iterdir()) == []

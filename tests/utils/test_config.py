@@ -168,3 +168,9 @@ def test_variables_without_effect_are_warned_about(config: Path, warnings_logged
     (message,) = warnings_logged
     assert "flat.py: root='mine' has changed nothing else" in message
     assert "still have 'x': load_from, model.parts.0.root; set them instead" in message
+
+
+def test_a_checkpoint_is_no_config(tmp_path: Path) -> None:
+    (tmp_path / 'run.pth').touch()
+    with pytest.raises(ConfigError, match=r'run\.pth is not a config: give a \.py file or a name'):
+        load_config(tmp_path / 'run.pth')

@@ -98,7 +98,7 @@ def test_steps_are_the_last_of_their_context_and_have_phases() -> None:
     sample = sample_of(inputs, info, steps=steps, frame_labels=torch.arange(12) // 4)
     (row,) = rows_of(sample)
     assert row.title == 'golf.mp4: 3 of 12 frames, each with 1 earlier'
-    assert row.captions == ['3 · 0.30 s · phase 0', '6 · 0.60 s · phase 1', '9 · 0.90 s · phase 2']
+    assert row.captions == ['3 · 0.30 s\nphase 0', '6 · 0.60 s\nphase 1', '9 · 0.90 s\nphase 2']
     for place, image in enumerate(row.images):
         np.testing.assert_array_equal(image, inputs[2 * place + 1].permute(1, 2, 0))
     assert heading([sample, sample]) == '2 videos of golf'

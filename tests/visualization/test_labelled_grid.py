@@ -30,6 +30,13 @@ def test_small_images_are_enlarged_row_by_row() -> None:
     assert drawn.shape[0] == GAP + 2 * (LINE + GAP) + 60 + 70
 
 
+def test_captions_may_have_two_lines() -> None:
+    one, two = (labelled_grid([Row('', [image(10)], [text])], min_side=1) for text in ('number', 'number\nphase'))
+    assert two.shape[0] == one.shape[0] + LINE
+    end = one.shape[0] - GAP
+    assert np.array_equal(two[:end], one[:end]) and two[end : end + LINE].min() < 128
+
+
 def test_text_that_does_not_fit_is_cut() -> None:
     short, long = text_line('a name', 400), text_line('a name ' * 50, 400)
     assert short.shape == long.shape == (LINE, 400, 3)
