@@ -189,7 +189,7 @@ def _played(rows: list[Row], title: str) -> Iterator[np.ndarray]:
         places = [time * len(row.images) // length for row in rows]
         shown = (np.asarray(row.images[place]) for row, place in zip(rows, places, strict=True))
         panels = [fit_frame(image, None, *size) for image in shown]
-        moment = f'{rows[0].captions[places[0]]}' if rows[0].captions else ''
+        moment = rows[0].captions[places[0]].replace('\n', ' · ') if rows[0].captions else ''
         yield labelled_grid([Row(moment, panels, [row.title for row in rows])], title)
 
 

@@ -54,15 +54,20 @@ def load_mask(mask: Mask) -> tuple[np.ndarray, bool]:
     A mask is in black and white if its values are single bits, or 0 and 255 only; every non-zero value is then 1.
 
     Args:
-        mask: File, or array ``(H, W)``.
+        mask: File, or array ``(H, W)``, also a tensor or an image of Pillow.
 
     Returns:
         Ids ``(H, W)``, uint8, and whether the mask is in black and white.
 
     Raises:
         FileNotFoundError: If there is no such file.
+        TypeError: If it is neither file nor array.
         ValueError: If it is not a mask, or has no object.
     """
+    if hasattr(mask, '__array__') or hasattr(mask, '__array_interface__'):
+        mask = np.asarray(mask)
+    elif not isinstance(mask, str | Path):
+        raise TypeError(f'a mask is a file or an array (H, W) of ids, got {type(mask).__name__}')
     name = 'the mask' if isinstance(mask, np.ndarray) else str(mask)
     values, palette = (mask, None) if isinstance(mask, np.ndarray) else read_stored(mask)
     ids = ids_of(values, name, palette)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from mmsigma.apis.given_masks import load_masks, reduce_mask
 from mmsigma.io.masks import write_mask
@@ -27,6 +29,15 @@ def test_void_beside_objects_is_named(tmp_path: Path, warnings_logged: list[str]
     load_masks({0: tmp_path / 'void.png'})
     (message,) = warnings_logged
     assert 'void.png: 120 pixels have the value 255, which is void and no object' in message
+
+
+def test_masks_of_other_packages() -> None:
+    ids = np.array([[0, 1], [2, 0]], np.uint8)
+    palette = Image.fromarray(ids, 'P')
+    for mask in (torch.from_numpy(ids), Image.fromarray(ids), palette):
+        np.testing.assert_array_equal(load_masks({0: mask})[0], ids)
+    with pytest.raises(TypeError, match=r'a mask is a file or an array \(H, W\) of ids, got NoneType'):
+        load_masks({0: None})
 
 
 def test_reduced_masks() -> None:

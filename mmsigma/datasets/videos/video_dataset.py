@@ -55,6 +55,7 @@ class VideoDataset(BaseDataset):
         **kwargs: Further arguments of mmengine's ``BaseDataset``.
 
     Raises:
+        TypeError: If the pipeline is a string, such as the folder of the videos.
         ValueError: If ``multi_class`` is set without ``num_classes``, or with ``label_range`` or ``subset``, which
             require one label per video.
     """
@@ -76,6 +77,8 @@ class VideoDataset(BaseDataset):
         modality: str = 'RGB',
         **kwargs: Any,
     ) -> None:
+        if isinstance(pipeline, str):
+            raise TypeError(f'the first argument is the list of transforms; videos are data_root={pipeline!r}')
         if multi_class and (not num_classes or label_range or subset):
             raise ValueError('multi_class=True requires num_classes, and excludes label_range and subset')
         self.label_range, self.subset, self.folders = label_range, subset, folders

@@ -284,3 +284,8 @@ def test_names_of_classes_are_metadata(tmp_path: Path) -> None:
     (tmp_path / 'classes.txt').write_text('a\na\n')
     with pytest.raises(ValueError, match=r"classes\.txt contains 'a' twice"):
         VideoDataset([], **settings)
+
+
+def test_a_folder_is_no_pipeline() -> None:
+    with pytest.raises(TypeError, match="first argument is the list of transforms; videos are data_root='my_videos'"):
+        VideoDataset('my_videos')
