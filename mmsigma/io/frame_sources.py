@@ -169,6 +169,10 @@ def _wrong_shape(kind: str, shape: tuple[int, ...]) -> str:
         remedy = (
             'a single frame is video[None], a list of frames numpy.stack(frames)' if 3 in (shape[0], shape[2]) else grey
         )
+    elif len(shape) == 2:
+        remedy = 'a single grey frame is numpy.stack([frame] * 3, axis=-1)[None]'
+    elif len(shape) == 4 and shape[3] == 1:
+        remedy = 'repeat the grey channel, such as by video.repeat(3, axis=-1)'
     elif len(shape) == 5:
         remedy = 'a batch is list(videos), one entry per video'
     elif len(shape) == 4 and kind == 'array' and 3 in shape[:2]:
