@@ -172,7 +172,7 @@ def _wrong_shape(kind: str, shape: tuple[int, ...]) -> str:
     elif len(shape) == 2:
         remedy = 'a single grey frame is numpy.stack([frame] * 3, axis=-1)[None]'
     elif len(shape) == 4 and shape[3] == 1:
-        remedy = 'repeat the grey channel, such as by video.repeat(3, axis=-1)'
+        remedy = 'repeat the grey channel three times'
     elif len(shape) == 5:
         remedy = 'a batch is list(videos), one entry per video'
     elif len(shape) == 4 and kind == 'array' and 3 in shape[:2]:

@@ -73,7 +73,7 @@ def test_ambiguous_tensors() -> None:
             open_frames(torch.zeros(shape))
         if shape[3] == 3:
             assert len(open_frames(np.zeros(shape, np.uint8))) == shape[0]
-    with pytest.raises(ValueError, match=r'a tensor is \(T, H, W, 3\), .* got \(4, 6, 8, 1\): colours are RGB'):
+    with pytest.raises(ValueError, match=r'a tensor is \(T, H, W, 3\), .* got \(4, 6, 8, 1\): repeat the grey'):
         open_frames(torch.zeros(4, 6, 8, 1))
 
 
@@ -85,7 +85,7 @@ def test_ambiguous_tensors() -> None:
         (FRAMES[..., 0], r'got \(5, 6, 8\): repeat grey frames \(T, H, W\) as RGB'),
         (FRAMES.transpose(0, 3, 1, 2), r'got \(5, 3, 6, 8\): move the channels to the end'),
         (FRAMES * np.float32('nan'), r'720 values of the frames are NaN'),
-        (FRAMES[..., :1], r'got \(5, 6, 8, 1\): repeat the grey channel, such as by video.repeat\(3, axis=-1\)'),
+        (FRAMES[..., :1], r'got \(5, 6, 8, 1\): repeat the grey channel three times'),
         (FRAMES[0, ..., 0], r'got \(6, 8\): a single grey frame is numpy.stack'),
         (FRAMES[..., :2], r'got \(5, 6, 8, 2\): colours are RGB, without an alpha channel'),
         (np.moveaxis(FRAMES, 3, 1), r'an array is \(T, H, W, 3\), got \(5, 3, 6, 8\)'),
