@@ -113,9 +113,9 @@ class FedSamples:
                     one['data_samples'] = self.preprocessor(data, training=True)['data_samples'][0]
         used = next((recorder for recorder in self.recorders if recorder.results), Recorder(Compose([])))
         if isinstance(packed, list):
-            read = used.results.get('frame_inds')
+            read, known = used.results.get('frame_inds'), {'avg_fps': used.results.get('avg_fps')}
             return [  # the recorder has the last draw, whose frames are those of all if one clip is cut several times
-                FedSample(one, used.frames if _same(one['data_samples'].get('frame_inds'), read) else ())
+                FedSample(one, used.frames if _same(one['data_samples'].get('frame_inds'), read) else (), known)
                 for one in packed
             ]
         self._add_phases(packed['data_samples'])

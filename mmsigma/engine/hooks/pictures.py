@@ -9,6 +9,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.visualization import LocalVisBackend
+from torch.utils.data import IterableDataset
 
 from mmsigma.datasets import SeededIndex, flatten_collate
 from mmsigma.engine.sharding import is_sharded
@@ -57,7 +58,7 @@ class PicturesHook(Hook):
             return
         samples = self._samples(runner.train_dataloader.dataset)
         scores = None
-        if hasattr(getattr(model, 'head', None), 'prototypes'):
+        if samples and hasattr(getattr(model, 'head', None), 'prototypes'):
             with torch.no_grad():
                 batch = flatten_collate([sample.packed for sample in samples])
                 inputs = model.data_preprocessor(batch)['inputs']
@@ -67,10 +68,11 @@ class PicturesHook(Hook):
         folder.mkdir(parents=True, exist_ok=True)
         try:
             rows = [row for sample in samples[: self.num_clips // 2] for row in _titled(sample)]
+            picture = labelled_grid(rows, min_side=_MIN_SIDE)
         except ValueError as error:  # a dataset of the user's own
             runner.logger.warning(f'{folder / "inputs.png"} is not drawn: {error}')
         else:
-            write_picture(folder / 'inputs.png', labelled_grid(rows, min_side=_MIN_SIDE))
+            write_picture(folder / 'inputs.png', picture)
         if scores is not None:
             rows = prototype_rows(samples, scores, model.backbone.grid, self.num_prototypes, _COLUMNS)
             write_picture(folder / 'prototypes.png', labelled_grid(rows, min_side=_MIN_SIDE))
@@ -82,6 +84,8 @@ class PicturesHook(Hook):
         draw_curves(scalars, folder / 'curves.png')
 
     def _samples(self, dataset: Any) -> list[FedSample]:
+        if isinstance(dataset, IterableDataset):
+            return []
         step = max(1, len(dataset) // self.num_clips)
         indices = range(0, min(len(dataset), self.num_clips * step), step)
         items = (dataset[SeededIndex.of(index, (0, 0, index))] for index in indices)

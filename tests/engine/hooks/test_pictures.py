@@ -11,6 +11,7 @@ import torch
 from mmaction.structures import ActionDataSample
 from mmengine.logging import HistoryBuffer
 from mmengine.visualization import LocalVisBackend
+from torch.utils.data import IterableDataset
 
 from mmsigma.datasets import SeededIndex
 from mmsigma.engine.hooks import PicturesHook
@@ -117,6 +118,16 @@ def test_samples_of_an_unknown_kind_are_not_drawn(packed: object, model: torch.n
     PicturesHook().draw(runner, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ['curves.png']
     assert len(runner.warnings) == 1 and 'inputs.png is not drawn' in runner.warnings[0]
+
+
+def test_a_stream_is_not_drawn(model: torch.nn.Module, tmp_path: Path) -> None:
+    class Stream(IterableDataset):
+        pass
+
+    runner = run_of(model, tmp_path)
+    runner.train_dataloader.dataset = Stream()
+    PicturesHook().draw(runner, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['curves.png'] and len(runner.warnings) == 1
 
 
 @pytest.mark.parametrize(('epoch', 'drawn'), [(0, False), (3, False), (4, True), (5, False), (9, True), (10, True)])
