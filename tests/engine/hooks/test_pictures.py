@@ -122,7 +122,8 @@ def test_samples_of_an_unknown_kind_are_not_drawn(packed: object, model: torch.n
 
 def test_a_stream_is_not_drawn(model: torch.nn.Module, tmp_path: Path) -> None:
     class Stream(IterableDataset):
-        pass
+        def __iter__(self):
+            yield from ()
 
     runner = run_of(model, tmp_path)
     runner.train_dataloader.dataset = Stream()
