@@ -167,12 +167,15 @@ def sigma_rows() -> Iterator[list[str]]:
 
 
 def rendered_rows(factors: list[str]) -> Iterator[list[str]]:
-    """Rows of the table of rendered clips: one per variant."""
+    """Rows of the table of rendered clips: one per variant and number of steps."""
     for (variant, _), records in read('rendered_*.json').items():
         options = records[0]['options']
-        scores = [[record['scores']['out'][factor] for record in records] for factor in factors]
         backdrop, floor = options.get('backdrop', 'texture'), options.get('min_deviation', '0')
-        yield [variant, backdrop, floor, str(records[0].get('steps', 0)), *map(cell, scores)]
+        for step in sorted({int(step) for record in records for step in record['tests']}):
+            tests = [record['tests'][str(step)] for record in records if str(step) in record['tests']]
+            scores = [[test['out'][factor] for test in tests] for factor in factors]
+            minutes = cell([record['minutes'] for record in records if 'minutes' in record])
+            yield [variant, backdrop, floor, str(step), *map(cell, scores), minutes]
 
 
 def phase_rows() -> Iterator[list[str]]:
@@ -213,9 +216,10 @@ def page() -> str:
     head = ['variant', 'steps', 'linear, block 2', 'linear', 'kNN', 'attentive', 'J&F', 'mIoU', 'minutes']
     (first, *_) = read('rendered_*.json').values()
     classes = first[0]['classes']
-    chance = ['chance', '', '', '', *(f'{100 / number:.1f}' for number in classes.values())]
+    chance = ['chance', '', '', '', *(f'{100 / number:.1f}' for number in classes.values()), '']
     rendered = table(
-        ['variant', 'backdrop', 'min_deviation', 'steps', *classes], iter([chance, *rendered_rows([*classes])])
+        ['variant', 'backdrop', 'min_deviation', 'steps', *classes, 'minutes'],
+        iter([chance, *rendered_rows([*classes])]),
     )
     head_of_phases = ['videos', 'encoder', 'method', 'steps', 'tau', 'phases', 'progression', 'AP@5', 'wrong phase']
     runs = json.loads((RECORDS / 'gta_fir_frozen.json').read_text())['runs']['random'].values()

@@ -3,7 +3,8 @@
     pip install -e .[benchmarks]
     python benchmarks/pretrain_step.py --arch small base --batch 2
 
-Peak memory is measured for one candidate at a time, each in a fresh process: add ``--memory``.
+Peak memory is measured for one candidate at a time, each in a fresh process: add ``--memory``. Where a processor has no
+instructions for bfloat16, ``--amp`` has no effect, and candidates of that name are left out.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import torch
 from common import compare, machine, print_table
 
 from mmsigma.models.backbones.video_vit import ARCHITECTURES
-from mmsigma.ops import split_tokens
+from mmsigma.ops import has_fast_bfloat16, split_tokens
 from mmsigma.registry import MODELS
 
 DECODERS = {'tiny': (192, 3), 'small': (192, 3), 'base': (384, 6), 'large': (512, 8), 'huge': (640, 10)}
@@ -104,6 +105,9 @@ def main() -> None:
     parser.add_argument('--compile', action='store_true', help='compile our model')
     parser.add_argument('--memory', action='store_true', help='measure peak memory instead of time')
     args = parser.parse_args()
+    as_avx2 = torch.backends.cpu.get_cpu_capability() == 'AVX2'  # also of a processor that has more
+    if not torch.cuda.is_available() and (as_avx2 or not has_fast_bfloat16('cpu')):
+        args.candidates = [name for name in args.candidates if not name.endswith('bf16')]
     for arch in args.arch:
         if args.memory:
             for name in args.candidates:

@@ -5,6 +5,7 @@ Examples::
     python tools/extract_features.py configs/knn/vitb_k400.py sigma.pth features/k400_train --split bank
     python tools/extract_features.py configs/knn/vitb_k400.py sigma.pth features/k400_val
     python tools/extract_features.py configs/knn/vitb_k400.py sigma.pth features/mine --videos my_videos/
+    python tools/extract_features.py work_dirs/sigma/vitb_k400_mlp/epoch_800.pth - features/mine --videos my_videos/
     torchrun --nproc-per-node 8 tools/extract_features.py ... --launcher pytorch
 
 An interrupted run resumes where it stopped, with any number of processes. With --append, those videos of another list
@@ -26,9 +27,12 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         'config',
-        help='config with a test_dataloader, whose pipeline determines the views, or of pre-training (one clip each)',
+        help='config with a test_dataloader, whose pipeline determines the views, or of pre-training (one clip each); '
+        'or checkpoint of a run, which contains one',
     )
-    parser.add_argument('checkpoint', help='pre-trained or fine-tuned weights, including official files')
+    parser.add_argument(
+        'checkpoint', help='pre-trained or fine-tuned weights, including official files; - for those of the config'
+    )
     parser.add_argument('out', help='folder to fill')
     parser.add_argument('--videos', help='list or folder of videos instead of those of the config')
     parser.add_argument(
@@ -72,16 +76,19 @@ def run(args: argparse.Namespace) -> None:
 
     from mmsigma.apis.features import dataset_of, encoder_config, extract_features
     from mmsigma.apis.launch import allows_bfloat16
-    from mmsigma.apis.models import build_frozen_model
+    from mmsigma.apis.models import build_frozen_model, open_config
     from mmsigma.checkpoints.files import require_checkpoint
     from mmsigma.io.feature_growth import grow, is_store
     from mmsigma.io.feature_store import FeatureStore, digest, file_digest, write_description
     from mmsigma.registry import DATASETS
-    from mmsigma.utils.config import load_config
     from mmsigma.utils.preflight import check_config
 
-    require_checkpoint(args.checkpoint)
-    cfg = load_config(args.config, args.cfg_options)
+    given = None if args.checkpoint == '-' else args.checkpoint
+    if given:
+        require_checkpoint(given)
+    cfg, weights = open_config(args.config, given, args.cfg_options, trust=args.trust_checkpoint)
+    if weights is None:
+        raise ValueError(f'{args.config} contains no weights: give a checkpoint instead of -')
     check_config(cfg)
     cfg = encoder_config(cfg)
     dataset = dataset_of(cfg, args.videos, args.split)
@@ -94,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
         pooling=args.pooling,
         dtype='float16' if args.half else 'float32',
         model=digest(cfg.model),
-        checkpoint=file_digest(args.checkpoint),
+        checkpoint=file_digest(weights),
         videos=digest([dataset, infos]),
         pipeline=digest(dataset.get('pipeline')),
     )
@@ -110,7 +117,7 @@ def run(args: argparse.Namespace) -> None:
     barrier()
     store = FeatureStore(args.out, description)
     device = f'cuda:{os.environ["LOCAL_RANK"]}' if torch.cuda.is_available() else 'cpu'
-    model = build_frozen_model(cfg, args.checkpoint, device, trust=args.trust_checkpoint)
+    model = build_frozen_model(cfg, weights, device, trust=args.trust_checkpoint)
     with Progress(disable=not is_main_process()) as bar:
         task = bar.add_task('features', total=None)
         numbers = extract_features(

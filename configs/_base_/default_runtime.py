@@ -25,6 +25,9 @@ env_cfg = dict(
 )
 # 'high' uses TF32 if the GPU supports it, except for the prototype scores and the frozen encoder
 float32_matmul_precision = 'high'
+# on CPUs, linear layers are computed in the way that is measured to be 'fastest'; 'matmul' or 'convolution' for bits
+# that agree between machines
+cpu_linear = 'fastest'
 log_processor = dict(window_size=50)
 # where scalars and pictures go besides the folder of the run: none, tensorboard or wandb
 tracker = 'none'

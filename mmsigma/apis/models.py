@@ -18,7 +18,7 @@ from mmsigma import compat
 from mmsigma.checkpoints.files import CheckpointError, load_checkpoint_file, require_checkpoint
 from mmsigma.checkpoints.io import load_into_model, load_weights
 from mmsigma.registry import DATASETS, MODELS, TRANSFORMS
-from mmsigma.utils.config import installed_configs, load_config, read_config_text, suggest_config
+from mmsigma.utils.config import CONFIG_SUFFIXES, installed_configs, load_config, read_config_text, suggest_config
 from mmsigma.utils.preflight import check_config
 
 _REMEDY = 'give the config as well: load_model(CONFIG, CHECKPOINT)'
@@ -105,7 +105,7 @@ def open_config(
         mmsigma.checkpoints.files.CheckpointError: If the checkpoint contains no usable config.
     """
     name = str(config_or_checkpoint)
-    if '::' in name or name.endswith('.py'):
+    if '::' in name or name.endswith(CONFIG_SUFFIXES):
         return load_config(config_or_checkpoint, dict(options or {})), checkpoint
     if not Path(name).is_file():
         hint = suggest_config(name) or "; 'mmsigma list' shows the configs"
@@ -114,7 +114,7 @@ def open_config(
         raise ValueError(f'{name} is not a config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp')
     whole = config_of_checkpoint(config_or_checkpoint, options, trust=trust)
     used = {key: value for key, value in whole.items() if _is_plain(value)}
-    for key in ('train_dataloader', 'test_dataloader'):
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         dataset = (whole.get(key) or {}).get('dataset')
         if isinstance(dataset, Mapping):
             _check_types(dataset, name, DATASETS, TRANSFORMS)

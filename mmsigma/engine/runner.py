@@ -31,6 +31,7 @@ from mmsigma.engine.hooks.progress import ProgressHook
 from mmsigma.engine.optimizers import keep_implementation
 from mmsigma.engine.sharding import FullySharded
 from mmsigma.io.atomic import replace_durably
+from mmsigma.ops import choose_cpu_linear
 from mmsigma.registry import FUNCTIONS, MODEL_WRAPPERS, RUNNERS, STRATEGIES
 
 
@@ -116,6 +117,7 @@ class VideoRunner(Runner):
         if self.distributed:
             compat.init_cpu_process_group(self.launcher)
         torch.set_float32_matmul_precision(self.cfg.get('float32_matmul_precision', 'highest'))
+        choose_cpu_linear(self.cfg.get('cpu_linear', 'fastest'))
         super().setup_env(env_cfg)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:

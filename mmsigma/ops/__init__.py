@@ -12,7 +12,7 @@ from mmsigma.ops.dense_clustering import (
     project_tokens,
     upsample_maps,
 )
-from mmsigma.ops.fast_linear import Linear, exact_linear, linear
+from mmsigma.ops.fast_linear import CpuLinear, Linear, choose_cpu_linear, exact_linear, linear
 from mmsigma.ops.keypoints import gaussian_labels, weighted_points
 from mmsigma.ops.label_transfer import expected_alignment, first_matches, transfer
 from mmsigma.ops.masking import (
@@ -70,6 +70,7 @@ __all__ = [
     'ClipClusterer',
     'Clustering',
     'FramePath',
+    'CpuLinear',
     'Linear',
     'TokenSplit',
     'TopkAffinity',
@@ -90,6 +91,7 @@ __all__ = [
     'count_ids',
     'cycle_labels',
     'dtw_path',
+    'choose_cpu_linear',
     'exact_linear',
     'expected_alignment',
     'expected_path',

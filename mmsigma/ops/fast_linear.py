@@ -1,6 +1,9 @@
 """Linear layers that are fast on any CPU."""
 
-from typing import Any
+import functools
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -9,13 +12,20 @@ from torch import Tensor, nn
 from mmsigma.ops.compiled_graphs import is_traced, opaque
 from mmsigma.ops.precision import full_float32
 
+CpuLinear = Literal['fastest', 'matmul', 'convolution']
+"""How many float32 tokens are mapped on a CPU; the fastest way is measured once per process."""
+
+_chosen: CpuLinear = 'fastest'
+_MARGIN = 1.25  # by which the convolution has to be faster, so that noise does not decide
+
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Apply ``torch.nn.functional.linear``, as a 1 x 1 convolution for many float32 tokens on a CPU.
+    """Apply ``torch.nn.functional.linear``, as a 1 x 1 convolution for many float32 tokens where a CPU is faster so.
 
     PyTorch multiplies float32 matrices with MKL, which leaves half of the vector width of AMD processors unused, but
     convolves with oneDNN, which does not. On a Zen core with AVX-512, the convolution was measured to be 2.2 times
-    faster forward and 1.9 times faster backward, with equal results up to rounding.
+    faster forward and 1.9 times faster backward, with equal results up to rounding; on an Intel Xeon, 2 times slower
+    backward. See :func:`choose_cpu_linear`.
 
     Args:
         inputs: Inputs ``(..., D)``.
@@ -25,8 +35,24 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     Returns:
         Outputs ``(..., K)``.
     """
-    if not _convolution_pays(inputs, weight):
-        return F.linear(inputs, weight, bias)
+    return _convolve(inputs, weight, bias) if _convolution_pays(inputs, weight) else F.linear(inputs, weight, bias)
+
+
+def choose_cpu_linear(kind: CpuLinear) -> None:
+    """Choose how :func:`linear` maps many float32 tokens on a CPU, from now on.
+
+    The ways differ by rounding: runs whose bits are to agree between machines need the same one.
+
+    Raises:
+        ValueError: If there is no such way.
+    """
+    global _chosen
+    if kind not in get_args(CpuLinear):
+        raise ValueError(f'cpu_linear must be one of {", ".join(get_args(CpuLinear))}, got {kind!r}')
+    _chosen = kind
+
+
+def _convolve(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     # channels last in memory, so that nothing needs to be copied
     image = inputs.reshape(1, 1, -1, inputs.shape[-1]).permute(0, 3, 1, 2)
     out = F.conv2d(image, weight[:, :, None, None], bias)
@@ -34,7 +60,7 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 def _convolution_pays(inputs: Tensor, weight: Tensor) -> bool:
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or _chosen == 'matmul':
         return False
     rows = inputs.shape[:-1].numel()
     return (
@@ -43,7 +69,28 @@ def _convolution_pays(inputs: Tensor, weight: Tensor) -> bool:
         and rows >= 128
         and rows * weight.numel() >= 1 << 24
         and torch.backends.mkldnn.is_available()
+        and (_chosen == 'convolution' or _convolution_is_faster())
     )
+
+
+@functools.cache
+def _convolution_is_faster() -> bool:
+    # in a thread of its own, where no mode of the caller holds: autocast, no_grad, or counters of FLOPs
+    with ThreadPoolExecutor(1) as pool:
+        seconds = {function: pool.submit(_seconds_of, function).result() for function in (F.linear, _convolve)}
+    return seconds[F.linear] > _MARGIN * seconds[_convolve]
+
+
+def _seconds_of(function: Any) -> float:
+    """Measure a step of a small layer, forward and backward: the best of several, which other processes delay least."""
+    inputs, weight = (torch.ones(size, 256, requires_grad=True) for size in (320, 1024))
+    seconds = []
+    for _ in range(6):
+        started = time.perf_counter()
+        out = function(inputs, weight)
+        torch.autograd.grad(out, (inputs, weight), torch.ones_like(out))
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
 
 
 def exact_linear(inputs: Tensor, weight: Tensor) -> Tensor:

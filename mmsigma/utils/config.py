@@ -12,7 +12,8 @@ from mmengine.logging import MMLogger
 from mmsigma import compat
 from mmsigma.utils.preflight import ConfigError, check_option, known_top_level, places_of
 
-_SUFFIXES = ('.py', '.json', '.yaml', '.yml')  # those that mmengine reads
+CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
+"""Endings of config files, which are those that mmengine reads."""
 
 
 def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
@@ -37,7 +38,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
             not decide.
     """
     path = find_config(path)
-    if path.suffix not in _SUFFIXES:
+    if path.suffix not in CONFIG_SUFFIXES:
         raise ConfigError(f'{path} is not a config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp')
     options = dict(options or {})
     variables = {key: value for key, value in options.items() if '.' not in key and not isinstance(value, dict)}

@@ -63,6 +63,7 @@ _OUR_TOP_LEVEL = {
     'trust_checkpoints',
     'compile',
     'float32_matmul_precision',
+    'cpu_linear',
     'strategy',
     'sync_bn',
     'find_unused_parameters',
@@ -105,6 +106,7 @@ _TOP_LEVEL_TYPES: dict[str, Any] = {
     'custom_hooks': list | None,
     'find_unused_parameters': bool,
     'load_backbone_only': bool,
+    'cpu_linear': Literal['fastest', 'matmul', 'convolution'],
     'sync_bn': Literal['torch', 'mmcv'] | None,
     'compile': bool | dict,
     **dict.fromkeys(

@@ -1,6 +1,8 @@
 """A folder that hands a model on: its numbers, its config and its classes."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -44,6 +46,20 @@ def test_the_folder_alone_is_the_model(config: Config, tmp_path: Path) -> None:
     clips = torch.rand(1, 3, 4, 32, 32)
     with torch.no_grad():
         assert torch.equal(again(clips), model(clips))
+
+
+def test_the_checkpoint_of_a_run_needs_no_config(config: Config, tmp_path: Path, run_tool: Callable[..., Any]) -> None:
+    model = shake(classifier()).eval()
+    torch.save({'state_dict': model.state_dict(), 'meta': {'cfg': config.pretty_text}}, tmp_path / 'run.pth')
+    tool = 'tools/model_converters/export.py'
+    done = run_tool(tool, tmp_path / 'run.pth', tmp_path / 'out')
+    assert done.status == 0, done.errors
+    again = load_model(tmp_path / 'out' / 'config.py', tmp_path / 'out' / 'model.safetensors')
+    clips = torch.rand(1, 3, 4, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(again(clips), model(clips))
+    done = run_tool(tool, save(tmp_path / 'weights.pth', model.state_dict()), tmp_path / 'other')
+    assert done.status == 1 and 'weights.pth carries no config' in done.errors and 'give the config' in done.errors
 
 
 def test_what_is_incomplete_is_refused(config: Config, tmp_path: Path) -> None:

@@ -225,6 +225,13 @@ def test_extraction_with_the_config_of_pre_training(run_tool, demo_set, pretrain
     extract = FeatureExtractor(config, pretrained, options={'model.backbone.arch': ARCH}, device='cpu')
     stored = FeatureStore.open(tmp_path / 'out').load()
     torch.testing.assert_close(extract(stored.paths[0]), stored.features[0])
+    # the checkpoint of the run contains both
+    command = ('tools/extract_features.py', pretrained, '-', tmp_path / 'alone', '--num-workers', 0)
+    done = run_tool(*command, '--videos', demo_set / 'videos')
+    assert done.status == 0, done.errors
+    assert torch.equal(FeatureStore.open(tmp_path / 'alone').load().features, stored.features)
+    done = run_tool('tools/extract_features.py', config, '-', tmp_path / 'none', '--videos', demo_set / 'videos')
+    assert done.status == 1 and 'sigma_tiny_demo_mlp.py contains no weights' in done.errors
 
 
 @pytest.mark.slow

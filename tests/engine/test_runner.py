@@ -16,6 +16,7 @@ from torch import nn
 from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.engine.runner import VideoRunner
 from mmsigma.models.counting.inner_steps import InnerStepsDistributedDataParallel
+from mmsigma.ops import fast_linear
 from tests.engine.toy_runs import Toy, toy_run
 
 
@@ -197,6 +198,13 @@ def test_metrics_write_beside_the_log(tmp_path: Path) -> None:
 def test_precision_of_matrix_products(given: dict, expected: str, tmp_path: Path) -> None:
     with toy_run(tmp_path, cfg=Config(given)):
         assert torch.get_float32_matmul_precision() == expected
+
+
+def test_way_of_linear_layers_on_cpus(tmp_path: Path) -> None:
+    with toy_run(tmp_path, cfg=Config(dict(cpu_linear='convolution'))):
+        assert fast_linear._chosen == 'convolution'
+    with toy_run(tmp_path):
+        assert fast_linear._chosen == 'fastest'
 
 
 def test_frozen_models_are_not_wrapped() -> None:

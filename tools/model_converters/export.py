@@ -7,7 +7,8 @@ pickle is written. The config is written in full, without bases. Use the folder 
         --classes data/sthv2/classes.txt
     python tools/test.py my_model/config.py my_model/model.safetensors
 
-Official, mmaction2 and Hugging Face files can be exported as well.
+Official, mmaction2 and Hugging Face files can be exported as well. Without ``--config``, the model is that of the
+config in the checkpoint of a run; of that config, the folder then has the model, its data sets and plain values.
 
 ``--to onnx`` writes what a classifier or an encoder of clips computes, for any number of clips, which onnxruntime runs
 without mmsigma::
@@ -30,7 +31,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('checkpoint', type=Path, help='checkpoint to read')
     parser.add_argument('out', type=Path, help='folder or, with --to onnx, file to write')
-    parser.add_argument('--config', required=True, help='config file of the model, or package::path')
+    parser.add_argument(
+        '--config', help='config file of the model, or package::path (default: that in the checkpoint of a run)'
+    )
     parser.add_argument('--to', choices=['folder', 'onnx'], default='folder', help='(default: %(default)s)')
     parser.add_argument(
         '--output',
@@ -46,14 +49,14 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     from mmsigma.apis.folder_export import export_folder
-    from mmsigma.apis.models import class_names_of_checkpoint
+    from mmsigma.apis.models import class_names_of_checkpoint, open_config
     from mmsigma.apis.onnx_export import export_onnx
     from mmsigma.io.text import read_lines
-    from mmsigma.utils.config import load_config
     from mmsigma.utils.preflight import check_config
 
     try:
-        cfg = load_config(args.config, args.cfg_options)
+        source = (args.config, args.checkpoint) if args.config else (args.checkpoint,)
+        cfg, _ = open_config(*source, options=args.cfg_options, trust=args.trust)
         check_config(cfg)
         if args.to == 'onnx':
             names = class_names_of_checkpoint(args.checkpoint, trust=args.trust)
