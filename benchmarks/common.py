@@ -1,6 +1,7 @@
 """Timing of candidates against each other: interleaved rounds, medians, ratios, peak memory; conditions of a run."""
 
 import json
+import multiprocessing
 import os
 import platform
 import resource
@@ -9,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -28,6 +30,40 @@ def compare(candidates: dict[str, Callable[[], object]], rounds: int = 5, warmup
             if round_index >= warmup:
                 times[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def compare_apart(
+    makers: dict[str, Callable[[], Callable[[], object]]], rounds: int = 5, warmup: int = 1
+) -> dict[str, float]:
+    """Like :func:`compare`, but with every candidate, which a function makes, in a process of its own.
+
+    Memory that one candidate frees, and what the allocator has learnt from it, would make others faster or slower. Each
+    is called twice in its turn, and the second call counts: in a run of many, caches and threads are warm.
+    """
+    context, lines = multiprocessing.get_context('spawn'), {}
+    for name, make in makers.items():
+        lines[name], theirs = context.Pipe()
+        context.Process(target=_serve, args=(make, theirs, torch.get_num_threads()), daemon=True).start()
+        lines[name].recv()  # it is ready
+    times: dict[str, list[float]] = {name: [] for name in makers}
+    for round_index in range(warmup + rounds):
+        for name, line in lines.items():
+            for _ in range(2):
+                line.send(True)
+                seconds = line.recv()
+            if round_index >= warmup:
+                times[name].append(seconds)
+    for line in lines.values():
+        line.send(False)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _serve(make: Callable[[], Callable[[], object]], line: Connection, threads: int) -> None:
+    torch.set_num_threads(threads)
+    run = make()
+    line.send('ready')
+    while line.recv():
+        line.send(compare({'own': run}, rounds=1, warmup=0)['own'])
 
 
 def synchronize() -> None:

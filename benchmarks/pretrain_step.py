@@ -3,17 +3,18 @@
     pip install -e .[benchmarks]
     python benchmarks/pretrain_step.py --arch small base --batch 2
 
-Peak memory is measured for one candidate at a time, each in a fresh process: add ``--memory``. Where a processor has no
-instructions for bfloat16, ``--amp`` has no effect, and candidates of that name are left out.
+Every candidate has a process of its own. Peak memory is measured for one at a time: add ``--memory``. Where
+a processor has no instructions for bfloat16, ``--amp`` has no effect, and candidates of that name are left out.
 """
 
 import argparse
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import torch
-from common import compare, machine, print_table
+from common import compare_apart, machine, print_table
 
 from mmsigma.models.backbones.video_vit import ARCHITECTURES
 from mmsigma.ops import has_fast_bfloat16, split_tokens
@@ -118,8 +119,8 @@ def main() -> None:
                 )
                 subprocess.run([sys.executable, '-c', code], check=True, cwd=sys.path[0])
             continue
-        steps = {name: make_step(name, arch, args.batch, args.compile) for name in args.candidates}
-        medians = compare(steps, args.rounds)
+        makers = {name: partial(make_step, name, arch, args.batch, args.compile) for name in args.candidates}
+        medians = compare_apart(makers, args.rounds)
         reference = 'hf-sdpa' if 'hf-sdpa' in medians else args.candidates[0]
         print_table(f'pre-training step, ViT-{arch}, {args.batch} clips of 16x224x224, {machine()}', medians, reference)
         if {'ours-pixel', 'ours-mlp'} <= medians.keys():

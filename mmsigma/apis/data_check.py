@@ -16,6 +16,7 @@ import numpy as np
 from mmsigma.datasets.run_checks import check_labels, check_masks
 from mmsigma.datasets.videos.video_dataset import find_frame_folders, find_videos
 from mmsigma.datasets.videos.video_list import read_entries
+from mmsigma.io.atomic import make_folder
 from mmsigma.io.decoder_process import GuardedVideoFile
 from mmsigma.io.decoders import FolderReader
 from mmsigma.io.feature_store import digest, file_digest
@@ -234,7 +235,7 @@ def check_videos(
     for facts in results.values():
         on_video(facts)
     left = [path for path in dict.fromkeys(paths) if path not in results]
-    record.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(record.parent)
     cut_off = record.is_file() and not record.read_bytes().endswith(b'\n')
     with record.open('a', encoding='utf-8') as file:
         file.write('\n' if cut_off else '')

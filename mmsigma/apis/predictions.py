@@ -62,7 +62,10 @@ def find_videos_of(path: Path) -> list[Path]:
     try:
         videos = find_videos(path)
     except ValueError:
-        return [path] if frames else find_frame_folders(path)
+        try:
+            return [path] if frames else find_frame_folders(path)
+        except ValueError:
+            raise ValueError(f'{path} has neither videos nor folders of frames below it') from None
     if frames and (beside := [video.name for video in videos if video.parent == path]):
         raise ValueError(
             f'{path} has both the picture {frames[0]} and the video {beside[0]}: name the videos, or keep frames and '

@@ -17,7 +17,7 @@ _WRAPPER = '(?:_orig_mod|_fsdp_wrapped_module|_forward_module|_checkpoint_wrappe
 # added to names by DDP, FSDP, DeepSpeed, Lightning, activation checkpointing and torch.compile
 _LEADING_WRAPPERS = re.compile(rf'^(?:(?:module|{_WRAPPER})\.)+')
 _INNER_WRAPPERS = re.compile(rf'(?<=\.){_WRAPPER}\.')
-_REMEDY = 'Give the config that it was trained with (work_dirs/.../config.py), or another checkpoint'
+_REMEDY = 'Give the config that it was trained with, which a run keeps beside its checkpoints, or another checkpoint'
 _HOLDERS = ('model.', 'net.', 'network.')  # attributes of training classes, such as Lightning's, that hold the model
 
 

@@ -30,7 +30,7 @@ from mmsigma.engine.hooks.interruption import init_worker
 from mmsigma.engine.hooks.progress import ProgressHook
 from mmsigma.engine.optimizers import keep_implementation
 from mmsigma.engine.sharding import FullySharded
-from mmsigma.io.atomic import replace_durably
+from mmsigma.io.atomic import make_folder, replace_durably
 from mmsigma.ops import choose_cpu_linear
 from mmsigma.registry import FUNCTIONS, MODEL_WRAPPERS, RUNNERS, STRATEGIES
 
@@ -66,6 +66,8 @@ class VideoRunner(Runner):
         self._verbose = cfg.get('verbose', False)
         self._trust = cfg.pop('trust_checkpoints', False)
         self._may_start_anew = resume == 'auto'
+        if 'work_dir' in kwargs:
+            make_folder(kwargs['work_dir'])
         super().__init__(*args, cfg=cfg, resume=bool(resume), **kwargs)
 
     def train(self) -> nn.Module:

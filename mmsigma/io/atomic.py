@@ -1,4 +1,4 @@
-"""Atomic writing of files."""
+"""Atomic writing of files, and the folders that they go to."""
 
 import os
 import tempfile
@@ -15,10 +15,11 @@ def write_atomically(path: str | Path, write: Callable[[str], Any]) -> None:
         write: Function that is called with the name of the temporary file and writes to it.
 
     Raises:
-        OSError: Whatever ``write`` raises, for instance on a full disk; ``path`` is then left unchanged.
+        OSError: Whatever ``write`` raises, for instance on a full disk; ``path`` is then left unchanged. As of
+            :func:`make_folder`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix=path.suffix)
     os.close(handle)
     try:
@@ -28,6 +29,23 @@ def write_atomically(path: str | Path, write: Callable[[str], Any]) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def make_folder(path: str | Path) -> None:
+    """Make a folder, and those that it is in, unless they exist.
+
+    Raises:
+        NotADirectoryError: If one of these is a file.
+        OSError: If a folder cannot be made.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next(place for place in (path, *path.parents) if place.exists() or place.is_symlink())
+        raise NotADirectoryError(
+            f'{file} is not a folder, so that nothing can be written to it: choose another'
+        ) from error
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmsigma.io.atomic import write_atomically
+from mmsigma.io.atomic import make_folder, write_atomically
 from mmsigma.io.feature_store import (
     DESCRIPTION,
     OF_LISTS,
@@ -124,7 +124,7 @@ def merge_stores(folders: Sequence[str | Path], out: str | Path) -> StoredFeatur
         'videos': digest([store.description.get('videos') for store in stores]),
         'parts': parts,
     }
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     sources = [store.shard_path(number) for store in stores for number in range(store.num_shards)]
     for stale in out.glob('shard_*'):  # of a merging that was stopped; a later growth would take them for its own
         stale.unlink()

@@ -13,11 +13,30 @@ _REMEDY = (
 
 def mask_ids(mask: np.ndarray) -> list[int]:
     """Return the ids in a mask ``(H, W)`` in increasing order; for uint8, much faster than the sort of numpy.unique."""
-    if mask.dtype != np.uint8:
-        ids: list[int] = np.unique(mask).tolist()
-        return ids
-    present: list[int] = np.flatnonzero(_histogram(mask)).tolist()
-    return present
+    ids: list[int] = (np.flatnonzero(count_pixels(mask)) if mask.dtype == np.uint8 else np.unique(mask)).tolist()
+    return ids
+
+
+def count_pixels(mask: np.ndarray) -> np.ndarray:
+    """Count the pixels of every id in a mask.
+
+    Runs of equal pixels are counted as one: a processor that adds to the same counter pixel by pixel waits for itself,
+    and takes up to seven times longer.
+
+    Args:
+        mask: Mask of any shape, uint8.
+
+    Returns:
+        Number of pixels by id, ``(256,)``, int64.
+    """
+    flat = mask.ravel()
+    changes = flat[1:] != flat[:-1]
+    if 16 * np.count_nonzero(changes) > flat.size:  # there are hardly any runs
+        histogram: np.ndarray = cv2.calcHist([np.ascontiguousarray(mask)], [0], None, [256], [0, 256])
+        return histogram.ravel().astype(np.int64)
+    starts = np.concatenate(([0], np.flatnonzero(changes) + 1))[: flat.size]
+    lengths = np.diff(starts, append=flat.size)
+    return np.bincount(flat[starts], lengths, minlength=256).astype(np.int64)
 
 
 def check_ids(mask: np.ndarray, name: str, palette: np.ndarray | None = None) -> None:
@@ -81,15 +100,10 @@ def is_antialiased(mask: np.ndarray, present: list[int] | None = None) -> bool:
     return bool(4 * np.count_nonzero(edge) >= edge.size)
 
 
-def _histogram(mask: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
-    counts: np.ndarray = cv2.calcHist([np.ascontiguousarray(mask)], [0], where, [256], [0, 256]).ravel()
-    return counts
-
-
 def _filled(mask: np.ndarray) -> set[int]:
     """Return the values that fill a block of 3 x 3 pixels somewhere."""
     mask = np.ascontiguousarray(mask)
-    constant = cv2.erode(mask, _BLOCK) == cv2.dilate(mask, _BLOCK)
+    constant = cv2.compare(cv2.erode(mask, _BLOCK), cv2.dilate(mask, _BLOCK), cv2.CMP_EQ).view(bool)
     return set(mask_ids(mask[constant]))
 
 
@@ -99,6 +113,11 @@ def _is_dithered(mask: np.ndarray) -> bool:
     Single are pixels without a neighbour of the same value above, below, left or right. An oblique line consists of
     them, too, but it has only five of them in 5 x 5 pixels.
     """
+    # most masks have too few pixels that differ from both neighbours in their row
+    other = np.ones((len(mask), mask.shape[1] + 1), bool)
+    np.not_equal(mask[:, 1:], mask[:, :-1], out=other[:, 1:-1])
+    if np.count_nonzero(other[:, 1:] & other[:, :-1]) < 16:
+        return False
     framed = np.pad(mask, 1, mode='symmetric').astype(np.int16)
     framed[0], framed[-1], framed[:, 0], framed[:, -1] = -1, -1, -1, -1
     centre = framed[1:-1, 1:-1]
@@ -110,7 +129,7 @@ def _is_dithered(mask: np.ndarray) -> bool:
     counts = cv2.boxFilter(single.astype(np.uint8), cv2.CV_16S, (5, 5), normalize=False, borderType=cv2.BORDER_CONSTANT)
     dense = np.bincount(mask[single & (counts > 5)], minlength=256)
     dense[0] = 0
-    return bool(((dense >= 16) & (4 * dense >= _histogram(mask))).any())
+    return bool(((dense >= 16) & (4 * dense >= count_pixels(mask))).any())
 
 
 def _palette_shades(mask: np.ndarray, present: list[int], palette: np.ndarray) -> list[int]:
@@ -118,6 +137,8 @@ def _palette_shades(mask: np.ndarray, present: list[int], palette: np.ndarray) -
 
     They count only if they cover at least a quarter of the edges of the ids that fill regions.
     """
+    if len(present) < 3:
+        return []
     filled = sorted(_filled(mask))
     thin = [number for number in present if number not in filled and number < len(palette)]
     ends = [palette[number].astype(float) for number in filled if number < len(palette)]
@@ -143,8 +164,10 @@ def _blended_ids(mask: np.ndarray, present: list[int]) -> list[int]:
     mask = np.ascontiguousarray(mask)
     has_lower = cv2.compare(cv2.erode(mask, _BLOCK), mask, cv2.CMP_LT)
     between = cv2.bitwise_and(has_lower, cv2.compare(mask, cv2.dilate(mask, _BLOCK), cv2.CMP_LT))
-    counts = _histogram(mask, between)
-    blends: list[int] = np.flatnonzero((counts > 0) & (counts == _histogram(mask))).tolist()
+    if not cv2.countNonZero(between):
+        return []
+    counts = count_pixels(mask[between.view(bool)])
+    blends: list[int] = np.flatnonzero((counts > 0) & (counts == count_pixels(mask))).tolist()
     return blends if len(blends) > 1 and counts[blends].sum() >= 16 else []
 
 

@@ -32,6 +32,8 @@ def load_predictions(path: str | Path) -> list[dict[str, Any]]:
         ValueError: If it is not such a file, or contains anything else.
     """
     path = Path(path)
+    if path.is_dir():
+        raise ValueError(f'{path} is a folder, not the file of predictions that tools/test.py --dump writes')
     if not path.is_file():
         raise FileNotFoundError(f'no predictions at {path}: write them with tools/test.py --dump {path}')
     try:

@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from mmsigma.io.atomic import make_folder
 from mmsigma.io.masks import write_mask
 from mmsigma.io.video import write_mp4
 
@@ -328,7 +329,7 @@ def _make_video(job: _Job) -> str:
 
 def _write_davis(out_dir: Path, name: str, frames: np.ndarray, masks: np.ndarray) -> None:
     pictures, annotations = (out_dir / kind / '480p' / name for kind in ('JPEGImages', 'Annotations'))
-    pictures.mkdir(parents=True, exist_ok=True)
+    make_folder(pictures)
     for time, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
         Image.fromarray(frame).save(pictures / f'{time:05d}.jpg', quality=92)
         write_mask(annotations / f'{time:05d}.png', mask)
@@ -371,7 +372,7 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 def _write_text(path: Path, text: str) -> None:
     """Write a file such that it never exists half-written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft = path.with_name(f'.{os.getpid()}-{path.name}')
     draft.write_text(text)
     draft.replace(path)

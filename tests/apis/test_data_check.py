@@ -2,9 +2,8 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from mmsigma.apis.data_check import (
 )
 from mmsigma.datasets.videos.video_list import read_entries, read_video_list
 from mmsigma.io.video import write_mp4
+from tests.scripts import Result
 from tests.vos_data import make_davis, write_frames
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,36 +110,25 @@ def test_lists_of_the_same_name_are_numbered(folder: Path) -> None:
     assert [source.name for source in with_unique_names(sources)] == ['train_1', 'val', 'train_2']
 
 
-def test_tool(folder: Path) -> None:
-    command = [sys.executable, ROOT / 'tools/check_data.py', folder / 'train.txt', folder / 'val.txt']
-    done = subprocess.run(
-        [*command, '--out', folder / 'out', '--num-workers', '0'], cwd=ROOT, text=True, capture_output=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert 'train: 2 of 4 videos can be read' in done.stdout and '1 videos are both in train and val' in done.stdout
+def test_tool(run_tool: Callable[..., Result], folder: Path) -> None:
+    command = ['tools/check_data.py', folder / 'train.txt', folder / 'val.txt', '--out', folder / 'out']
+    done = run_tool(*command, '--num-workers', 0)
+    assert done.status == 0, done.errors
+    assert 'train: 2 of 4 videos can be read' in done.output and '1 videos are both in train and val' in done.output
     assert len(read_video_list(folder / 'out/val_usable.csv')) == 3
     assert len([json.loads(line) for line in (folder / 'out/videos.jsonl').read_text().splitlines()]) == 6
     (folder / 'val.txt').write_text('a.mp4 300 1\n')
-    done = subprocess.run(
-        [*command, '--out', folder / 'out', '--num-workers', '0'], cwd=ROOT, text=True, capture_output=True
-    )
-    assert done.returncode and 'val.txt, line 1' in done.stderr and 'Traceback' not in done.stderr
+    done = run_tool(*command, '--num-workers', 0)
+    assert done.status and 'val.txt, line 1' in done.errors
 
 
-def test_several_labels(folder: Path) -> None:
+def test_several_labels(run_tool: Callable[..., Result], folder: Path) -> None:
     (folder / 'train.txt').write_text('0 a.mp4 1,4\n1 a.mp4 2\n')
     with pytest.raises(ValueError, match='line 1: .*multi_class=True'):
         find_sources(folder / 'train.txt')
-    command = [
-        sys.executable,
-        ROOT / 'tools/check_data.py',
-        folder / 'train.txt',
-        '--multi-class',
-        '--num-workers',
-        '0',
-    ]
-    done = subprocess.run([*command, '--out', folder / 'out'], cwd=ROOT, text=True, capture_output=True)
-    assert done.returncode == 0 and '3 labels from 1 to 4' in done.stdout, done.stderr
+    options = ('--multi-class', '--num-workers', 0, '--out', folder / 'out')
+    done = run_tool('tools/check_data.py', folder / 'train.txt', *options)
+    assert done.status == 0 and '3 labels from 1 to 4' in done.output, done.errors
     usable = read_entries(folder / 'out/train_usable.csv', multi_class=True)
     assert [entry[:2] for entry in usable] == [('0 a.mp4', (1, 4)), ('1 a.mp4', (2,))]
 

@@ -1,7 +1,7 @@
 """First masks from boxes, polygons and colours."""
 
-import subprocess
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -12,9 +12,8 @@ from PIL import Image
 from mmsigma.apis.first_mask import boxes_of, draw_outlines, ids_from_colours
 from mmsigma.apis.given_masks import load_masks
 from mmsigma.io.masks import read_mask
+from tests.scripts import Result
 from tests.vos_data import draw_video, write_frames
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_boxes() -> None:
@@ -74,27 +73,23 @@ def test_colours() -> None:
         ids_from_colours(np.arange(1800).reshape(20, 30, 3).astype(np.uint8), 'a.png')
 
 
-def test_tool(tmp_path: Path) -> None:
+def test_tool(run_tool: Callable[..., Result], tmp_path: Path) -> None:
     frames, masks = draw_video(3, num_objects=2)
     write_frames(tmp_path / 'frames', frames, ['0', '1', '2'])
-    command = [sys.executable, ROOT / 'tools/make_mask.py', tmp_path / 'frames', '--out', tmp_path / 'mask.png']
-
-    def run(*arguments: object) -> subprocess.CompletedProcess:
-        words = [str(word) for word in (*command, *arguments)]
-        return subprocess.run(words, cwd=ROOT, text=True, capture_output=True)
+    run = partial(run_tool, 'tools/make_mask.py', tmp_path / 'frames', '--out', tmp_path / 'mask.png')
 
     box, polygon = ('--box', 8, 4, 20, 14), ('--polygon', 8, 18, 20, 18, 20, 28, 8, 28)
     done = run(*box, *polygon, '--preview', tmp_path / 'preview.jpg')
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.errors
     np.testing.assert_array_equal(read_mask(tmp_path / 'mask.png'), masks[0])
-    assert 'object 2: 120 pixels within (8, 18, 20, 28)' in done.stdout and (tmp_path / 'preview.jpg').is_file()
+    assert 'object 2: 120 pixels within (8, 18, 20, 28)' in done.output and (tmp_path / 'preview.jpg').is_file()
     assert set(np.unique(load_masks({0: tmp_path / 'mask.png'})[0])) == {0, 1, 2}
     Image.fromarray(np.uint8([(0, 0, 0), (200, 0, 0), (0, 200, 0)])[masks[0]]).save(tmp_path / 'colours.png')
-    assert run('--colours', tmp_path / 'colours.png').returncode == 0
+    assert run('--colours', tmp_path / 'colours.png').status == 0
     np.testing.assert_array_equal(read_mask(tmp_path / 'mask.png'), masks[0])
-    assert 'so there is no frame 3' in run(*box, '--frame', 3).stderr
+    assert 'so there is no frame 3' in run(*box, '--frame', 3).errors
     (tmp_path / 'mask.png').unlink()
     done = run(*box, '--preview', tmp_path / 'preview.xyz')
-    assert done.returncode == 1 and '--preview must end in one of .bmp .jpeg' in done.stderr
+    assert done.status == 1 and '--preview must end in one of .bmp .jpeg' in done.errors
     assert not (tmp_path / 'mask.png').exists()
-    assert 'describe the objects by --box and --polygon, or by --colours' in run().stderr
+    assert 'describe the objects by --box and --polygon, or by --colours' in run().errors

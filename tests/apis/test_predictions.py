@@ -65,6 +65,10 @@ def test_folders_of_frames_and_what_lies_beside_videos(tmp_path: Path) -> None:
         write_frames(tmp_path / name, draw_video(2)[0], ['0', '1'])
     assert [one.name for one in list_requests([tmp_path / 'dogs'])] == ['one', 'two']
     write_video(tmp_path / 'dogs/one/clip.mp4', 2)
+    (tmp_path / 'notes').mkdir()
+    (tmp_path / 'notes' / 'a.txt').write_text('nothing to see')
+    with pytest.raises(ValueError, match='notes has neither videos nor folders of frames below it'):
+        list_requests([tmp_path / 'notes'])
     with pytest.raises(ValueError, match=r'one has both the picture [01].png and the video clip.mp4: name the videos'):
         find_videos_of(tmp_path / 'dogs/one')
     (tmp_path / 'hidden').mkdir()

@@ -1,8 +1,7 @@
 """Videos re-encoded for training: the same frames, small, from many key frames on; lists, failures, going on."""
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from mmsigma.io.decoders import open_video
 from mmsigma.io.video import FrameReader, frame_times, read_frames, write_playable
 from mmsigma.io.video_file import VideoFile
 from tests.datasets.clips import DARKEST, STEP, index_of, write_video
+from tests.scripts import Result
 
-ROOT = Path(__file__).resolve().parents[2]
 FORM = Form(short_side=24, key_interval=4)
 
 
@@ -134,9 +133,10 @@ def test_values_out_of_range() -> None:
             Form(**wrong)
 
 
-def test_tool(data: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / 'tools/prepare_videos.py'), str(data / 'train.txt'), '--short-side', '24']
-    run = subprocess.run([*command, '--out', 'out', '--num-workers', '0'], capture_output=True, text=True, cwd=tmp_path)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines()[0] == '3 of 5 videos in out' and run.stdout.splitlines()[-1] == 'list out/train.txt'
+def test_tool(run_tool: Callable[..., Result], data: Path, tmp_path: Path) -> None:
+    options = ('--short-side', 24, '--out', 'out', '--num-workers', 0)
+    done = run_tool('tools/prepare_videos.py', data / 'train.txt', *options, cwd=tmp_path)
+    assert done.status == 0, done.errors
+    lines = done.output.splitlines()
+    assert lines[0] == '3 of 5 videos in out' and lines[-1] == 'list out/train.txt'
     assert json.loads((tmp_path / 'out/prepared.json').read_text())['short_side'] == 24

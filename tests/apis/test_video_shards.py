@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,8 @@ from mmsigma.io.locks import HeldError
 from mmsigma.io.shards import ShardError, exists, open_bytes, shard_index
 from mmsigma.io.video import read_frames
 from tests.datasets.clips import write_video
+from tests.scripts import Result
 
-ROOT = Path(__file__).resolve().parents[2]
 FORM = Form(short_side=24, key_interval=4)
 NAMES = ('clips/one 1.mkv', 'bad.mp4', 'clips/two.mp4', 'clips/two.mkv', 'three.avi', 'four.mp4', 'no.mp4')
 
@@ -276,24 +277,19 @@ def test_shards_of_others(tmp_path: Path) -> None:
         list_shards([tmp_path / '0.tar'], tmp_path)
 
 
-def run(tool: str, *arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(ROOT / 'tools' / tool), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_tools(data: Path, tmp_path: Path) -> None:
-    out = tmp_path / 'out'
-    packed = run('prepare_videos.py', data / 'clips', '--out', out, '--shards', 2, '--copy', '--num-workers', 0)
-    assert packed.returncode == 0, packed.stderr
-    assert packed.stdout.splitlines() == [f'3 of 3 videos in {out}', f'list {out / "clips.csv"}']
+def test_tools(run_tool: Callable[..., Result], data: Path, tmp_path: Path) -> None:
+    out, prepare = tmp_path / 'out', 'tools/prepare_videos.py'
+    packed = run_tool(prepare, data / 'clips', '--out', out, '--shards', 2, '--copy', '--num-workers', 0)
+    assert packed.status == 0, packed.errors
+    assert packed.output.splitlines() == [f'3 of 3 videos in {out}', f'list {out / "clips.csv"}']
     assert json.loads((out / 'prepared.json').read_text()) == {'copied': True, 'shard_size': 2}
-    listed = run('list_shards.py', out, '--out', tmp_path / 'all.csv')
-    assert listed.returncode == 0, listed.stderr
-    assert listed.stdout.splitlines() == [f'3 videos of 2 shards, 0 of them with labels: {tmp_path / "all.csv"}']
+    listed = run_tool('tools/list_shards.py', out, '--out', tmp_path / 'all.csv')
+    assert listed.status == 0, listed.errors
+    assert listed.output.splitlines() == [f'3 videos of 2 shards, 0 of them with labels: {tmp_path / "all.csv"}']
     own, found = ([entry.path for entry in read_entries(path)] for path in (out / 'clips.csv', tmp_path / 'all.csv'))
     assert [f'out/{path}' for path in own] == found
     assert np.array_equal(read_frames(tmp_path / found[0]), read_frames(data / 'clips/one 1.mkv'))
-    of_shards = run('prepare_videos.py', out, '--out', tmp_path / 'again')
-    assert of_shards.returncode == 1 and 'list their videos with mmsigma list-shards' in of_shards.stderr
-    wrong = run('prepare_videos.py', data / 'clips', '--out', out, '--copy')
-    assert wrong.returncode == 2 and '--copy packs files as they are: set --shards, too' in wrong.stderr
+    of_shards = run_tool(prepare, out, '--out', tmp_path / 'again')
+    assert of_shards.status == 1 and 'list their videos with mmsigma list-shards' in of_shards.errors
+    wrong = run_tool(prepare, data / 'clips', '--out', out, '--copy')
+    assert wrong.status == 2 and '--copy packs files as they are: set --shards, too' in wrong.errors

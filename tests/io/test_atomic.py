@@ -5,13 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from mmsigma.io.atomic import write_atomically
+from mmsigma.io.atomic import make_folder, write_atomically
 
 
 def test_writes_and_makes_folders(tmp_path: Path) -> None:
     path = tmp_path / 'new' / 'a.txt'
     write_atomically(path, lambda name: Path(name).write_text('content'))
     assert path.read_text() == 'content' and list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('below', ['', 'a', 'a/b'])
+def test_files_in_the_place_of_folders_are_named(tmp_path: Path, below: str) -> None:
+    file = tmp_path / 'taken'
+    file.write_text('mine')
+    for make in (make_folder, lambda path: write_atomically(path / 'a.txt', lambda name: None)):
+        with pytest.raises(NotADirectoryError, match=f'{file} is not a folder, so that nothing can be written to it'):
+            make(file / below)
+    assert file.read_text() == 'mine'
 
 
 def test_writer_sees_a_file_with_the_right_suffix_beside(tmp_path: Path) -> None:

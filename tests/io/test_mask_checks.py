@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmsigma.io.mask_checks import check_ids, is_antialiased, mask_ids
+from mmsigma.io.mask_checks import check_ids, count_pixels, is_antialiased, mask_ids
 from mmsigma.io.masks import davis_palette, read_mask, write_mask
 
 
@@ -190,3 +190,17 @@ def test_thin_objects_are_no_blends() -> None:
         check_ids(mask, 'a.png', davis_palette())
     mask[20, 60], mask[25, 60] = 1, 2
     check_ids(mask, 'a.png')
+
+
+@pytest.mark.parametrize('kind', ['blobs', 'noise', 'one row', 'one value', 'empty'])
+def test_pixels_of_every_id_are_counted(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    mask = dict(
+        blobs=np.kron(rng.integers(0, 256, (6, 7)), np.ones((32, 32))),
+        noise=rng.integers(0, 256, (40, 50)),
+    )
+    mask = mask | {'one row': mask['noise'][:1], 'one value': np.full((3, 40), 7), 'empty': np.zeros((0, 5))}
+    given = mask[kind].astype(np.uint8)
+    np.testing.assert_array_equal(count_pixels(given), np.bincount(given.ravel(), minlength=256))
+    np.testing.assert_array_equal(count_pixels(given.T), np.bincount(given.ravel(), minlength=256))
+    assert mask_ids(given) == sorted(set(given.ravel().tolist()))

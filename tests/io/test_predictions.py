@@ -52,5 +52,7 @@ def test_nothing_else_is_read(content: bytes, says: str, tmp_path: Path, monkeyp
     with pytest.raises(ValueError, match=says):
         load_predictions('a.pkl')
     assert not Path('ran').exists()
+    with pytest.raises(ValueError, match='is a folder, not the file of predictions that tools/test.py --dump writes'):
+        load_predictions(tmp_path)
     with pytest.raises(FileNotFoundError, match='tools/test.py --dump'):
         load_predictions('b.pkl')

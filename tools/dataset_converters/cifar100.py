@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from mmsigma.datasets.videos.lists import Split, converter_parser, run_converter
+from mmsigma.io.atomic import make_folder
 
 SIZES = {'train': 50_000, 'test': 10_000}
 _ALLOWED = {
@@ -73,7 +74,7 @@ def check_images(path: Path, pixels: np.ndarray, labels: list[int]) -> np.ndarra
 
 def write_images(root: Path, part: str, images: np.ndarray, labels: list[int]) -> list[tuple[str, int]]:
     """Write ``<part>/00000.png`` and so on, and return their paths and labels."""
-    (root / part).mkdir(parents=True, exist_ok=True)
+    make_folder(root / part)
     entries = []
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         path = f'{part}/{number:05d}.png'

@@ -56,6 +56,7 @@ from mmsigma.datasets.videos.lists import (
     run_converter,
 )
 from mmsigma.datasets.videos.video_list import VIDEO_SUFFIXES
+from mmsigma.io.atomic import make_folder
 from mmsigma.io.cutting import cut_video
 from mmsigma.io.names import path_below
 from mmsigma.io.text import read_lines
@@ -72,7 +73,7 @@ def convert(args: Namespace) -> tuple[list[Split], list[str]]:
         return convert_frames(args, wanted)
     if args.full_videos or list(args.annotations.glob(JSON)):
         elements = read_finegym(one_file(args.annotations, JSON))
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         for name, entries in wanted.items():
             report_unannotated(out, name, write_cuts(out / f'{name}_cuts.csv', [key for key, _ in entries], elements))
         if args.full_videos:
@@ -105,7 +106,7 @@ def has_extra_classes(args: Namespace) -> bool:
 def convert_frames(args: Namespace, wanted: dict[str, list[tuple[str, int]]]) -> tuple[list[Split], list[str]]:
     """Write indices of labelled frames, and return lists of the clips of events that they refer to."""
     out: Path = args.out or args.root
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     events = read_events(one_file(args.annotations, JSON))
     groups = {name: group_by_event(entries, events) for name, entries in wanted.items()}
     order = order_of_elements(args, groups, events) if args.frames == 'organised' else {}

@@ -3,8 +3,8 @@
 The parameters are those of the config's model, checked for completeness; optimiser and history are left out, and no
 pickle is written. The config is written in full, without bases. Use the folder like the checkpoint::
 
-    python tools/model_converters/export.py work_dirs/run/epoch_50.pth my_model --config work_dirs/run/config.py \\
-        --classes data/sthv2/classes.txt
+    python tools/model_converters/export.py work_dirs/run/epoch_50.pth my_model \\
+        --config configs/finetune/vitb_ssv2.py --classes data/sthv2/classes.txt
     python tools/test.py my_model/config.py my_model/model.safetensors
 
 Official, mmaction2 and Hugging Face files can be exported as well. Without ``--config``, the model is that of the

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmsigma.io.atomic import write_atomically
+from mmsigma.io.atomic import make_folder, write_atomically
 from mmsigma.io.names import path_below
 from mmsigma.io.tensorflow.tfrecord import SequenceExample, read_sequence_examples
 
@@ -88,7 +88,7 @@ def _content(example: SequenceExample) -> tuple[str, list[bytes], np.ndarray | N
 
 
 def _write_pictures(target: Path, pictures: list[bytes]) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f'.{target.name}.') as temporary:
         new = Path(temporary, 'new')
         new.mkdir()

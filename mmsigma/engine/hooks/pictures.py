@@ -13,6 +13,7 @@ from torch.utils.data import IterableDataset
 
 from mmsigma.datasets import SeededIndex, flatten_collate
 from mmsigma.engine.sharding import is_sharded
+from mmsigma.io.atomic import make_folder
 from mmsigma.io.pictures import read_picture
 from mmsigma.registry import HOOKS
 from mmsigma.visualization.fed_samples import FedSample, heading, rows_of
@@ -65,7 +66,7 @@ class PicturesHook(Hook):
                 scores = model.prototype_scores(inputs).float().cpu()
         if not is_main_process():
             return
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         try:
             rows = [row for sample in samples[: self.num_clips // 2] for row in _titled(sample)]
             picture = labelled_grid(rows, min_side=_MIN_SIDE)

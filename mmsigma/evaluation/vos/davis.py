@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from mmsigma.io.mask_checks import VOID, mask_ids
+from mmsigma.io.mask_checks import VOID, count_pixels, mask_ids
 
 Array = np.ndarray
 
@@ -41,12 +41,10 @@ def region_similarity(pred: Array, gt: Array, num_objects: int) -> Array:
     """
     _check_shapes(pred, gt)
     size = num_objects + 1
-    joint = _foreground(gt, num_objects).astype(np.uint16) * np.uint16(size) + _foreground(pred, num_objects)
-    if size * size <= 256:  # a histogram of bytes takes a tenth of the time
-        table = cv2.calcHist([joint.astype(np.uint8)], [0], None, [256], [0, 256]).ravel()[: size * size]
-    else:
-        table = np.bincount(joint.ravel(), minlength=size * size)
-    table = table.astype(np.int64).reshape(size, size)
+    pair = np.uint8 if size * size <= 256 else np.uint16
+    joint = _foreground(gt, num_objects).astype(pair) * pair(size) + _foreground(pred, num_objects)
+    counts = count_pixels(joint) if pair == np.uint8 else np.bincount(joint.ravel(), minlength=size * size)
+    table = counts[: size * size].reshape(size, size)
     overlap = table.diagonal()[1:]
     union = table.sum(axis=0)[1:] + table.sum(axis=1)[1:] - overlap
     return np.where(union > 0, overlap / np.maximum(union, 1), 1.0)
@@ -214,11 +212,17 @@ def score_sequence(pred: Iterable[Array], gt: Iterable[Array], *, skip_gaps: boo
         if before is not None:
             region.append(region_similarity(*before, len(ids)))
             contour.append(contour_accuracy(*before, len(ids)))
-        before = (table[ours], table[theirs]) if number else None
+        before = (_renumber(ours, table), _renumber(theirs, table)) if number else None
     if len(region) < 1:
         raise ValueError('a sequence needs at least three frames, as the first and the last one are not scored')
     absent = tuple(number for number in ids if number not in first)
     return SequenceScores(np.stack(region, axis=1), np.stack(contour, axis=1), ids, absent, late)
+
+
+def _renumber(mask: Array, table: Array) -> Array:
+    # indexing takes seven times as long
+    renumbered: Array = cv2.LUT(mask, table) if mask.dtype == np.uint8 else table[mask]
+    return renumbered
 
 
 def _list_ids(ids: Sequence[int]) -> str:
