@@ -42,7 +42,7 @@ def region_similarity(pred: Array, gt: Array, num_objects: int) -> Array:
     _check_shapes(pred, gt)
     size = num_objects + 1
     pair = np.uint8 if size * size <= 256 else np.uint16
-    joint = _foreground(gt, num_objects).astype(pair) * pair(size) + _foreground(pred, num_objects)
+    joint = _foreground(gt, num_objects).astype(pair) * size + _foreground(pred, num_objects)
     counts = count_pixels(joint) if pair == np.uint8 else np.bincount(joint.ravel(), minlength=size * size)
     table = counts[: size * size].reshape(size, size)
     overlap = table.diagonal()[1:]
