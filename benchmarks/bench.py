@@ -100,7 +100,10 @@ def tables() -> str:
                     cells = []
                     for one in runs.values():
                         found, reference = one['tables'][number]['seconds'], one['tables'][number]['reference']
-                        cells += [f'{found[candidate] * 1e3:.1f}', f'{found[reference] / found[candidate]:.2f}x']
+                        if candidate in found:
+                            cells += [f'{found[candidate] * 1e3:.1f}', f'{found[reference] / found[candidate]:.2f}x']
+                        else:
+                            cells += ['-', '-']  # left out there, such as bfloat16 without its instructions
                     lines.append(f'| {candidate} | ' + ' | '.join(cells) + ' |')
     return '\n'.join([*lines, *memory_table()]).lstrip('\n') + '\n'
 
