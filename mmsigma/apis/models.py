@@ -226,7 +226,7 @@ def default_device(device: str | None = None) -> str:
 
 
 def build_frozen_model(
-    cfg: Config, checkpoint: str, device: str, *, trust: bool = False, with_head: bool | None = False
+    cfg: Config, checkpoint: str | Path, device: str, *, trust: bool = False, with_head: bool | None = False
 ) -> nn.Module:
     """Build the model of a config, load its weights, and put it into evaluation mode on a device.
 

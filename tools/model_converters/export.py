@@ -55,8 +55,8 @@ def main() -> None:
     from mmsigma.utils.preflight import check_config
 
     try:
-        source = (args.config, args.checkpoint) if args.config else (args.checkpoint,)
-        cfg, _ = open_config(*source, options=args.cfg_options, trust=args.trust)
+        source, weights = (args.config, args.checkpoint) if args.config else (args.checkpoint, None)
+        cfg, _ = open_config(source, weights, args.cfg_options, trust=args.trust)
         check_config(cfg)
         if args.to == 'onnx':
             names = class_names_of_checkpoint(args.checkpoint, trust=args.trust)
