@@ -36,6 +36,7 @@ SCRIPTS = {
     'shared_cores': [],
     'starting': ['--demo'],
     'pretrain_step': [],
+    'finetune_step': ['--arch', 'small', '--rounds', '3'],
 }
 AS_AVX2 = {
     'ONEDNN_MAX_CPU_ISA': 'AVX2',

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import torch
 
+from mmsigma.ops import has_fast_bfloat16
+
 RECORD_TO = 'MMSIGMA_BENCH_RECORD'
 
 
@@ -64,6 +66,14 @@ def _serve(make: Callable[[], Callable[[], object]], line: Connection, threads: 
     line.send('ready')
     while line.recv():
         line.send(compare({'own': run}, rounds=1, warmup=0)['own'])
+
+
+def without_slow_bfloat16(candidates: list[str]) -> list[str]:
+    """Leave out those whose name ends in bf16 where the processor, or the part of it that is used, is slow at it."""
+    as_avx2 = torch.backends.cpu.get_cpu_capability() == 'AVX2'
+    if torch.cuda.is_available() or (has_fast_bfloat16('cpu') and not as_avx2):
+        return candidates
+    return [name for name in candidates if not name.endswith('bf16')]
 
 
 def synchronize() -> None:

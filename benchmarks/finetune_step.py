@@ -4,16 +4,17 @@
     python benchmarks/finetune_step.py --arch small base --batch 2 --views 6
 
 The step is forward and backward of 16-frame clips with all 1568 tokens; the test is the forward pass of all views of
-one video. Peak memory is measured for one candidate at a time, each in a fresh process: add ``--memory``.
+one video. Every candidate has a process of its own. Peak memory is measured for one at a time: add ``--memory``.
 """
 
 import argparse
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import torch
-from common import compare, machine, print_table
+from common import compare_apart, machine, print_table, without_slow_bfloat16
 from mmaction.structures import ActionDataSample
 
 from mmsigma.models.backbones.video_vit import ARCHITECTURES
@@ -86,6 +87,7 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--memory', action='store_true', help='measure peak memory instead of time')
     args = parser.parse_args()
+    args.candidates = without_slow_bfloat16(args.candidates)
     for arch in args.arch:
         for test, clips in ((False, args.batch), (True, args.views)):
             what = f'test of {clips} views' if test else f'fine-tuning step of {clips} clips'
@@ -99,8 +101,8 @@ def main() -> None:
                     )
                     subprocess.run([sys.executable, '-c', code], check=True, cwd=sys.path[0])
                 continue
-            runs = {name: make_run(name, arch, clips, test) for name in args.candidates}
-            medians = compare(runs, args.rounds)
+            makers = {name: partial(make_run, name, arch, clips, test) for name in args.candidates}
+            medians = compare_apart(makers, args.rounds)
             print_table(f'{what}, ViT-{arch}, {machine()}', medians, args.candidates[0])
 
 

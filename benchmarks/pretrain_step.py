@@ -14,10 +14,10 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from common import compare_apart, machine, print_table
+from common import compare_apart, machine, print_table, without_slow_bfloat16
 
 from mmsigma.models.backbones.video_vit import ARCHITECTURES
-from mmsigma.ops import has_fast_bfloat16, split_tokens
+from mmsigma.ops import split_tokens
 from mmsigma.registry import MODELS
 
 DECODERS = {'tiny': (192, 3), 'small': (192, 3), 'base': (384, 6), 'large': (512, 8), 'huge': (640, 10)}
@@ -106,9 +106,7 @@ def main() -> None:
     parser.add_argument('--compile', action='store_true', help='compile our model')
     parser.add_argument('--memory', action='store_true', help='measure peak memory instead of time')
     args = parser.parse_args()
-    as_avx2 = torch.backends.cpu.get_cpu_capability() == 'AVX2'  # also of a processor that has more
-    if not torch.cuda.is_available() and (as_avx2 or not has_fast_bfloat16('cpu')):
-        args.candidates = [name for name in args.candidates if not name.endswith('bf16')]
+    args.candidates = without_slow_bfloat16(args.candidates)
     for arch in args.arch:
         if args.memory:
             for name in args.candidates:

@@ -6,6 +6,7 @@ Only what a command needs is imported, so that ``mmsigma --help`` answers at onc
 import argparse
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +49,7 @@ TOOLS = {
     'demo': Tool('demo.py', 'train a small model on generated videos and show what it learned'),
     'demo-data': Tool('make_demo_dataset.py', 'render the data set of the demos'),
 }
+_REQUIRED = {'torch', 'mmengine', 'mmcv', 'mmaction', 'timm', 'numpy', 'cv2', 'einops', 'rich'}
 SCALABLE = ('train', 'test', 'extract', 'sweep')
 """Tools that several processes can share."""
 CONVERTERS = {'keras': 'convert-gta', 'tensorflow': 'convert-gta', 'folder': 'export', 'onnx': 'export'}
@@ -125,8 +127,26 @@ def _run(name: str, arguments: list[str]) -> None:
     assert spec is not None and spec.loader is not None
     tool = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = tool  # where dataclasses and pickles look
-    spec.loader.exec_module(tool)
-    tool.main()
+    try:
+        spec.loader.exec_module(tool)
+        tool.__doc__ = _in_commands(tool.__doc__ or '')
+        tool.main()
+    except ModuleNotFoundError as error:
+        if (error.name or '').partition('.')[0] not in _REQUIRED:
+            raise
+        raise SystemExit(
+            f'{error.name} is not installed: run "pip install -e ." in the folder of mmsigma, or "pip install mmsigma"'
+        ) from error
+
+
+def _in_commands(text: str) -> str:
+    """Return the help of a script with commands and names of configs, as an installation has them."""
+    for name, tool in TOOLS.items():
+        script = re.escape(f'tools/{tool.script}')
+        several = rf'(?:torchrun --nproc-per-node|bash tools/launch\.sh) (\d+) {script}(.*) --launcher pytorch'
+        text = re.sub(several, rf'mmsigma {name} -n \1\2', text)
+        text = re.sub(rf'(?:python )?{script}', f'mmsigma {name}', text)
+    return re.sub(r'(?<!\S)configs/(\S+)\.py', r'mmsigma::\1', text)
 
 
 def _launch(name: str, script: Path, arguments: list[str]) -> None:

@@ -60,6 +60,27 @@ def test_tools_are_run_from_any_folder(tmp_path: Path) -> None:
     assert done.returncode == 1 and 'there is no config mmsigma::demo/none' in done.stderr.splitlines()[0]
 
 
+def test_help_names_commands_and_configs_of_an_installation() -> None:
+    text = (
+        'python tools/probe.py knn a\ntorchrun --nproc-per-node 8 tools/extract_features.py configs/knn/x.py a b '
+        '--launcher pytorch\nbash tools/launch.sh 2 tools/sweep.py CONFIG --launcher pytorch\ntools/report.py reads it'
+    )
+    assert cli._in_commands(text).splitlines() == [
+        'mmsigma probe knn a',
+        'mmsigma extract -n 8 mmsigma::knn/x a b',
+        'mmsigma sweep -n 2 CONFIG',
+        'mmsigma report reads it',
+    ]
+
+
+def test_packages_that_are_lacking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, message in (('torch', 'torch is not installed: run "pip install -e ."'), ('lacking', None)):
+        (tmp_path / 'train.py').write_text(f'raise ModuleNotFoundError("No module named {name}", name="{name}")')
+        monkeypatch.setattr(cli, 'tools_folder', lambda: tmp_path)
+        with pytest.raises(SystemExit if message else ModuleNotFoundError, match=message):
+            cli.run_command(['train'])
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [

@@ -61,6 +61,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
+    import signal
     from threading import Event
 
     from mmsigma.app.page import serve
@@ -76,6 +77,8 @@ def run(args: argparse.Namespace) -> None:
         device=args.device,
         trust=args.trust_checkpoint,
     )
+    # of systemd and docker: otherwise, the files of visitors would stay
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with serve(settings, args.host, args.port, say=print) as address:
         print(f'The app is at {address}; press Ctrl+C to stop it.')
         Event().wait()

@@ -104,6 +104,12 @@ def run(args: argparse.Namespace) -> None:
         checkpoint=file_digest(weights),
         videos=digest([dataset, infos]),
         pipeline=digest(dataset.get('pipeline')),
+        made_with=dict(
+            config=args.config,
+            checkpoint=str(weights),
+            videos=args.videos or ' '.join(str(dataset.get(key) or '') for key in ('data_root', 'ann_file')).strip(),
+            classes=list(videos.metainfo.get('classes') or ()),
+        ),
     )
     amp = args.amp and allows_bfloat16()
     if amp:

@@ -15,7 +15,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('stores', nargs='+', type=Path, help='folders of tools/extract_features.py')
+    parser.add_argument('stores', nargs='+', type=Path, help='folders of stored features')
     parser.add_argument('--out', type=Path, required=True, help='folder of the store to make')
     parser.add_argument('--verbose', action='store_true', help='show tracebacks')
     return parser.parse_args()

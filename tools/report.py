@@ -52,7 +52,7 @@ def classify(args: argparse.Namespace, names: list[str]) -> Path:
     import torch
 
     from mmsigma.apis.reports import write_classification_report
-    from mmsigma.evaluation.results import facts_of_test
+    from mmsigma.evaluation.results import classes_of_test, facts_of_test
     from mmsigma.io.predictions import load_predictions
 
     samples = load_predictions(args.source)
@@ -63,13 +63,14 @@ def classify(args: argparse.Namespace, names: list[str]) -> Path:
     if any(sample['gt_label'].numel() != 1 for sample in samples):
         raise ValueError(f'{args.source}: videos have several labels, of which there is no confusion matrix')
     videos = [str(sample['filename']) for sample in samples if 'filename' in sample]
+    record = args.source.with_suffix('.json')
     return write_classification_report(
         args.out,
         torch.stack([sample['pred_score'].float() for sample in samples]),
         torch.tensor([int(sample['gt_label']) for sample in samples]),
-        names=names,
+        names=names or classes_of_test(record),
         videos=videos if len(videos) == len(samples) else (),
-        facts={'predictions': args.source, **facts_of_test(args.source.with_suffix('.json'))},
+        facts={'predictions': args.source, **facts_of_test(record)},
         num_examples=args.number,
     )
 
@@ -81,7 +82,10 @@ def compare(args: argparse.Namespace, names: list[str]) -> Path:
 
     told = FeatureStore.open(args.source).description
     facts: dict[str, Any] = {'features': args.source, **{key: told[key] for key in ('pooling', 'dtype') if key in told}}
+    made_with = told.get('made_with', {})
+    facts |= {key: made_with[key] for key in ('config', 'checkpoint', 'videos') if made_with.get(key)}
     facts |= {f'digest of the {key}': told[key] for key in ('model', 'checkpoint', 'videos') if key in told}
+    names = names or made_with.get('classes', [])
     if args.kind == 'embedding':
         features = FeatureStore.open(args.source).load()
         return write_embedding_report(args.out, features, names=names, facts=facts, seed=args.seed)

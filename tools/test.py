@@ -14,7 +14,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--work-dir', help='folder of logs and results (default: work_dirs/<folder of config>/<config>)'
     )
-    parser.add_argument('--dump', help='file to write all predictions to (.pkl), which tools/report.py reads')
+    parser.add_argument('--dump', help='file to write all predictions to (.pkl), for a report')
     parser.add_argument('--seed', type=int, help='random seed, which overrides that of the config')
     parser.add_argument(
         '--launcher',
@@ -57,8 +57,10 @@ def main() -> None:
         if args.dump:
             dump_predictions(cfg, args.dump)
         runner = build_runner(cfg)
+        dataset = runner.test_loop.dataloader.dataset
         if is_main_process():
-            record_test(runner.log_dir, config_name(args.config), cfg, args.checkpoint, args.dump)
+            classes = getattr(dataset, 'metainfo', {}).get('classes') or ()
+            record_test(runner.log_dir, config_name(args.config), cfg, args.checkpoint, args.dump, classes)
         runner.test()
     leave_process_group()
 

@@ -22,7 +22,9 @@ def parse_args() -> argparse.Namespace:
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='config of pre-training, a file or package::path')
-    parser.add_argument('checkpoint', help='checkpoint file, including official ones')
+    parser.add_argument(
+        'checkpoint', help='checkpoint file, including official ones; - if the config is the checkpoint of a run'
+    )
     parser.add_argument('videos', type=Path, help='a video, a folder of videos, or a folder of frames')
     parser.add_argument('--out', type=Path, default=Path('prototypes'), help='folder to fill (default: %(default)s)')
     parser.add_argument(
@@ -52,8 +54,9 @@ def run(args: argparse.Namespace) -> None:
     from mmsigma.apis.prototype_viewer import PrototypeViewer
     from mmsigma.checkpoints.files import sha256_of
 
+    given = None if args.checkpoint == '-' else args.checkpoint
     view = PrototypeViewer(
-        args.config, args.checkpoint, device=args.device, options=args.cfg_options, trust=args.trust_checkpoint
+        args.config, given, device=args.device, options=args.cfg_options, trust=args.trust_checkpoint
     )
     settings = dict(number=args.number, top=args.top, level=args.level, interval=args.interval)
     videos, failed, drawn = find_videos_of(args.videos), [], {}
@@ -71,8 +74,8 @@ def run(args: argparse.Namespace) -> None:
             print(f'{name}: {found.caption}')
     print(f'{len(drawn)} videos drawn in {args.out}')
     if drawn:
-        facts = {'config': args.config, 'checkpoint': args.checkpoint}
-        facts |= {'SHA-256 of the checkpoint': sha256_of(args.checkpoint), 'videos from': args.videos}
+        facts = {'config': args.config, 'checkpoint': given or args.config}
+        facts |= {'SHA-256 of the checkpoint': sha256_of(given or args.config), 'videos from': args.videos}
         print(write_prototypes_report(args.out, drawn, facts))
     if failed:
         print(f'{len(failed)} could not be drawn:\n' + '\n'.join(failed))

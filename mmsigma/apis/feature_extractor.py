@@ -33,7 +33,7 @@ class VideoFeatures(VideoResult):
     @property
     def caption(self) -> str:
         shape = ' x '.join(map(str, self.features.shape))
-        return f'features of {shape}, of the length {float(self.features.norm()):.3g}'
+        return f'features of {shape}, with the norm {float(self.features.norm()):.3g}'
 
     def arrays(self) -> dict[str, np.ndarray]:
         return dict(features=self.features.numpy())

@@ -111,7 +111,10 @@ def open_config(
         hint = suggest_config(name) or "; 'mmsigma list' shows the configs"
         raise FileNotFoundError(f'there is neither a config nor a checkpoint {name}{hint}')
     if checkpoint is not None:
-        raise ValueError(f'{name} is not a config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp')
+        raise ValueError(
+            f'{name} is not a config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp. The checkpoint '
+            f'of a run stands for its own config and weights: leave out {checkpoint}, or give - on the command line'
+        )
     whole = config_of_checkpoint(config_or_checkpoint, options, trust=trust)
     used = {key: value for key, value in whole.items() if _is_plain(value)}
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

@@ -78,7 +78,11 @@ def write_classification_report(
         wrong = torch.nonzero(~correct).ravel()
         chosen = wrong[sure[wrong].argsort(descending=True)[:num_examples]].tolist()
         page.sheet(
-            (_thumbnail(out, videos[n]), Path(videos[n]).name, f'{classes[labels[n]]} as {classes[predicted[n]]}')
+            (
+                _thumbnail(out, videos[n]),
+                Path(videos[n]).name,
+                f'{classes[labels[n]]} as {classes[predicted[n]]}, {100 * float(sure[n]):.0f} %',
+            )
             for n in chosen
         )
     return page.write()
@@ -248,7 +252,9 @@ def class_names(names: Sequence[str], number: int) -> list[str]:
 
 
 def _class(classes: Sequence[str], label: int) -> str:
-    return f', {classes[label]}' if label >= 0 else ''
+    if label < 0:
+        return ''
+    return f', class {label}' if classes[label] == str(label) else f', {classes[label]}'
 
 
 def _check(features: Features) -> None:

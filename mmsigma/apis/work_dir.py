@@ -168,7 +168,14 @@ def claim(work_dir: str | Path, name: str, cfg: Config, *, overwrite: bool = Fal
     return OwnerHook(Path(work_dir), owner, aside, differences if resume else [])
 
 
-def record_test(log_dir: str | Path, name: str, cfg: Config, checkpoint: str | None, dump: str | None = None) -> None:
+def record_test(
+    log_dir: str | Path,
+    name: str,
+    cfg: Config,
+    checkpoint: str | None,
+    dump: str | None = None,
+    classes: Sequence[str] = (),
+) -> None:
     """Write beside the scores of a test what was tested, for tools that compare results.
 
     Args:
@@ -177,12 +184,14 @@ def record_test(log_dir: str | Path, name: str, cfg: Config, checkpoint: str | N
         cfg: Finished config.
         checkpoint: Checkpoint file, None if the config names the weights.
         dump: File of the predictions, beside which the same is written, for reports.
+        classes: Names of the classes, by label.
     """
     dataset = {key: text for key, text in _flat(cfg.test_dataloader.dataset).items() if not key.startswith('pipeline')}
     protocol = {key: cfg.get(key) for key in ('model', 'test_cfg', 'test_dataloader', 'test_evaluator')}
     told = [item for item in _flat(protocol).items() if not item[0].endswith(_WITHOUT_EFFECT)]
     settings = hashlib.sha256(repr(sorted(told)).encode()).hexdigest()
-    content = dict(config=name, checkpoint=checkpoint, sha256=sha256_of(checkpoint), dataset=dataset, settings=settings)
+    content: dict[str, Any] = dict(config=name, checkpoint=checkpoint, sha256=sha256_of(checkpoint))
+    content |= dict(dataset=dataset, settings=settings, classes=list(classes))
     text = json.dumps(content, indent=1)
     for record in (Path(log_dir, RECORD), *([Path(dump).with_suffix('.json')] if dump else [])):
         write_text(record, text + '\n')

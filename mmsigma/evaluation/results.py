@@ -85,6 +85,12 @@ def facts_of_test(record: str | Path) -> dict[str, str]:
     return facts | ({'data': ', '.join(f'{key} {value}' for key, value in data.items())} if data else {})
 
 
+def classes_of_test(record: str | Path) -> list[str]:
+    """Return the names of the classes that a test knew, by label; empty if there are none, or no record."""
+    record = Path(record)
+    return list(map(str, _read_mapping(record).get('classes') or ())) if record.is_file() else []
+
+
 def _read_mapping(path: Path) -> dict[str, Any]:
     content = read_json(path)
     if not isinstance(content, dict):

@@ -118,7 +118,8 @@ class FeatureStore:
         folder: Folder of the shards; it is created if necessary.
         description: Description of the features: ``num_videos``, ``shard_size``, ``format`` (``'safetensors'`` or
             ``'npz'``) and anything else that must not change between the runs that fill one store. ``parts`` has
-            ``num_videos`` and ``shard_size`` of each part, if there are several.
+            ``num_videos`` and ``shard_size`` of each part, if there are several. ``made_with`` may tell for reports
+            what they come from: ``config``, ``checkpoint``, ``videos`` and ``classes``, the names of the labels.
 
     Attributes:
         parts: Number of videos, and of those of a shard, of each part.
@@ -160,7 +161,7 @@ class FeatureStore:
         """
         path = Path(folder) / DESCRIPTION
         if not path.is_file():
-            raise FileNotFoundError(f'no features in {folder} (no {DESCRIPTION}): run tools/extract_features.py first')
+            raise FileNotFoundError(f'no features in {folder} (no {DESCRIPTION}): extract them by mmsigma extract')
         return cls(folder, read_json(path))
 
     def shard_path(self, number: int) -> Path:
@@ -280,8 +281,11 @@ def _rows_of(parts: Sequence[dict[str, int]]) -> list[range]:
 
 
 def differences(one: dict[str, Any], other: dict[str, Any], but: Sequence[str] = ()) -> dict[str, tuple[Any, Any]]:
-    """Return the values of the keys in which two descriptions of features differ, except for some keys."""
-    keys = [key for key in {**one, **other} if key not in but]
+    """Return the values of the keys in which two descriptions of features differ, except for some keys.
+
+    Where the features come from, ``made_with``, is for people: the digests beside it decide.
+    """
+    keys = [key for key in {**one, **other} if key not in (*but, 'made_with')]
     return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
 
 

@@ -40,7 +40,7 @@ def load_predictions(path: str | Path) -> list[dict[str, Any]]:
         with open(path, 'rb') as file:
             samples = _PlainData(file).load()
     except (pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, RuntimeError) as error:
-        raise ValueError(f'{path} does not contain plain predictions ({error}): write it with --dump') from error
+        raise ValueError(f'{path} is not a file of predictions, which tools/test.py --dump writes ({error})') from error
     if not isinstance(samples, list) or not samples or not all(isinstance(sample, dict) for sample in samples):
         raise ValueError(f'{path} does not contain a list of predictions: write it with tools/test.py --dump')
     return samples

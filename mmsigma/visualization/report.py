@@ -119,7 +119,7 @@ class Page:
         shown = (
             f'<video src="{link}" controls muted playsinline preload="metadata"></video>'
             if Path(path).suffix == '.mp4'
-            else f'<img src="{link}" alt="{html.escape(name)}" loading="lazy">'
+            else f'<a href="{link}"><img src="{link}" alt="{html.escape(name)}" loading="lazy"></a>'
         )
         return f'<figure><figcaption>{_caption(name, note)}</figcaption>{shown}</figure>'
 

@@ -75,7 +75,7 @@ def test_the_nearest_of_a_query_come_in_order(videos: list[str], tmp_path: Path)
     text = write_retrieval_report(tmp_path, Features(features, labels, videos, []), num_queries=2).read_text()
     part = text[text.index('<h2>0 &lt;b&gt;.mp4') : text.index('<h2>5 &lt;b&gt;.mp4')]
     places = [part.index(f'alt="{number} &lt;b&gt;.mp4"') for number in range(6)]
-    assert places == sorted(places) and f'cosine {np.cos(0.1):.4f}, 0' in part
+    assert places == sorted(places) and f'cosine {np.cos(0.1):.4f}, class 0' in part
     assert '<td>a video of the class among the 1 nearest</td><td>83.3</td>' in text  # all but the third
     assert (tmp_path / 'report' / 'thumbnails').is_dir()
 
@@ -136,23 +136,32 @@ def test_from_the_command_line(run_tool: Callable[..., Any], videos: list[str], 
         for n, path in enumerate(videos)
     ]
     (tmp_path / 'dump.pkl').write_bytes(pickle.dumps(samples))
-    (tmp_path / 'dump.json').write_text(json.dumps(dict(config='finetune/x', checkpoint='x.pth', sha256='ab12')))
-    (tmp_path / 'classes.txt').write_text('jump\nrun\n')
+    (tmp_path / 'dump.json').write_text(
+        json.dumps(dict(config='finetune/x', checkpoint='x.pth', sha256='ab12', classes=['jump', 'run']))
+    )
+    (tmp_path / 'classes.txt').write_text('leap\nwalk\n')
     run = run_tool('tools/report.py', 'classification', tmp_path / 'dump.pkl', '--classes', tmp_path / 'classes.txt')
     page = tmp_path / 'dump_classification' / 'report.html'
     assert run.status == 0 and str(page) in run.output, run.errors
-    assert all(text in page.read_text() for text in ('finetune/x', 'x.pth', 'ab12', 'jump as run'))
+    assert all(text in page.read_text() for text in ('finetune/x', 'x.pth', 'ab12', 'leap as walk, 100 %'))
+    assert run_tool('tools/report.py', 'classification', tmp_path / 'dump.pkl').status == 0
+    assert 'jump as run, 100 %' in page.read_text()  # the names that the test knew
 
     stores = [
         make_store(tmp_path / name, part, torch.randn(len(part), 4), torch.zeros(len(part), dtype=torch.int64))
         for name, part in (('train', videos[:2]), ('val', videos[2:]))
     ]
+    told = json.loads((stores[1] / 'features.json').read_text())
+    told['made_with'] = dict(config='knn/x', checkpoint='y.pth', videos='my videos', classes=['leap'])
+    (stores[1] / 'features.json').write_text(json.dumps(told))
     for arguments, name in (
         (['retrieval', stores[1], '--bank', stores[0], '--number', 2], 'val_retrieval'),
         (['embedding', stores[1], '--out', tmp_path / 'map'], 'map'),
     ):
         run = run_tool('tools/report.py', *arguments)
-        assert run.status == 0 and (tmp_path / name / 'report.html').is_file(), run.errors
+        assert run.status == 0, run.errors
+        text = (tmp_path / name / 'report.html').read_text()
+        assert all(part in text for part in ('knn/x', 'y.pth', 'my videos', 'leap'))
     run = run_tool('tools/report.py', 'embedding', stores[0])
     assert run.status == 1 and 'a map of 2 videos says nothing' in run.errors
     assert run_tool('tools/report.py', 'embedding', stores[0], '--bank', stores[1]).status == 2

@@ -128,10 +128,11 @@ def test_what_was_tested_is_written_beside_the_scores(tmp_path: Path) -> None:
     dataset = dict(type='VOSDataset', year=2016, pipeline=[dict(type='A')])
     checkpoint = tmp_path / 'x.pth'
     checkpoint.write_bytes(b'abc')
-    record_test(tmp_path / 'log', 'vos/a', settings(test_dataloader=dict(dataset=dataset)), str(checkpoint))
+    record_test(tmp_path / 'log', 'vos/a', settings(test_dataloader=dict(dataset=dataset)), str(checkpoint), None, 'ab')
     content = json.loads((tmp_path / 'log' / 'test.json').read_text())
     assert content['config'] == 'vos/a' and content['dataset'] == {'type': "'VOSDataset'", 'year': '2016'}
     assert content['checkpoint'] == str(checkpoint) and content['sha256'].startswith('ba7816bf')
+    assert content['classes'] == ['a', 'b']
 
 
 def test_ranks_before_there_is_a_group(monkeypatch: pytest.MonkeyPatch) -> None:

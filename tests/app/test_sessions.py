@@ -1,5 +1,10 @@
 """Temporary files, cancelling, limits, and what visitors are told."""
 
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -7,9 +12,11 @@ from typing import Any
 import pytest
 import torch
 
+from mmsigma.app import page
 from mmsigma.app.sessions import Cancelled, Sessions, open_upload, told
 from mmsigma.io.video import write_playable
 from tests.app.conftest import Bar, paths_below
+from tests.scripts import Result
 from tests.vos_data import draw_video
 
 
@@ -91,3 +98,25 @@ def test_visitors_are_told(messages_told: list[str], tmp_path: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):  # a fault of ours is no message
         told(break_down)()
+
+
+def test_the_app_is_ended_like_an_interruption(
+    run_tool: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By systemd, docker and kill: the files of visitors are deleted in any case."""
+    folders = []
+
+    @contextmanager
+    def serve(*_: object, **__: object) -> Iterator[str]:
+        threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+        with Sessions() as sessions:
+            folders.append(sessions.root)
+            yield 'nowhere'
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(page, 'serve', serve)
+    try:
+        done = run_tool('tools/app.py')
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert done.status == 130 and 'interrupted' in done.errors and len(folders) == 1 and not folders[0].exists()

@@ -102,7 +102,7 @@ def test_videos_are_not_evaluated_on_themselves(tmp_path, names: str, message: s
 
 
 def test_no_features(tmp_path) -> None:
-    with pytest.raises(FileNotFoundError, match=r'no features in .*extract_features\.py first'):
+    with pytest.raises(FileNotFoundError, match=r'no features in .*extract them by mmsigma extract'):
         FeatureStore.open(tmp_path)
 
 

@@ -40,8 +40,8 @@ def test_tensors_arrays_and_plain_types(tmp_path: Path) -> None:
     [
         (pickle.dumps([dict(a=Command())]), 'system'),
         (pickle.dumps([dict(a=Path('x'))]), 'it has a pathlib'),
-        (b'no pickle', 'does not contain plain predictions'),
-        (b'', 'does not contain plain predictions'),
+        (b'no pickle', 'is not a file of predictions'),
+        (b'', 'is not a file of predictions'),
         (pickle.dumps([]), 'does not contain a list of predictions'),
         (pickle.dumps(dict(a=1)), 'does not contain a list of predictions'),
     ],

@@ -72,3 +72,13 @@ def test_videos_of_one_name(run: Callable, folder: Path, tmp_path: Path) -> None
     assert '3 videos drawn' in output
     for name in ('x/dog', 'y/dog.mp4', 'y/dog.avi'):
         assert (tmp_path / f'out/{name}_prototypes.png').is_file() and f'{name}: prototypes' in output
+
+
+def test_the_checkpoint_of_a_run_is_enough(run_tool: Callable, folder: Path, tmp_path: Path) -> None:
+    state = torch.load(folder / 'sigma.pth')['state_dict']
+    torch.save(dict(state_dict=state, meta=dict(cfg=load_config(CONFIG).pretty_text)), tmp_path / 'run.pth')
+    tool = ('tools/visualize_prototypes.py', tmp_path / 'run.pth')
+    done = run_tool(*tool, '-', folder / 'videos/v0.mp4', '--out', tmp_path / 'out')
+    assert done.status == 0 and (tmp_path / 'out/report.html').is_file(), done.errors
+    done = run_tool(*tool, folder / 'sigma.pth', folder / 'videos/v0.mp4')
+    assert done.status == 1 and 'leave out' in done.errors and 'or give - on the command line' in done.errors

@@ -35,7 +35,7 @@ def test_nothing_is_read_as_html(tmp_path: Path) -> None:
     read = Reader(page.write().read_text())
     assert not read.all('script') and read.text.count(EVIL) == 13  # title and heading of the page, and all parts
     assert [picture['alt'] for picture in read.all('img')] == [EVIL, EVIL]
-    assert read.all('a') == [{'href': 'c%20d%26%22.csv'}]
+    assert [link['href'] for link in read.all('a')] == ['a.png', 'b.png', 'c%20d%26%22.csv']  # pictures open alone
 
 
 def test_files_are_linked_from_the_folder_of_the_page(tmp_path: Path) -> None:
