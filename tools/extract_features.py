@@ -49,7 +49,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--amp', action='store_true', help='compute in bfloat16, unless the processor is slow at it')
     parser.add_argument('--batch-size', type=int, default=8, help='videos per step (default: %(default)s)')
     parser.add_argument(
-        '--num-workers', type=int, default=4, help='processes that decode; 0 for none (default: %(default)s)'
+        '--num-workers',
+        type=int,
+        default=min(4, len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else 4),
+        help='processes that decode; 0 for none (default: four, or as many as there are cores)',
     )
     parser.add_argument('--shard-size', type=int, default=256, help='videos per file')
     parser.add_argument('--append', action='store_true', help='add the videos that a store in the folder lacks, if any')

@@ -29,7 +29,7 @@ td, th { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid var(-
 td:first-child, th:first-child { text-align: left; min-width: 9rem } th { color: var(--dim); font-weight: 600 }
 figure { margin: 1.2rem 0 } figcaption { margin-bottom: .3rem }
 img, video, svg { display: block; max-width: 100%; height: auto } video { min-width: min(20rem, 100%);
-  min-height: 10rem; max-height: 80vh }
+  min-height: 10rem; max-height: 80vh; object-position: top }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .8rem }
 .sheet figure { margin: 0; padding: .4rem; background: var(--soft); border-radius: .4rem; font-size: .8rem }
 .sheet img { width: 100%; aspect-ratio: 4 / 3; object-fit: contain } .first { outline: 2px solid var(--accent) }

@@ -82,7 +82,7 @@ def write_report(
         videos: Names of all videos.
         scores: J&F, J and F of the scored videos, the worst first.
         metrics: Metrics over all videos.
-        curves: J of the objects of each video over its frames.
+        curves: J of the objects of each video over its frames, as fractions.
         fps: Frames per second of the videos, for axes in seconds; None for axes in frames.
         facts: What was run, by name.
 
@@ -98,11 +98,13 @@ def write_report(
         'The worst videos come first. First row of each image: prediction. Second row, if there is one: annotation.'
     )
     for name in [*scores, *(name for name in videos if name not in scores)]:
-        numbers = 'J&F {:.1f}, J {:.1f}, F {:.1f}'.format(*scores[name]) if name in scores else 'not scored'
+        numbers = 'J&F {:.1f} %, J {:.1f} %, F {:.1f} %'.format(*scores[name]) if name in scores else 'not scored'
         page.figure(f'report/{name}.jpg', name, numbers)
         if curves and (lines := _lines(curves.get(name, {}), fps)):
             page.chart(
-                line_chart(lines, xlabel='seconds' if fps else 'frame', ylabel='J', ylim=(0, 1)), 'J over time', name
+                line_chart(lines, xlabel='seconds' if fps else 'frame', ylabel='J, %', ylim=(0, 100)),
+                'J over time',
+                name,
             )
         if Path(out_dir, f'report/{name}.mp4').is_file():
             page.figure(f'report/{name}.mp4', 'overlay', name)
@@ -110,6 +112,9 @@ def write_report(
     return page.write()
 
 
-def _lines(curves: Curves, fps: float | None) -> dict[str, tuple[np.ndarray, Sequence[float]]]:
+def _lines(curves: Curves, fps: float | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     known = {number: pair for number, pair in curves.items() if len(pair[0])}
-    return {f'object {number}': (np.asarray(frames) / (fps or 1), j) for number, (frames, j) in known.items()}
+    return {
+        f'object {number}': (np.asarray(frames) / (fps or 1), 100 * np.asarray(j))
+        for number, (frames, j) in known.items()
+    }
