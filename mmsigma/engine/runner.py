@@ -31,7 +31,7 @@ from mmsigma.engine.hooks.progress import ProgressHook
 from mmsigma.engine.optimizers import keep_implementation
 from mmsigma.engine.sharding import FullySharded
 from mmsigma.io.atomic import make_folder, replace_durably
-from mmsigma.ops import choose_cpu_linear
+from mmsigma.ops import choose_cpu_linear, cpu_linear_in_use
 from mmsigma.registry import FUNCTIONS, MODEL_WRAPPERS, RUNNERS, STRATEGIES
 
 
@@ -215,7 +215,7 @@ class VideoRunner(Runner):
         if fn_name == 'before_save_checkpoint':
             checkpoint = kwargs['checkpoint']
             checkpoint['message_hub'] = compat.pack_history(checkpoint['message_hub'])
-            checkpoint['meta'].update(dict(run=self.run_id) if self.run_id else {})
+            checkpoint['meta'].update(dict(run=self.run_id) if self.run_id else {}, cpu_linear=cpu_linear_in_use())
 
     def load_or_resume(self) -> None:
         """Load what ``load_from`` and ``resume`` ask for, once.
@@ -311,6 +311,8 @@ class VideoRunner(Runner):
             check_full_run(checkpoint, filename)
             check_optimizer(checkpoint['optimizer'], filename)
             self.resumed_from = filename
+            if self.cfg.get('cpu_linear', 'fastest') == 'fastest':  # goes on, to the bit, in the way that was chosen
+                choose_cpu_linear(checkpoint['meta'].get('cpu_linear', 'fastest'))
             if isinstance(self.train_loop, EpochBasedTrainLoop):
                 loader = self.train_loop.dataloader
                 num_samples = max(len(loader.dataset), len(loader.sampler) * self.world_size)

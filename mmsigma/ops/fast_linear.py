@@ -52,6 +52,13 @@ def choose_cpu_linear(kind: CpuLinear) -> None:
     _chosen = kind
 
 
+def cpu_linear_in_use() -> CpuLinear:
+    """Return how :func:`linear` maps many float32 tokens on a CPU; 'fastest' if that has not been measured yet."""
+    if _chosen == 'fastest' and _convolution_is_faster.cache_info().currsize:
+        return 'convolution' if _convolution_is_faster() else 'matmul'
+    return _chosen
+
+
 def _convolve(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     # channels last in memory, so that nothing needs to be copied
     image = inputs.reshape(1, 1, -1, inputs.shape[-1]).permute(0, 3, 1, 2)

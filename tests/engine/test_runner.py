@@ -16,7 +16,7 @@ from torch import nn
 from mmsigma.checkpoints.files import CheckpointError
 from mmsigma.engine.runner import VideoRunner
 from mmsigma.models.counting.inner_steps import InnerStepsDistributedDataParallel
-from mmsigma.ops import fast_linear
+from mmsigma.ops import cpu_linear_in_use, fast_linear
 from tests.engine.toy_runs import Toy, toy_run
 
 
@@ -205,6 +205,19 @@ def test_way_of_linear_layers_on_cpus(tmp_path: Path) -> None:
         assert fast_linear._chosen == 'convolution'
     with toy_run(tmp_path):
         assert fast_linear._chosen == 'fastest'
+
+
+@pytest.mark.parametrize(('given', 'expected'), [('fastest', 'convolution'), ('matmul', 'matmul')])
+def test_resumed_runs_keep_their_way(
+    given: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saving = dict(default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)))
+    with toy_run(tmp_path, cfg=Config(dict(cpu_linear='convolution')), **saving) as runner:
+        runner.train()
+    monkeypatch.setattr(fast_linear, '_chosen', 'fastest')
+    with toy_run(tmp_path, cfg=Config(dict(cpu_linear=given)), resume=True, **saving) as runner:
+        runner.load_or_resume()
+        assert cpu_linear_in_use() == expected
 
 
 def test_frozen_models_are_not_wrapped() -> None:

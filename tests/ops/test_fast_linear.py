@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmsigma.ops import Linear, choose_cpu_linear, fast_linear, linear
+from mmsigma.ops import Linear, choose_cpu_linear, cpu_linear_in_use, fast_linear, linear
 
 FEW, MANY = (2, 8, 24), (2, 200, 768)
 
@@ -59,11 +59,13 @@ def test_the_fastest_way_is_measured_once(
     times = dict(zip((F.linear, fast_linear._convolve), seconds, strict=True))
     monkeypatch.setattr(fast_linear, '_seconds_of', lambda function: measured.append(function) or times[function])
     fast_linear._convolution_is_faster.cache_clear()
+    assert cpu_linear_in_use() == 'fastest'
     inputs, weight = torch.randn(MANY), torch.randn(96, 768)
     for _ in range(2):
         expected = fast_linear._convolve(inputs, weight) if convolved else F.linear(inputs, weight)
         assert torch.equal(linear(inputs, weight), expected)
     assert measured == [F.linear, fast_linear._convolve]
+    assert cpu_linear_in_use() == ('convolution' if convolved else 'matmul')
     fast_linear._convolution_is_faster.cache_clear()
 
 
