@@ -61,7 +61,7 @@ def app_models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     return Models(Settings(device='cpu', max_seconds=5), tmp_path_factory.mktemp('weights'))
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def chromium() -> Iterator[Any]:
     """A browser without a window, the one that the system has."""
     found = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)

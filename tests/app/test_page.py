@@ -43,9 +43,10 @@ def tabs(request: pytest.FixtureRequest, chromium: Any, address: str) -> Iterato
     page.goto(address)
     page.locator('#segment-sample').wait_for()
     yield page
-    assert page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')
-    assert not [url for url in elsewhere if not url.startswith((address, 'data:', 'blob:'))] and not errors
-    page.close()
+    fits = page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')
+    page.close()  # also after a failure: a page that is left draws on
+    assert fits and not errors
+    assert not [url for url in elsewhere if not url.startswith((address, 'data:', 'blob:'))]
 
 
 def wait_for_video(page: Any, place: str) -> None:
