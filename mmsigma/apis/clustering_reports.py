@@ -46,7 +46,12 @@ def clustered_videos(run: str | Path) -> tuple[list[str], VideoDecoder, str]:
     hooks = [hook for hook in cfg.get('custom_hooks', ()) if HOOKS.get(str(hook['type'])) is ReclusterHook]
     if not hooks:
         raise ValueError(f'{configs[0]} has no ReclusterHook: only runs of Mask-VOS have pseudo masks')
-    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    try:
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f'{error}; paths in {configs[0]} may be relative to the folder in which the run was started: go there'
+        ) from error
     names = dict.fromkeys(dataset.get_data_info(place)['filename'] for place in range(len(dataset)))
     decoder = next(step.decoder for step in dataset.pipeline.transforms if isinstance(step, ReadClip))
     return list(names), decoder, str(configs[0])

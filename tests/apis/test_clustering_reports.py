@@ -61,6 +61,9 @@ def test_the_page_of_a_run(rounds: PseudoMaskRounds, tmp_path: Path, run_tool: C
     assert page.read_text().count('<img') == 2
     run = run_tool('tools/report.py', 'clustering', tmp_path / 'videos')
     assert run.status == 1 and 'there is no config in' in run.errors
+    (tmp_path / 'videos').rename(tmp_path / 'moved')
+    run = run_tool('tools/report.py', 'clustering', tmp_path)
+    assert run.status == 1 and 'relative to the folder in which the run was started: go there' in run.errors
 
 
 def test_prototypes_of_all_videos_are_counted(tmp_path: Path) -> None:
