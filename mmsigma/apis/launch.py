@@ -188,7 +188,8 @@ def errors_in_one_line(place: str, *, verbose: bool) -> Iterator[None]:
     """Turn errors into a one-line message for the user.
 
     Errors that have no known cause are faults of this package or of a package that it uses: their traceback goes to the
-    log file of the run, or to a temporary file if there is none yet, and the message says where.
+    log file of the run, or to a temporary file if there is none yet, and the message says where. Warnings are shown
+    without the line of code that they come from.
 
     Args:
         place: Beginning of the message, such as the path of the config.
@@ -197,6 +198,9 @@ def errors_in_one_line(place: str, *, verbose: bool) -> Iterator[None]:
     Raises:
         SystemExit: With the message, instead of the error.
     """
+    format_before = warnings.formatwarning
+    if not verbose:
+        warnings.formatwarning = lambda message, *_, **__: f'warning: {message}\n'
     try:
         yield
     except Interrupted:
@@ -216,6 +220,8 @@ def errors_in_one_line(place: str, *, verbose: bool) -> Iterator[None]:
         reason = (str(error).strip() or 'without a message').splitlines()[0]
         log = _write_traceback(error)
         raise SystemExit(f'{place}: {type(error).__name__}: {reason}\n(the traceback is in {log})') from error
+    finally:
+        warnings.formatwarning = format_before
 
 
 def _write_traceback(error: Exception) -> str:

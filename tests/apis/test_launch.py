@@ -1,6 +1,7 @@
 """From command-line arguments to a config."""
 
 import argparse
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmsigma.apis.launch import apply_arguments, enable_mixed_precision, prepare_training
+from mmsigma.apis.launch import apply_arguments, enable_mixed_precision, errors_in_one_line, prepare_training
 from mmsigma.utils.config import load_config
 
 ARGUMENTS = dict(launcher='none', verbose=False, trust_checkpoint=False, seed=None)
@@ -71,3 +72,31 @@ def test_missing_imagenet_weights_name_the_converter(repository: Path, tmp_path:
     scratch = load_config(path, {**options, 'train_mode': 'scratch'})
     scratch.launcher = 'none'
     prepare_training(scratch, 'gta/gta_penn_action')
+
+
+@pytest.mark.parametrize(
+    ('error', 'told'),
+    [
+        (FileNotFoundError('no video at a.mp4'), 'config.py: no video at a.mp4\n(--verbose shows the traceback)'),
+        (ValueError('config.py is empty'), 'config.py is empty\n(--verbose shows the traceback)'),
+        (ZeroDivisionError('by 0\nat last'), 'config.py: ZeroDivisionError: by 0\n(the traceback is in '),
+    ],
+)
+def test_errors_are_told_without_their_traceback(error: Exception, told: str) -> None:
+    with pytest.raises(SystemExit) as raised, errors_in_one_line('config.py', verbose=False):
+        raise error
+    message = str(raised.value)
+    assert message.startswith(told)
+    if 'is in ' in told:
+        log = Path(message.rpartition(' in ')[2].rstrip(')'))
+        assert 'ZeroDivisionError: by 0' in log.read_text()
+        log.unlink()
+    with pytest.raises(type(error)), errors_in_one_line('config.py', verbose=True):
+        raise error
+
+
+def test_warnings_are_shown_without_their_code() -> None:
+    warning = UserWarning('look out')
+    with errors_in_one_line('config.py', verbose=False):
+        assert warnings.formatwarning(warning, UserWarning, 'file.py', 3) == 'warning: look out\n'
+    assert 'file.py:3' in warnings.formatwarning(warning, UserWarning, 'file.py', 3)
