@@ -128,6 +128,8 @@ class Models:
                 f'⚠️ **No trained network**: objects are followed by their colours alone (`{name}`). With a trained '
                 f'one: `mmsigma app --{use} CONFIG CHECKPOINT`'
             )
+        if weights == chosen.config:  # the checkpoint of a run
+            return f'{cfg.model.type} of `{Path(weights).parent.name}/{name}`'
         return f'Config `{name}`, weights `{Path(weights).name}`' if weights else f'Config `{name}` and its weights'
 
 

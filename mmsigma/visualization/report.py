@@ -34,7 +34,8 @@ img, video, svg { display: block; max-width: 100%; height: auto } video { min-wi
 .sheet figure { margin: 0; padding: .4rem; background: var(--soft); border-radius: .4rem; font-size: .8rem }
 .sheet img { width: 100%; aspect-ratio: 4 / 3; object-fit: contain } .first { outline: 2px solid var(--accent) }
 svg text { fill: var(--text); font-size: 12px } svg .axis { stroke: var(--line) } .dim, footer { color: var(--dim) }
-@media (max-width: 30rem) { dl { display: block } dd { margin-bottom: .4rem } svg text { font-size: 17px } }
+@media (max-width: 30rem) { dl { display: block } dd { margin-bottom: .4rem } svg text { font-size: 17px }
+  td, th { padding: .2rem .35rem; font-size: .8rem } td:first-child, th:first-child { min-width: 5rem } }
 """
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mmsigma.app.settings import Chosen, Models, Settings
+from mmsigma.utils.config import load_config
 
 COLOUR, GTA = 'mmsigma::vos/colour', 'mmsigma::demo/gta_tiny_demo'
 
@@ -31,6 +32,12 @@ def test_weights_that_are_given(tmp_path: Path) -> None:
     given = Models(Settings(align=Chosen(GTA, str(path)), device='cpu'), tmp_path)
     assert given.describe('align') == f'Config `{GTA}`, weights `gta.pth`'
     assert all(torch.equal(state[key], value) for key, value in given.aligner.model.state_dict().items())
+    (tmp_path / 'run').mkdir()
+    path = tmp_path / 'run' / 'epoch_1.pth'
+    torch.save(dict(state_dict=state, meta=dict(cfg=load_config(GTA).pretty_text)), path)
+    of_run = Models(Settings(align=Chosen(str(path)), device='cpu'), tmp_path)
+    assert of_run.describe('align') == 'GTA of `run/epoch_1.pth`'
+    assert all(torch.equal(state[key], value) for key, value in of_run.aligner.model.state_dict().items())
 
 
 def test_colours_are_no_network(tmp_path: Path) -> None:
