@@ -35,7 +35,7 @@ SCRIPTS = {
     'davis_metrics': [],
     'shared_cores': [],
     'starting': ['--demo'],
-    'pretrain_step': [],
+    'pretrain_step': '--rounds 3 --candidates hf-sdpa ours-pixel ours-mlp ours-pixel-bf16 ours-mlp-bf16'.split(),
     'finetune_step': ['--arch', 'small', '--rounds', '3'],
 }
 AS_AVX2 = {
