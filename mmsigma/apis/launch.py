@@ -209,7 +209,7 @@ def errors_in_one_line(place: str, *, verbose: bool) -> Iterator[None]:
     except (OSError, ValueError, FloatingPointError, CheckpointError, UnreadableVideoError) as error:
         if verbose:
             raise
-        told = str(error) if place in str(error) else f'{place}: {error}'
+        told = str(error) if str(error).startswith(place) else f'{place}: {error}'
         raise SystemExit(f'{told}\n(--verbose shows the traceback)') from error
     except KeyboardInterrupt as error:
         print(f'{place}: interrupted', file=sys.stderr)

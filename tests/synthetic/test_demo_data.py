@@ -290,4 +290,5 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
 def test_a_file_in_the_place_of_the_folder(run_tool: Any, tmp_path: Path) -> None:
     (tmp_path / 'file').touch()
     failed = run_tool('tools/make_demo_dataset.py', '--out', tmp_path / 'file' / 'x', '--num-workers', '0')
-    assert failed.status == 2 and 'Not a directory' in failed.errors and 'Traceback' not in failed.errors
+    assert failed.status == 2 and f'{tmp_path / "file"} is not a folder' in failed.errors
+    assert 'Traceback' not in failed.errors
