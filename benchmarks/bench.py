@@ -32,6 +32,7 @@ SCRIPTS = {
     'kmeans': [],
     'alignment': ['--sizes', '80'],
     'propagation': [],
+    'linear': [],
     'davis_metrics': [],
     'shared_cores': [],
     'starting': ['--demo'],

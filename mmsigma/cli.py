@@ -132,7 +132,7 @@ def _run(name: str, arguments: list[str]) -> None:
         tool.__doc__ = _in_commands(tool.__doc__ or '')
         tool.main()
     except ModuleNotFoundError as error:
-        if (error.name or '').partition('.')[0] not in _REQUIRED:
+        if error.name not in _REQUIRED:  # rather than a part of one, which another version lacks
             raise
         raise SystemExit(
             f'{error.name} is not installed: run "pip install -e ." in the folder of mmsigma, or "pip install mmsigma"'

@@ -74,7 +74,8 @@ def test_help_names_commands_and_configs_of_an_installation() -> None:
 
 
 def test_packages_that_are_lacking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name, message in (('torch', 'torch is not installed: run "pip install -e ."'), ('lacking', None)):
+    told = 'torch is not installed: run "pip install -e ."'
+    for name, message in (('torch', told), ('torch.lacking', None), ('lacking', None)):
         (tmp_path / 'train.py').write_text(f'raise ModuleNotFoundError("No module named {name}", name="{name}")')
         monkeypatch.setattr(cli, 'tools_folder', lambda: tmp_path)
         with pytest.raises(SystemExit if message else ModuleNotFoundError, match=message):

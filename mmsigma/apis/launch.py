@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -209,7 +210,8 @@ def errors_in_one_line(place: str, *, verbose: bool) -> Iterator[None]:
     except (OSError, ValueError, FloatingPointError, CheckpointError, UnreadableVideoError) as error:
         if verbose:
             raise
-        told = str(error) if str(error).startswith(place) else f'{place}: {error}'
+        # not twice what the message begins with; a longer name is another place
+        told = str(error) if re.match(rf'{re.escape(place)}(?![\w./-])', str(error)) else f'{place}: {error}'
         raise SystemExit(f'{told}\n(--verbose shows the traceback)') from error
     except KeyboardInterrupt as error:
         print(f'{place}: interrupted', file=sys.stderr)

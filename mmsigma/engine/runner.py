@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import barrier, is_main_process
+from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
@@ -31,8 +31,15 @@ from mmsigma.engine.hooks.progress import ProgressHook
 from mmsigma.engine.optimizers import keep_implementation
 from mmsigma.engine.sharding import FullySharded
 from mmsigma.io.atomic import make_folder, replace_durably
-from mmsigma.ops import choose_cpu_linear, cpu_linear_in_use
+from mmsigma.ops import choose_cpu_linear, cpu_linear_in_use, fastest_cpu_linear
 from mmsigma.registry import FUNCTIONS, MODEL_WRAPPERS, RUNNERS, STRATEGIES
+
+
+def agree_on_cpu_linear() -> None:
+    """Let all processes map tokens on CPUs in the way that is fastest for the first, so that a run can be repeated."""
+    chosen = [fastest_cpu_linear()]
+    broadcast_object_list(chosen)
+    choose_cpu_linear(chosen[0])
 
 
 @RUNNERS.register_module()
@@ -121,6 +128,8 @@ class VideoRunner(Runner):
         torch.set_float32_matmul_precision(self.cfg.get('float32_matmul_precision', 'highest'))
         choose_cpu_linear(self.cfg.get('cpu_linear', 'fastest'))
         super().setup_env(env_cfg)
+        if self.distributed and not torch.cuda.is_available() and self.cfg.get('cpu_linear', 'fastest') == 'fastest':
+            agree_on_cpu_linear()
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)

@@ -75,7 +75,8 @@ def grow(
         return present, places
     added = dict(num_videos=len(places), shard_size=description['shard_size'])
     total = sum(part['num_videos'] for part in earlier) + len(places)
-    return {**description, 'num_videos': total, 'parts': [*earlier, added]}, places
+    origin = _origin(present, description)
+    return {**description, 'num_videos': total, 'parts': [*earlier, added], **origin}, places
 
 
 def _labels_of(store: FeatureStore, parts: Sequence[dict[str, int]]) -> dict[str, int | None]:
@@ -123,6 +124,7 @@ def merge_stores(folders: Sequence[str | Path], out: str | Path) -> StoredFeatur
         'num_videos': sum(part['num_videos'] for part in parts),
         'videos': digest([store.description.get('videos') for store in stores]),
         'parts': parts,
+        **_origin(first, *others),
     }
     make_folder(out)
     sources = [store.shard_path(number) for store in stores for number in range(store.num_shards)]
@@ -132,6 +134,16 @@ def merge_stores(folders: Sequence[str | Path], out: str | Path) -> StoredFeatur
         _link(source, out / f'shard_{number:05d}{source.suffix}')
     write_description(out, description)  # last, so that a store is complete as soon as it is one
     return FeatureStore.open(out).open_rows()
+
+
+def _origin(*descriptions: dict[str, Any]) -> dict[str, Any]:
+    """Return where several stores come from: all lists of videos, and the classes if all have the same."""
+    told = [description['made_with'] for description in descriptions if 'made_with' in description]
+    if not told:
+        return {}
+    videos = '; '.join(dict.fromkeys(one['videos'] for one in told))
+    classes = told[0]['classes'] if all(one['classes'] == told[0]['classes'] for one in told) else []
+    return dict(made_with={**told[0], 'videos': videos, 'classes': classes})
 
 
 def _check_distinct(stores: Sequence[FeatureStore]) -> None:

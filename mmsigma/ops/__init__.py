@@ -12,7 +12,14 @@ from mmsigma.ops.dense_clustering import (
     project_tokens,
     upsample_maps,
 )
-from mmsigma.ops.fast_linear import Linear, choose_cpu_linear, cpu_linear_in_use, exact_linear, linear
+from mmsigma.ops.fast_linear import (
+    Linear,
+    choose_cpu_linear,
+    cpu_linear_in_use,
+    exact_linear,
+    fastest_cpu_linear,
+    linear,
+)
 from mmsigma.ops.keypoints import gaussian_labels, weighted_points
 from mmsigma.ops.label_transfer import expected_alignment, first_matches, transfer
 from mmsigma.ops.masking import (
@@ -93,6 +100,7 @@ __all__ = [
     'choose_cpu_linear',
     'cpu_linear_in_use',
     'exact_linear',
+    'fastest_cpu_linear',
     'expected_alignment',
     'expected_path',
     'expected_positions',

@@ -1,6 +1,7 @@
 """Linear layers that are fast on any CPU."""
 
 import functools
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, get_args
@@ -16,6 +17,7 @@ CpuLinear = Literal['fastest', 'matmul', 'convolution']
 """How many float32 tokens are mapped on a CPU; the fastest way is measured once per process."""
 
 _chosen: CpuLinear = 'fastest'
+_measuring = threading.Lock()  # of two threads at once, each would be slowed down by the other
 _MARGIN = 1.25  # by which the convolution has to be faster, so that noise does not decide
 
 
@@ -24,8 +26,8 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
     PyTorch multiplies float32 matrices with MKL, which leaves half of the vector width of AMD processors unused, but
     convolves with oneDNN, which does not. On a Zen core with AVX-512, the convolution was measured to be 2.2 times
-    faster forward and 1.9 times faster backward, with equal results up to rounding; on an Intel Xeon, 2 times slower
-    backward. See :func:`choose_cpu_linear`.
+    faster forward and 1.9 times faster backward, with equal results up to rounding; on an Intel Xeon, up to 1.9 times
+    slower in both together (``benchmarks/linear.py``). See :func:`choose_cpu_linear`.
 
     Args:
         inputs: Inputs ``(..., D)``.
@@ -55,8 +57,13 @@ def choose_cpu_linear(kind: CpuLinear) -> None:
 def cpu_linear_in_use() -> CpuLinear:
     """Return how :func:`linear` maps many float32 tokens on a CPU; 'fastest' if that has not been measured yet."""
     if _chosen == 'fastest' and _convolution_is_faster.cache_info().currsize:
-        return 'convolution' if _convolution_is_faster() else 'matmul'
+        return fastest_cpu_linear()
     return _chosen
+
+
+def fastest_cpu_linear() -> CpuLinear:
+    """Return the way that is faster on this machine, which is measured by the first call."""
+    return 'convolution' if _is_convolution_faster() else 'matmul'
 
 
 def _convolve(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -76,8 +83,13 @@ def _convolution_pays(inputs: Tensor, weight: Tensor) -> bool:
         and rows >= 128
         and rows * weight.numel() >= 1 << 24
         and torch.backends.mkldnn.is_available()
-        and (_chosen == 'convolution' or _convolution_is_faster())
+        and (_chosen == 'convolution' or _is_convolution_faster())
     )
+
+
+def _is_convolution_faster() -> bool:
+    with _measuring:
+        return _convolution_is_faster()
 
 
 @functools.cache

@@ -79,6 +79,8 @@ def test_missing_imagenet_weights_name_the_converter(repository: Path, tmp_path:
     [
         (FileNotFoundError('no video at a.mp4'), 'config.py: no video at a.mp4\n(--verbose shows the traceback)'),
         (ValueError('config.py is empty'), 'config.py is empty\n(--verbose shows the traceback)'),
+        (ValueError('config.py2 is empty'), 'config.py: config.py2 is empty\n'),
+        (ValueError('config.py/a is empty'), 'config.py: config.py/a is empty\n'),
         (ZeroDivisionError('by 0\nat last'), 'config.py: ZeroDivisionError: by 0\n(the traceback is in '),
     ],
 )

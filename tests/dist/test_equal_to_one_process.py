@@ -12,6 +12,7 @@ from tests.dist.workers import (
     LossOnly,
     diverging_worker,
     joint_batch,
+    linear_worker,
     queue_losses,
     queue_worker,
     run_ranks,
@@ -83,3 +84,8 @@ def test_codes_with_a_queue(tmp_path):
 def test_no_process_makes_a_step_that_another_leaves_out(tmp_path):
     for found in run_ranks(diverging_worker, 2, tmp_path):
         assert not found['changed'] and found['message'].startswith('the loss is not finite in iteration 0')
+
+
+@pytest.mark.parametrize(('faster', 'expected'), [([True, False], 'convolution'), ([False, True], 'matmul')])
+def test_all_processes_compute_alike(faster: list[bool], expected: str, tmp_path: Path) -> None:
+    assert run_ranks(linear_worker, 2, tmp_path, faster) == [expected, expected]

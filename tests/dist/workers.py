@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 import torch.distributed as dist
@@ -17,9 +18,10 @@ from torch.distributed.fsdp import FSDPModule
 
 from mmsigma.engine import TransformerOptimWrapperConstructor
 from mmsigma.engine.hooks import NonFiniteLossHook
+from mmsigma.engine.runner import agree_on_cpu_linear
 from mmsigma.engine.sharding import FullySharded
 from mmsigma.models.sigma.feature_queue import FeatureQueue
-from mmsigma.ops import sinkhorn, sinkhorn_labels, split_tokens
+from mmsigma.ops import fast_linear, sinkhorn, sinkhorn_labels, split_tokens
 from mmsigma.registry import MODELS, STRATEGIES
 from tests.engine.fakes import FakeRunner
 from tests.scripts import restored_state
@@ -232,3 +234,11 @@ def diverging_worker(rank: int) -> dict:
     except FloatingPointError as error:
         message = str(error)
     return dict(changed=not torch.equal(model.weight, before), message=message)
+
+
+def linear_worker(rank: int, faster: list[bool]) -> str:
+    """What a process chooses whose own measurement says ``faster[rank]``."""
+    with mock.patch.object(fast_linear, '_chosen', 'fastest'):
+        with mock.patch.object(fast_linear, '_convolution_is_faster', lambda: faster[rank]):
+            agree_on_cpu_linear()
+        return fast_linear._chosen

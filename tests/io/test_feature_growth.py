@@ -206,3 +206,21 @@ class TestMerging:
             (tmp_path / 'links' / path.name).symlink_to(Path('../0', path.name))
         merge_stores([tmp_path / 'links'], tmp_path / 'far/away/out')
         assert contents(tmp_path / 'far/away/out') == 'abc'
+
+
+@pytest.mark.parametrize('way', ['merged', 'grown'])
+def test_it_is_said_where_all_parts_come_from(way: str, tmp_path: Path) -> None:
+    def told(videos: str, classes: list[str]) -> dict:
+        return dict(made_with=dict(config='a.py', checkpoint='a.pth', videos=videos, classes=classes))
+
+    make(tmp_path / 'one', 'ab', **told('one.txt', ['x', 'y']))
+    for number, (classes, kept) in enumerate(((['x', 'y'], ['x', 'y']), (['y', 'x'], []))):
+        folder = tmp_path / f'{way}_{number}'
+        if way == 'grown':
+            shutil.copytree(tmp_path / 'one', folder)
+            assert add(folder, 'abc', **told('two.txt', classes)) == 'c'
+        else:
+            make(tmp_path / f'two_{number}', 'cd', **told('two.txt', classes))
+            merge_stores([tmp_path / 'one', tmp_path / f'two_{number}'], folder)
+        expected = dict(config='a.py', checkpoint='a.pth', videos='one.txt; two.txt', classes=kept)
+        assert FeatureStore.open(folder).description['made_with'] == expected

@@ -128,7 +128,7 @@ def test_values_of_the_wrong_kind_are_one_line(run_tool, videos, tmp_path, optio
         *options,
     )  # fmt: skip
     assert run.status == 1 and message in run.errors and 'Traceback' not in run.errors
-    assert run.errors.startswith(f'{config}') and not list(tmp_path.glob('run/*.pth'))
+    assert run.errors.startswith((f'{config}: ', f'{config} cannot be read')) and not list(tmp_path.glob('run/*.pth'))
 
 
 @pytest.mark.parametrize(
