@@ -6,6 +6,8 @@ _base_ = ['mask_vos_r18.py']
 encoder = 'tf_efficientnet_lite0'
 encoder_weights = 'hub'
 encoder_stage = 3
+# skips of the decoder: its own maps of strides 8 and 4, or convolutions of the image that begin with nothing
+own_skips = False
 
 model = dict(
     backbone=dict(
@@ -13,6 +15,7 @@ model = dict(
         type='ViTKeyEncoder',
         encoder=dict(type='TimmEncoder', model_name=encoder, weights=encoder_weights, stage=encoder_stage),
         key_dims=128,
+        own_skips=own_skips,
         width=_base_.width,
     ),
 )

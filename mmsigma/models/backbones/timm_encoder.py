@@ -45,10 +45,15 @@ class TimmEncoder(BaseModule):
         CheckpointError: If weights cannot be fetched or do not fit.
         ValueError: If timm has no such network, the network has no such stage or no feature maps, or ``precision`` is
             unknown.
+
+    Attributes:
+        finer_dims: Number of channels of the finer maps of a convolutional network, by their stride in pixels; see
+            :meth:`pyramid`.
     """
 
     stride: int
     embed_dims: int
+    finer_dims: dict[int, int]
     scale: Tensor  # (3, 1, 1)
     offset: Tensor  # (3, 1, 1)
 
@@ -71,6 +76,10 @@ class TimmEncoder(BaseModule):
         network: Any = create_timm_network(model_name, weights, 'model.backbone.weights', **settings)
         number, chosen = _stage_of(network, model_name, stage)
         self.embed_dims, self.stride = chosen['num_chs'], chosen['reduction']
+        # the last stage of each resolution, of those up to the chosen one
+        earlier = [one for one in network.feature_info[:number] if one['reduction'] < self.stride]
+        self.finer_dims = {one['reduction']: one['num_chs'] for one in earlier}
+        self._finer_stages = {one['reduction']: index for index, one in enumerate(earlier)}
         self._set_normalisation(network.pretrained_cfg, mean, std)
         self.shield = _Shield(network, number)
 
@@ -83,11 +92,27 @@ class TimmEncoder(BaseModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode normalised images ``(B, 3, H, W)`` as maps ``(B, embed_dims, H / stride, W / stride)``."""
-        if self.converts:
-            images = images * self.scale + self.offset
+        images = self._converted(images)
         with network_precision(self.precision, images.device.type):
-            maps: Tensor = self._patch_tokens(images) if self.shield.is_transformer else self.shield(images)
+            return self._patch_tokens(images) if self.shield.is_transformer else self.shield(images)[-1]
+
+    def pyramid(self, images: Tensor, strides: Sequence[int]) -> list[Tensor]:
+        """Encode normalised images ``(B, 3, H, W)`` as maps of several resolutions, in one pass.
+
+        Args:
+            images: Normalised images, whose sides are multiples of ``stride``.
+            strides: Strides of finer maps, keys of ``finer_dims``, in descending resolution.
+
+        Returns:
+            Maps ``(B, finer_dims[s], H / s, W / s)`` for each stride s, and those of ``forward``.
+        """
+        images = self._converted(images)
+        with network_precision(self.precision, images.device.type):
+            maps: list[Tensor] = self.shield(images, [self._finer_stages[stride] for stride in strides])
         return maps
+
+    def _converted(self, images: Tensor) -> Tensor:
+        return images * self.scale + self.offset if self.converts else images
 
     def _patch_tokens(self, images: Tensor) -> Tensor:
         encoder: Any = self.shield.encoder  # timm's models have attributes of their own
@@ -95,7 +120,7 @@ class TimmEncoder(BaseModule):
         prefix = 0 if encoder.no_embed_class else encoder.num_prefix_tokens
         # passed per call: the module keeps those of its own size, which checkpoints contain and training changes
         positions = resize_dino_positions(encoder.pos_embed, prefix, grid)
-        tokens = functional_call(self.shield, {'encoder.pos_embed': positions}, images)
+        (tokens,) = functional_call(self.shield, {'encoder.pos_embed': positions}, images)
         maps: Tensor = tokens[:, encoder.num_prefix_tokens :].transpose(1, 2).unflatten(-1, grid)
         return maps
 
@@ -116,14 +141,12 @@ class _Shield(nn.Module):
         elif hasattr(encoder, 'prune_intermediate_layers'):
             (self.stage,) = encoder.prune_intermediate_layers([stage], prune_norm=True, prune_head=True)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Compute tokens ``(B, N, D)`` of a vision transformer, or maps ``(B, D, h, w)``."""
+    def forward(self, images: Tensor, stages: Sequence[int] = ()) -> list[Tensor]:
+        """Compute tokens ``(B, N, D)`` of a vision transformer, or maps ``(B, D, h, w)`` of stages and of the last."""
         if self.is_transformer:
-            tokens: Tensor = self.encoder.forward_features(images)
-            return tokens
-        maps: Tensor
-        (maps,) = self.encoder.forward_intermediates(
-            images, indices=[self.stage], stop_early=True, output_fmt='NCHW', intermediates_only=True
+            return [self.encoder.forward_features(images)]
+        maps: list[Tensor] = self.encoder.forward_intermediates(
+            images, indices=[*stages, self.stage], stop_early=True, output_fmt='NCHW', intermediates_only=True
         )
         return maps
 

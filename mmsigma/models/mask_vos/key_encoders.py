@@ -1,5 +1,6 @@
 """Alternative visual encoders E for Mask-VOS (CVPR 2023): the network of MAST, and vision transformers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -77,10 +78,11 @@ def _key(maps: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class ViTKeyEncoder(BaseModule):
-    """Vision transformer instead of the ResNet, with keys and features from the tokens of its last layer.
+    """Vision transformer, or another frame encoder, instead of the ResNet, with keys and features from its last maps.
 
     Tokens of patches larger than 8 pixels are interpolated to cells of 8 pixels. Transformers have no finer maps, which
-    the decoder needs for the boundaries of objects; three convolutions of the image compute them instead.
+    the decoder needs for the boundaries of objects; three convolutions of the image compute them instead. Convolutional
+    networks have finer maps of their own.
 
     Args:
         encoder: Config of a frame encoder (``TimmEncoder``), or of a video transformer with ``dynamic_size=True``,
@@ -88,12 +90,15 @@ class ViTKeyEncoder(BaseModule):
         key_dims: Number D of channels of the keys.
         key_layers: Number of convolutions that compute the keys, 1 or 2.
         skips: Whether to build the skips, which only the decoder needs.
+        own_skips: Whether the skips are projections of the encoder's own maps of strides 8 and 4, of a
+            ``TimmEncoder`` with a convolutional network.
         width: Number W of channels of features and skips; that of mask encoder and decoder.
         init_cfg: Config of MMEngine's weight initialisation.
 
     Raises:
         CheckpointError: If the weights of the encoder cannot be fetched.
-        ValueError: If the side of a patch is not a multiple of 8, or ``key_layers`` is neither 1 nor 2.
+        ValueError: If the side of a patch is not a multiple of 8, ``key_layers`` is neither 1 nor 2, or the encoder has
+            no maps for ``own_skips``.
     """
 
     stride = 8
@@ -105,6 +110,7 @@ class ViTKeyEncoder(BaseModule):
         key_layers: int = 2,
         *,
         skips: bool = True,
+        own_skips: bool = False,
         width: int = WIDTH,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -120,21 +126,36 @@ class ViTKeyEncoder(BaseModule):
             )
         self.reduce = projection(self.backbone.embed_dims, width)
         self.key, self.embed_dims = key_head(key_dims, key_layers, width), key_dims
-        if skips:
+        self.own_skips = own_skips
+        if own_skips:
+            finer: dict[int, int] = getattr(self.backbone, 'finer_dims', {})
+            if not {4, 8} <= finer.keys() or self.backbone.stride <= self.stride:
+                raise ValueError(
+                    'own_skips needs an encoder with maps of strides 4 and 8 below its last ones, as TimmEncoder has of '
+                    f'convolutional networks; the finer ones of this {type(self.backbone).__name__} have strides '
+                    f'{sorted(finer)}'
+                )
+            self.skip8, self.skip4 = skips_of(finer[8], finer[4], width)
+        elif skips:
             self.detail4 = nn.Sequential(_halving(3, 64), _halving(64, 128))
             self.detail8 = _halving(128, 256)
             self.skip8, self.skip4 = skips_of(256, 128, width)
 
     def features(self, images: Tensor) -> Tensor:
         """Compute features ``(B, width, H / 8, W / 8)`` of normalised images ``(B, 3, H, W)``; 8 divides the sides."""
+        return self._cells(encode_frames(self.backbone, self._padded(images)), images.shape[-2:])
+
+    def _padded(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
-        patch = self.backbone.stride
-        padded = F.pad(images, (0, -width % patch, 0, -height % patch))
-        maps = self.reduce(encode_frames(self.backbone, padded))
-        if patch != self.stride:
-            maps = F.interpolate(maps, scale_factor=patch // self.stride, mode='bilinear', align_corners=False)
-        features: Tensor = maps[..., : height // self.stride, : width // self.stride]  # without the padding
-        return features
+        return F.pad(images, (0, -width % self.backbone.stride, 0, -height % self.backbone.stride))
+
+    def _cells(self, maps: Tensor, size: Sequence[int]) -> Tensor:
+        """Return the features of images of a size, of the maps of padded ones."""
+        maps = self.reduce(maps)
+        if self.backbone.stride != self.stride:
+            scale = self.backbone.stride // self.stride
+            maps = F.interpolate(maps, scale_factor=scale, mode='bilinear', align_corners=False)
+        return _cropped(maps, size, self.stride)
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute keys ``(B, D, h, w)`` of normalised images ``(B, 3, H, W)``."""
@@ -142,11 +163,21 @@ class ViTKeyEncoder(BaseModule):
 
     def encode(self, images: Tensor) -> EncodedFrame:
         """Encode normalised images ``(B, 3, H, W)`` as keys, features and skips."""
-        features = self.features(images)
-        fine = self.detail4(images)
-        return EncodedFrame(
-            F.normalize(self.key(features), dim=1), features, self.skip8(self.detail8(fine)), self.skip4(fine)
-        )
+        size = images.shape[-2:]
+        if self.own_skips:
+            fine, coarse, last = self.backbone.pyramid(self._padded(images), (4, 8))
+            fine, coarse = _cropped(fine, size, 4), _cropped(coarse, size, 8)
+            features = self._cells(last, size)
+        else:
+            features = self.features(images)
+            fine = self.detail4(images)
+            coarse = self.detail8(fine)
+        return EncodedFrame(F.normalize(self.key(features), dim=1), features, self.skip8(coarse), self.skip4(fine))
+
+
+def _cropped(maps: Tensor, size: Sequence[int], stride: int) -> Tensor:
+    """Return the cells of images of a size in pixels, of the maps of padded ones."""
+    return maps[..., : size[0] // stride, : size[1] // stride]
 
 
 def _halving(in_channels: int, out_channels: int) -> nn.Sequential:

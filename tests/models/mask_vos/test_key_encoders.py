@@ -49,6 +49,30 @@ def test_shapes(name: str) -> None:
     torch.testing.assert_close(key.norm(dim=1), torch.ones(2, 5, 7))
 
 
+CNN = dict(type='TimmEncoder', model_name='resnet18', weights='random', stage=3)
+
+
+@torch.no_grad()
+def test_skips_of_a_convolutional_network_are_its_own_maps() -> None:
+    encoder = MODELS.build(dict(type='ViTKeyEncoder', encoder=CNN, key_dims=16, own_skips=True, width=32)).eval()
+    encoder.skip8 = encoder.skip4 = torch.nn.Identity()
+    images = torch.randn(2, 3, 40, 56)  # 3 x 4 cells of 16 pixels, of which 2.5 x 3.5 are image
+    key, features, skip8, skip4 = encoder.encode(images)
+    assert (key.shape, features.shape) == ((2, 16, 5, 7), (2, 32, 5, 7))
+    network = encoder.backbone.shield.encoder
+    stem = network.maxpool(network.act1(network.bn1(network.conv1(F.pad(images, (0, 8, 0, 8))))))
+    fine = network.layer1(stem)
+    torch.testing.assert_close(skip4, fine[..., :10, :14])
+    torch.testing.assert_close(skip8, network.layer2(fine)[..., :5, :7])
+    torch.testing.assert_close(key, encoder(images))
+
+
+@pytest.mark.parametrize('encoder', [TIMM, VIDEO, {**CNN, 'stage': 2}], ids=['timm', 'video', 'stride 8'])
+def test_skips_need_finer_maps(encoder: dict) -> None:
+    with pytest.raises(ValueError, match='own_skips needs an encoder with maps of strides 4 and 8'):
+        MODELS.build(dict(type='ViTKeyEncoder', encoder=encoder, own_skips=True))
+
+
 @torch.no_grad()
 def test_cells_are_between_larger_patches() -> None:
     """What a patch of 16 holds is in the middle of its four cells, and changes evenly from one to the next."""
