@@ -131,8 +131,8 @@ class ViTKeyEncoder(BaseModule):
             finer: dict[int, int] = getattr(self.backbone, 'finer_dims', {})
             if not {4, 8} <= finer.keys() or self.backbone.stride <= self.stride:
                 raise ValueError(
-                    'own_skips needs an encoder with maps of strides 4 and 8 below its last ones, as TimmEncoder has of '
-                    f'convolutional networks; the finer ones of this {type(self.backbone).__name__} have strides '
+                    'own_skips needs an encoder with maps of strides 4 and 8 below its last ones, as TimmEncoder has '
+                    f'of convolutional networks; the finer ones of this {type(self.backbone).__name__} have strides '
                     f'{sorted(finer)}'
                 )
             self.skip8, self.skip4 = skips_of(finer[8], finer[4], width)
