@@ -74,13 +74,13 @@ def kmeans(
     needed = num_clusters if not distributed or (init is None and dist.get_rank() == 0) else 0
     if points.ndim != 2 or len(points) < needed:
         raise ValueError(f'{num_clusters} clusters need at least as many points (N, D), got {tuple(points.shape)}')
-    # one sum is the fastest way to see that all points are finite
-    if not points.sum().isfinite() and not points.isfinite().all():
-        raise ValueError(f'{int((~points.isfinite()).any(dim=1).sum())} points are not finite')
     if init is not None and init.shape != (num_clusters, points.shape[1]):
         raise ValueError(f'init must have the shape {(num_clusters, points.shape[1])}, got {tuple(init.shape)}')
     points = at_least_float32(points)
     origin = _mean(points, distributed)
+    if not origin.isfinite().all():  # the fastest way to see it, and all processes do
+        number = int((~points.isfinite()).any(dim=1).sum())
+        raise ValueError(f'{number} points are not finite' + (' in this process' if distributed else ''))
     points = points - origin
     starts = [init - origin] if init is not None else _draw(points, num_clusters, num_restarts, generator, distributed)
     (found,) = _best_of(points[None], [starts], num_iters, tolerance, distributed)
@@ -118,11 +118,10 @@ def kmeans_many(
         raise ValueError(
             f'{num_clusters} clusters need sets of at least as many points (B, N, D), got {tuple(points.shape)}'
         )
-    finite = bool(points.sum().isfinite())
-    if not finite and (bad := (~points.isfinite()).flatten(1).any(dim=1).nonzero()[:, 0].tolist()):
-        raise ValueError(f'sets {bad} contain points that are not finite')
     points = at_least_float32(points)
     origins = torch.stack([_mean(own) for own in points])
+    if bad := (~origins.isfinite()).any(dim=1).nonzero()[:, 0].tolist():
+        raise ValueError(f'sets {bad} contain points that are not finite')
     points = points - origins[:, None]
     starts = [_draw(own, num_clusters, num_restarts, generator) for own in points]
     results = _best_of(points, starts, num_iters, tolerance)
@@ -140,9 +139,10 @@ def _mean(points: Tensor, distributed: bool = False) -> Tensor:
 
     Squared distances are computed as differences of squared norms, which loses the digits that a common offset has.
     """
-    # float64 of the sums of some 32 parts: faster than a sum in float64, and any point near the mean would do
-    parts = points.split(max(1024, len(points) // 32))
-    sums = torch.stack([part.sum(dim=0) for part in parts]).double().sum(dim=0)
+    # float64 of the sums of 32 parts: faster than a sum in float64, and any point near the mean would do
+    length = len(points) // 32
+    parts, rest = points[: 32 * length].view(32, length, points.shape[1]), points[32 * length :]
+    sums = parts.sum(dim=1).double().sum(dim=0) + rest.sum(dim=0)
     total = torch.cat([sums, sums.new_tensor([len(points)])])
     if distributed:
         dist.all_reduce(total)
@@ -214,15 +214,17 @@ def _lloyd(
         least, nearest = _scores(part, centroids).min(dim=2)  # both (B', N)
         sums, changed = _update_sums(sums, part, labels, nearest, centroids.shape[1])
         labels = nearest
-        moved, empty = _means(part, sums, least + part_norms, centroids, distributed)
+        moved, empty = _means(part, sums, least, part_norms, distributed)
         if distributed:
             dist.all_reduce(changed)
         still = changed == 0
         if tolerance > 0:
             still |= (moved - centroids).square().sum(dim=(1, 2)) <= tolerance
         centroids = moved
+        ends = running & (still & ~empty).cpu()
+        if iteration < num_iters and not ends.any():
+            continue
         final[sets[running]] = centroids[running.to(centroids.device)]
-        ends = running & ~empty.cpu() & still.cpu()
         for row in ends.nonzero()[:, 0].tolist():
             iterations[int(sets[row])] = iteration
         running &= ~ends
@@ -252,43 +254,45 @@ def _update_sums(
     those are subtracted from the sums of their old clusters and added to those of their new ones.
     """
     batch, number, width = points.shape
-    rows, places = (labels != before).nonzero(as_tuple=True)
-    # entry m of `rows` and `places`: set and point of the m-th changed label
-    changed = torch.bincount(rows, minlength=batch)
-    if sums is None or (4 if batch == 1 else 16) * len(rows) > batch * number:
+    # entry m of `moved` and `rows`: point, of those of all sets, and set of the m-th changed label
+    moved = (labels != before).flatten().nonzero()[:, 0]
+    rows = moved // number if batch > 1 else torch.zeros_like(moved)
+    changed = torch.bincount(rows, minlength=batch) if batch > 1 else moved.new_tensor([len(moved)])
+    if sums is None or (4 if batch == 1 else 16) * len(moved) > batch * number:
         # one-hot memberships (B, K, N): a matrix product is several times faster than adding rows one by one
         member = points.new_zeros(batch, num_clusters, number).scatter_(1, labels[:, None], 1)
         sums = torch.cat([torch.bmm(member, points), member.sum(dim=2, keepdim=True)], dim=2).double()
         return sums, changed
-    moving = F.pad(points[rows, places], (0, 1), value=1)  # (changed, D + 1), the 1 updates the count
+    chosen = points.flatten(0, 1).index_select(0, moved)
+    moving = F.pad(chosen, (0, 1), value=1)  # (changed, D + 1), the 1 updates the count
     # row of each moved point's old and new cluster in the sums viewed as (B * K, D + 1)
-    leaves, joins = (rows * num_clusters + side[rows, places] for side in (before, labels))
+    leaves, joins = (rows * num_clusters + side.flatten().index_select(0, moved) for side in (before, labels))
     if batch == 1:
         # (K, changed): +1 where a point joins a cluster, -1 where it leaves one
-        signs = points.new_zeros(num_clusters, len(rows)).scatter_(0, joins[None], 1).scatter_(0, leaves[None], -1)
+        signs = points.new_zeros(num_clusters, len(moved)).scatter_(0, joins[None], 1).scatter_(0, leaves[None], -1)
         return sums + (signs @ moving).double(), changed
     flat = sums.view(-1, width + 1)
     flat.index_add_(0, leaves, moving.double(), alpha=-1).index_add_(0, joins, moving.double())
     return sums, changed
 
 
-def _means(
-    points: Tensor, sums: Tensor, distances: Tensor, centroids: Tensor, distributed: bool
-) -> tuple[Tensor, Tensor]:
+def _means(points: Tensor, sums: Tensor, scores: Tensor, norms: Tensor, distributed: bool) -> tuple[Tensor, Tensor]:
     """Return the new centroids ``(B, K, D)`` and which sets had an empty cluster, ``(B,)``.
 
-    ``sums`` are those of this process's points; ``distances`` ``(B, N)`` are squared distances to the old centroids.
+    ``sums`` are those of this process's points; ``scores`` and ``norms``, ``(B, N)``, add up to the squared distances
+    of these to the old centroids.
     """
     if distributed:
         sums = sums.clone()
         dist.all_reduce(sums)
     totals, counts = sums[..., :-1], sums[..., -1:]
+    moved = (totals / counts).to(points.dtype)
     # counts are sums of float64 ones: compare with 0.5 instead of 0
-    moved = torch.where(counts > 0.5, totals / counts.clamp(min=1), centroids).to(centroids.dtype)
     empty = counts[..., 0] < 0.5
-    for row in empty.any(dim=1).nonzero()[:, 0].tolist():
-        lost = empty[row].nonzero()[:, 0]
-        moved[row, lost] = _farthest(points[row], distances[row], len(lost), distributed)
+    if empty.any():
+        for row in empty.any(dim=1).nonzero()[:, 0].tolist():
+            lost = empty[row].nonzero()[:, 0]
+            moved[row, lost] = _farthest(points[row], scores[row] + norms[row], len(lost), distributed)
     return moved, empty.any(dim=1)
 
 
