@@ -29,8 +29,8 @@ from mmsigma.ops.compiled_graphs import is_traced, opaque
 
 # Elements of a block of rows: large enough to hide the launch of an operation, small enough for the cache of a CPU.
 _BLOCK_ELEMENTS = {'cpu': 1 << 20, 'cuda': 1 << 26}
-# The same of a kernel, of which a block stays in the cache for two products.
-_KERNEL_ELEMENTS = 1 << 19
+# The same of a kernel: 16 MB, since products with vectors are so fast that their start counts.
+_KERNEL_ELEMENTS = 1 << 22
 # Hard codes are computed without a kernel that would be larger, in bytes.
 _LARGEST_KERNEL = 1 << 28
 # Cells below 1e-38 are 0 in a kernel. They could matter if the product of the largest weights of columns and of rows is
@@ -198,13 +198,13 @@ def _iterate_with_kernel(
     for block, out in zip(scores.split(rows), kernel.split(rows), strict=True):
         sums[:-1] += _logits(block, log_v, epsilon, out).exp_().sum(dim=0)
     weights = reduce(sums, dist.ReduceOp.SUM)[:-1].reciprocal()
+    shares = log_v.new_zeros(len(scores))
     for _ in range(num_iters - 1):
         sums = torch.zeros_like(sums)
-        for block in kernel.split(rows):
-            shares = (block @ weights).reciprocal_()
-            sums[:-1].addmv_(block.T, shares)
-            if len(shares):
-                sums[-1] = torch.maximum(sums[-1], shares.amax())
+        for block, part in zip(kernel.split(rows), shares.split(rows), strict=True):
+            sums[:-1].addmv_(block.T, torch.mv(block, weights, out=part).reciprocal_())
+        if len(shares):
+            sums[-1] = shares.amax()
         weights = reduce(sums, dist.ReduceOp.SUM)[:-1].reciprocal()
         if not weights.amax() * sums[-1] < _KERNEL_RANGE:  # or NaN
             return None
