@@ -36,7 +36,10 @@ SCRIPTS = {
     'davis_metrics': [],
     'shared_cores': [],
     'starting': ['--demo'],
-    'pretrain_step': '--rounds 3 --candidates hf-sdpa ours-pixel ours-mlp ours-pixel-bf16 ours-mlp-bf16'.split(),
+    'pretrain_step': [
+        *('--rounds', '3', '--candidates', 'hf-sdpa', 'hf-sdpa-commands'),
+        *('ours-pixel', 'ours-mlp', 'ours-pixel-bf16', 'ours-mlp-bf16'),
+    ],
     'finetune_step': ['--arch', 'small', '--rounds', '3'],
 }
 AS_AVX2 = {

@@ -9,13 +9,14 @@ import statistics
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
 
 from mmsigma.ops import has_fast_bfloat16
+from mmsigma.utils.torch_environment import set_torch_environment
 
 RECORD_TO = 'MMSIGMA_BENCH_RECORD'
 
@@ -35,9 +36,15 @@ def compare(candidates: dict[str, Callable[[], object]], rounds: int = 5, warmup
 
 
 def compare_apart(
-    makers: dict[str, Callable[[], Callable[[], object]]], rounds: int = 5, warmup: int = 1
+    makers: dict[str, Callable[[], Callable[[], object]]],
+    rounds: int = 5,
+    warmup: int = 1,
+    *,
+    as_commands: Container[str] = (),
 ) -> dict[str, float]:
     """Like :func:`compare`, but with every candidate, which a function makes, in a process of its own.
+
+    Those of ``as_commands`` have the environment that the commands of mmsigma set.
 
     Memory that one candidate frees, and what the allocator has learnt from it, would make others faster or slower. Each
     is called twice in its turn, and the second call counts: in a run of many, caches and threads are warm.
@@ -45,7 +52,12 @@ def compare_apart(
     context, lines = multiprocessing.get_context('spawn'), {}
     for name, make in makers.items():
         lines[name], theirs = context.Pipe()
+        before = dict(os.environ)
+        if name in as_commands:
+            set_torch_environment()
         context.Process(target=_serve, args=(make, theirs, torch.get_num_threads()), daemon=True).start()
+        os.environ.clear()
+        os.environ.update(before)
         lines[name].recv()  # it is ready
     times: dict[str, list[float]] = {name: [] for name in makers}
     for round_index in range(warmup + rounds):

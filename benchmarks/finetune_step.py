@@ -4,7 +4,8 @@
     python benchmarks/finetune_step.py --arch small base --batch 2 --views 6
 
 The step is forward and backward of 16-frame clips with all 1568 tokens; the test is the forward pass of all views of
-one video. Every candidate has a process of its own. Peak memory is measured for one at a time: add ``--memory``.
+one video. Every candidate has a process of its own, ours with the environment of the commands of mmsigma;
+hf-sdpa-commands is Hugging Face's in that environment. Peak memory is measured for one at a time: add ``--memory``.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from mmaction.structures import ActionDataSample
 from mmsigma.models.backbones.video_vit import ARCHITECTURES
 from mmsigma.registry import MODELS
 
-CANDIDATES = ('hf-sdpa', 'ours', 'ours-bf16')
+CANDIDATES = ('hf-sdpa', 'hf-sdpa-commands', 'ours', 'ours-bf16')
 NUM_CLASSES = 400
 
 
@@ -102,7 +103,7 @@ def main() -> None:
                     subprocess.run([sys.executable, '-c', code], check=True, cwd=sys.path[0])
                 continue
             makers = {name: partial(make_run, name, arch, clips, test) for name in args.candidates}
-            medians = compare_apart(makers, args.rounds)
+            medians = compare_apart(makers, args.rounds, as_commands=CANDIDATES[1:])
             print_table(f'{what}, ViT-{arch}, {machine()}', medians, args.candidates[0])
 
 

@@ -3,7 +3,8 @@
     pip install -e .[benchmarks]
     python benchmarks/pretrain_step.py --arch small base --batch 2
 
-Every candidate has a process of its own. Peak memory is measured for one at a time: add ``--memory``. Where
+Every candidate has a process of its own, ours with the environment of the commands of mmsigma; hf-sdpa-commands is
+Hugging Face's in that environment. Peak memory is measured for one at a time: add ``--memory``. Where
 a processor has no instructions for bfloat16, ``--amp`` has no effect, and candidates of that name are left out.
 """
 
@@ -21,7 +22,8 @@ from mmsigma.ops import split_tokens
 from mmsigma.registry import MODELS
 
 DECODERS = {'tiny': (192, 3), 'small': (192, 3), 'base': (384, 6), 'large': (512, 8), 'huge': (640, 10)}
-CANDIDATES = ('hf-eager', 'hf-sdpa', 'ours-pixel', 'ours-mlp', 'ours-dino', 'ours-pixel-bf16', 'ours-mlp-bf16')
+OURS = ('ours-pixel', 'ours-mlp', 'ours-dino', 'ours-pixel-bf16', 'ours-mlp-bf16')
+CANDIDATES = ('hf-eager', 'hf-sdpa', 'hf-sdpa-commands', *OURS)
 
 
 def tube_mask(batch: int) -> torch.Tensor:
@@ -112,13 +114,13 @@ def main() -> None:
             for name in args.candidates:
                 code = (
                     f'import pretrain_step as p; s = p.make_step({name!r}, {arch!r}, {args.batch}, False); '
-                    'import torch; base = p.peak_memory_mb(); s(); s(); '
-                    f'print("  {name:<20}", round(p.peak_memory_mb() - base), "MB above the built model")'
+                    'import common; base = common.peak_memory_mb(); s(); s(); '
+                    f'print("  {name:<20}", round(common.peak_memory_mb() - base), "MB above the built model")'
                 )
                 subprocess.run([sys.executable, '-c', code], check=True, cwd=sys.path[0])
             continue
         makers = {name: partial(make_step, name, arch, args.batch, args.compile) for name in args.candidates}
-        medians = compare_apart(makers, args.rounds)
+        medians = compare_apart(makers, args.rounds, as_commands=('hf-sdpa-commands', *OURS))
         reference = 'hf-sdpa' if 'hf-sdpa' in medians else args.candidates[0]
         print_table(f'pre-training step, ViT-{arch}, {args.batch} clips of 16x224x224, {machine()}', medians, reference)
         if {'ours-pixel', 'ours-mlp'} <= medians.keys():

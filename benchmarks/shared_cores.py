@@ -16,7 +16,7 @@ from functools import partial
 
 from common import compare, machine, print_table
 
-from mmsigma.utils.threads import spin_briefly
+from mmsigma.utils.torch_environment import set_torch_environment
 
 NAMES = ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'OMP_NUM_THREADS')
 WORK = """
@@ -37,7 +37,7 @@ def environments() -> dict[str, dict[str, str]]:
     plain = {name: value for name, value in os.environ.items() if name not in NAMES}
     for name in NAMES:
         os.environ.pop(name, None)
-    spin_briefly()
+    set_torch_environment()
     commands = {**plain, **{name: os.environ[name] for name in NAMES if name in os.environ}}
     return {
         'default of PyTorch': plain,

@@ -15,7 +15,7 @@ import numpy as np
 from rich.progress import Progress, TaskID
 
 from mmsigma.utils.options import OptionAction
-from mmsigma.utils.threads import spin_briefly
+from mmsigma.utils.torch_environment import set_torch_environment
 
 if TYPE_CHECKING:
     from mmsigma.apis import VideoAligner
@@ -149,7 +149,7 @@ def _advance(bar: Progress, task: TaskID, done: int, total: int) -> None:
 
 def main() -> None:
     args = parse_args()
-    spin_briefly()
+    set_torch_environment()
     from mmsigma.apis import VideoAligner
     from mmsigma.apis.launch import errors_in_one_line
 

@@ -9,7 +9,7 @@ import argparse
 from rich.progress import Progress
 
 from mmsigma.utils.options import OptionAction
-from mmsigma.utils.threads import spin_briefly
+from mmsigma.utils.torch_environment import set_torch_environment
 
 CONFIG = 'configs/vos/dino_vits8.py'
 
@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    spin_briefly()
+    set_torch_environment()
     from mmsigma.apis.launch import errors_in_one_line
     from mmsigma.apis.video_segmenter import VideoSegmenter
 

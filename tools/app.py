@@ -13,7 +13,7 @@ import argparse
 import importlib.util
 from pathlib import Path
 
-from mmsigma.utils.threads import spin_briefly
+from mmsigma.utils.torch_environment import set_torch_environment
 
 USES = {
     'segment': 'model that segments, of configs/vos or configs/mask_vos (default: colours, without a network)',
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse_args()
-    spin_briefly()
+    set_torch_environment()
     if importlib.util.find_spec('gradio') is None:
         raise SystemExit("the web app needs Gradio: pip install 'mmsigma[app]'")
     from mmsigma.apis.launch import errors_in_one_line

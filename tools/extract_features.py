@@ -17,7 +17,7 @@ import argparse
 import os
 
 from mmsigma.utils.options import OptionAction
-from mmsigma.utils.threads import spin_briefly
+from mmsigma.utils.torch_environment import set_torch_environment
 
 
 def parse_args() -> argparse.Namespace:
@@ -153,7 +153,7 @@ def run(args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse_args()
-    spin_briefly()
+    set_torch_environment()
     from mmsigma.apis.launch import enter_process_group, errors_in_one_line, leave_process_group
 
     enter_process_group(args.launcher)

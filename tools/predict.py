@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsigma.utils.options import OptionAction
-from mmsigma.utils.threads import spin_briefly
+from mmsigma.utils.torch_environment import set_torch_environment
 
 
 def parse_args() -> argparse.Namespace:
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse_args()
-    spin_briefly()
+    set_torch_environment()
     from mmsigma.apis.launch import errors_in_one_line
 
     with errors_in_one_line(args.config, verbose=args.verbose):

@@ -13,7 +13,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mmsigma.utils.threads import spin_briefly
+from mmsigma.utils.torch_environment import set_torch_environment
 
 
 def parse_args() -> argparse.Namespace:
@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> list[dict[str, float]]:
 
 def main() -> None:
     args = parse_args()
-    spin_briefly()
+    set_torch_environment()
     try:
         results = run(args)
     except (OSError, RuntimeError, ValueError, FloatingPointError) as error:

@@ -16,7 +16,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mmsigma.utils.threads import spin_briefly
+from mmsigma.utils.torch_environment import set_torch_environment
 
 KINDS = ('classification', 'retrieval', 'embedding', 'clustering')
 
@@ -110,7 +110,7 @@ def cluster(args: argparse.Namespace) -> Path:
 
 def main() -> None:
     args = parse_args()
-    spin_briefly()
+    set_torch_environment()
     from rich.console import Console
 
     from mmsigma.apis.launch import errors_in_one_line

@@ -4,7 +4,7 @@ import argparse
 import os
 
 from mmsigma.utils.options import OptionAction
-from mmsigma.utils.threads import spin_briefly
+from mmsigma.utils.torch_environment import set_torch_environment
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    spin_briefly()
+    set_torch_environment()
     from mmengine.dist import is_main_process
 
     from mmsigma.apis.launch import (

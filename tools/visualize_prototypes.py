@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from mmsigma.utils.options import OptionAction
-from mmsigma.utils.threads import spin_briefly
+from mmsigma.utils.torch_environment import set_torch_environment
 
 
 def parse_args() -> argparse.Namespace:
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse_args()
-    spin_briefly()
+    set_torch_environment()
     from mmsigma.apis.launch import errors_in_one_line
 
     with errors_in_one_line(args.config, verbose=args.verbose):
