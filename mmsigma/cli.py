@@ -37,6 +37,7 @@ TOOLS = {
     'prepare': Tool('prepare_videos.py', 're-encode videos for training: small, with many key frames'),
     'list-shards': Tool('list_shards.py', 'list the videos of tar shards, as of WebDataset, for training'),
     'cache': Tool('cache_frames.py', 'decode videos once, reduced'),
+    'cache-teacher': Tool('cache_teacher.py', "store the features of SIGMA's frozen teacher"),
     'mask': Tool('make_mask.py', 'make the first mask of a video'),
     'config': Tool('print_config.py', 'print a config with everything that it inherits'),
     'mean': Tool('mean_of_runs.py', 'mean and spread of the scores of several runs'),

@@ -6,6 +6,7 @@ a millisecond. ``tools/cache_frames.py`` writes them.
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,12 +65,12 @@ class FrameArray:
         del self.frames
 
 
-def write_frame_array(path: str | Path, frames: Iterable[npt.NDArray[np.uint8]], count: int) -> None:
-    """Write frames as a file of numpy; they are consumed one after the other.
+def write_frame_array(path: str | Path, frames: Iterable[npt.NDArray[Any]], count: int) -> None:
+    """Write frames, or maps of them, as a file of numpy; they are consumed one after the other.
 
     Args:
         path: File to write, with the suffix ``.npy``.
-        frames: RGB frames, ``(H, W, 3)`` each, uint8, of equal size.
+        frames: RGB frames, ``(H, W, 3)`` each, uint8, of equal size; or maps of equal size and type.
         count: Number of frames.
 
     Raises:
@@ -82,7 +83,7 @@ def write_frame_array(path: str | Path, frames: Iterable[npt.NDArray[np.uint8]],
         array, number = None, 0
         for number, frame in enumerate(frames, start=1):
             if array is None:
-                array = np.lib.format.open_memmap(name, 'w+', np.uint8, (count, *frame.shape))
+                array = np.lib.format.open_memmap(name, 'w+', frame.dtype, (count, *frame.shape))
             if number > count:
                 break
             array[number - 1] = frame

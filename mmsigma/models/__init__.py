@@ -49,7 +49,7 @@ from mmsigma.models.sigma.reconstruction import FeatureMSELoss
 from mmsigma.models.sigma.regression_head import RegressionHead
 from mmsigma.models.sigma.sigma import SIGMA
 from mmsigma.models.sigma.swapped_assignment import SwappedAssignmentLoss
-from mmsigma.models.sigma.targets import FrozenEncoderTarget, MLPTarget, PixelTarget
+from mmsigma.models.sigma.targets import FrozenEncoderTarget, MLPTarget, PixelTarget, StoredTarget
 
 __all__ = [
     'DINO',
@@ -71,6 +71,7 @@ __all__ = [
     'FeatureMSELoss',
     'FrameMaskEncoder',
     'FrozenEncoderTarget',
+    'StoredTarget',
     'GTALoss',
     'InnerStepsDistributedDataParallel',
     'KeyEncoder',

@@ -116,7 +116,8 @@ class Target(Network, Protocol):
 
     A target that depends on how clips are cut into tubes also has ``tubelet_size``, ``patch_size`` or ``grid``,
     ``(h, w)``, which SIGMA checks against the backbone. One that is computed for every n-th slot of time alone has
-    ``every``, this n, and SIGMA asks for the tubes of no other slot.
+    ``every``, this n, and SIGMA asks for the tubes of no other slot. One whose features come with the clips has
+    ``reads``, the name of the field of the data samples that it is called with instead of the clips.
 
     Attributes:
         out_channels: Number D of channels of the target.

@@ -24,8 +24,10 @@ from mmsigma.datasets.transforms.sampling import (
     SampleStridedClip,
 )
 from mmsigma.datasets.transforms.spatial import CropViews, MultiScaleCrop, ResizeClip
+from mmsigma.datasets.transforms.target_maps import LoadTargetMaps
 
 __all__ = [
+    'LoadTargetMaps',
     'SampleAllFrames',
     'SampleAlignmentSteps',
     'PackAlignmentInputs',

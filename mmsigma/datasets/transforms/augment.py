@@ -112,7 +112,7 @@ class RandomResizedCropClip(BaseTransform):
 class FlipClip(BaseTransform):
     """Flip all frames of a clip horizontally. Do not use it where left and right are part of the label.
 
-    Required keys: ``imgs``. Modified keys: ``imgs``.
+    Required keys: ``imgs``. Modified keys: ``imgs``. Added keys: ``flip``, whether it was done.
 
     Args:
         prob: Probability of the flip.
@@ -122,7 +122,8 @@ class FlipClip(BaseTransform):
         self.prob = prob
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        if np.random.rand() < self.prob:
+        results['flip'] = bool(np.random.rand() < self.prob)
+        if results['flip']:
             results['imgs'] = [frame[:, ::-1] for frame in results['imgs']]
         return results
 

@@ -34,7 +34,7 @@ class PackVideoInputs(BaseTransform):
 
     The sample has ``gt_label`` if the video has a label (multi-hot for several), and the metadata ``meta_keys``. If a
     mask was drawn, it has ``mask``, and the indices of its tokens, ``visible`` and ``masked``: shapes that depend on
-    values cost a GPU time.
+    values cost a GPU time. Features that were loaded with the clip are ``target_maps``.
 
     Args:
         meta_keys: Keys of the results that become metadata if present.
@@ -64,5 +64,7 @@ class PackVideoInputs(BaseTransform):
             mask = results['mask']
             for name, value in dict(mask=mask, visible=np.flatnonzero(~mask), masked=np.flatnonzero(mask)).items():
                 sample.set_field(torch.from_numpy(value), name)
+        if 'target_maps' in results:
+            sample.set_field(torch.from_numpy(results['target_maps']), 'target_maps')
         sample.set_metainfo({key: results[key] for key in self.meta_keys if key in results})
         return {'inputs': clip.movedim(-1, -4).contiguous(), 'data_samples': sample}

@@ -27,7 +27,8 @@ class SIGMA(BaseModel):
 
     ``target`` and ``head`` determine the method: pixels with regression are VideoMAE, an MLP or a frozen DINO encoder
     with prototypes are SIGMA, and an MLP with regression is the ablation that collapses. Of a target that knows only
-    the tubes of every n-th slot of time (``every``), these alone are in the loss.
+    the tubes of every n-th slot of time (``every``), these alone are in the loss. A target that ``reads`` a field of
+    the data samples is called with it instead of the clips.
 
     Args:
         backbone: Config of the video transformer.
@@ -97,7 +98,7 @@ class SIGMA(BaseModel):
             ValueError: If the mode is unknown, or the samples have no masks or masks of another grid.
         """
         if mode == 'loss':
-            return self.loss(inputs, self._split(data_samples))
+            return self.loss(inputs, self._split(data_samples), self._given(data_samples))
         tokens = self.backbone(inputs)
         if mode == 'tensor':
             return tokens
@@ -109,16 +110,34 @@ class SIGMA(BaseModel):
             return data_samples
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
-    def loss(self, inputs: Tensor, split: TokenSplit) -> dict[str, Tensor]:
-        """Compute losses and statistics of clips ``(B, C, T, H, W)`` whose tokens are split into visible and masked."""
+    def loss(self, inputs: Tensor, split: TokenSplit, given: Tensor | None = None) -> dict[str, Tensor]:
+        """Compute losses and statistics of clips.
+
+        Args:
+            inputs: Normalised clips ``(B, C, T, H, W)``.
+            split: Indices of the visible and the masked tokens.
+            given: What the target is called with instead of the clips, if it reads a field of the data samples.
+        """
         tokens = self.backbone(inputs, split)
         pred = self.neck(tokens, split)
         if self._every > 1:
             slots = self.backbone.grid[0]
             pred = every_slot(pred, slots, self._every)
             split = TokenSplit(split.visible, every_slot(split.masked, slots, self._every))
-        target = self.target(inputs, split)
+        target = self.target(inputs if given is None else given, split)
         return self.head.loss(pred, target)
+
+    def _given(self, data_samples: list[Any] | None) -> Tensor | None:
+        """Return the field of the data samples that the target reads, if it reads one, ``(B, ...)``."""
+        field = getattr(self.target, 'reads', None)
+        if field is None or not data_samples:
+            return None
+        if field not in data_samples[0]:
+            raise ValueError(
+                f'{type(self.target).__name__} reads {field!r}, which the samples do not have: put LoadTargetMaps '
+                'before PackVideoInputs in train_dataloader.dataset.pipeline'
+            )
+        return torch.stack([sample.get(field) for sample in data_samples])
 
     def _split(self, data_samples: list[Any] | None) -> TokenSplit:
         if not data_samples or 'mask' not in data_samples[0]:

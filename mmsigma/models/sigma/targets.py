@@ -239,25 +239,85 @@ class FrozenEncoderTarget(BaseModule):
         else:
             tokens = self.encode(frames)
         tokens = tokens.unflatten(0, (batch, -1)).flatten(1, 2)
-        if self.standardize:
-            variance, mean = torch.var_mean(tokens, dim=1, keepdim=True)
-            tokens = (tokens - mean) / (variance.sqrt() + 1e-6)
         places, per_slot = split.masked, self.grid[0] * self.grid[1]
         if self.every > 1:  # among the tokens of encoded tubelets
             places = places // (per_slot * self.every) * per_slot + places % per_slot
-        return gather_tokens(tokens, places)
+        return _chosen(tokens, places, self.standardize)
 
     def encode(self, frames: Tensor) -> Tensor:
         """Encode frames ``(n, 3, H, W)`` as tokens ``(n, h * w, D)``, float32, on the student's grid (h, w)."""
         if self.img_size and frames.shape[-2:] != self.img_size:
             frames = F.interpolate(frames, size=self.img_size, mode='bilinear', antialias=True)
-        parts = frames.split(self.frames_per_forward or len(frames))
-        with network_precision(self.precision, frames.device.type):
-            maps = torch.cat([self.encoder(part) for part in parts])
-        maps = at_least_float32(maps)
+        maps = self.maps(frames)
         if maps.shape[-2:] != self.grid:
             maps = F.interpolate(maps, size=self.grid, mode='bilinear', align_corners=False)
         return maps.flatten(2).transpose(1, 2)
+
+    def maps(self, frames: Tensor) -> Tensor:
+        """Encode frames ``(n, 3, H, W)`` as maps ``(n, D, h, w)``, float32, on the encoder's own grid."""
+        parts = frames.split(self.frames_per_forward or len(frames))
+        with network_precision(self.precision, frames.device.type):
+            maps = torch.cat([self.encoder(part) for part in parts])
+        return at_least_float32(maps)
+
+
+@MODELS.register_module()
+class StoredTarget(BaseModule):
+    """Features of a frozen encoder that were computed once, and that the loader has cropped like the clip.
+
+    They are standardised like those of :class:`FrozenEncoderTarget`. The pipeline has ``LoadTargetMaps`` after the
+    crop; ``mmsigma cache-teacher`` writes what it reads.
+
+    Args:
+        out_channels: Number D of channels of the features.
+        grid: Token grid (h, w) of the student.
+        tubelet_size: Number of frames of a tube of the student.
+        standardize: Whether to standardise the tokens.
+    """
+
+    reads = 'target_maps'
+
+    def __init__(
+        self,
+        out_channels: int,
+        *,
+        grid: tuple[int, int] = (14, 14),
+        tubelet_size: int = 2,
+        standardize: bool = True,
+    ) -> None:
+        super().__init__()
+        self.out_channels, self.grid, self.tubelet_size = out_channels, tuple(grid), tubelet_size
+        self.standardize = standardize
+
+    @torch.no_grad()
+    def forward(self, inputs: Tensor, split: TokenSplit) -> Tensor:
+        """Choose the features of masked tubes.
+
+        Args:
+            inputs: Features of all tubes, ``(B, T', h * w, D)``.
+            split: Indices of the visible and the masked tokens.
+
+        Returns:
+            Features ``(B, N_masked, D)``, float32.
+
+        Raises:
+            ValueError: If the features have another shape.
+        """
+        expected = (math.prod(self.grid), self.out_channels)
+        if inputs.ndim != 4 or inputs.shape[2:] != expected:
+            raise ValueError(
+                f'model.target expects features (B, T, {expected[0]}, {expected[1]}), got {tuple(inputs.shape)}: '
+                'out_channels and grid must be those of the maps and of LoadTargetMaps; clips need FrozenEncoderTarget'
+            )
+        return _chosen(at_least_float32(inputs).flatten(1, 2), split.masked, self.standardize)
+
+
+def _chosen(tokens: Tensor, places: Tensor, standardize: bool) -> Tensor:
+    """Standardise the channels of tokens ``(B, N, D)`` over each clip, and return those at places ``(B, M)``."""
+    if standardize:
+        variance, mean = torch.var_mean(tokens, dim=1, keepdim=True)
+        tokens = (tokens - mean) / (variance.sqrt() + 1e-6)
+    return gather_tokens(tokens, places)
 
 
 # Switches of precision, and much of what others write, break the graph of torch.compile. An operation cannot be given a
