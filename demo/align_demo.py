@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mmsigma.apis import VideoAligner
     from mmsigma.apis.video_aligner import Aligned, Way
 
-CONFIG = 'configs/gta/gta_penn_action.py'
+CONFIG = 'mmsigma::gta/gta_penn_action'
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,7 +29,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('first', help='a video file, or a folder of frames')
     parser.add_argument('second', help='video of the same action, which is played at the pace of the first')
     parser.add_argument('checkpoint', nargs='?', help='weights, unless the config names them')
-    parser.add_argument('--config', default=CONFIG, help='one of configs/gta')
+    parser.add_argument('--config', help=f'one of configs/gta (default: that of the checkpoint, or {CONFIG})')
     parser.add_argument('--out', default='alignment', help='folder of the results')
     parser.add_argument(
         '--how', default='path', choices=('path', 'nearest'), help='match frames by the path or by nearest neighbours'
@@ -135,7 +135,7 @@ def write_results(infer: 'VideoAligner', args: argparse.Namespace, bar: Progress
         drawn = (draw_activation(frame, activation) for activation, frame in zip(maps, reader, strict=True))
         write_playable(written[-1], drawn, reader.fps, sound=reader.path)
     facts = {
-        'config': args.config,
+        'config': args.config or args.checkpoint or CONFIG,
         'checkpoint': args.checkpoint,
         'SHA-256 of the checkpoint': sha256_of(infer.weights),
     }
@@ -152,11 +152,11 @@ def main() -> None:
     set_torch_environment()
     from mmsigma.apis import VideoAligner
     from mmsigma.apis.launch import errors_in_one_line
+    from mmsigma.apis.models import named_or_own_config
 
-    with errors_in_one_line(args.config, verbose=args.verbose):
+    with errors_in_one_line(args.config or args.checkpoint or CONFIG, verbose=args.verbose):
         infer = VideoAligner(
-            args.config,
-            args.checkpoint,
+            *named_or_own_config(args.config, args.checkpoint, CONFIG, trust=args.trust_checkpoint),
             device=args.device,
             options=args.cfg_options,
             trust=args.trust_checkpoint,

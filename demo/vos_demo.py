@@ -11,7 +11,7 @@ from rich.progress import Progress
 from mmsigma.utils.options import OptionAction
 from mmsigma.utils.torch_environment import set_torch_environment
 
-CONFIG = 'configs/vos/dino_vits8.py'
+CONFIG = 'mmsigma::vos/dino_vits8'
 
 
 def parse_args() -> argparse.Namespace:
@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
         '--mask-at', nargs=2, action='append', default=[], metavar=('FRAME', 'MASK'), help='objects that appear later'
     )
     parser.add_argument('--out', default='vos_results', help='folder of masks/ and overlay.mp4')
-    parser.add_argument('--config', default=CONFIG, help='one of configs/vos')
+    parser.add_argument('--config', help=f'one of configs/vos (default: that of the checkpoint, or {CONFIG})')
     parser.add_argument('--opacity', type=float, default=0.5, help="opacity of the objects' colours in the overlay")
     parser.add_argument('--height', type=int, help='height of the overlay in pixels; default: that of the video')
     parser.add_argument('--device', help='cpu or cuda')
@@ -46,12 +46,12 @@ def main() -> None:
     args = parse_args()
     set_torch_environment()
     from mmsigma.apis.launch import errors_in_one_line
+    from mmsigma.apis.models import named_or_own_config
     from mmsigma.apis.video_segmenter import VideoSegmenter
 
-    with errors_in_one_line(args.config, verbose=args.verbose):
+    with errors_in_one_line(args.config or args.checkpoint or CONFIG, verbose=args.verbose):
         segment = VideoSegmenter(
-            args.config,
-            args.checkpoint,
+            *named_or_own_config(args.config, args.checkpoint, CONFIG, trust=args.trust_checkpoint),
             device=args.device,
             options=args.cfg_options,
             trust=args.trust_checkpoint,

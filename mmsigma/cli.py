@@ -211,7 +211,7 @@ def _list(arguments: list[str]) -> None:
 
             root = tools_folder().parent / 'configs'
             print(*(f'    {line}' for line in config_facts(root / f'{name}.py', root).lines()), '', sep='\n')
-    print(f'\n{len(rows)} configs; train one with "mmsigma train mmsigma::{rows[0][0]}"')
+    print(f'\n{len(rows)} config{"s" * (len(rows) > 1)}; train one with "mmsigma train mmsigma::{rows[0][0]}"')
 
 
 def describe_configs(pattern: str = '*') -> list[tuple[str, str]]:

@@ -47,6 +47,34 @@ def test_files_and_links_are_there(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', PAGES)
+def test_links_to_headings_find_them(name: str) -> None:
+    path = PAGES[name]
+    for file, heading in re.findall(r'\]\((?!https?://)([^)#\s]*)#([^)\s]+)\)', path.read_text()):
+        target = path.parent / file if file else path
+        if target.suffix == '.md':
+            assert heading in headings(target), f'{target.name} has no heading {heading}'
+
+
+def headings(path: Path) -> set[str]:
+    """Names by which links find the headings of a page, as Python-Markdown and as GitHub form them."""
+    text = re.sub(r'^```.*?^```', '', path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    found = set()
+    for title in re.findall(r'^#+ (.+)$', text, re.MULTILINE):
+        words = re.sub(r'[^\w\s-]', '', re.sub(r'\[([^]]*)\]\([^)]*\)', r'\1', title)).strip().lower()
+        found |= {re.sub(r'[-\s]+', '-', words), words.replace(' ', '-')}
+    return found
+
+
+@pytest.mark.parametrize('name', PAGES)
+def test_tables_are_whole(name: str) -> None:
+    """Every row has as many cells as the head; a page that was cut in two shows it here."""
+    for table in re.findall(r'(?:^\|.*\n)+', PAGES[name].read_text(), re.MULTILINE):
+        rows = [re.sub(r'`[^`]*`|\\\|', '', row) for row in table.splitlines()]
+        assert all(row.rstrip().endswith('|') for row in rows), rows
+        assert len({row.count('|') for row in rows}) == 1, rows
+
+
+@pytest.mark.parametrize('name', PAGES)
 def test_modules_and_their_members_are_there(name: str) -> None:
     for dotted in set(DOTTED.findall(PAGES[name].read_text())):
         resolve(dotted)

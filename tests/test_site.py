@@ -17,7 +17,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip('mkdocs')
     pytest.importorskip('mkdocstrings')
     folder = tmp_path_factory.mktemp('site')
-    command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '-q', '-d', str(folder)]
+    command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '-d', str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     return folder

@@ -10,6 +10,7 @@ Examples::
 """
 
 import argparse
+from difflib import get_close_matches
 from pathlib import Path
 
 from mmsigma.checkpoints.zoo import ZOO, DownloadError, check_digest, fetch
@@ -20,11 +21,16 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('name', nargs='?', choices=list(ZOO), metavar='NAME', help='weights; none lists all')
+    parser.add_argument('name', nargs='?', metavar='NAME', help='weights; none lists all')
     parser.add_argument('--out', type=Path, default=Path('checkpoints'), help='folder to fill (default: %(default)s)')
     parser.add_argument('--file', help='file of the repository, if it has several')
     parser.add_argument('--check', type=Path, help='compare a file that was fetched by hand with the known digest')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.name is not None and args.name not in ZOO:
+        near = get_close_matches(args.name, ZOO, n=1)
+        hint = f'did you mean {near[0]}?' if near else 'mmsigma download lists those that there are'
+        raise SystemExit(f'there are no weights {args.name!r}: {hint}')
+    return args
 
 
 def main() -> None:

@@ -184,7 +184,11 @@ def write_prototypes_report(
     for name, found in videos.items():
         page.heading(name)
         numbers = ', '.join(map(str, found.drawn))
-        note = f'the clip, and below it the tubes most similar to the prototypes {numbers}'
+        note = (
+            f'the clip, and below it the tubes most similar to the prototypes {numbers}. Unless they were named, they '
+            'are those that stand out, far more similar to some tubes of this clip than to the others; one that is the '
+            'nearest of most tubes tells nothing about them, and one that stands out may still be the nearest of none'
+        )
         page.figure(f'{name}_prototypes.png', 'prototypes', note)
         page.figure(f'{name}_prototypes.mp4', 'the same, frame by frame')
         page.figure(f'{name}_features.mp4', 'features', 'principal components of the tokens as colours')

@@ -109,6 +109,8 @@ def find_sources(
         return [Source(path.resolve().name, path, [(str(video.relative_to(path)), (-1,)) for video in found])]
     if path.suffix == '.py' or (not path.exists() and '::' in str(path)):
         return list(_config_sources(load_config(path, options)))
+    if not path.is_file():
+        raise FileNotFoundError(f'there is no config, list or folder of videos at {path}')
     folder = Path(root) if root else path.parent
     entries = read_entries(path, folder, multi_class=multi_class)
     return [Source(path.stem, folder, [(entry.path, entry.labels) for entry in entries])]

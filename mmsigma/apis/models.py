@@ -168,6 +168,25 @@ def config_of_checkpoint(path: str | Path, options: Mapping[str, Any] | None = N
     return cfg
 
 
+def named_or_own_config(
+    config: str | None, checkpoint: str | None, default: str, *, trust: bool = False
+) -> tuple[str, str | None]:
+    """Return what to open a model with: a named config, that of a run which its checkpoint contains, or a default.
+
+    Args:
+        config: Config that the user has named, or None.
+        checkpoint: Checkpoint, or None if the config names its weights.
+        default: Config for a checkpoint that contains none.
+        trust: Whether the checkpoint may execute code while it is loaded.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+    """
+    if config is None and checkpoint is not None and isinstance(_meta_of(checkpoint, trust=trust).get('cfg'), str):
+        return checkpoint, None
+    return config or default, checkpoint
+
+
 def has_trained_masks(path: str | Path, *, trust: bool = False) -> bool:
     """Return whether a checkpoint of Mask-VOS has been trained on masks; True if that is not known.
 

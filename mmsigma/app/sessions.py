@@ -23,8 +23,8 @@ OUTPUT: dict[str, Any] = dict(interactive=False, buttons=[], elem_classes='outpu
 """Settings of components that show results; the page's style puts their titles above them."""
 
 
-class Cancelled(Exception):
-    """The visitor has cancelled the work, or has left."""
+class Cancelled(BaseException):
+    """The visitor has cancelled the work, or has left; not an error, which other code might handle."""
 
 
 class Work(TorchFunctionMode):

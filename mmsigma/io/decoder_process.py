@@ -2,7 +2,7 @@
 
 Every process that reads videos has one such companion, which is started on first use, imports PyAV and numpy alone, and
 hands over frames in shared memory. If it dies, or is silent for too long, the file is reported as unreadable and not
-tried again by this process; the next file gets a new companion.
+tried again by this process; the next file gets a new companion. Threads of a process take turns at it.
 
     python -m mmsigma.io.decoder_process CONNECTION MEMORY     # two inherited file descriptors
 """
@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -132,10 +133,14 @@ class _Lost(Exception):
 
 
 class _Companion:
-    """The decoder process of this process."""
+    """The decoder process of this process.
+
+    Whoever asks holds ``lock`` until the frames of the answer are copied.
+    """
 
     def __init__(self) -> None:
         self.owner, self.generation, self.handles = os.getpid(), 0, 0
+        self.lock = threading.RLock()
         self.process: subprocess.Popen[bytes] | None = None
         self.banned: dict[str, str] = {}
 
@@ -155,12 +160,12 @@ class _Companion:
 
     def stop(self) -> None:
         """End the process, if it is ours."""
-        if self.process is not None and self.owner == os.getpid():
+        process, self.process = self.process, None
+        if process is not None and self.owner == os.getpid():
             self.connection.close()
-            self.process.kill()
-            self.process.wait()
+            process.kill()
+            process.wait()
             os.close(self.memory)
-        self.process = None
 
     def ask(self, method: str, handle: int, *arguments: Any) -> Any:
         """Ask the companion; returns kind and value of its answer.
@@ -180,6 +185,9 @@ class _Companion:
             status = self.process.wait()
             cause = f'signal {-status}' if status < 0 else f'exit code {status}'
             reason = f'the decoder crashed on it ({cause})'
+        except BaseException:  # such as Ctrl+C: the next one would get the answer to this question
+            self.stop()
+            raise
         self.stop()
         raise _Lost(reason)
 
@@ -208,8 +216,15 @@ def _own_companion() -> _Companion:
 @atexit.register
 def stop_decoder() -> None:
     """End the decoder process of this process, if there is one; the next read starts another."""
-    if _companion.owner == os.getpid():
-        _companion.stop()
+    if _companion.owner != os.getpid():
+        return
+    if _companion.lock.acquire(timeout=1):
+        try:
+            _companion.stop()
+        finally:
+            _companion.lock.release()
+    elif process := _companion.process:  # another thread waits for an answer, which does not come now
+        process.kill()
 
 
 class GuardedVideoFile:
@@ -231,12 +246,13 @@ class GuardedVideoFile:
     def _open(self) -> None:
         companion = _own_companion()
         place = os.path.abspath(self.path)  # the companion has a working directory of its own
-        if reason := companion.banned.get(place):
-            raise UnreadableVideoError(self.path, reason)
-        companion.handles += 1
-        self._handle = companion.handles
-        facts = self._answer('open', place, self._num_threads)
-        self._generation, self._process = companion.generation, companion
+        with companion.lock:
+            if reason := companion.banned.get(place):
+                raise UnreadableVideoError(self.path, reason)
+            companion.handles += 1
+            self._handle = companion.handles
+            facts = self._answer('open', place, self._num_threads)
+            self._generation, self._process = companion.generation, companion
         self._set(facts)
 
     def _set(self, facts: dict[str, Any]) -> None:
@@ -260,11 +276,21 @@ class GuardedVideoFile:
             raise ChangedIndexError(str(self.path))
         return value
 
-    def _reopened(self) -> None:
+    def _reopened(self) -> bool:
         """Open the file again if another file has brought the companion down, or this process is a fork."""
+        if self._is_open():
+            return False
+        self._open()
+        return True
+
+    def _is_open(self) -> bool:
         companion = _own_companion()
-        if self._process is not companion or self._generation != companion.generation or companion.process is None:
-            self._open()
+        return self._process is companion and self._generation == companion.generation and bool(companion.process)
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        with _own_companion().lock:
+            self._reopened()
+            return self._answer(method, *arguments)
 
     def __len__(self) -> int:
         return int(self._length)
@@ -277,25 +303,22 @@ class GuardedVideoFile:
 
     def close(self) -> None:
         """Close the file."""
-        companion = _own_companion()
-        if self._process is companion and self._generation == companion.generation and companion.process:
-            self._answer('close')
+        with _own_companion().lock:
+            if self._is_open():
+                self._answer('close')
 
     def times(self) -> npt.NDArray[np.float64]:
         """Return the time of every frame, in seconds after the first one, ``(T,)``."""
-        self._reopened()
-        times: npt.NDArray[np.float64] = self._answer('times')
+        times: npt.NDArray[np.float64] = self._ask('times')
         return times
 
     def rotation(self) -> int:
         """Return the rotation of the first frame in degrees; see :meth:`VideoFile.rotation`."""
-        self._reopened()
-        return int(self._answer('rotation'))
+        return int(self._ask('rotation'))
 
     def is_mirrored(self) -> bool:
         """Return whether the first frame is mirrored; see :meth:`VideoFile.is_mirrored`."""
-        self._reopened()
-        return bool(self._answer('is_mirrored'))
+        return bool(self._ask('is_mirrored'))
 
     def read(self, numbers: Sequence[int]) -> list[Frame]:
         """Read frames by number; see :meth:`VideoFile.read`."""
@@ -304,19 +327,27 @@ class GuardedVideoFile:
             raise IndexError(
                 f'{self.path} has frames 0 to {len(self) - 1}, but {min(numbers)} to {max(numbers)} are asked for'
             )
-        self._reopened()
-        return _own_companion().frames(*self._answer('read', numbers))
+        companion = _own_companion()
+        with companion.lock:
+            return companion.frames(*self._ask('read', numbers))
 
     def __iter__(self) -> Iterator[Frame]:
         """Iterate over the frames from start to end."""
-        self._reopened()
-        restart = True
+        done, skipped, restart = 0, 0, True
         while True:
-            shape, count = self._answer('following', restart)
+            companion = _own_companion()
+            with companion.lock:
+                if self._reopened():  # what has been returned already comes again
+                    restart, skipped = True, done
+                shape, count = self._answer('following', restart)
+                frames = companion.frames(shape, count)
             if not count:
                 return
-            restart = False
-            yield from _own_companion().frames(shape, count)
+            restart, again = False, min(skipped, count)
+            skipped -= again
+            for frame in frames[again:]:
+                done += 1
+                yield frame
 
 
 if __name__ == '__main__':

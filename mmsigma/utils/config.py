@@ -82,14 +82,28 @@ def _read(path: Path, variables: dict[str, Any]) -> Config:
         # a table in a file, looked up by a variable
         for name, value in variables.items():
             if value in error.args:
-                raise ConfigError(
-                    f'{value!r} is not a choice of {name}; a comment in {path} or its bases lists the choices'
-                ) from error
+                known = ', '.join(_choices_of(path, name)) or f'see the comments in {path} and its bases'
+                raise ConfigError(f'{value!r} is not a choice of {name}: {known}') from error
         raise _read_error(path, error, variables) from error
     except (FileNotFoundError, ConfigError):
         raise
     except Exception as error:  # a config is a program
         raise _read_error(path, error, variables) from error
+
+
+def _choices_of(path: Path, name: str) -> list[str]:
+    """Return the keys of the table ``dict(...)[name]`` in a config or a base of it."""
+    tree, bases = ast.parse(path.read_text(encoding='utf-8')), list[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call):
+            key = node.slice.attr if isinstance(node.slice, ast.Attribute) else getattr(node.slice, 'id', None)
+            if key == name:
+                return [keyword.arg for keyword in node.value.keywords if keyword.arg]
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], 'id', '') == '_base_':
+            found = ast.literal_eval(node.value)
+            bases = [found] if isinstance(found, str) else found
+    files = [path.parent / base for base in bases if '::' not in base]
+    return next((choices for file in files if (choices := _choices_of(file, name))), [])
 
 
 def _read_error(path: Path, error: Exception, variables: dict[str, Any]) -> ConfigError:

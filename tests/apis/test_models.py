@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from mmsigma.apis.models import (
     has_trained_masks,
     list_configs,
     load_model,
+    named_or_own_config,
     open_config,
 )
 from mmsigma.checkpoints.files import CheckpointError
@@ -181,6 +183,22 @@ def test_text_of_configs_is_read_as_it_was(name: str, tmp_path: Path) -> None:
     path = tmp_path / 'run.pth'
     torch.save(dict(meta=dict(cfg=cfg.pretty_text)), path)
     assert config_of_checkpoint(path).to_dict() == Config(cfg.to_dict()).to_dict()
+
+
+def test_a_checkpoint_of_a_run_stands_for_its_config(run: Path, tmp_path: Path) -> None:
+    weights = tmp_path / 'weights.pth'
+    torch.save(dict(state_dict={}), weights)
+    default = 'mmsigma::vos/dino_vits8'
+    assert named_or_own_config(None, str(run), default) == (str(run), None)
+    assert named_or_own_config(None, str(weights), default) == (default, str(weights))
+    assert named_or_own_config(None, None, default) == (default, None)
+    assert named_or_own_config('own.py', str(run), default) == ('own.py', str(run))
+
+
+@pytest.mark.parametrize('demo', ['vos_demo', 'align_demo'])
+def test_defaults_of_demos_are_found_from_any_folder(demo: str, repository: Path) -> None:
+    default = re.search("^CONFIG = '(.*)'", (repository / 'demo' / f'{demo}.py').read_text(), re.MULTILINE)
+    assert default and default[1] in list_configs()
 
 
 def test_what_is_opened_of_a_checkpoint(run: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 
 from mmsigma.app import page
 from mmsigma.app.sessions import Cancelled, Sessions, open_upload, told
+from mmsigma.checkpoints.files import load_checkpoint_file
 from mmsigma.io.video import write_playable
 from tests.app.conftest import Bar, paths_below
 from tests.scripts import Result
@@ -67,6 +68,17 @@ def test_work_is_cancelled_within_a_step(sessions: Sessions, request_of: Any, ba
                     sessions.cancel(request_of)
     assert len(done) == 3
     torch.testing.assert_close(network(torch.ones(2, 3)), done[0])  # outside, nothing looks
+
+
+def test_a_file_that_is_loaded_meanwhile_is_not_to_blame(
+    sessions: Sessions, request_of: Any, bar: Bar, tmp_path: Path
+) -> None:
+    """Handlers of whatever a damaged file may cause let it pass."""
+    torch.save(dict(state_dict=dict(weight=torch.ones(3))), tmp_path / 'good.pth')
+    with pytest.raises(Cancelled, match='Loading: cancelled'):
+        with sessions.start(request_of, bar, 'Loading'):
+            sessions.cancel(request_of)
+            load_checkpoint_file(tmp_path / 'good.pth')
 
 
 def test_visitors_who_leave_cancel(sessions: Sessions, request_of: Any, bar: Bar) -> None:

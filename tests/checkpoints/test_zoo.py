@@ -91,5 +91,7 @@ def test_command(run_tool: Callable[..., Any], hub: dict[str, list[str]], tmp_pa
     assert done.status == 0 and all(f'{name} ' in done.output for name in ZOO)
     done = run_tool('tools/download.py', 'videomae-base', '--out', tmp_path)
     assert done.status == 0 and (tmp_path / 'videomae-base' / 'model.safetensors').is_file()
+    done = run_tool('tools/download.py', 'videomae_base', '--out', tmp_path)
+    assert done.status == 1 and "no weights 'videomae_base': did you mean videomae-base?" in done.errors
     done = run_tool('tools/download.py', 'sigma', '--out', tmp_path)
     assert done.status == 1 and done.errors.startswith('sigma: SMSD75/SIGMA has 2 files')

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,53 @@ def test_two_files_at_once(tmp_path: Path) -> None:
     one, other = map(GuardedVideoFile, paths)
     for first, second in zip(one, other, strict=True):
         assert first.shape == (32, 32, 3) and second.shape == (48, 48, 3)
+
+
+def test_threads_take_turns(tmp_path: Path) -> None:
+    """Threads that read at once get the frames of their own videos, whatever the others do."""
+    paths = [write(tmp_path / f'{size}.mp4', 40, size=(size, size)) for size in (32, 48, 64)]
+    expected = []
+    for path in paths:
+        with VideoFile(path) as video:
+            expected.append(list(video))
+
+    def read(number: int) -> bool:
+        path, frames = paths[number % 3], expected[number % 3]
+        for start in range(4):
+            with GuardedVideoFile(path) as video:
+                assert len(video) == 40
+                np.testing.assert_array_equal(video.read([start, 39 - start]), [frames[start], frames[39 - start]])
+                np.testing.assert_array_equal(list(video), frames)
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(read, range(6)))
+
+
+def test_frames_go_on_after_a_crash_by_another_file(tmp_path: Path) -> None:
+    good, bad = (write(tmp_path / name) for name in ('good.mp4', 'bad.mp4'))
+    with VideoFile(good) as plain:
+        expected = list(plain)
+    frames, victim = iter(GuardedVideoFile(good)), GuardedVideoFile(bad)
+    found = [next(frames) for _ in range(20)]
+    kill()
+    with pytest.raises(UnreadableVideoError):
+        victim.read([0])
+    np.testing.assert_array_equal([*found, *frames], expected)
+
+
+def test_an_interruption_leaves_no_answer_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by Ctrl+C in a notebook: the next question gets its own answer."""
+    video = GuardedVideoFile(write(tmp_path / 'a.mp4'))
+    expected = video.read([7])[0]
+
+    def interrupted(timeout: float) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(decoder_process._companion.connection, 'poll', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        video.read([30])
+    np.testing.assert_array_equal(video.read([7])[0], expected)
 
 
 def test_a_crash_names_the_file_and_bans_it(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from mmengine.logging import MMLogger
 from torch import Tensor
 
 from mmsigma.evaluation.order import in_list_order
+from mmsigma.evaluation.results import RECORD, facts_of_test
 from mmsigma.evaluation.segmentation.cluster_matching import (
     MATCHINGS,
     Matching,
@@ -24,6 +25,12 @@ from mmsigma.io.masks import VOID
 from mmsigma.io.tables import write_csv
 from mmsigma.ops.dense_clustering import GROUND_TRUTH, ClipClusterer
 from mmsigma.registry import METRICS
+from mmsigma.visualization.segmentation_report import (
+    ScoredClip,
+    cluster_picture_name,
+    write_cluster_picture,
+    write_segmentation_report,
+)
 
 Array = np.ndarray
 
@@ -77,7 +84,8 @@ class UnsupervisedSegmentationMetric(BaseMetric):
     Reports ``clustering_mIoU`` and ``overclustering<K>_mIoU`` as means over the seeds of k-means, ``..._std``, their
     sample standard deviation, and ``background_floor``, the score of an empty prediction, to which over-clustering
     falls back where no cluster is mostly object. Prints a table, and writes one line per clip to
-    ``unsupervised_segmentation.csv``; at the dataset level, it scores the clip's part of the joint prediction.
+    ``unsupervised_segmentation.csv``, and ``report.html`` with pictures for inspection; at the dataset level, they are
+    of the clip's part of the joint prediction.
 
     Reads ``pred_masks`` or ``dense_maps``, ``gt_masks``, ``video_name``, ``frame_inds`` and ``sample_idx``, the
     position in the list, of the samples.
@@ -85,7 +93,7 @@ class UnsupervisedSegmentationMetric(BaseMetric):
     Args:
         clustering: Arguments of :class:`mmsigma.ops.dense_clustering.ClipClusterer`, equal to those of the model.
         over_matching: Matching of clusters in over-clustering, ``'precision'`` or ``'iou'``.
-        out_dir: Folder of the CSV file; None for that of the run's log, if there is one.
+        out_dir: Folder of these files; None for that of the run's log, if there is one.
         collect_device: Device on which results of several ranks are collected.
         prefix: Prefix of the metric names.
 
@@ -129,6 +137,7 @@ class UnsupervisedSegmentationMetric(BaseMetric):
                 self.results.append(ClipFeatures(name, frames, gt, sample['dense_maps'].cpu(), position))
             else:
                 runs = {number: maps.cpu().numpy() for number, maps in sample['pred_masks'].items()}
+                self._draw(name, frames, gt, runs)
                 self.results.append(replace(self.score_clip(name, frames, gt, runs), position=position))
 
     def _fits(self, runs: dict[str, Any]) -> bool:
@@ -172,7 +181,7 @@ class UnsupervisedSegmentationMetric(BaseMetric):
             floor = float(np.average([clip.floor for clip in clips], weights=weights))
         rows = {_title(number): (100 * scores.mean(), 100 * _deviation(scores)) for number, scores in runs.items()}
         print(self.table(rows, 100 * floor, len(clips)))
-        self._write_csv(clips)
+        self._write(clips, rows, 100 * floor)
         metrics: dict[str, float] = {}
         for title, (mean, deviation) in rows.items():
             metrics[f'{title}_mIoU'], metrics[f'{title}_mIoU_std'] = float(mean), float(deviation)
@@ -197,6 +206,14 @@ class UnsupervisedSegmentationMetric(BaseMetric):
             parts = zip(*(np.split(score.relabelled, ends) for score in scores), strict=True)
             for share, part, truth in zip(shares, parts, truths, strict=True):
                 share[number] = np.array([match_clusters(maps, truth, 'none', ignore=VOID).miou for maps in part])
+        for clip, part in zip(kept, found, strict=True):
+            times = len(clip.gt) // len(clip.maps)  # frames of a map
+            self._draw(
+                clip.name,
+                clip.frames,
+                clip.gt,
+                {number: maps.repeat_interleave(times, dim=1).numpy() for number, maps in part.items()},
+            )
         clips = [
             ClipScores(
                 clip.name, clip.frames, 1, *_describe(clip.gt), background_floor([clip.gt[clip.gt != VOID]]), share
@@ -215,8 +232,19 @@ class UnsupervisedSegmentationMetric(BaseMetric):
         head = f'mIoU in %, {num_clips} clips, level {self.settings.level}, {seeds} seeds of k-means'
         return '\n'.join([head, *lines, f'{"all background":<20}{"":>12}{floor:9.1f}'])
 
-    def _write_csv(self, clips: Sequence[ClipScores]) -> None:
-        folder = Path(self.out_dir) if self.out_dir else _folder_of_log()
+    @property
+    def _folder(self) -> Path | None:
+        return Path(self.out_dir) if self.out_dir else _folder_of_log()
+
+    def _draw(self, name: str, frames: list[int], gt: Array, runs: dict[int | str, Array]) -> None:
+        """Write the picture of a clip, with the clusters of the first seed."""
+        if folder := self._folder:
+            maps = {_title(number): seeds[0] for number, seeds in runs.items()}
+            write_cluster_picture(folder, name, frames, gt, maps)
+
+    def _write(self, clips: Sequence[ClipScores], rows: dict[str, tuple[float, float]], floor: float) -> None:
+        """Write the table of clips and the page."""
+        folder = self._folder
         if folder is None:
             return
         titles = [_title(number) for number in self.settings.num_clusters]
@@ -228,6 +256,15 @@ class UnsupervisedSegmentationMetric(BaseMetric):
             percent = [100 * float(value) for value in (clip.foreground, clip.floor, *values)]
             lines.append((clip.name, ' '.join(map(str, clip.frames)), clip.num_ids, *percent))
         write_csv(folder / 'unsupervised_segmentation.csv', lines, digits=2)
+        shown = [
+            ScoredClip(
+                cluster_picture_name(clip.name, clip.frames),
+                clip.name,
+                {_title(number): 100 * float(scores.mean()) for number, scores in clip.miou.items()},
+            )
+            for clip in clips
+        ]
+        write_segmentation_report(folder, rows, floor, shown, facts_of_test(folder / RECORD))
 
 
 def _describe(gt: Array) -> tuple[int, float]:

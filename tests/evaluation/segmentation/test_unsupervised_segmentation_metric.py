@@ -133,6 +133,10 @@ def test_table_and_file(level: str, tmp_path: Path, capsys):
         gt = made_clip(number)[0].numpy()
         assert row['ids'] == str(len(np.unique(gt))) and row['foreground'] == f'{100 * (gt > 0).mean():.2f}'
         assert row['clustering'] == row['overclustering4'] == '100.00' and row['clustering_std'] == '0.00'
+    page = (tmp_path / 'out' / 'report.html').read_text()
+    assert page.index('segmentation/v0_0.png') < page.index('segmentation/v1_0.png')
+    assert '<td>overclustering4</td><td>100.0</td><td>0.0</td>' in page and 'clustering 100.0 %' in page
+    assert all((tmp_path / 'out' / 'segmentation' / f'v{number}_0.png').is_file() for number in (0, 1))
 
 
 def test_file_goes_to_the_folder_of_the_log(tmp_path: Path):
