@@ -251,7 +251,7 @@ def bases_from_installed_packages() -> Iterator[None]:
 
 
 def installed_config(path: str) -> Path:
-    """Locate the config ``package::path`` among those installed with the package.
+    """Locate the config ``package::path`` among those installed with the package, or beside it in a checkout.
 
     Raises:
         FileNotFoundError: If there is no such package.
@@ -260,7 +260,9 @@ def installed_config(path: str) -> Path:
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise FileNotFoundError(f'{path}: no package {package} is installed')
-    return Path(spec.origin).parent / '.mim' / 'configs' / name
+    folder = Path(spec.origin).parent
+    installed, beside = folder / '.mim' / 'configs', folder.parent / 'configs'
+    return (beside if beside.is_dir() and not installed.is_dir() else installed) / name
 
 
 @contextmanager

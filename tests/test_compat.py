@@ -177,6 +177,18 @@ class TestConfigs:
         path = compat.installed_config('mmsigma::sigma/x.py')
         assert path.parts[-5:] == ('mmsigma', '.mim', 'configs', 'sigma', 'x.py')
 
+    def test_packages_in_a_checkout(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One that is on the path without an installation has its configs beside it."""
+        (tmp_path / 'only_on_the_path').mkdir()
+        (tmp_path / 'only_on_the_path' / '__init__.py').touch()
+        monkeypatch.syspath_prepend(str(tmp_path))
+        installed = tmp_path / 'only_on_the_path' / '.mim' / 'configs'
+        assert compat.installed_config('only_on_the_path::a/b.py') == installed / 'a' / 'b.py'
+        (tmp_path / 'configs').mkdir()
+        assert compat.installed_config('only_on_the_path::a/b.py') == tmp_path / 'configs' / 'a' / 'b.py'
+        installed.mkdir(parents=True)
+        assert compat.installed_config('only_on_the_path::a/b.py') == installed / 'a' / 'b.py'
+
     def test_text_is_formatted_once_until_it_changes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         cfg = Config(dict(size=64, model=dict(depth=2)))
         text = cfg.pretty_text
