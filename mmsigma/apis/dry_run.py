@@ -3,6 +3,7 @@
 import logging
 import resource
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -73,6 +74,7 @@ class _Measure(Hook):
         self.flops = self.memory = 0
 
     def before_train(self, runner: Runner) -> None:
+        _restart_peak()
         self._mark, self._held = time.perf_counter(), _peak()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
@@ -97,10 +99,19 @@ class _Measure(Hook):
         self._mark = time.perf_counter()
 
 
+def _restart_peak() -> None:
+    """Let the peak of this process begin anew, as building the model may have needed more than a step does."""
+    with suppress(OSError):  # other systems than Linux, and containers that do not allow it
+        Path('/proc/self/clear_refs').write_text('5')
+
+
 def _peak() -> int:
     """Return the largest number of bytes held so far, on the GPU or in this process."""
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
+    with suppress(OSError):
+        status = dict(line.split(':', 1) for line in Path('/proc/self/status').read_text().splitlines())
+        return int(status['VmHWM'].split()[0]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
