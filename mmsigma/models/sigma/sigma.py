@@ -98,7 +98,8 @@ class SIGMA(BaseModel):
             ValueError: If the mode is unknown, or the samples have no masks or masks of another grid.
         """
         if mode == 'loss':
-            return self.loss(inputs, self._split(data_samples), self._given(data_samples))
+            split, given = self._split(data_samples), self._given(data_samples)
+            return self.loss(inputs, split) if given is None else self.loss(inputs, split, given)
         tokens = self.backbone(inputs)
         if mode == 'tensor':
             return tokens
