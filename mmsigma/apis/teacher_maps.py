@@ -47,8 +47,8 @@ def write_teacher_maps(
         Numbers of videos with maps, and of videos that could not be read.
 
     Raises:
-        ValueError: If the config has no frozen teacher or no ``VideoDataset``, ``every`` is not positive, or the folder
-            has maps that were made differently.
+        ValueError: If the config has no frozen teacher or no ``VideoDataset``, ``every`` is not positive, the folder
+            has maps that were made differently, or no video can be read.
     """
     if every < 1:
         raise ValueError(f'every must be positive, got {every}')
@@ -79,6 +79,8 @@ def write_teacher_maps(
         except (OSError, UnreadableVideoError) as error:
             MMLogger.get_current_instance().warning(f'{video} has no maps: {error}')
             failed += 1
+    if not done:
+        raise ValueError(f'none of {failed} videos in {root} can be read')
     return done, failed
 
 

@@ -34,7 +34,7 @@ class PackVideoInputs(BaseTransform):
 
     The sample has ``gt_label`` if the video has a label (multi-hot for several), and the metadata ``meta_keys``. If a
     mask was drawn, it has ``mask``, and the indices of its tokens, ``visible`` and ``masked``: shapes that depend on
-    values cost a GPU time. Features that were loaded with the clip are ``target_maps``.
+    values cost a GPU time. Features that were loaded with the clip are ``target_maps``; they have to be of its crop.
 
     Args:
         meta_keys: Keys of the results that become metadata if present.
@@ -65,6 +65,11 @@ class PackVideoInputs(BaseTransform):
             for name, value in dict(mask=mask, visible=np.flatnonzero(~mask), masked=np.flatnonzero(mask)).items():
                 sample.set_field(torch.from_numpy(value), name)
         if 'target_maps' in results:
+            if 'flip' in results or results.get('crop_box') != results['target_box']:
+                raise ValueError(
+                    'target_maps are of other pictures than the clip: put LoadTargetMaps after the crop, and leave out '
+                    'FlipClip'
+                )
             sample.set_field(torch.from_numpy(results['target_maps']), 'target_maps')
         sample.set_metainfo({key: results[key] for key in self.meta_keys if key in results})
         return {'inputs': clip.movedim(-1, -4).contiguous(), 'data_samples': sample}

@@ -19,10 +19,11 @@ class LoadTargetMaps(BaseTransform):
 
     The cells of the maps that lie under the crop are interpolated bilinearly at the centres of the clip's tubes; of a
     crop whose edges are those of cells, with tubes as large as cells, they are taken as they are. The teacher has then
-    seen whole frames, unlike that of SIGMA, which sees crops. It stands after the crop, and there is no flip.
+    seen whole frames, unlike that of SIGMA, which sees crops. It stands after the crop, and there is no flip;
+    ``PackVideoInputs`` checks both.
 
     Required keys: ``filename``, ``frame_inds``, ``original_shape``. Optional keys: ``crop_box``, without which frames
-    are whole. Added keys: ``target_maps`` ``(T', h * w, D)``, float16.
+    are whole. Added keys: ``target_maps`` ``(T', h * w, D)``, float16, and ``target_box``, the crop that they are of.
 
     Args:
         folder: Folder of the maps.
@@ -45,16 +46,15 @@ class LoadTargetMaps(BaseTransform):
         Raises:
             FileNotFoundError: If there are no maps of the video.
             IndexError: If the video has more frames than its maps are of.
-            ValueError: If the frames may have been flipped.
+            ValueError: If the video is not below the folder of videos.
         """
-        if 'flip' in results:
-            raise ValueError('LoadTargetMaps knows crops, but not flips: leave FlipClip out of the pipeline')
         if self._maps is None:  # in the loader's worker, so that configs can be read where there are no maps
             self._maps = MapFolder(self.folder, self.videos)
         frames = np.asarray(results['frame_inds']).ravel()[self.frame :: self.tubelet_size]
         maps = torch.from_numpy(self._maps.read(results['filename'], frames)).permute(0, 3, 1, 2)  # (T', D, h, w)
         height, width = results['original_shape']
-        box = results.get('crop_box', (0, 0, width, height))
+        results['target_box'] = results.get('crop_box')
+        box = results['target_box'] or (0, 0, width, height)
         cells = _cells_under(maps.float(), box, (height, width), self.grid)
         results['target_maps'] = cells.flatten(2).transpose(1, 2).half().contiguous().numpy()
         return results

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmcv.transforms import Compose
 
 from mmsigma.datasets.transforms import LoadTargetMaps
 from mmsigma.io.frame_array import write_frame_array
 from mmsigma.io.map_array import MAPS_DESCRIPTION
+from mmsigma.registry import TRANSFORMS
 
 HEIGHT, WIDTH, STRIDE, FRAMES = 64, 96, 16, 6
 
@@ -50,6 +52,19 @@ def test_other_crops_are_interpolated_at_the_centres_of_tubes(maps: np.ndarray, 
     assert (found[..., 0] == [[[1]], [[4]]]).all()
 
 
-def test_flips_are_refused(maps: np.ndarray, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match='leave FlipClip out'):
-        load(tmp_path, None, (4, 6), flip=False)
+@pytest.mark.parametrize('later', [dict(type='FlipClip', prob=0.0), dict(type='MultiScaleCrop', size=32), None])
+@pytest.mark.parametrize('first', [True, False])
+def test_pictures_have_to_be_those_of_the_maps(
+    maps: np.ndarray, tmp_path: Path, later: dict | None, first: bool
+) -> None:
+    """Flips are refused before and after, and crops afterwards."""
+    load_maps = dict(type='LoadTargetMaps', folder=str(tmp_path), videos='videos', grid=(4, 6))
+    steps = [load_maps] if later is None else [later, load_maps] if first else [load_maps, later]
+    frames = [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * 4
+    results = dict(filename='videos/a.mp4', frame_inds=np.array([1, 2, 4, 5]), original_shape=(HEIGHT, WIDTH))
+    pipeline = Compose([TRANSFORMS.build(step) for step in [*steps, dict(type='PackVideoInputs')]])
+    if later is None or (first and later['type'] == 'MultiScaleCrop'):
+        assert pipeline({**results, 'imgs': frames})['data_samples'].target_maps.shape == (2, 24, 3)
+    else:
+        with pytest.raises(ValueError, match='target_maps are of other pictures than the clip'):
+            pipeline({**results, 'imgs': frames})
