@@ -6,10 +6,10 @@
 
 DATA, or the environment variable MMSIGMA_EVIDENCE_DATA, is a folder with ``davis`` and ``weights``; masks of the
 training videos are not used. ``configs/evidence/mask_vos_<variant>.py`` is trained on correspondence first. Each other
-stage goes on from there for the same number of steps: with correspondence alone, or with all losses. Keys are tested by
-label propagation, and the whole model by its decoder, both with the memory of the paper. A run that was stopped goes on
-where it was; the record, ``benchmarks/records/evidence/mask_vos_<variant>_seed<seed>.json``, is rewritten after each
-stage.
+stage goes on from there for the same number of steps, with correspondence alone or with all losses, or from a joint
+stage with the memory of testing. Keys are tested by label propagation, and the whole model by its decoder, both with
+the memory of the paper. A run that was stopped goes on where it was; the record,
+``benchmarks/records/evidence/mask_vos_<variant>_seed<seed>.json``, is rewritten after each stage.
 """
 
 import argparse
@@ -39,10 +39,14 @@ SIZE = (240, 424)
 
 
 class Stage(NamedTuple):
-    """What is trained, for a number of epochs with each loss, and further variables of the config."""
+    """What is trained, for a number of epochs with each loss, further variables of the config, and the stage before.
+
+    A stage that goes on from a joint one uses its pseudo masks.
+    """
 
     losses: str
     options: dict[str, Any]
+    after: str = FIRST
 
 
 STAGES = {
@@ -54,13 +58,18 @@ STAGES = {
     'joint, memory of testing and finer masks': Stage(
         'joint', dict(tested_memory=True, cluster_size=480, keep_aspect=True, soft_masks=True)
     ),
+    'memory of testing after finer masks': Stage(
+        'joint',
+        dict(tested_memory=True, cluster_size=480, keep_aspect=True, soft_masks=True),
+        after='joint, finer masks',
+    ),
 }
 
 
 def config_of(args: argparse.Namespace, name: str) -> Config:
     """Config of a stage."""
     stage = STAGES[name]
-    epochs = args.correspondence if name == FIRST else args.joint
+    epochs = epochs_of(args, name)
     options: dict[str, Any] = dict(
         data_root=str(args.frames.resolve()),
         ann_file_train=shortened_list(args.frames, args.share),
@@ -70,16 +79,24 @@ def config_of(args: argparse.Namespace, name: str) -> Config:
         step=args.step,
         **stage.options,
     )
+    if name != FIRST and stage.after != FIRST:
+        options['rounds'] = str(folder_of(args, stage.after) / 'rounds')
     if args.variant.startswith('lite0'):
         options['encoder_weights'] = str(args.data / TEACHER_FILE)
     cfg = load_config(CONFIGS / f'mask_vos_{args.variant}.py', {**options, **dict(args.cfg_options)})
     cfg.randomness.seed, cfg.launcher, cfg.resume = args.seed, 'none', 'auto'
     cfg.work_dir = str(folder_of(args, name))
     if name != FIRST:
-        cfg.load_from = str(folder_of(args, FIRST) / f'epoch_{args.correspondence}.pth')
+        cfg.load_from = str(folder_of(args, stage.after) / f'epoch_{epochs_of(args, stage.after)}.pth')
         cfg.trust_checkpoints = True  # the run's own file
     cfg.default_hooks.checkpoint.interval = 1
     return cfg
+
+
+def epochs_of(args: argparse.Namespace, name: str) -> int:
+    if name == FIRST:
+        return int(args.correspondence)
+    return int(args.joint if STAGES[name].after == FIRST else args.further)
 
 
 def folder_of(args: argparse.Namespace, name: str) -> Path:
@@ -173,7 +190,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--stages', nargs='+', default=list(STAGES), choices=list(STAGES))
     parser.add_argument('--correspondence', type=int, default=6, help='epochs of the first stage')
-    parser.add_argument('--joint', type=int, default=3, help='epochs of every other stage')
+    parser.add_argument('--joint', type=int, default=3, help='epochs of each stage after it')
+    parser.add_argument('--further', type=int, default=4, help='epochs of each stage after a joint one')
     parser.add_argument('--share', type=int, default=8, help='an epoch is every so-manieth frame of the list')
     parser.add_argument('--step', type=int, default=4, help='between frames, for learning and clustering')
     parser.add_argument('--tag', default='', help='name of a run with other settings')

@@ -4,7 +4,7 @@
 # correspondence alone. Pseudo masks and memory are those of the paper and its release. Other ones: keep_aspect=True for
 # 32 x 57 cells of wide frames, with cluster_size=480 for 60 x 107; soft_masks=True for soft outlines;
 # tested_memory=True to train the decoder with the memory of testing, its own masks, its rounds and its affinity, on two
-# more frames.
+# more frames. With rounds, a folder, the pseudo masks are those of another run, and none are made.
 _base_ = ['../_base_/datasets/mask_vos.py', '../_base_/methods/mask_vos.py']
 
 data_root = 'data/evidence_frames'
@@ -25,6 +25,7 @@ cluster_size = 256
 keep_aspect = False
 soft_masks = False
 tested_memory = False
+rounds = None
 # of testing; the window is that of 480p, halved
 memory = dict(num_context=20, k=10, radius=6, num_rounds=3)
 
@@ -34,7 +35,7 @@ train_pipeline = [
         decoder=decoder,
         sampling=dict(type='SampleCorrespondingFrames', step=step, min_gap=5, num_following=2 if tested_memory else 0),
     ),
-    dict(type='LoadPseudoMasks', soft=soft_masks),
+    dict(type='LoadPseudoMasks', folder=rounds, soft=soft_masks),
     dict(type='ScaleCropFlip', size=128, short_side=(128, 160), flip=0.5),
     dict(type='ChooseTargets', max_objects=max_objects),
     dict(type='SecondView', zoom=(0.5, 1.0), flip=0.5),
@@ -65,18 +66,20 @@ optim_wrapper = dict(optimizer=dict(lr=base_lr))
 param_scheduler = []
 auto_scale_lr = dict(base_batch_size=8)
 default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=5, max_keep_ckpts=-1))
-custom_hooks = [
-    *_base_.training_hooks,
-    dict(
-        type='ReclusterHook',
-        start=correspondence_epochs,
-        interval=update_every,
-        settings=dict(
-            step=step,
-            size=cluster_size,
-            keep_aspect=keep_aspect,
-            num_clusters=_base_.num_clusters,
-            method=_base_.cluster_method,
+custom_hooks = _base_.training_hooks
+if not rounds:
+    custom_hooks = [
+        *custom_hooks,
+        dict(
+            type='ReclusterHook',
+            start=correspondence_epochs,
+            interval=update_every,
+            settings=dict(
+                step=step,
+                size=cluster_size,
+                keep_aspect=keep_aspect,
+                num_clusters=_base_.num_clusters,
+                method=_base_.cluster_method,
+            ),
         ),
-    ),
-]
+    ]
