@@ -26,6 +26,9 @@ class ProgressHook(Hook):
     waiting for data, memory, and the other outputs as far as the line has room. If the console is not a terminal, plain
     lines at intervals replace the bar, with everything. Tests of whole videos, frame by frame, count frames.
 
+    What happens between epochs, such as validation, checkpoints and reclustering, is no part of the speed of a step and
+    of the wait for data; of the remaining time it is, as long for each epoch as for those before.
+
     The number of clips per second is also logged, as ``clips_per_second``.
 
     Args:
@@ -44,14 +47,14 @@ class ProgressHook(Hook):
         self.console = Console(highlight=False, soft_wrap=True)
         self.progress: Progress | None = None
         self.evaluation: tuple[Progress, TaskID] | None = None
-        self.waited = self.worked = 0.0
-        self.frames = self.clips = 0
+        self.waited = self.worked = self.between = 0.0
+        self.frames = self.clips = self._first_epoch = 0
 
     def before_train(self, runner: Runner) -> None:
         if not is_main_process():
             return
         self.console.print(self.summary(runner))
-        self._first = runner.iter
+        self._first, self._first_epoch = runner.iter, runner.epoch
         self._started = self._last_line = self._mark = time.monotonic()
         self.progress = Progress(
             BarColumn(bar_width=_BAR),
@@ -89,6 +92,16 @@ class ProgressHook(Hook):
                 else ''
             )
         )
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        self._end_pause()
+
+    def _end_pause(self) -> None:
+        """Count the time since the last step as a pause, which is no wait for data."""
+        if self.progress:
+            now = time.monotonic()
+            self.between += now - self._mark
+            self._mark = now
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None) -> None:
         if self.progress:
@@ -174,6 +187,7 @@ class ProgressHook(Hook):
         self._finish_evaluation('test', metrics)
 
     def _finish_evaluation(self, name: str, metrics: dict[str, float] | None) -> None:
+        self._end_pause()
         if self.evaluation:
             bar, task = self.evaluation
             bar.remove_task(task)
@@ -192,12 +206,14 @@ class ProgressHook(Hook):
             seconds: Duration of a step in seconds.
         """
         done, history = runner.iter + 1, runner.message_hub.log_scalars
+        pause = self.between / (runner.epoch + 1 - self._first_epoch)
+        left = seconds * (runner.max_iters - done) + pause * (runner.max_epochs - 1 - runner.epoch)
         outputs = [f'{key} {history[f"train/{key}"].current():.4g}' for key in self.keys if f'train/{key}' in history]
         rate = max(group['lr'] for group in runner.optim_wrapper.param_groups)
         return [
             f'epoch {runner.epoch + 1}/{runner.max_epochs}',
             f'step {done}/{runner.max_iters}',
-            f'{describe_duration(seconds * (runner.max_iters - done))} left',
+            f'{describe_duration(left)} left',
             *outputs[:1],
             f'lr {rate:.3g}',
             f'{self.clips / max(seconds, 1e-9):.3g} clips/s',

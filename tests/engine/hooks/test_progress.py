@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mmengine.logging import HistoryBuffer
 from rich.console import Console
+from rich.progress import Progress
 
 from mmsigma.engine.hooks import ProgressHook
 from mmsigma.engine.hooks.progress import Observed, fit
@@ -45,6 +46,30 @@ def test_the_most_important_comes_first() -> None:
         'data wait 25%',
     ]
     assert parts[7].startswith('memory ') and parts[7].endswith(' GB') and parts[8:] == ['used_prototypes 2048']
+
+
+def test_pauses_between_epochs_are_not_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The 90 s of a reclustering are no wait for data, but come again before each of the 9 other epochs."""
+    hook, now = ProgressHook(), [0.0]
+    monkeypatch.setattr('mmsigma.engine.hooks.progress.time.monotonic', lambda: now[0])
+    hook.console = Console(file=StringIO(), width=100)
+    hook.clips, hook.progress, hook._mark, hook._first, hook._last_line = 8, Progress(), 0.0, 0, 0.0
+    run = run_of()
+    run.iter, run.max_iters, run.epoch, run.max_epochs = 0, 100, 0, 10
+    for seconds, event in [
+        (90.0, hook.before_train_epoch),
+        (1.0, lambda run: hook.before_train_iter(run, 0)),
+        (3.0, lambda run: hook.after_train_iter(run, 0)),
+    ]:
+        now[0] += seconds
+        event(run)
+    assert (hook.between, hook.waited, hook.worked) == (90.0, 1.0, 3.0)
+    parts = hook.parts(run, 4.0)
+    assert parts[2] == '20 min 6 s left'  # 99 steps of 4 s and 9 pauses of 90 s
+    assert 'data wait 25%' in parts and '2 clips/s' in parts
+    now[0] += 60.0
+    hook._finish_evaluation('epoch 1', None)
+    assert (hook.between, hook.waited, hook.worked) == (150.0, 1.0, 3.0)
 
 
 @pytest.mark.parametrize(('width', 'last'), [(30, 'loss 2.531'), (80, 'lr 0.00025'), (300, 'used_prototypes 2048')])
