@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mmsigma.utils.options import CommandParser
+
 PACKAGE = Path(__file__).parent
 
 
@@ -96,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
             f'{", ".join(SCALABLE[:-1])} and {SCALABLE[-1]} run on N processes, one per GPU.',
         ]
     )
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         'mmsigma',
         usage='mmsigma COMMAND [-n N] [arguments]',
         description='Self-supervised video representation learning: SIGMA, Mask-VOS and GTA.',
@@ -167,7 +169,7 @@ def _launch(name: str, script: Path, arguments: list[str]) -> None:
 
 def _convert(arguments: list[str]) -> None:
     """Run the converter of the formats that ``--from`` and ``--to`` name, or of the ending of the source."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         'mmsigma convert',
         usage='mmsigma convert SRC DST [--from FORMAT] [--to FORMAT] [options of the converter]',
         description='Convert a checkpoint. All further options are those of convert-sigma, convert-gta or export.',
@@ -192,7 +194,7 @@ def _convert(arguments: list[str]) -> None:
 
 
 def _list(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser('mmsigma list', description='Show configs, and what they are.')
+    parser = CommandParser('mmsigma list', description='Show configs, and what they are.')
     parser.add_argument('pattern', nargs='?', default='*', help="shell pattern of names, such as 'sigma/*'")
     parser.add_argument(
         '--long',

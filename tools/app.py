@@ -13,6 +13,7 @@ import argparse
 import importlib.util
 from pathlib import Path
 
+from mmsigma.utils.options import CommandParser
 from mmsigma.utils.torch_environment import set_torch_environment
 
 USES = {
@@ -25,9 +26,7 @@ USES = {
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     for option in ('--segment', '--align', '--search', '--prototypes'):
         about = USES[option.removeprefix('--')]
         parser.add_argument(option, nargs='+', metavar=('CONFIG', 'CHECKPOINT'), help=about)

@@ -15,14 +15,12 @@ Examples::
 import argparse
 from pathlib import Path
 
-from mmsigma.utils.options import OptionAction
+from mmsigma.utils.options import CommandParser, OptionAction
 
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file, or package::path of an installed one')
     parser.add_argument('--out', type=Path, default=Path('browse'), help='folder to fill (default: %(default)s)')
     parser.add_argument(

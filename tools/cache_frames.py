@@ -9,12 +9,12 @@ ann_file_train=list.txt. What is there already is not decoded again.
 
 import argparse
 
+from mmsigma.utils.options import CommandParser
+
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('folders', nargs='+', help='folders of video files, or of folders of frames')
     parser.add_argument('--out', required=True, help='folder to write to')
     parser.add_argument('--short-side', type=int, default=128, help='in pixels (default: %(default)s)')

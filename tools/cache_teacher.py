@@ -12,15 +12,13 @@ Example::
 
 import argparse
 
-from mmsigma.utils.options import OptionAction
+from mmsigma.utils.options import CommandParser, OptionAction
 from mmsigma.utils.torch_environment import set_torch_environment
 
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config of SIGMA with a frozen teacher, a file or package::path')
     parser.add_argument('--out', required=True, help='folder to write to; what is there is kept')
     parser.add_argument('--every', type=int, default=1, help='frames from one map to the next (default: %(default)s)')

@@ -10,14 +10,12 @@ Writes to the folder --out: videos.jsonl, one line for each video, with which a 
 import argparse
 from pathlib import Path
 
-from mmsigma.utils.options import OptionAction
+from mmsigma.utils.options import CommandParser, OptionAction
 
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('sources', nargs='+', help='configs, lists, or folders of videos')
     parser.add_argument('--root', help="folder that the paths of lists are relative to (default: the list's folder)")
     parser.add_argument(

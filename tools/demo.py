@@ -14,15 +14,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mmsigma.utils.options import CommandParser
+
 Step = tuple[Path | None, list[str]]
 """A file that shows that the step is done, or None to do it always, and the command without ``mmsigma``."""
 
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('name', choices=['sigma', 'vos', 'align'], help='demo')
     parser.add_argument('--out', type=Path, default=Path('mmsigma_demo'), help='folder (default: %(default)s)')
     return parser.parse_args()

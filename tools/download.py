@@ -14,13 +14,12 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from mmsigma.checkpoints.zoo import ZOO, DownloadError, check_digest, fetch
+from mmsigma.utils.options import CommandParser
 
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('name', nargs='?', metavar='NAME', help='weights; none lists all')
     parser.add_argument('--out', type=Path, default=Path('checkpoints'), help='folder to fill (default: %(default)s)')
     parser.add_argument('--file', help='file of the repository, if it has several')

@@ -10,12 +10,12 @@ Paths are relative to the folder of the list. The label of a video is in the mem
 import argparse
 from pathlib import Path
 
+from mmsigma.utils.options import CommandParser
+
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('shards', nargs='+', type=Path, help='tar files, or folders of these')
     parser.add_argument('--out', type=Path, required=True, help='list to write, a CSV')
     parser.add_argument('--label-key', default='label', help='key of the label in .json (default: %(default)s)')

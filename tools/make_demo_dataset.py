@@ -7,9 +7,11 @@ Example::
 
 import argparse
 
+from mmsigma.utils.options import CommandParser
+
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser = CommandParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--out', default='data/demo', help='folder to fill (default: %(default)s)')
     parser.add_argument('--num-videos', type=int, default=120, help='default: %(default)s')
     parser.add_argument(

@@ -10,12 +10,12 @@ background.
 
 import argparse
 
+from mmsigma.utils.options import CommandParser
+
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('video', help='a video file, or a folder of frames')
     corners = ('LEFT', 'TOP', 'RIGHT', 'BOTTOM')
     for option, nargs, names, about in (

@@ -10,12 +10,12 @@ Example::
 import argparse
 from pathlib import Path
 
+from mmsigma.utils.options import CommandParser
+
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('runs', nargs='+', type=Path, help='work dirs of the runs')
     parser.add_argument('--scores', nargs='+', help='only scores whose names contain one of these')
     parser.add_argument('--csv', type=Path, help='file to write the table to')

@@ -9,12 +9,12 @@ another file system, and never changed.
 import argparse
 from pathlib import Path
 
+from mmsigma.utils.options import CommandParser
+
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('stores', nargs='+', type=Path, help='folders of stored features')
     parser.add_argument('--out', type=Path, required=True, help='folder of the store to make')
     parser.add_argument('--verbose', action='store_true', help='show tracebacks')

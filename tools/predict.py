@@ -15,15 +15,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mmsigma.utils.options import OptionAction
+from mmsigma.utils.options import CommandParser, OptionAction
 from mmsigma.utils.torch_environment import set_torch_environment
 
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file, package::path of an installed one, or checkpoint of a run')
     parser.add_argument('checkpoint', help='weights of the model; - for those that the config names or contains')
     parser.add_argument(

@@ -14,12 +14,12 @@ they are; lists name them as train-000012.tar/name.mp4. A shard is complete as s
 import argparse
 from pathlib import Path
 
+from mmsigma.utils.options import CommandParser
+
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('sources', nargs='+', help='lists, or folders of videos')
     parser.add_argument('--out', type=Path, required=True, help='folder to write to')
     parser.add_argument('--root', help="folder that the paths of lists are relative to (default: the list's folder)")

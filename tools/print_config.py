@@ -10,11 +10,11 @@ Example::
 import argparse
 import sys
 
-from mmsigma.utils.options import OptionAction
+from mmsigma.utils.options import CommandParser, OptionAction
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser = CommandParser(description=__doc__.partition('\n')[0])
     parser.add_argument('config', help='config file, or package::path of an installed one')
     parser.add_argument(
         '--cfg-options',

@@ -13,14 +13,13 @@ import argparse
 import json
 from pathlib import Path
 
+from mmsigma.utils.options import CommandParser
 from mmsigma.utils.torch_environment import set_torch_environment
 
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         'probe',
         choices=['knn', 'linear', 'attentive'],

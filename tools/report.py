@@ -16,6 +16,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from mmsigma.utils.options import CommandParser
 from mmsigma.utils.torch_environment import set_torch_environment
 
 KINDS = ('classification', 'retrieval', 'embedding', 'clustering')
@@ -23,9 +24,7 @@ KINDS = ('classification', 'retrieval', 'embedding', 'clustering')
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('kind', choices=KINDS, help='what to write about')
     parser.add_argument(
         'source', type=Path, help='predictions (.pkl) to classify, a run of Mask-VOS to cluster, or features'

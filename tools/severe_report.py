@@ -13,12 +13,12 @@ Examples::
 import argparse
 from pathlib import Path
 
+from mmsigma.utils.options import CommandParser
+
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('runs', nargs='*', metavar='SETTING=PLACE', help='result of one setting')
     parser.add_argument('--results', type=Path, help='JSON or YAML file of numbers by setting')
     parser.add_argument('--name', default='this model', help='name of the row (default: %(default)s)')

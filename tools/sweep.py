@@ -15,15 +15,13 @@ import argparse
 import os
 from pathlib import Path
 
-from mmsigma.utils.options import OptionAction
+from mmsigma.utils.options import CommandParser, OptionAction
 from mmsigma.utils.torch_environment import set_torch_environment
 
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file, or package::path of an installed one')
     parser.add_argument('checkpoint', help='checkpoint file; none where the config names the weights')
     parser.add_argument('option', help='variable or dotted key of the config')

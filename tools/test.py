@@ -3,12 +3,12 @@
 import argparse
 import os
 
-from mmsigma.utils.options import OptionAction
+from mmsigma.utils.options import CommandParser, OptionAction
 from mmsigma.utils.torch_environment import set_torch_environment
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument('config', help='config file, or package::path of an installed one')
     parser.add_argument('checkpoint', nargs='?', help='checkpoint file; not needed if the config names the weights')
     parser.add_argument(

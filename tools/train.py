@@ -6,12 +6,12 @@ python tools/train.py configs/demo/sigma_tiny_demo_mlp.py --cfg-options data_roo
 import argparse
 import os
 
-from mmsigma.utils.options import OptionAction
+from mmsigma.utils.options import CommandParser, OptionAction
 from mmsigma.utils.torch_environment import set_torch_environment
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', help='config file, or package::path of an installed one')
     parser.add_argument(
         '--work-dir', help='folder of logs and checkpoints (default: work_dirs/<folder of config>/<config>)'

@@ -12,15 +12,13 @@ Examples::
 import argparse
 from pathlib import Path
 
-from mmsigma.utils.options import OptionAction
+from mmsigma.utils.options import CommandParser, OptionAction
 from mmsigma.utils.torch_environment import set_torch_environment
 
 
 def parse_args() -> argparse.Namespace:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config of pre-training, a file or package::path')
     parser.add_argument(
         'checkpoint', help='checkpoint file, including official ones; - if the config is the checkpoint of a run'

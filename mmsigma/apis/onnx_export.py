@@ -92,7 +92,8 @@ def export_onnx(
     if classes and output == 'scores':
         program.model.metadata_props['classes'] = json.dumps(list(classes))
     write_atomically(path, program.save)
-    return f'{size / 4:,.0f} parameters in {path}: clips (B, {", ".join(map(str, shape))}), uint8 -> {output}'
+    number = sum(parameter.numel() for parameter in exported.parameters())
+    return f'{number:,} parameters in {path}: clips (B, {", ".join(map(str, shape))}), uint8 -> {output}'
 
 
 def _trace(exported: nn.Module, shape: Sequence[int], output: Output) -> Any:

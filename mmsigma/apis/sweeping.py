@@ -21,13 +21,13 @@ from mmsigma.checkpoints.files import sha256_of
 from mmsigma.io.atomic import write_text
 from mmsigma.io.tables import write_csv
 from mmsigma.utils.config import load_config
-from mmsigma.utils.options import OptionAction
+from mmsigma.utils.options import CommandParser, OptionAction
 from mmsigma.utils.preflight import check_config
 
 
 def parse_value(option: str, text: str) -> Any:
     """What ``--cfg-options option=text`` would give the option."""
-    parser = argparse.ArgumentParser()
+    parser = CommandParser()
     parser.add_argument('--cfg-options', nargs='+', action=OptionAction)
     return parser.parse_args(['--cfg-options', f'{option}={text}']).cfg_options[option]
 

@@ -16,6 +16,7 @@ from mmsigma.app.search import SearchTab
 from mmsigma.app.segment import SegmentTab
 from mmsigma.app.sessions import Sessions
 from mmsigma.app.settings import Models, Settings
+from mmsigma.datasets.videos.video_dataset import find_videos
 
 _KEPT = 3600  # seconds that files of visitors are kept, at most
 _FONT = ['system-ui', '-apple-system', 'Segoe UI', 'Roboto', 'sans-serif']
@@ -86,6 +87,8 @@ def serve(
         OSError: If the port is taken.
         ValueError: If a config is unsuitable, or the size of uploads is not one.
     """
+    if settings.videos is not None:  # before anything takes time
+        find_videos(settings.videos, 'give --videos a folder')
     with Sessions() as sessions, mock.patch.dict(os.environ, _environment(sessions.uploads)):
         say(f'Generating {num_samples} sample videos')
         samples = make_samples(sessions.root / 'samples', num_samples)

@@ -1,8 +1,16 @@
-"""Command-line options that set values of configs."""
+"""Parsing of command lines, and options that set values of configs."""
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Parser of a command line whose errors are one line, without the usage, which takes many."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2 and a message."""
+        self.exit(2, f'{self.prog}: {message}; see {self.prog} --help\n')
 
 
 class OptionAction(argparse.Action):

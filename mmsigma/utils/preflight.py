@@ -7,6 +7,7 @@ with the keys that the Runner reads.
 """
 
 import difflib
+import importlib.util
 import inspect
 import math
 from collections.abc import Iterator
@@ -96,6 +97,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     'optimizer': dict(lr=float, weight_decay=float, betas=tuple[float, float], momentum=float),
     'clip_grad': dict(max_norm=float),
 }
+_BACKENDS = dict(TensorboardVisBackend='tensorboard', WandbVisBackend='wandb')  # and their packages
 _DATALOADER = {*inspect.signature(DataLoader).parameters, 'num_batch_per_epoch'}
 # Types of settings of the Runner
 _TOP_LEVEL_TYPES: dict[str, Any] = {
@@ -125,7 +127,7 @@ def check_config(cfg: Any) -> None:
     Raises:
         ConfigError: If there are errors; the message lists each with the path of its key and the nearest valid name.
     """
-    faults = [*_top_level_faults(cfg), *_missing_parts(cfg)]
+    faults = [*_top_level_faults(cfg), *_missing_parts(cfg), *_missing_packages(cfg)]
     for key, value in cfg.items():
         faults += _undefined_numbers(value, key)
         faults += settings_out_of_range(value, key)
@@ -224,6 +226,16 @@ def _missing_parts(cfg: Any) -> Iterator[str]:
             if dataset.get('pipeline', ...) in ([], None, ()):
                 yield f'{key}: the pipeline of its dataset is empty: nothing would read the videos'
             dataset = dataset.get('dataset')
+
+
+def _missing_packages(cfg: Any) -> Iterator[str]:
+    """Find backends of the visualizer whose package is not installed; what mmengine says of them is out of date."""
+    backends = (cfg.get('visualizer') or {}).get('vis_backends') or ()
+    for backend in backends if isinstance(backends, (list, tuple)) else ():
+        kind = backend.get('type') if isinstance(backend, dict) else None
+        package = _BACKENDS.get(kind) if isinstance(kind, str) else None
+        if package and importlib.util.find_spec(package) is None:
+            yield f"visualizer.vis_backends: {kind} needs {package}: pip install 'mmsigma[{package}]'"
 
 
 def _undefined_numbers(node: Any, path: str) -> Iterator[str]:

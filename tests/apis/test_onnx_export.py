@@ -102,6 +102,8 @@ def test_pretraining_gives_its_encoder(run_tool: Callable[..., Any], tmp_path: P
         *('--config', repository / 'configs/demo/sigma_tiny_demo_mlp.py'),
     )
     assert done.status == 0 and done.output.endswith('uint8 -> pooled\n'), done.errors
+    number = sum(parameter.numel() for parameter in encoder.parameters())
+    assert done.output.splitlines()[-1].startswith(f'{number:,} parameters in ')
     clips = torch.randint(0, 256, (2, *encoder.backbone.input_shape), dtype=torch.uint8)
     expected = features_of(encoder, dict(inputs=list(clips), data_samples=[]))
     np.testing.assert_allclose(run(tmp_path / 'x.onnx', clips)[1], expected, atol=1e-4, rtol=1e-4)

@@ -196,8 +196,8 @@ def test_nothing_is_left_behind(
     assert paths_below(tmp_path) == [] and len(FrameReader(app_samples[0].video)) == 8
 
 
-def test_a_config_that_is_missing(app_samples: list[SampleVideo], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_page, 'make_samples', lambda folder, number: app_samples)
+def test_no_videos_to_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_page, 'make_samples', lambda *_: pytest.fail('samples were made first'))
     with (
         pytest.raises(FileNotFoundError, match='none.pth: give --videos a folder'),
         serve(Settings(videos=Path('none.pth')), port=None),

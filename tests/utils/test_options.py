@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from mmsigma.utils.options import OptionAction
+from mmsigma.utils.options import CommandParser, OptionAction
 
 
 def parse(*words: str) -> dict:
@@ -22,3 +22,12 @@ def test_other_words_are_refused(word: str, capsys: pytest.CaptureFixture) -> No
     with pytest.raises(SystemExit, match='2'):
         parse('a=1', word)
     assert f'--cfg-options expects key=value, got {word!r}' in capsys.readouterr().err
+
+
+def test_errors_are_one_line(capsys: pytest.CaptureFixture) -> None:
+    parser = CommandParser('mmsigma train')
+    parser.add_argument('--seed', type=int)
+    with pytest.raises(SystemExit, match='2'):
+        parser.parse_args(['--seed', 'x'])
+    expected = "mmsigma train: argument --seed: invalid int value: 'x'; see mmsigma train --help\n"
+    assert capsys.readouterr() == ('', expected)

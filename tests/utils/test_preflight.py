@@ -1,10 +1,13 @@
 """Faults of configs are found, all at once, with the name that was probably meant."""
 
+import importlib.util
+
 import pytest
 from mmengine.config import Config
 from torch import nn
 
 from mmsigma.registry import MODELS
+from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import ConfigError, check_config
 
 
@@ -212,6 +215,15 @@ def test_package_that_cannot_be_imported_is_not_taken_for_a_misspelt_name(monkey
         check_config(dict(model=dict(type='mmaction.Recognizer3D')))
     fault = "'mmaction.Recognizer3D' cannot be imported (No module named 'mmaction.models.localizers.drn')"
     assert fault in str(info.value) and 'not in the registry' not in str(info.value)
+
+
+@pytest.mark.parametrize('tracker', ['tensorboard', 'wandb'])
+def test_package_of_a_tracker_is_named(tracker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cfg = load_config('configs/demo/sigma_tiny_demo_mlp.py', dict(tracker=tracker))
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name, *rest: None if name == tracker else find(name, *rest))
+    with pytest.raises(ConfigError, match=rf"needs {tracker}: pip install 'mmsigma\[{tracker}\]'"):
+        check_config(cfg)
 
 
 def test_names_of_another_scope() -> None:

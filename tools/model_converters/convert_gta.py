@@ -14,12 +14,12 @@ Examples::
 import argparse
 from pathlib import Path
 
+from mmsigma.utils.options import CommandParser
+
 
 def main() -> None:
     summary, _, rest = __doc__.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('src', type=Path, help='.h5 of Keras, or checkpoint with or without .index')
     parser.add_argument('dst', type=Path, help='file to write: .safetensors, or anything else for torch.save')
     args = parser.parse_args()

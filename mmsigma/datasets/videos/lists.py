@@ -9,6 +9,7 @@ from pathlib import Path
 from mmsigma.datasets.videos.video_dataset import find_videos
 from mmsigma.io.atomic import write_text
 from mmsigma.io.text import read_lines
+from mmsigma.utils.options import CommandParser
 
 
 @dataclass(frozen=True)
@@ -229,9 +230,7 @@ def converter_parser(description: str, annotations: str = 'annotations') -> argp
         annotations: Folder, below the root, in which the dataset usually keeps its annotations.
     """
     summary, _, rest = description.partition('\n')
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('root', type=Path, help='folder of the dataset, data_root of the configs')
     parser.add_argument('--annotations', type=Path, help=f'folder of the annotations (default: ROOT/{annotations})')
     parser.add_argument('--videos', default='', help='folder of the videos below ROOT (default: anywhere below)')
