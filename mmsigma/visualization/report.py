@@ -35,7 +35,8 @@ img, video, svg { display: block; max-width: 100%; height: auto } video { min-wi
 .sheet img { width: 100%; aspect-ratio: 4 / 3; object-fit: contain } .first { outline: 2px solid var(--accent) }
 svg text { fill: var(--text); font-size: 12px } svg .axis { stroke: var(--line) } .dim, footer { color: var(--dim) }
 @media (max-width: 30rem) { dl { display: block } dd { margin-bottom: .4rem } svg text { font-size: 17px }
-  td, th { padding: .2rem .35rem; font-size: .8rem } td:first-child, th:first-child { min-width: 5rem } }
+  td, th { padding: .2rem .35rem; font-size: .8rem } td:first-child, th:first-child { min-width: 5rem }
+  main > figure { overflow-x: auto } main > figure img { max-width: 44rem } }
 """
 
 
@@ -88,7 +89,10 @@ class Page:
         self.parts.append(f'<p>{" · ".join(made)}</p>')
 
     def figure(self, path: str | Path, name: str, note: str = '') -> None:
-        """Add a picture, or a player if it is a video, below its name."""
+        """Add a picture, or a player if it is a video, below its name.
+
+        On a phone, a wide picture scrolls sideways, so that what is written in it can be read.
+        """
         self.parts.append(self._figure(path, name, note))
 
     def chart(self, svg: str, name: str, note: str = '') -> None:
