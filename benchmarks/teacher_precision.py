@@ -110,6 +110,20 @@ def measure(model: Any, inputs: Tensor, split: TokenSplit, std: Tensor) -> dict[
     return found
 
 
+def trained(checkpoint: Path, data: Path, frames: Path, clips: int) -> tuple[Any, Any, dict[str, Any]]:
+    """The model of a run of evidence_sigma.py with the variant lite0, its config, and clips of as many videos."""
+    init_default_scope('mmsigma')
+    options = dict(data_root=str(frames), teacher_weights=str(Path(data, TEACHER_FILE)), mask_ratio=0.9)
+    cfg = load_config(ROOT / 'configs/evidence/sigma_lite0.py', options)
+    model = MODELS.build(cfg.model).eval()
+    state = load_weights(checkpoint, trust=True)  # the run's own file
+    model.load_state_dict(state, strict=False)
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    places = torch.linspace(0, len(dataset) - 1, clips).long().tolist()
+    batch = pseudo_collate([dataset[SeededIndex.of(place, (0, 0, place))] for place in places])
+    return model, cfg, model.data_preprocessor(batch)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('checkpoint', type=Path)
@@ -118,16 +132,7 @@ def main() -> None:
     parser.add_argument('--clips', type=int, default=64)
     parser.add_argument('--out', type=Path, help='JSON file of the results')
     args = parser.parse_args()
-    init_default_scope('mmsigma')
-    options = dict(data_root=str(args.frames), teacher_weights=str(Path(args.data, TEACHER_FILE)), mask_ratio=0.9)
-    cfg = load_config(ROOT / 'configs/evidence/sigma_lite0.py', options)
-    model = MODELS.build(cfg.model).eval()
-    state = load_weights(args.checkpoint, trust=True)  # the run's own file
-    model.load_state_dict(state, strict=False)
-    dataset = DATASETS.build(cfg.train_dataloader.dataset)
-    places = torch.linspace(0, len(dataset) - 1, args.clips).long().tolist()
-    batch = pseudo_collate([dataset[SeededIndex.of(place, (0, 0, place))] for place in places])
-    data = model.data_preprocessor(batch)
+    model, cfg, data = trained(args.checkpoint, args.data, args.frames, args.clips)
     split = model._split(data['data_samples'])
     std = torch.tensor([58.395, 57.12, 57.375])
     record = {**run_conditions(), 'clips': args.clips, 'teacher': cfg.teacher, 'prototypes': cfg.num_prototypes}
