@@ -29,6 +29,12 @@ def count_pixels(mask: np.ndarray) -> np.ndarray:
     Returns:
         Number of pixels by id, ``(256,)``, int64.
     """
+    if mask.ndim == 2 and mask.size:  # most of a mask is background, which needs no counting
+        inside = occupied(mask)
+        if inside.size < mask.size:
+            counts = count_pixels(inside.ravel())
+            counts[0] += mask.size - inside.size
+            return counts
     flat = mask.ravel()
     changes = flat[1:] != flat[:-1]
     if 16 * np.count_nonzero(changes) > flat.size:  # there are hardly any runs
@@ -37,6 +43,16 @@ def count_pixels(mask: np.ndarray) -> np.ndarray:
     starts = np.concatenate(([0], np.flatnonzero(changes) + 1))[: flat.size]
     lengths = np.diff(starts, append=flat.size)
     return np.bincount(flat[starts], lengths, minlength=256).astype(np.int64)
+
+
+def occupied(mask: np.ndarray, margin: int = 0) -> np.ndarray:
+    """Return the part of a mask ``(H, W)``, uint8, outside of which all is background, and a margin around it.
+
+    A mask without objects has no such part; its first pixel stands for it, and the margin.
+    """
+    left, top, width, height = cv2.boundingRect(mask)
+    rows = slice(max(top - margin, 0), top + max(height, 1) + margin)
+    return mask[rows, max(left - margin, 0) : left + max(width, 1) + margin]
 
 
 def check_ids(mask: np.ndarray, name: str, palette: np.ndarray | None = None) -> None:
@@ -53,6 +69,7 @@ def check_ids(mask: np.ndarray, name: str, palette: np.ndarray | None = None) ->
     Raises:
         ValueError: If the values are not ids; the message says why.
     """
+    mask = occupied(mask, margin=3)  # what else the checks look at is the same all over
     present = mask_ids(mask)
     blends = _blended_ids(mask, present)
     if not blends and _is_dithered(mask):

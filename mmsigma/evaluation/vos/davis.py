@@ -4,6 +4,7 @@ The results equal those of the official evaluation of DAVIS-2017, but take a fra
 objects come from one joint histogram, and contours are compared within the bounding boxes of objects only.
 """
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -40,6 +41,7 @@ def region_similarity(pred: Array, gt: Array, num_objects: int) -> Array:
         ValueError: If the shapes differ.
     """
     _check_shapes(pred, gt)
+    pred, gt = _occupied(pred, gt)
     size = num_objects + 1
     pair = np.uint8 if size * size <= 256 else np.uint16
     joint = _foreground(gt, num_objects).astype(pair) * size + _foreground(pred, num_objects)
@@ -69,7 +71,14 @@ def contour_accuracy(pred: Array, gt: Array, num_objects: int, tolerance: float 
     """
     _check_shapes(pred, gt)
     radius = math.ceil(tolerance * math.hypot(*gt.shape))
+    pred, gt = _occupied(pred, gt)
     return np.array([_contour_of_one(pred == i, gt == i, radius) for i in range(1, num_objects + 1)], np.float64)
+
+
+def _occupied(*masks: Array) -> list[Array]:
+    """Return the part of masks ``(H, W)`` that contains everything in any of them, and the pixels next to it."""
+    left, top, width, height = cv2.boundingRect(functools.reduce(np.bitwise_or, masks))
+    return [mask[max(top - 1, 0) : top + height + 1, max(left - 1, 0) : left + width + 1] for mask in masks]
 
 
 def _contour_of_one(pred: Array, gt: Array, radius: int) -> float:
