@@ -32,12 +32,14 @@ class Classified(VideoResult):
         names: Their names.
         scores: Scores of all classes, ``(C,)``, float32, the mean over clips and crops; they add up to 1 unless a video
             may have several classes.
+        frames: Four frames of the middle view of those that were scored, ``(4, S, S, 3)``, uint8.
     """
 
     name: str
     labels: np.ndarray
     names: list[str]
     scores: np.ndarray
+    frames: np.ndarray
 
     @property
     def label(self) -> str:
@@ -58,7 +60,7 @@ class Classified(VideoResult):
         return [titles, *([self.name, rank, *row] for rank, row in enumerate(rows, 1))]
 
     def picture(self) -> np.ndarray:
-        return draw_scores(self.names, self.scores[self.labels])
+        return draw_scores(self.names, self.scores[self.labels], self.frames)
 
 
 class VideoClassifier(Inferencer):
@@ -143,13 +145,23 @@ class VideoClassifier(Inferencer):
         for samples in self.pipeline.batches(video if isinstance(video, list) else [video], _MAX_CLIPS):
             with torch.no_grad(), self.autocast():
                 results = self.model.test_step(pseudo_collate(samples))
-            found += [self._result(result, top_k) for result in results]
+            found += [
+                self._result(result, _some_frames(sample['inputs']), top_k)
+                for result, sample in zip(results, samples, strict=True)
+            ]
         return found if isinstance(video, list) else found[0]
 
-    def _result(self, sample: Any, top_k: int) -> Classified:
+    def _result(self, sample: Any, frames: np.ndarray, top_k: int) -> Classified:
         scores = sample.pred_score.float().cpu()
         labels = scores.topk(min(top_k, len(scores))).indices.numpy()
-        return Classified(sample.video_name, labels, [self.classes[label] for label in labels], scores.numpy())
+        return Classified(sample.video_name, labels, [self.classes[label] for label in labels], scores.numpy(), frames)
+
+
+def _some_frames(views: torch.Tensor) -> np.ndarray:
+    """Return frames ``(4, H, W, 3)`` of the middle one of views ``([V,] 3, T, H, W)``, uint8."""
+    view = views[len(views) // 2] if views.ndim == 5 else views
+    places = torch.linspace(0, view.shape[1] - 1, 4).round().long()
+    return view[:, places].permute(1, 2, 3, 0).numpy()
 
 
 def _class_names_of_lists(cfg: Config) -> list[str]:

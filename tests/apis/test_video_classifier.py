@@ -59,6 +59,7 @@ def test_scores_are_the_mean_over_clips_and_crops(files: tuple[Path, Path], nois
     sample = classify.pipeline(noise)
     assert sample['inputs'].shape == (6, 3, 4, 16, 16)
     inputs = classify.model.data_preprocessor(dict(inputs=list(sample['inputs']), data_samples=[None] * 6))['inputs']
+    np.testing.assert_array_equal(found.frames, sample['inputs'][3].permute(1, 2, 3, 0))  # all four of the fourth view
     expected = classify.model(inputs).softmax(dim=1).mean(dim=0).detach()
     np.testing.assert_allclose(found.scores, expected, atol=1e-6)
     order = expected.argsort(descending=True)[:2].tolist()
