@@ -33,6 +33,6 @@ def draw_scores(
             picture[top + 3 : top + 3 + LINE, left : left + width] = text_line(text, width)
     if not len(frames):
         return picture
-    row = mosaic([list(frames)])
-    height = round(len(row) * picture.shape[1] / row.shape[1])
-    return np.concatenate([cv2.resize(row, (picture.shape[1], height), interpolation=cv2.INTER_AREA), picture])
+    strip = mosaic([list(frames)])
+    height = round(len(strip) * picture.shape[1] / strip.shape[1])
+    return np.concatenate([cv2.resize(strip, (picture.shape[1], height), interpolation=cv2.INTER_AREA), picture])
