@@ -24,7 +24,6 @@ from mmsigma import compat
 from mmsigma.apis.models import weights_of_encoder
 from mmsigma.apis.work_dir import claim, rank_of
 from mmsigma.checkpoints.files import CheckpointError, require_checkpoint
-from mmsigma.datasets.transforms.decoding import UnreadableVideoError
 from mmsigma.engine import VideoRunner
 from mmsigma.engine.hooks.interruption import Interrupted
 from mmsigma.ops import has_fast_bfloat16
@@ -184,6 +183,9 @@ def allows_bfloat16() -> bool:
     return fast
 
 
+_KNOWN = (OSError, ValueError, FloatingPointError, CheckpointError)  # whose messages are for users
+
+
 @contextmanager
 def errors_in_one_line(place: str, *, verbose: bool) -> Iterator[None]:
     """Turn errors into a one-line message for the user.
@@ -207,23 +209,46 @@ def errors_in_one_line(place: str, *, verbose: bool) -> Iterator[None]:
     except Interrupted:
         leave_process_group(wait=False)
         raise
-    except (OSError, ValueError, FloatingPointError, CheckpointError, UnreadableVideoError) as error:
-        if verbose:
-            raise
-        # not twice what the message begins with; a longer name is another place
-        told = str(error) if re.match(rf'{re.escape(place)}(?![\w./-])', str(error)) else f'{place}: {error}'
-        raise SystemExit(f'{told}\n(--verbose shows the traceback)') from error
     except KeyboardInterrupt as error:
         print(f'{place}: interrupted', file=sys.stderr)
         raise SystemExit(130) from error
     except Exception as error:
         if verbose:
             raise
-        reason = (str(error).strip() or 'without a message').splitlines()[0]
+        kind, message = original_error(error)
+        if issubclass(kind, _KNOWN):
+            # not twice what the message begins with; a longer name is another place
+            told = message if re.match(rf'{re.escape(place)}(?![\w./-])', message) else f'{place}: {message}'
+            raise SystemExit(f'{told}\n(--verbose shows the traceback)') from error
+        reason = (message.strip() or 'without a message').splitlines()[0]
         log = _write_traceback(error)
-        raise SystemExit(f'{place}: {type(error).__name__}: {reason}\n(the traceback is in {log})') from error
+        raise SystemExit(f'{place}: {kind.__name__}: {reason}\n(the traceback is in {log})') from error
     finally:
         warnings.formatwarning = format_before
+
+
+def original_error(error: Exception) -> tuple[type[BaseException], str]:
+    """Return the class and the message of an error; of one in a worker of a data loader, those that it had there.
+
+    PyTorch raises the latter again with the worker's traceback as the message, as an error of the same class, or as a
+    RuntimeError if that takes several arguments.
+    """
+    told = str(error)
+    if re.match(r'Caught \w+ in .+ process', told):
+        lines = told.splitlines()
+        for number, line in reversed(list(enumerate(lines))):
+            name, _, message = line.partition(': ')
+            kind = _class_of(name.rstrip(':'))
+            if kind is not None:
+                return kind, '\n'.join([message, *lines[number + 1 :]]).strip()
+    return type(error), told
+
+
+def _class_of(name: str) -> type[BaseException] | None:
+    """Return the class of errors that a traceback names, with its module unless it is built in; None if it is none."""
+    module, _, short = name.rpartition('.')
+    found = getattr(sys.modules.get(module or 'builtins'), short, None)
+    return found if isinstance(found, type) and issubclass(found, BaseException) else None
 
 
 def _write_traceback(error: Exception) -> str:

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from torch.utils.data import DataLoader, Dataset
 
 from mmsigma.apis.launch import apply_arguments, enable_mixed_precision, errors_in_one_line, prepare_training
+from mmsigma.checkpoints.files import CheckpointError
+from mmsigma.datasets.transforms import UnreadableVideoError
 from mmsigma.utils.config import load_config
 
 ARGUMENTS = dict(launcher='none', verbose=False, trust_checkpoint=False, seed=None)
@@ -95,6 +98,45 @@ def test_errors_are_told_without_their_traceback(error: Exception, told: str) ->
         log.unlink()
     with pytest.raises(type(error)), errors_in_one_line('config.py', verbose=True):
         raise error
+
+
+class Failing(Dataset):
+    """A data set none of whose samples can be read."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> None:
+        try:
+            raise LookupError('the cause')
+        except LookupError as cause:
+            raise self.error from cause
+
+
+@pytest.mark.parametrize(
+    ('error', 'told'),
+    [
+        (UnreadableVideoError('a.mp4', 'End of file: sudden'), 'config.py: a.mp4 cannot be read: End of file: sudden'),
+        (ValueError('list.txt is empty\nTypeError or not: fill it'), 'config.py: list.txt is empty\nTypeError or not:'),
+        (FileNotFoundError(2, 'No such file', 'b.mp4'), "config.py: [Errno 2] No such file: 'b.mp4'"),
+        (CheckpointError('c.pth is damaged'), 'config.py: c.pth is damaged'),
+        (ZeroDivisionError('by 0'), 'config.py: ZeroDivisionError: by 0\n(the traceback is in '),
+        (AssertionError(), 'config.py: AssertionError: without a message\n(the traceback is in '),
+    ],
+)
+def test_errors_of_workers_are_told_as_their_own(error: Exception, told: str) -> None:
+    loader = DataLoader(Failing(error), num_workers=1)
+    with pytest.raises(SystemExit) as raised, errors_in_one_line('config.py', verbose=False):
+        next(iter(loader))
+    message = str(raised.value)
+    assert message.startswith(told) and 'Traceback' not in message
+    if 'is in ' in told:
+        log = Path(message.rpartition(' in ')[2].rstrip(')'))
+        assert 'the cause' in log.read_text() and '__getitem__' in log.read_text()
+        log.unlink()
 
 
 def test_warnings_are_shown_without_their_code() -> None:
