@@ -32,7 +32,7 @@ TOOLS = {
     'merge-features': Tool('merge_features.py', 'make one store of the features of several'),
     'probe': Tool('probe.py', 'train linear or attentive probes on stored features'),
     'report': Tool('report.py', 'write pages of classification, retrieval, embeddings and pseudo masks'),
-    'sweep': Tool('sweep.py', 'train a config with several settings'),
+    'sweep': Tool('sweep.py', 'test a checkpoint with several settings'),
     'check': Tool('check_data.py', 'check videos and lists before training'),
     'browse': Tool('browse_dataset.py', 'write pictures of what a model is trained with'),
     'prototypes': Tool('visualize_prototypes.py', 'write pictures of what the prototypes of SIGMA pick out'),

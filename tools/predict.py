@@ -68,6 +68,7 @@ def check_arguments(args: argparse.Namespace, kind: type[Any]) -> None:
 def run(args: argparse.Namespace) -> None:
     from mmsigma.apis import VideoAligner
     from mmsigma.apis.predictions import Predictions, inferencer_of, list_requests
+    from mmsigma.utils.progress import waiting
 
     kind: Any = inferencer_of(args.config, args.cfg_options, trust=args.trust_checkpoint)
     check_arguments(args, kind)
@@ -83,7 +84,8 @@ def run(args: argparse.Namespace) -> None:
         **extra,
     )
     if kind is VideoAligner:
-        found = infer(*args.videos)
+        with waiting('aligning'):
+            found = infer(*args.videos)
         found.save(args.out)
         print(f'{found.name}: {found.caption}; written to {args.out}')
         return

@@ -19,6 +19,7 @@ from mmsigma.datasets.videos.video_dataset import find_frame_folders, find_video
 from mmsigma.io.names import path_below
 from mmsigma.io.pictures import is_picture
 from mmsigma.io.tables import write_csv
+from mmsigma.utils.progress import waiting
 
 # the first that suits a config; features are what any encoder of clips gives
 _KINDS: tuple[type[Inferencer], ...] = (
@@ -160,9 +161,10 @@ class Predictions:
             ValueError: If no video can be read.
         """
         try:
-            for one in requests:
+            for number, one in enumerate(requests, start=1):
                 try:
-                    line = self._predict(infer, one, top_k)
+                    with waiting(f'{one.name}, video {number} of {len(requests)}'):
+                        line = self._predict(infer, one, top_k)
                 except (UnreadableVideoError, FileNotFoundError, ValueError) as error:
                     self.failed.append(str(error) if one.video.name in str(error) else f'{one.video}: {error}')
                     report(f'{one.name}: left out')

@@ -54,8 +54,10 @@ class PrototypesOfVideo(VideoResult):
 
     def picture(self) -> np.ndarray:
         """Return the clip and, below, a row for each prototype, with a frame of each tube in time."""
-        tubelet, counts, total = len(self.clip) // self.grid[0], self.counts(), len(self.scores)
-        titles = [f'prototype {number}, nearest to {counts[number]} of {total} tubes' for number in self.drawn]
+        tubelet, counts = len(self.clip) // self.grid[0], self.counts()
+        # a prototype that stands out may be the nearest of no tube, which would look like a fault here
+        uses = {number: f', nearest to {counts[number]} of {len(self.scores)} tubes' for number in self.drawn}
+        titles = [f'prototype {number}{uses[number] if counts[number] else ""}' for number in self.drawn]
         rows = zip(['clip', *titles], (self.clip, *self.drawn.values()), strict=True)
         return labelled_grid([Row(title, list(frames[::tubelet])) for title, frames in rows], self.name)
 

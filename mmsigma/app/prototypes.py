@@ -37,7 +37,10 @@ class PrototypesTab:
             step(2, 3)
         picture, prototypes, features = found.write(self.sessions.folder(request, 'prototypes') / found.name)
         rows = ', '.join(map(str, found.drawn))
-        summary = f'The clip, and the tubes most similar to prototypes {rows}, of {found.scores.shape[1]}'
+        summary = (
+            f'The clip and, below it, the tubes most similar to prototypes {rows}, which stand out among '
+            f'{found.scores.shape[1]}: they are far more similar to some tubes of this clip than to the others.'
+        )
         return str(picture), str(prototypes), str(features), summary
 
     def build(self) -> None:
