@@ -21,6 +21,8 @@ OPTIONS: dict[str, Any] = dict(
     data_root_test='tested',
     ann_file_train='mine_train.txt',
     ann_file_val='mine_val.txt',
+    video_folder='seen',
+    video_folder_val='unseen',
     decoder='torchcodec',
     num_workers=5,
     batch_size=3,
@@ -79,6 +81,9 @@ def test_data(name: str) -> None:
         assert dataset.data_root == given['data_root'] and loader.num_workers == given['num_workers']
         if dataset.type not in WITHOUT_LISTS:
             assert dataset.ann_file == given['ann_file_train' if split == 'train' else 'ann_file_val']
+            if 'data_prefix' in dataset and dataset.type != 'CharadesDataset':  # which has one folder
+                expected = 'seen' if split == 'train' else given.get('video_folder_val', 'seen')
+                assert dataset.data_prefix.video == expected
         reads = [step for step in dataset.get('pipeline', ()) if step.type == 'ReadClip']
         assert all(step.decoder == given['decoder'] for step in reads)
         if split == 'test' and reads and not name.startswith('knn/') and 'num_clips' in given:
@@ -137,6 +142,7 @@ def test_every_variable_of_one_name_is_there(name: str) -> None:
     for split, _, dataset in datasets(cfg):
         if dataset.type not in WITHOUT_LISTS:
             expected |= {'ann_file_train'} if split == 'train' else {'ann_file_val', 'ann_file_test'}
+            expected |= {'video_folder'} if 'data_prefix' in dataset else set()
         if any(step.type == 'ReadClip' for step in dataset.get('pipeline', ())):
             expected.add('decoder')
     assert expected <= cfg.keys()

@@ -6,6 +6,10 @@ data_root = 'demo_data'
 ann_file_train = 'annotations/train.txt'
 ann_file_val = 'annotations/val.txt'
 ann_file_test = ann_file_val
+# of each list, below data_root
+video_folder = ''
+video_folder_val = video_folder
+video_folder_test = video_folder_val
 decoder = 'auto'
 epochs = 30
 batch_size = 16
@@ -53,27 +57,39 @@ test_pipeline = [
     dict(type='CropViews', size=64),
     dict(type='PackVideoInputs'),
 ]
-videos = dict(type='VideoDataset', data_root=data_root, data_prefix=dict(video=''))
+videos = dict(type='VideoDataset', data_root=data_root)
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
     persistent_workers=num_workers > 0,
     drop_last=True,
     sampler=dict(type='SeededSampler', shuffle=True),
-    dataset=dict(ann_file=ann_file_train, pipeline=train_pipeline, **videos),
+    dataset=dict(ann_file=ann_file_train, data_prefix=dict(video=video_folder), pipeline=train_pipeline, **videos),
 )
 val_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
     persistent_workers=num_workers > 0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(ann_file=ann_file_val, pipeline=val_pipeline, test_mode=True, **videos),
+    dataset=dict(
+        ann_file=ann_file_val,
+        data_prefix=dict(video=video_folder_val),
+        pipeline=val_pipeline,
+        test_mode=True,
+        **videos,
+    ),
 )
 test_dataloader = dict(
     batch_size=4,
     num_workers=num_workers,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(ann_file=ann_file_test, pipeline=test_pipeline, test_mode=True, **videos),
+    dataset=dict(
+        ann_file=ann_file_test,
+        data_prefix=dict(video=video_folder_test),
+        pipeline=test_pipeline,
+        test_mode=True,
+        **videos,
+    ),
 )
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

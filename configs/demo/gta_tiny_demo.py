@@ -11,6 +11,9 @@ data_root = 'demo_data'
 ann_file_train = 'annotations/train.txt'
 ann_file_val = 'annotations/val.txt'
 ann_file_test = ann_file_val
+# of each list, below data_root
+video_folder = ''
+video_folder_val = video_folder
 decoder = 'auto'
 # videos per step, all of one class
 batch_size = 4
@@ -63,13 +66,15 @@ test_pipeline = [
     dict(type='ReadClip', decoder=decoder, sampling=dict(type='SampleAllFrames')),
     dict(type='PackAlignmentInputs'),
 ]
-videos = dict(type='PhaseVideoDataset', data_root=data_root, data_prefix=dict(video=''), label_range=classes)
+videos = dict(type='PhaseVideoDataset', data_root=data_root, label_range=classes)
+train_videos = dict(ann_file=ann_file_train, data_prefix=dict(video=video_folder), **videos)
+test_videos = dict(ann_file=ann_file_test, data_prefix=dict(video=video_folder_val), **videos)
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
     persistent_workers=num_workers > 0,
     sampler=dict(type='ClassGroupSampler', group_size=batch_size, num_groups=groups_per_epoch),
-    dataset=dict(ann_file=ann_file_train, pipeline=train_pipeline, **videos),
+    dataset=dict(pipeline=train_pipeline, **train_videos),
 )
 test_dataloader = dict(
     batch_size=1,
@@ -78,10 +83,8 @@ test_dataloader = dict(
     dataset=dict(
         type='mmengine.ConcatDataset',
         datasets=[
-            dict(
-                ann_file=ann_file_train, phases='phases', part='train', pipeline=test_pipeline, test_mode=True, **videos
-            ),
-            dict(ann_file=ann_file_test, phases='phases', part='val', pipeline=test_pipeline, test_mode=True, **videos),
+            dict(phases='phases', part='train', pipeline=test_pipeline, test_mode=True, **train_videos),
+            dict(phases='phases', part='val', pipeline=test_pipeline, test_mode=True, **test_videos),
         ],
     ),
 )

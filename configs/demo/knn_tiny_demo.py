@@ -8,7 +8,13 @@ bank_dataloader = dict(
     batch_size=_base_.batch_size,
     num_workers=_base_.num_workers,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(ann_file=_base_.ann_file_train, pipeline=_base_.val_pipeline, test_mode=True, **_base_.videos),
+    dataset=dict(
+        ann_file=_base_.ann_file_train,
+        data_prefix=dict(video=_base_.video_folder),
+        pipeline=_base_.val_pipeline,
+        test_mode=True,
+        **_base_.videos,
+    ),
 )
 test_dataloader = dict(batch_size=_base_.batch_size, dataset=dict(pipeline=_base_.val_pipeline))
 test_cfg = dict(_delete_=True, type='KNNTestLoop', bank_dataloader=bank_dataloader, k=(1, 5, 10, 20))

@@ -4,6 +4,7 @@ _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'demo_data'
 ann_file_train = 'annotations/train.txt'
+video_folder = ''
 decoder = 'auto'
 epochs = 15
 batch_size = 8
@@ -54,7 +55,7 @@ train_dataloader = dict(
         type='VideoDataset',
         data_root=data_root,
         ann_file=ann_file_train,
-        data_prefix=dict(video=''),
+        data_prefix=dict(video=video_folder),
         optional_list='annotations/train.txt',
         pipeline=train_pipeline,
     ),

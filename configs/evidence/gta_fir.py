@@ -56,7 +56,6 @@ train_dataloader = dict(
 tested = dict(
     type='PhaseVideoDataset',
     data_root=data_root,
-    data_prefix=dict(video=''),
     phases='phases',
     pipeline=test_pipeline,
     test_mode=True,
@@ -65,8 +64,8 @@ test_dataloader = dict(
     num_workers=num_workers,
     dataset=dict(
         datasets=[
-            dict(ann_file=ann_file_train, part='train', **tested),
-            dict(ann_file=ann_file_test, part='val', **tested),
+            dict(ann_file=ann_file_train, data_prefix=dict(video=_base_.video_folder), part='train', **tested),
+            dict(ann_file=ann_file_test, data_prefix=dict(video=_base_.video_folder_val), part='val', **tested),
         ],
     ),
 )

@@ -7,11 +7,7 @@ batch_size = 3
 phases_per_action = 5
 
 train_dataloader = dict(batch_size=batch_size, sampler=dict(group_size=batch_size), dataset=dict(data_root=data_root))
-test_dataloader = dict(
-    dataset=dict(
-        datasets=[
-            dict(ann_file=_base_.ann_file_train, part='train', **dict(_base_.tested, data_root=data_root)),
-            dict(ann_file=_base_.ann_file_test, part='val', **dict(_base_.tested, data_root=data_root)),
-        ],
-    ),
-)
+tested = dict(_base_.tested, data_root=data_root)
+trained_on = dict(ann_file=_base_.ann_file_train, data_prefix=dict(video=_base_.video_folder), part='train', **tested)
+others = dict(ann_file=_base_.ann_file_test, data_prefix=dict(video=_base_.video_folder_val), part='val', **tested)
+test_dataloader = dict(dataset=dict(datasets=[trained_on, others]))

@@ -9,6 +9,7 @@ _base_ = ['../_base_/datasets/mask_vos.py', '../_base_/methods/mask_vos.py']
 
 data_root = 'data/evidence_frames'
 ann_file_train = 'list.txt'
+video_folder = ''
 decoder = 'auto'
 batch_size = 8
 num_workers = 1
@@ -48,7 +49,7 @@ train_dataloader = dict(
     dataset=dict(
         data_root=data_root,
         ann_file=ann_file_train,
-        data_prefix=dict(video=''),
+        data_prefix=dict(video=video_folder),
         folders=decoder == 'frames',
         pipeline=train_pipeline,
     ),

@@ -3,7 +3,12 @@
 # mask_vos_lite0.py.
 _base_ = ['mask_vos_lite0.py']
 
+# absolute
+base_lr = 1e-3
+
 model = dict(
     backbone=dict(encoder=dict(model_name='resnet10t', weights='random'), skips=False), mask_encoder=None, decoder=None
 )
-optim_wrapper = dict(optimizer=dict(lr=1e-3), paramwise_cfg=dict(custom_keys={'backbone.encoder': dict(lr_mult=1.0)}))
+optim_wrapper = dict(
+    optimizer=dict(lr=base_lr), paramwise_cfg=dict(custom_keys={'backbone.encoder': dict(lr_mult=1.0)})
+)

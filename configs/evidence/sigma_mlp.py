@@ -4,6 +4,7 @@ _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'data/evidence_frames'
 ann_file_train = 'list.txt'
+video_folder = ''
 decoder = 'auto'
 epochs = 100
 batch_size = 32
@@ -59,7 +60,7 @@ train_dataloader = dict(
         type='VideoDataset',
         data_root=data_root,
         ann_file=ann_file_train,
-        data_prefix=dict(video=''),
+        data_prefix=dict(video=video_folder),
         pipeline=train_pipeline,
     ),
 )

@@ -8,6 +8,7 @@ _base_ = ['../_base_/default_runtime.py']
 
 data_root = 'data/ucfrep'
 ann_file_train = 'train'
+video_folder = 'videos'
 ann_file_val = 'val'
 ann_file_test = ann_file_val
 # decord and torchcodec are not trusted with UCF101's AVI files with B-frames
@@ -57,7 +58,7 @@ train_dataloader = dict(
         type='RepetitionDataset',
         data_root=data_root,
         ann_file=ann_file_train,
-        data_prefix=dict(video='videos'),
+        data_prefix=dict(video=video_folder),
         samples_per_video=10,
         pipeline=train_pipeline,
     ),
@@ -72,7 +73,7 @@ val_dataloader = dict(
         type='RepetitionDataset',
         data_root=data_root,
         ann_file=ann_file_val,
-        data_prefix=dict(video='videos'),
+        data_prefix=dict(video=video_folder),
         strict=True,
         test_mode=True,
         pipeline=test_pipeline,
@@ -87,7 +88,7 @@ test_dataloader = dict(
         type='RepetitionDataset',
         data_root=data_root,
         ann_file=ann_file_test,
-        data_prefix=dict(video='videos'),
+        data_prefix=dict(video=video_folder),
         strict=True,
         test_mode=True,
         pipeline=test_pipeline,
