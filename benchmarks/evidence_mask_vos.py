@@ -63,6 +63,11 @@ STAGES = {
         dict(tested_memory=True, cluster_size=480, keep_aspect=True, soft_masks=True),
         after='joint, finer masks',
     ),
+    'memory of testing, rate that decays': Stage(
+        'joint',
+        dict(tested_memory=True, cluster_size=480, keep_aspect=True, soft_masks=True, decayed=True),
+        after='memory of testing after finer masks',
+    ),
 }
 
 
@@ -80,6 +85,8 @@ def config_of(args: argparse.Namespace, name: str) -> Config:
         **stage.options,
     )
     if name != FIRST and stage.after != FIRST:
+        while STAGES[stage.after].after != FIRST:
+            stage = STAGES[stage.after]
         options['rounds'] = str(folder_of(args, stage.after) / 'rounds')
     if args.variant.startswith('lite0'):
         options['encoder_weights'] = str(args.data / TEACHER_FILE)
@@ -87,7 +94,8 @@ def config_of(args: argparse.Namespace, name: str) -> Config:
     cfg.randomness.seed, cfg.launcher, cfg.resume = args.seed, 'none', 'auto'
     cfg.work_dir = str(folder_of(args, name))
     if name != FIRST:
-        cfg.load_from = str(folder_of(args, stage.after) / f'epoch_{epochs_of(args, stage.after)}.pth')
+        before = STAGES[name].after
+        cfg.load_from = str(folder_of(args, before) / f'epoch_{epochs_of(args, before)}.pth')
         cfg.trust_checkpoints = True  # the run's own file
     cfg.default_hooks.checkpoint.interval = 1
     return cfg
@@ -96,6 +104,8 @@ def config_of(args: argparse.Namespace, name: str) -> Config:
 def epochs_of(args: argparse.Namespace, name: str) -> int:
     if name == FIRST:
         return int(args.correspondence)
+    if STAGES[name].options.get('decayed'):
+        return int(args.decayed)
     return int(args.joint if STAGES[name].after == FIRST else args.further)
 
 
@@ -192,6 +202,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--correspondence', type=int, default=6, help='epochs of the first stage')
     parser.add_argument('--joint', type=int, default=3, help='epochs of each stage after it')
     parser.add_argument('--further', type=int, default=4, help='epochs of each stage after a joint one')
+    parser.add_argument('--decayed', type=int, default=6, help='epochs of the stage whose learning rate decays')
     parser.add_argument('--share', type=int, default=8, help='an epoch is every so-manieth frame of the list')
     parser.add_argument('--step', type=int, default=4, help='between frames, for learning and clustering')
     parser.add_argument('--tag', default='', help='name of a run with other settings')

@@ -4,7 +4,8 @@
 # correspondence alone. Pseudo masks and memory are those of the paper and its release. Other ones: keep_aspect=True for
 # 32 x 57 cells of wide frames, with cluster_size=480 for 60 x 107; soft_masks=True for soft outlines;
 # tested_memory=True to train the decoder with the memory of testing, its own masks, its rounds and its affinity, on two
-# more frames. With rounds, a folder, the pseudo masks are those of another run, and none are made.
+# more frames. With rounds, a folder, the pseudo masks are those of another run, and none are made. With decayed=True, the
+# learning rate ends at a hundredth.
 _base_ = ['../_base_/datasets/mask_vos.py', '../_base_/methods/mask_vos.py']
 
 data_root = 'data/evidence_frames'
@@ -27,6 +28,7 @@ keep_aspect = False
 soft_masks = False
 tested_memory = False
 rounds = None
+decayed = False
 # of testing; the window is that of 480p, halved
 memory = dict(num_context=20, k=10, radius=6, num_rounds=3)
 
@@ -65,6 +67,9 @@ model = dict(
 train_cfg = dict(max_epochs=correspondence_epochs + joint_epochs)
 optim_wrapper = dict(optimizer=dict(lr=base_lr))
 param_scheduler = []
+if decayed:
+    epochs = correspondence_epochs + joint_epochs
+    param_scheduler = [dict(type='LinearLR', start_factor=1.0, end_factor=0.01, end=epochs, convert_to_iter_based=True)]
 auto_scale_lr = dict(base_batch_size=8)
 default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=5, max_keep_ckpts=-1))
 custom_hooks = _base_.training_hooks
