@@ -5,6 +5,7 @@ from pathlib import Path
 from mmengine.config import Config
 from safetensors.torch import save_file
 
+from mmsigma.apis.models import class_names_of_checkpoint
 from mmsigma.checkpoints.io import load_into_model, load_weights
 from mmsigma.io.atomic import write_atomically, write_text
 from mmsigma.io.text import read_lines
@@ -20,7 +21,7 @@ def export_folder(
         checkpoint: Checkpoint with the parameters.
         out_dir: Folder to write.
         cfg: Config with the model.
-        classes: File with one class name per line, or None.
+        classes: File with one class name per line; None for those that the checkpoint has.
         trust: Whether to unpickle arbitrary objects in ``checkpoint``.
 
     Returns:
@@ -33,10 +34,12 @@ def export_folder(
     """
     model = MODELS.build(cfg.model)
     load_into_model(model, load_weights(checkpoint, trust=trust), origin=checkpoint, allow_missing=False)
-    names = read_lines(classes) if classes else []
+    names = read_lines(classes) if classes else class_names_of_checkpoint(checkpoint, trust=trust)
     num_classes = getattr(getattr(model, 'head', None), 'num_classes', None)
     if classes and len(names) != num_classes:
         raise ValueError(f'{classes} has {len(names)} class names, but the model has {num_classes} classes')
+    if len(names) != num_classes:  # of a checkpoint whose head was replaced, or that has none
+        names = []
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     settings = {key: value for key, value in cfg.to_dict().items() if key not in ('work_dir', 'experiment_name')}
     cfg = Config({**settings, 'load_from': None, 'resume': False})
@@ -45,4 +48,6 @@ def export_folder(
     if names:
         text = ''.join(f'{name}\n' for name in names)
         write_text(out_dir / 'classes.txt', text)
+    else:
+        (out_dir / 'classes.txt').unlink(missing_ok=True)  # of a model that was exported there before
     return sum(value.numel() for value in state.values())

@@ -74,7 +74,8 @@ class VideoClassifier(Inferencer):
         classify('my_video.mp4').save('results/mine')              # scores.npy, labels.npy, table.csv, picture.png
 
     Names of classes are those of ``classes``, of the checkpoint (which has them if ``classes.txt`` was beside the
-    training list), or of ``classes.txt`` beside the lists of the config; otherwise, classes are named by their number.
+    training list), of ``classes.txt`` beside the weights (as in an exported folder) or beside the lists of the config;
+    otherwise, classes are named by their number.
 
     Args:
         config: Config of fine-tuning or probing, or checkpoint of such a run, see :class:`Inferencer`.
@@ -115,12 +116,17 @@ class VideoClassifier(Inferencer):
                 raise ValueError(f'classes has {len(names)} names, but the model has {number} classes: one for each')
             return names
         known = class_names_of_checkpoint(self.weights, trust=trust) if self.weights else []
-        known = known or _class_names_of_lists(self.cfg)
+        known = known or self._class_names_beside_weights() or _class_names_of_lists(self.cfg)
         if known and len(known) != number:
             MMLogger.get_current_instance().warning(
                 f'{len(known)} names of classes were found for {number} classes and are not used: pass classes=...'
             )
         return known if len(known) == number else [str(label) for label in range(number)]
+
+    def _class_names_beside_weights(self) -> list[str]:
+        """Return the names in ``classes.txt`` beside the weights, as in an exported folder; empty if there is none."""
+        path = Path(self.weights).with_name(CLASSES) if self.weights else None
+        return read_class_names(path) if path and path.is_file() else []
 
     @overload
     def __call__(self, video: VideoInput, top_k: int = 5) -> Classified: ...

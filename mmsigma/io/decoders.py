@@ -52,6 +52,8 @@ class FolderReader:
 
     def __init__(self, path: str | Path) -> None:
         self.path, self.fps = Path(path), 0.0
+        if self.path.is_file():
+            raise UnreadableVideoError(path, 'it is a file, but decoder=frames reads folders: set decoder=auto')
         try:
             self.pictures = list_frames(path)
         except (OSError, ValueError) as error:

@@ -50,14 +50,18 @@ def test_the_folder_alone_is_the_model(config: Config, tmp_path: Path) -> None:
 
 def test_the_checkpoint_of_a_run_needs_no_config(config: Config, tmp_path: Path, run_tool: Callable[..., Any]) -> None:
     model = shake(classifier()).eval()
-    torch.save({'state_dict': model.state_dict(), 'meta': {'cfg': config.pretty_text}}, tmp_path / 'run.pth')
+    meta = dict(cfg=config.pretty_text, dataset_meta=dict(classes=['dig', 'eat', 'fly', 'run', 'sit']))
+    torch.save({'state_dict': model.state_dict(), 'meta': meta}, tmp_path / 'run.pth')
     tool = 'tools/model_converters/export.py'
     done = run_tool(tool, tmp_path / 'run.pth', tmp_path / 'out')
-    assert done.status == 0, done.errors
+    assert done.status == 0 and 'config.py, classes.txt' in done.output, done.errors
+    assert (tmp_path / 'out' / 'classes.txt').read_text() == 'dig\neat\nfly\nrun\nsit\n'
     again = load_model(tmp_path / 'out' / 'config.py', tmp_path / 'out' / 'model.safetensors')
     clips = torch.rand(1, 3, 4, 32, 32)
     with torch.no_grad():
         assert torch.equal(again(clips), model(clips))
+    export_folder(save(tmp_path / 'nameless.pth', model.state_dict()), tmp_path / 'out', config)
+    assert not (tmp_path / 'out' / 'classes.txt').exists()  # those of the other model
     done = run_tool(tool, save(tmp_path / 'weights.pth', model.state_dict()), tmp_path / 'other')
     assert done.status == 1 and 'weights.pth carries no config' in done.errors and 'give the config' in done.errors
 

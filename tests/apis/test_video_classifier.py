@@ -93,7 +93,10 @@ def test_where_names_of_classes_come_from(files: tuple[Path, Path], tmp_path: Pa
     (tmp_path / 'lists').mkdir()
     (tmp_path / 'lists/classes.txt').write_text('run\nsit\ntalk\n')
     assert VideoClassifier(config, checkpoint, device='cpu').classes == ['run', 'sit', 'talk']
+    (tmp_path / 'classes.txt').write_text('up\ndown\nleft\n')  # beside the weights, as in an exported folder
+    assert VideoClassifier(config, checkpoint, device='cpu').classes == ['up', 'down', 'left']
     assert VideoClassifier(config, tmp_path / 'run.pth', device='cpu').classes == ['dig', 'eat', 'fly']
+    (tmp_path / 'classes.txt').unlink()
     (tmp_path / 'own.txt').write_text('x\ny\nz\n')
     own = VideoClassifier(config, tmp_path / 'run.pth', classes=tmp_path / 'own.txt', device='cpu')
     assert own.classes == ['x', 'y', 'z'] and not warnings_logged

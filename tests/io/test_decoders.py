@@ -65,6 +65,11 @@ class TestFolders:
         with pytest.raises(UnreadableVideoError, match='nowhere'):
             open_video(tmp_path / 'nowhere', 'frames')
 
+    def test_a_file_in_place_of_a_folder(self, tmp_path: Path) -> None:
+        (tmp_path / 'a.mp4').touch()
+        with pytest.raises(UnreadableVideoError, match=r'it is a file, but decoder=frames .* set decoder=auto'):
+            open_video(tmp_path / 'a.mp4', 'frames')
+
 
 class TestPlainFiles:
     def test_decord_is_trusted_with_plain_files(self, tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ def main() -> None:
         number = export_folder(args.checkpoint, args.out, cfg, classes=args.classes, trust=args.trust)
     except (OSError, RuntimeError, KeyError, ValueError, ImportError) as error:
         raise SystemExit(f'not exported: {error.args[0] if isinstance(error, KeyError) else error}') from error
-    print(f'{number:,} parameters in {args.out}: model.safetensors, config.py' + ', classes.txt' * bool(args.classes))
+    names = ', classes.txt' * (args.out / 'classes.txt').is_file()
+    print(f'{number:,} parameters in {args.out}: model.safetensors, config.py{names}')
 
 
 if __name__ == '__main__':
