@@ -4,8 +4,8 @@
 # correspondence alone. Pseudo masks and memory are those of the paper and its release. Other ones: keep_aspect=True for
 # 32 x 57 cells of wide frames, with cluster_size=480 for 60 x 107; soft_masks=True for soft outlines;
 # tested_memory=True to train the decoder with the memory of testing, its own masks, its rounds and its affinity, on two
-# more frames. With rounds, a folder, the pseudo masks are those of another run, and none are made. With decayed=True, the
-# learning rate ends at a hundredth.
+# more frames. With rounds, a folder, the pseudo masks are those of another run, and none are made. With decayed=True,
+# the learning rate ends at a hundredth.
 _base_ = ['../_base_/datasets/mask_vos.py', '../_base_/methods/mask_vos.py']
 
 data_root = 'data/evidence_frames'

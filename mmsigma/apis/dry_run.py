@@ -137,6 +137,7 @@ def dry_run(cfg: Config, num_steps: int = 4) -> TrainingCost:
     with TemporaryDirectory() as folder:
         cfg = Config(dict(cfg.copy()))
         cfg.work_dir, cfg.resume = str(Path(folder, 'dry_run')), False
+        cfg.default_hooks = {**(cfg.get('default_hooks') or {}), 'interruption': None}  # nothing is worth keeping
         cfg.experiment_name = Path(folder).name  # mmengine keeps loggers and pictures of runs of one name and second
         prepare_training(cfg, 'dry run')
         runner = build_runner(cfg)

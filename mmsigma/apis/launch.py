@@ -103,7 +103,10 @@ def prepare_test(cfg: Config, checkpoint: str | None) -> None:
         settings, read = weights_of_encoder(cfg.model, checkpoint)
         cfg.model, cfg.load_from = settings, None if read else checkpoint
     if not checkpoint and not cfg.get('weights_in_config', False):
-        raise ValueError('it needs a checkpoint')
+        raise ValueError(
+            'it needs a checkpoint: name the file of its weights after the config ("mmsigma download" lists published '
+            'ones)'
+        )
 
 
 def dump_predictions(cfg: Config, path: str) -> None:

@@ -329,6 +329,9 @@ def build_inference_model(
     if checkpoint is not None:
         return build_frozen_model(cfg, str(checkpoint), device, trust=trust, with_head=with_head)
     if not cfg.get('weights_in_config', False):
-        raise ValueError(f'{cfg.filename} requires a checkpoint')
+        raise ValueError(
+            f'{cfg.filename} requires a checkpoint: name the file of its weights after it ("mmsigma download" lists '
+            'published ones)'
+        )
     model: nn.Module = MODELS.build(cfg.model)
     return model.to(device).requires_grad_(False).eval()

@@ -81,12 +81,17 @@ def convert_to_folder(
         ValueError: If the sizes are not known, or there are not as many names as classes.
     """
     given = load_weights(src, trust=trust)
+    cfg = read_config(src, config, trust=trust)
+    if cfg is not None and cfg.model.type.rpartition('.')[2] not in ('SIGMA', 'VideoClassifier'):
+        raise ValueError(
+            f'{src} has a model of type {cfg.model.type}, and transformers has nothing like it: "mmsigma export" '
+            'writes it as a folder that mmsigma loads'
+        )
     origin, ours = origin_of(given), to_our_names(given)
     check_complete(ours)
     chosen = choose_part(ours, part)
     if strange := [name for name in chosen if name.startswith(('head.prototypes.', 'target.'))]:
         raise KeyError(f'VideoMAE of transformers has no {strange[0]}: add --backbone-only')
-    cfg = read_config(src, config, trust=trust)
     geometry = geometry_of(chosen, cfg)
     names = read_lines(classes) if classes else class_names_of_checkpoint(src, trust=trust)
     method = describe_parameters(chosen)

@@ -48,8 +48,8 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         if not len(self.dataloader):
             share, videos = len(self.dataloader.sampler), len(self.dataloader.dataset)
             raise ValueError(
-                f'train_dataloader.batch_size is {self.dataloader.batch_size}, but each of {get_world_size()} '
-                f'ranks has only {share} of the {videos} videos: use a smaller batch_size, or drop_last=False'
+                f'train_dataloader.batch_size is {self.dataloader.batch_size}, but there are only {videos} videos, '
+                f'{share} for each of {get_world_size()} processes: use a smaller batch_size, or drop_last=False'
             )
         sampler = self.dataloader.sampler
         if not isinstance(sampler, SeededSampler):

@@ -120,7 +120,10 @@ class VideoRunner(Runner):
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
         """Register mmengine's default hooks, and the one that saves a run that is told to stop, unless it is None."""
-        super().register_default_hooks({'interruption': dict(type='InterruptionHook'), **(hooks or {})})
+        hooks = {'interruption': dict(type='InterruptionHook'), **(hooks or {})}
+        if hooks['interruption'] is None:  # mmengine allows that of its own hooks alone
+            del hooks['interruption']
+        super().register_default_hooks(hooks)
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         if self.distributed:

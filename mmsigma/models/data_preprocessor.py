@@ -93,7 +93,10 @@ class VideoDataPreprocessor(BaseDataPreprocessor):
 
     def _mix(self, batch: Tensor, samples: list[Any] | None) -> None:
         if len(batch) % 2:
-            raise ValueError(f'mixing pairs the clips of a batch, so their number must be even, got {len(batch)}')
+            raise ValueError(
+                f'mixing pairs the clips of a batch, so their number must be even, got {len(batch)}: choose an even '
+                'batch_size, or mixing=None in model.data_preprocessor'
+            )
         if samples is None:
             raise ValueError('mixing needs labels: give data samples with gt_label, or set mixing=None')
         unlabelled = [str(sample.get('filename', '?')) for sample in samples if 'gt_label' not in sample]

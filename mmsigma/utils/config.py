@@ -39,7 +39,10 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     """
     path = find_config(path)
     if path.suffix not in CONFIG_SUFFIXES:
-        raise ConfigError(f'{path} is not a config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp')
+        raise ConfigError(
+            f'{path} is not a config: give a .py file or a name such as mmsigma::sigma/vitb_k400_mlp, and a checkpoint '
+            'after it'
+        )
     options = dict(options or {})
     variables = {key: value for key, value in options.items() if '.' not in key and not isinstance(value, dict)}
     with compat.bases_from_installed_packages(), compat.overridden_variables(variables) as found:

@@ -124,7 +124,7 @@ class TestTraining:
         loader = DataLoader(numbers, 4, sampler=SeededSampler(numbers), drop_last=True)
         with toy_run(tmp_path, train_dataloader=loader) as runner:
             with pytest.raises(
-                ValueError, match=r'batch_size is 4, but each of 1 ranks has only 3 of the 3 videos: use'
+                ValueError, match=r'batch_size is 4, but there are only 3 videos, 3 for each of 1 processes: use'
             ):
                 runner.train()
 

@@ -80,7 +80,10 @@ def test_a_misspelt_key_stops_before_anything_starts(run_tool, option, message, 
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (('batch_size=6',), r'train_dataloader.batch_size is 6, but each of 1 ranks has only 5 of the 5 videos'),
+        (
+            ('batch_size=6',),
+            r'train_dataloader.batch_size is 6, but there are only 5 videos, 5 for each of 1 processes',
+        ),
         (('data_root=nowhere',), 'no folder of videos at nowhere: set data_root'),
         (('ann_file_train=mine.txt',), 'no video list at'),
         (('load_from=nothing.pth',), 'no checkpoint at nothing.pth'),

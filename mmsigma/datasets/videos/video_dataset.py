@@ -278,7 +278,7 @@ def find_videos(folder: str | Path, remedy: str = 'set data_root to the folder o
             'and set the list'
         )
     if not videos:
-        raise ValueError(f'no video below {folder} (looked for {" ".join(VIDEO_SUFFIXES)})')
+        raise ValueError(f'no video below {folder} (looked for {" ".join(VIDEO_SUFFIXES)}): {remedy}')
     return videos
 
 

@@ -91,7 +91,9 @@ def read_entries(path: str | Path, folder: str | Path | None = None, *, multi_cl
     path = Path(path)
     lines = numbered_lines(path)
     if not lines:
-        raise ValueError(f'the video list {path} is empty')
+        raise ValueError(
+            f'the video list {path} is empty: write a line for each video, its path and, with labels, its label'
+        )
     if delimiter := _csv_delimiter(lines[0][1]):
         entries = list(_csv_entries(path, delimiter, multi_class))
     else:
