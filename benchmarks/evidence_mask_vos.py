@@ -178,7 +178,7 @@ def main() -> None:
         last = cfg.train_cfg.max_epochs
         done = record['stages'].setdefault(name, {})
         done['minutes'] = round(train(cfg, Path(cfg.work_dir)), 2)
-        done['last'] = last_log(Path(cfg.work_dir))
+        done['last'], done['after'] = last_log(Path(cfg.work_dir)), STAGES[name].after
         checkpoint = Path(cfg.work_dir, f'epoch_{last}.pth')
         if 'keys' not in done:
             done['keys'] = segmented(keys(cfg, checkpoint), sequences)

@@ -204,15 +204,23 @@ def mask_rows() -> Iterator[list[str]]:
     """Rows of the table of Mask-VOS: one per network and way to segment."""
     for path in sorted(RECORDS.glob('mask_vos_*.json')):
         record = json.loads(path.read_text())
-        steps = {name: STEPS_PER_EPOCH * record[name] for name in ('correspondence', 'joint')}
         name = f'{record["variant"]} {record["tag"]}'.strip()
         for what, scores in record['baselines'].items():
             yield [name, what, '0', *_of_sequences(scores), '-']
         for stage, found in record['stages'].items():
-            total = steps['correspondence'] + (0 if stage == 'correspondence' else steps['joint'])
+            total = _steps_until(record, stage)
             for way in ('keys', 'decoder'):
                 if way in found:
                     yield [name, f'{stage}: {way}', str(total), *_of_sequences(found[way]), cell([found['minutes']])]
+
+
+def _steps_until(record: Record, stage: str) -> int:
+    """Return the number of steps from the start to the end of a stage."""
+    if stage not in record['stages']:  # the first one, of another record of the run
+        return int(STEPS_PER_EPOCH * record['correspondence'])
+    found = record['stages'][stage]
+    before = found.get('after', 'correspondence')
+    return int(found['last']['step']) + (0 if before == stage else _steps_until(record, before))
 
 
 def _of_sequences(scores: dict[str, dict[str, float]]) -> list[str]:

@@ -17,7 +17,7 @@ from mmsigma.utils.options import CommandParser
 from mmsigma.utils.torch_environment import set_torch_environment
 
 USES = {
-    'segment': 'model that segments, of configs/vos or configs/mask_vos (default: colours, without a network)',
+    'segment': 'model that segments, of configs/vos or configs/mask_vos (default: a small network that comes along)',
     'align': 'model that aligns, of configs/gta',
     'search': 'model whose features are searched, of configs/knn or pre-training',
     'prototypes': 'model whose prototypes are shown, of configs/sigma',

@@ -8,8 +8,8 @@ import yaml
 
 from mmsigma.utils.config import load_config
 
-_PARTS = ('model', 'load_from', 'train_dataloader', 'val_dataloader', 'test_dataloader')
-_FILES = ('weights', 'load_from', 'checkpoint', 'ann_file', 'data_root')
+_PARTS = ('model', 'default_weights', 'load_from', 'train_dataloader', 'val_dataloader', 'test_dataloader')
+_FILES = ('weights', 'default_weights', 'load_from', 'checkpoint', 'ann_file', 'data_root')
 
 
 class Need(NamedTuple):

@@ -13,7 +13,13 @@ from mmsigma.registry import MODELS
 
 
 def export_folder(
-    checkpoint: Path, out_dir: Path, cfg: Config, *, classes: Path | None = None, trust: bool = False
+    checkpoint: Path,
+    out_dir: Path,
+    cfg: Config,
+    *,
+    classes: Path | None = None,
+    half: bool = False,
+    trust: bool = False,
 ) -> int:
     """Write the parameters of a model, its config and its class names.
 
@@ -22,6 +28,7 @@ def export_folder(
         out_dir: Folder to write.
         cfg: Config with the model.
         classes: File with one class name per line; None for those that the checkpoint has.
+        half: Whether to write the parameters as float16, at half the size; models load them as float32.
         trust: Whether to unpickle arbitrary objects in ``checkpoint``.
 
     Returns:
@@ -30,7 +37,7 @@ def export_folder(
     Raises:
         FileNotFoundError: If a file is missing.
         RuntimeError: If the checkpoint is damaged, unsafe, or does not match the model.
-        ValueError: If the number of class names differs from that of classes.
+        ValueError: If the number of class names differs from that of classes, or float16 cannot hold a value.
     """
     model = MODELS.build(cfg.model)
     load_into_model(model, load_weights(checkpoint, trust=trust), origin=checkpoint, allow_missing=False)
@@ -41,6 +48,10 @@ def export_folder(
     if len(names) != num_classes:  # of a checkpoint whose head was replaced, or that has none
         names = []
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    if half:
+        state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+        if too_large := [name for name, value in state.items() if not value.isfinite().all()]:
+            raise ValueError(f'{too_large[0]} has values that float16 cannot hold')
     settings = {key: value for key, value in cfg.to_dict().items() if key not in ('work_dir', 'experiment_name')}
     cfg = Config({**settings, 'load_from': None, 'resume': False})
     write_atomically(out_dir / 'model.safetensors', lambda name: save_file(state, name, metadata={'format': 'pt'}))

@@ -84,7 +84,7 @@ def prepare_training(cfg: Config, name: str, *, overwrite: bool = False) -> Hook
 
 
 def prepare_test(cfg: Config, checkpoint: str | None) -> None:
-    """Let a config test a checkpoint, in place; None for models whose config names their weights.
+    """Let a config test a checkpoint, in place; None for the weights that the config names.
 
     Args:
         cfg: Finished config.
@@ -97,6 +97,7 @@ def prepare_test(cfg: Config, checkpoint: str | None) -> None:
     if not cfg.get('test_dataloader'):
         raise ValueError('it has no test_dataloader: it only describes pre-training')
     _require_data(cfg.test_dataloader)
+    checkpoint = checkpoint or cfg.get('default_weights')
     cfg.load_from = checkpoint
     if checkpoint:
         require_checkpoint(checkpoint)

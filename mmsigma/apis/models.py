@@ -96,8 +96,8 @@ def open_config(
         trust: Whether the checkpoint may execute code while it is loaded.
 
     Returns:
-        The config, and the file of the weights; None if none was given. The config of a checkpoint contains its model,
-        its datasets and plain values alone.
+        The config, and the file of the weights; without one, the ``default_weights`` of the config, or None. The config
+        of a checkpoint contains its model, its datasets and plain values alone.
 
     Raises:
         FileNotFoundError: If config or checkpoint do not exist.
@@ -106,7 +106,8 @@ def open_config(
     """
     name = str(config_or_checkpoint)
     if '::' in name or name.endswith(CONFIG_SUFFIXES):
-        return load_config(config_or_checkpoint, dict(options or {})), checkpoint
+        cfg = load_config(config_or_checkpoint, dict(options or {}))
+        return cfg, checkpoint if checkpoint is not None else cfg.get('default_weights')
     if not Path(name).is_file():
         hint = suggest_config(name) or "; 'mmsigma list' shows the configs"
         raise FileNotFoundError(f'there is neither a config nor a checkpoint {name}{hint}')

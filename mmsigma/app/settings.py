@@ -47,7 +47,7 @@ class Settings:
         trust: Whether checkpoints may execute code while they are loaded.
     """
 
-    segment: Chosen = Chosen('mmsigma::vos/colour')
+    segment: Chosen = Chosen('mmsigma::vos/resnet10t')
     align: Chosen = Chosen('mmsigma::demo/gta_tiny_demo')
     search: Chosen = Chosen('mmsigma::demo/sigma_tiny_demo_mlp')
     prototypes: Chosen = Chosen('mmsigma::demo/sigma_tiny_demo_mlp')
@@ -130,7 +130,8 @@ class Models:
             )
         if weights == chosen.config:  # the checkpoint of a run
             return f'{cfg.model.type} of `{Path(weights).parent.name}/{name}`'
-        return f'Config `{name}`, weights `{Path(weights).name}`' if weights else f'Config `{name}` and its weights'
+        own = weights is None or weights == cfg.get('default_weights')
+        return f'Config `{name}` and its weights' if own else f'Config `{name}`, weights `{Path(str(weights)).name}`'
 
 
 def _is_initial(cfg: Config, weights: str | Path | None) -> bool:

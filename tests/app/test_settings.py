@@ -41,10 +41,17 @@ def test_weights_that_are_given(tmp_path: Path) -> None:
 
 
 def test_colours_are_no_network(tmp_path: Path) -> None:
-    text = Models(Settings(), tmp_path).describe('segment')
+    text = Models(Settings(segment=Chosen(COLOUR)), tmp_path).describe('segment')
     assert '**No trained network**: objects are followed by their colours alone' in text
-    text = Models(Settings(segment=Chosen('mmsigma::vos/dino_vits8')), tmp_path).describe('segment')
-    assert text == 'Config `mmsigma::vos/dino_vits8` and its weights'
+    for name in ('mmsigma::vos/dino_vits8', 'mmsigma::vos/resnet10t'):
+        text = Models(Settings(segment=Chosen(name)), tmp_path).describe('segment')
+        assert text == f'Config `{name}` and its weights'
+
+
+def test_segmentation_begins_with_a_trained_network(tmp_path: Path) -> None:
+    segmenter = Models(Settings(device='cpu'), tmp_path).segmenter
+    assert Path(segmenter.weights).name == 'resnet10t.safetensors'
+    assert '**' not in Models(Settings(), tmp_path).describe('segment')
 
 
 def test_weights_that_are_missing(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def parse_args() -> argparse.Namespace:
         help='what an ONNX file computes (default: scores, or without a head the mean token)',
     )
     parser.add_argument('--classes', type=Path, help='file with one class name per line, to go with the model')
+    parser.add_argument('--half', action='store_true', help='write a folder with float16, of half the size')
     parser.add_argument('--trust', action='store_true', help='allow the checkpoint to execute code while it is loaded')
     parser.add_argument('--cfg-options', nargs='+', action=OptionAction, default={}, help='key=value pairs')
     return parser.parse_args()
@@ -56,6 +57,8 @@ def main() -> None:
         source, weights = (args.config, args.checkpoint) if args.config else (args.checkpoint, None)
         cfg, _ = open_config(source, weights, args.cfg_options, trust=args.trust)
         check_config(cfg)
+        if args.half and args.to == 'onnx':
+            raise ValueError('--half is for --to folder')
         if args.to == 'onnx':
             names = class_names_of_checkpoint(args.checkpoint, trust=args.trust)
             names = read_lines(args.classes) if args.classes else names
@@ -63,7 +66,7 @@ def main() -> None:
             return
         if args.output:
             raise ValueError('--output is for --to onnx')
-        number = export_folder(args.checkpoint, args.out, cfg, classes=args.classes, trust=args.trust)
+        number = export_folder(args.checkpoint, args.out, cfg, classes=args.classes, half=args.half, trust=args.trust)
     except (OSError, RuntimeError, KeyError, ValueError, ImportError) as error:
         raise SystemExit(f'not exported: {error.args[0] if isinstance(error, KeyError) else error}') from error
     names = ', classes.txt' * (args.out / 'classes.txt').is_file()
