@@ -11,7 +11,7 @@ from rich.progress import Progress
 from mmsigma.utils.options import OptionAction
 from mmsigma.utils.torch_environment import set_torch_environment
 
-CONFIG = 'mmsigma::vos/dino_vits8'
+CONFIG = 'mmsigma::vos/resnet10t'
 
 
 def parse_args() -> argparse.Namespace:

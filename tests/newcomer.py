@@ -73,7 +73,7 @@ RUN = [
         r'python tools/extract_features.py \S+ sigma.pth features/mine .*', '--num-workers 0', ('features/mine/*.json',)
     ),
     Run(r'python tools/visualize_prototypes.py .*', '', ('prototypes/*_prototypes.png',)),
-    Run(r'python demo/vos_demo.py .*', f'--config configs/vos/colour.py {PROPAGATE}', ('results/clip/overlay.mp4',)),
+    Run(r'python demo/vos_demo.py .*', PROPAGATE, ('results/clip/overlay.mp4',)),
     Run(r'python demo/align_demo.py .*', '', ('results/mine/report.html', 'results/mine/side_by_side.mp4')),
     Run(r'python tools/make_mask.py .*', '', ('mask.png',)),
     # data sets, of which the tests make small ones
@@ -82,6 +82,7 @@ RUN = [
     Run(r'python tools/check_data.py .*', '--num-workers 0', ('check/videos.jsonl',)),
     Run(r'mmsigma prepare .*', '--num-workers 0 --short-side 32', ('data/kinetics400_320/train.txt',)),
     Run(r'python tools/test.py configs/vos/vitb.py sigma.pth', PROPAGATE, ('work_dirs/vos/vitb/**/report.html',)),
+    Run(r'python tools/test.py configs/vos/resnet10t.py', PROPAGATE, ('work_dirs/vos/resnet10t/**/report.html',)),
     Run(r'python tools/test.py configs/unsupervised_segmentation/vitb_davis17.py sigma.pth', 'num_workers=0 seeds=[0]'),
     Run(r'python tools/sweep.py configs/vos/colour.py .*', PROPAGATE),
     Run(r'python tools/extract_features.py configs/knn/vitb_k400.py sigma.pth features/val', '--num-workers 0'),
@@ -133,6 +134,8 @@ NOT_RUN = {
     r'(for|done|run=).*|.*(\$run|_\*).*': 'a loop over the actions of Penn Action',
     r'python tools/(extract_features.py \S+ sigma.pth features/\w+ (--split bank )?--amp|probe.py .*)': 'as without '
     '--amp, which is run; tests/tools/test_probe.py has features of two classes',
+    r'(mmsigma demo-data --out generated|mmsigma cache generated|mmsigma export work_dirs/evidence|python '
+    r'benchmarks/evidence_mask_vos.py) .*': 'trains for half an hour; tests/test_evidence.py builds what it trains',
     r'python tools/test.py configs/vos/dino_vits8.py': "needs DINO's weights, which have to be downloaded",
     r'mmsigma browse \S+ --rounds .*': 'needs a run of Mask-VOS; tests/apis/test_browsing.py makes its masks',
     r'(tensorboard|mmsigma train \S+ --cfg-options tracker=).*': 'needs TensorBoard, an extra; '

@@ -4,13 +4,18 @@ import csv
 import inspect
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
 import torch
 from mmengine.config import Config
+from safetensors.torch import load_file
 
-from mmsigma.apis.launch import build_runner
+from mmsigma.apis import VideoSegmenter
+from mmsigma.apis.launch import build_runner, prepare_test
+from mmsigma.datasets.vos.sequences import find_sequences
+from mmsigma.evaluation.vos.davis import score_sequence, summarize
 from mmsigma.models import MASTPropagator
 from mmsigma.models.propagation.context_propagator import ContextPropagator
 from mmsigma.models.propagation.frame_geometry import FrameGeometry
@@ -18,6 +23,8 @@ from mmsigma.models.propagation.frame_propagation import FramePropagation
 from mmsigma.registry import DATASETS, MODELS
 from mmsigma.utils.config import load_config
 from mmsigma.utils.preflight import check_config
+from tests.davis import ROOT as DAVIS
+from tests.davis import requires_davis
 from tests.vos_data import make_davis, make_jhmdb, make_vip, make_youtube_vos
 
 FOLDER = Path(__file__).resolve().parents[1] / 'configs' / 'vos'
@@ -225,3 +232,42 @@ def test_a_file_of_dino_from_the_command_line(run_tool: Callable, tmp_path: Path
     done = run_tool('tools/test.py', *arguments, '--cfg-options', *options)
     assert done.status == 0, done.errors
     assert 'vos/J&F' in done.output
+
+
+def test_network_that_comes_along(tmp_path: Path) -> None:
+    cfg = load_config(FOLDER / 'resnet10t.py')
+    path = Path(cfg.default_weights)
+    assert path == FOLDER / 'resnet10t.safetensors' and path.stat().st_size < 4e6
+    state = load_file(path)
+    segment = VideoSegmenter(FOLDER / 'resnet10t.py', device='cpu')
+    assert segment.weights == cfg.default_weights
+    own = segment.model.state_dict()
+    assert own.keys() == state.keys() and all(torch.equal(own[name], value.float()) for name, value in state.items())
+    cfg.test_dataloader.dataset.data_root = str(tmp_path)
+    prepare_test(cfg, None)
+    assert cfg.load_from == str(path)
+    prepare_test(cfg, str(path))  # a checkpoint that is named comes first
+    torch.save(dict(state_dict={name: value + 1 for name, value in own.items()}), tmp_path / 'other.pth')
+    other = VideoSegmenter(FOLDER / 'resnet10t.py', tmp_path / 'other.pth', device='cpu').model.state_dict()
+    assert all(torch.equal(other[name], value + 1) for name, value in own.items())
+
+
+@requires_davis
+@pytest.mark.slow
+def test_network_that_comes_along_has_learnt() -> None:
+    """On a video in which colours fail, it is better than they, and than the same network untrained."""
+    (sequence,) = (one for one in find_sequences('davis', DAVIS, year=2016, split='dev') if one.name == 'car-shadow')
+    sequence, found = sequence.shortened(25), {}
+    untrained = dict(default_weights=None, weights_in_config=True)
+    small = {'model.geometry.size': (240, 424), 'model.geometry.short_side': None, 'model.propagator.radius': 6}
+    for name, config, options in (
+        ('trained', 'resnet10t', small),
+        ('untrained', 'resnet10t', small | untrained),
+        ('colour', 'colour', small),
+    ):
+        torch.manual_seed(0)
+        model: Any = VideoSegmenter(FOLDER / f'{config}.py', options=options, device='cpu').model
+        truth = (sequence.read_mask(number) for number in range(25))
+        statistics = score_sequence(model.segment(sequence), truth).statistics()
+        found[name] = summarize(statistics)['J&F']
+    assert found['trained'] > max(found['untrained'] + 0.05, found['colour'] + 0.2), found
