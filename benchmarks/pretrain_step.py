@@ -11,6 +11,7 @@ instructions for bfloat16, ``--amp`` has no effect, and candidates of that name 
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -109,37 +110,37 @@ PARTS = {
 }
 
 
-def profile(name: str, arch: str, batch: int, steps: int = 3) -> dict[str, float]:
+def profile(step: Callable[[], float]) -> dict[str, float]:
     """Milliseconds of a step in products, in attention and in the rest, forward and backward, as PyTorch sees them."""
-    step = make_step(name, arch, batch, False)
-    step()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
-        for _ in range(steps):
-            step()
+        step()
     parts = dict.fromkeys([*PARTS, 'rest'], 0.0)
     for event in found.key_averages():
         words = event.key.removeprefix('aten::')
         part = next((part for part, names in PARTS.items() if any(name in words for name in names)), 'rest')
-        parts[part] += event.self_cpu_time_total / 1000 / steps
+        parts[part] += event.self_cpu_time_total / 1000
     return parts
 
 
 def write_profiles(args: argparse.Namespace) -> None:
-    """Profile each candidate in a process of its own, and write the record."""
-    path = args.profile
+    """Profile the candidates in turn, in one process, and write the medians of their parts to the record."""
+    path, kind = args.profile, torch.backends.cpu.get_cpu_capability()
     record = json.loads(path.read_text()) if path.exists() else {}
     record |= dict(run_conditions(), clips=args.batch)
     for arch in args.arch:
-        for name in args.candidates:
-            code = f'import json, pretrain_step as p; print(json.dumps(p.profile({name!r}, {arch!r}, {args.batch})))'
-            if name in (*OURS, 'hf-sdpa-commands'):
-                code = f'import mmsigma.utils.torch_environment as e; e.set_torch_environment(); {code}'
-            done = subprocess.run(
-                [sys.executable, '-c', code], check=True, cwd=sys.path[0], capture_output=True, text=True
-            )
-            parts = json.loads(done.stdout.splitlines()[-1])
-            print(arch, name, {part: round(value) for part, value in parts.items()}, flush=True)
-            record.setdefault(torch.backends.cpu.get_cpu_capability(), {}).setdefault(arch, {})[name] = parts
+        steps = {name: make_step(name, arch, args.batch, False) for name in args.candidates}
+        found: dict[str, list[dict[str, float]]] = {name: [] for name in steps}
+        for number in range(1 + args.rounds):
+            for name, step in steps.items():
+                parts = profile(step)
+                if number:  # the first warms up
+                    found[name].append(parts)
+        medians = {
+            name: {part: round(statistics.median(row[part] for row in rows)) for part in rows[0]}
+            for name, rows in found.items()
+        }
+        print(arch, medians, flush=True)
+        record.setdefault(kind, {})[arch] = medians
     write_atomically(path, lambda name: Path(name).write_text(json.dumps(record, indent=1) + '\n'))
 
 
@@ -155,7 +156,7 @@ def main() -> None:
     args = parser.parse_args()
     args.candidates = without_slow_bfloat16(args.candidates)
     if args.profile:
-        write_profiles(args)
+        write_profiles(args)  # in the environment that there is
         return
     for arch in args.arch:
         if args.memory:
