@@ -4,24 +4,19 @@
     python benchmarks/pretrain_step.py --arch small base --batch 2
 
 Every candidate has a process of its own, ours with the environment of the commands of mmsigma; hf-sdpa-commands is
-Hugging Face's in that environment. Peak memory is measured for one at a time: add ``--memory``. ``--profile FILE.json``
-says what a step spends its time on: matrix products, attention, and everything else. Where a processor has no
-instructions for bfloat16, ``--amp`` has no effect, and candidates of that name are left out.
+Hugging Face's in that environment. Peak memory is measured for one at a time: add ``--memory``. Where
+a processor has no instructions for bfloat16, ``--amp`` has no effect, and candidates of that name are left out.
 """
 
 import argparse
-import json
-import statistics
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
-from common import compare_apart, machine, print_table, run_conditions, without_slow_bfloat16
+from common import compare_apart, machine, print_table, without_slow_bfloat16
 
-from mmsigma.io.atomic import write_atomically
 from mmsigma.models.backbones.video_vit import ARCHITECTURES
 from mmsigma.ops import split_tokens
 from mmsigma.registry import MODELS
@@ -104,46 +99,6 @@ def make_step(name: str, arch: str, batch: int, compiled: bool) -> Callable[[], 
     return step
 
 
-PARTS = {
-    'products': ('mm', 'bmm', 'addmm', 'linear', 'convolution', 'mkldnn', 'baddbmm'),
-    'attention': ('scaled_dot_product',),
-}
-
-
-def profile(step: Callable[[], float]) -> dict[str, float]:
-    """Milliseconds of a step in products, in attention and in the rest, forward and backward, as PyTorch sees them."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
-        step()
-    parts = dict.fromkeys([*PARTS, 'rest'], 0.0)
-    for event in found.key_averages():
-        words = event.key.removeprefix('aten::')
-        part = next((part for part, names in PARTS.items() if any(name in words for name in names)), 'rest')
-        parts[part] += event.self_cpu_time_total / 1000
-    return parts
-
-
-def write_profiles(args: argparse.Namespace) -> None:
-    """Profile the candidates in turn, in one process, and write the medians of their parts to the record."""
-    path, kind = args.profile, torch.backends.cpu.get_cpu_capability()
-    record = json.loads(path.read_text()) if path.exists() else {}
-    record |= dict(run_conditions(), clips=args.batch)
-    for arch in args.arch:
-        steps = {name: make_step(name, arch, args.batch, False) for name in args.candidates}
-        found: dict[str, list[dict[str, float]]] = {name: [] for name in steps}
-        for number in range(1 + args.rounds):
-            for name, step in steps.items():
-                parts = profile(step)
-                if number:  # the first warms up
-                    found[name].append(parts)
-        medians = {
-            name: {part: round(statistics.median(row[part] for row in rows)) for part in rows[0]}
-            for name, rows in found.items()
-        }
-        print(arch, medians, flush=True)
-        record.setdefault(kind, {})[arch] = medians
-    write_atomically(path, lambda name: Path(name).write_text(json.dumps(record, indent=1) + '\n'))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--arch', nargs='+', default=['small', 'base'], choices=list(DECODERS))
@@ -152,12 +107,8 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--compile', action='store_true', help='compile our model')
     parser.add_argument('--memory', action='store_true', help='measure peak memory instead of time')
-    parser.add_argument('--profile', type=Path, help='JSON file to which the parts of a step are added')
     args = parser.parse_args()
     args.candidates = without_slow_bfloat16(args.candidates)
-    if args.profile:
-        write_profiles(args)  # in the environment that there is
-        return
     for arch in args.arch:
         if args.memory:
             for name in args.candidates:
