@@ -135,7 +135,7 @@ NOT_RUN = {
     r'python tools/(extract_features.py \S+ sigma.pth features/\w+ (--split bank )?--amp|probe.py .*)': 'as without '
     '--amp, which is run; tests/tools/test_probe.py has features of two classes',
     r'(mmsigma demo-data --out generated|mmsigma cache generated|mmsigma export work_dirs/evidence|python '
-    r'benchmarks/evidence_mask_vos.py).*': 'trains for half an hour; tests/test_evidence.py builds what it trains',
+    r'benchmarks/evidence_mask_vos.py).*': 'trains for half an hour; tests/test_vos_configs.py tests what came of it',
     r'python tools/test.py configs/vos/dino_vits8.py': "needs DINO's weights, which have to be downloaded",
     r'mmsigma browse \S+ --rounds .*': 'needs a run of Mask-VOS; tests/apis/test_browsing.py makes its masks',
     r'(tensorboard|mmsigma train \S+ --cfg-options tracker=).*': 'needs TensorBoard, an extra; '
