@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.progress import Progress, TaskID
 
-from mmsigma.utils.options import OptionAction
+from mmsigma.utils.options import CommandParser, OptionAction
 from mmsigma.utils.torch_environment import set_torch_environment
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ CONFIG = 'mmsigma::gta/gta_penn_action'
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(description=__doc__.splitlines()[0])
     parser.add_argument('first', help='a video file, or a folder of frames')
     parser.add_argument('second', help='video of the same action, which is played at the pace of the first')
     parser.add_argument('checkpoint', nargs='?', help='weights, unless the config names them')

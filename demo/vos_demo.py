@@ -8,14 +8,14 @@ import argparse
 
 from rich.progress import Progress
 
-from mmsigma.utils.options import OptionAction
+from mmsigma.utils.options import CommandParser, OptionAction
 from mmsigma.utils.torch_environment import set_torch_environment
 
 CONFIG = 'mmsigma::vos/resnet10t'
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(description=__doc__.splitlines()[0])
     parser.add_argument('video', help='a video file, or a folder of frames')
     parser.add_argument('checkpoint', nargs='?', help='weights of the encoder, unless the config names them')
     parser.add_argument('--mask', required=True, help='objects in the first frame: palette PNG, binary PNG or .npy')

@@ -11,6 +11,8 @@ from mmsigma.io.atomic import write_atomically, write_text
 from mmsigma.io.text import read_lines
 from mmsigma.registry import MODELS
 
+_OF_THIS_MACHINE = ('work_dir', 'experiment_name', 'default_weights')  # settings that stay behind
+
 
 def export_folder(
     checkpoint: Path,
@@ -52,7 +54,7 @@ def export_folder(
         state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
         if too_large := [name for name, value in state.items() if not value.isfinite().all()]:
             raise ValueError(f'{too_large[0]} has values that float16 cannot hold')
-    settings = {key: value for key, value in cfg.to_dict().items() if key not in ('work_dir', 'experiment_name')}
+    settings = {key: value for key, value in cfg.to_dict().items() if key not in _OF_THIS_MACHINE}
     cfg = Config({**settings, 'load_from': None, 'resume': False})
     write_atomically(out_dir / 'model.safetensors', lambda name: save_file(state, name, metadata={'format': 'pt'}))
     write_text(out_dir / 'config.py', cfg.pretty_text)

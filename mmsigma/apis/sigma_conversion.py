@@ -82,13 +82,16 @@ def convert_to_folder(
     """
     given = load_weights(src, trust=trust)
     cfg = read_config(src, config, trust=trust)
-    if cfg is not None and cfg.model.type.rpartition('.')[2] not in ('SIGMA', 'VideoClassifier'):
+    origin, ours = origin_of(given), to_our_names(given)
+    try:
+        check_complete(ours)
+    except KeyError as error:
+        if cfg is None or cfg.model.type.rpartition('.')[2] in ('SIGMA', 'VideoClassifier'):
+            raise
         raise ValueError(
             f'{src} has a model of type {cfg.model.type}, and transformers has nothing like it: "mmsigma export" '
             'writes it as a folder that mmsigma loads'
-        )
-    origin, ours = origin_of(given), to_our_names(given)
-    check_complete(ours)
+        ) from error
     chosen = choose_part(ours, part)
     if strange := [name for name in chosen if name.startswith(('head.prototypes.', 'target.'))]:
         raise KeyError(f'VideoMAE of transformers has no {strange[0]}: add --backbone-only')

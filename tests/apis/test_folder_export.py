@@ -35,6 +35,7 @@ def test_the_folder_alone_is_the_model(config: Config, tmp_path: Path) -> None:
     model = shake(classifier()).eval()
     (tmp_path / 'names.txt').write_text('a\nb\nc\nd\ne\n')
     checkpoint = save(tmp_path / 'small.pth', model.state_dict())
+    config.default_weights = str(checkpoint)
     number = export_folder(checkpoint, tmp_path / 'out', config, classes=tmp_path / 'names.txt')
     assert number == sum(value.numel() for value in model.state_dict().values())
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
@@ -42,6 +43,7 @@ def test_the_folder_alone_is_the_model(config: Config, tmp_path: Path) -> None:
         'config.py',
         'model.safetensors',
     ]
+    assert 'default_weights' not in (tmp_path / 'out' / 'config.py').read_text()  # a path of this machine
     again = load_model(tmp_path / 'out' / 'config.py', tmp_path / 'out' / 'model.safetensors')
     clips = torch.rand(1, 3, 4, 32, 32)
     with torch.no_grad():
@@ -64,6 +66,22 @@ def test_the_checkpoint_of_a_run_needs_no_config(config: Config, tmp_path: Path,
     assert not (tmp_path / 'out' / 'classes.txt').exists()  # those of the other model
     done = run_tool(tool, save(tmp_path / 'weights.pth', model.state_dict()), tmp_path / 'other')
     assert done.status == 1 and 'weights.pth carries no config' in done.errors and 'give the config' in done.errors
+
+
+def test_half_the_size(config: Config, tmp_path: Path) -> None:
+    model = shake(classifier())
+    checkpoint = save(tmp_path / 'small.pth', model.state_dict())
+    for name, half in (('whole', False), ('half', True)):
+        export_folder(checkpoint, tmp_path / name, config, half=half)
+    whole, half = (tmp_path / name / 'model.safetensors' for name in ('whole', 'half'))
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    again = load_model(tmp_path / 'half' / 'config.py', half).state_dict()
+    for name, value in model.state_dict().items():
+        assert torch.equal(again[name], value.half().float())
+    state = model.state_dict()
+    state['head.fc.bias'][0] = 1e6
+    with pytest.raises(ValueError, match=r'head\.fc\.bias has values that float16 cannot hold'):
+        export_folder(save(tmp_path / 'large.pth', state), tmp_path / 'none', config, half=True)
 
 
 def test_what_is_incomplete_is_refused(config: Config, tmp_path: Path) -> None:

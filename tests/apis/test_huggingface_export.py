@@ -100,6 +100,20 @@ def test_backbone_of_a_run_brings_its_config(convert, clips: Tensor, config: Pat
     assert dict(processor.crop_size) == {'height': 32, 'width': 32}
 
 
+def test_models_that_transformers_has_nothing_like(convert, config: Path, tmp_path: Path) -> None:
+    model = MODELS.build(dict(type='VideoVisionTransformer', arch=ARCH, **SIZES))
+    state = {f'backbone.{name}': value for name, value in shake(model).state_dict().items()}
+    cfg = Config.fromfile(config)
+    cfg.model.type = 'GTA'  # whose encoder alone is like VideoMAE
+    torch.save({'state_dict': state, 'meta': dict(cfg=cfg.pretty_text)}, tmp_path / 'encoder.pth')
+    assert convert(tmp_path / 'encoder.pth', tmp_path / 'encoder', '--to', 'hf').status == 0
+    state['neck.convs.0.bias'] = torch.zeros(3)
+    torch.save({'state_dict': state, 'meta': dict(cfg=cfg.pretty_text)}, tmp_path / 'gta.pth')
+    done = convert(tmp_path / 'gta.pth', tmp_path / 'whole', '--to', 'hf')
+    assert done.status != 0 and 'a model of type GTA, and transformers has nothing like it' in done.errors
+    assert not (tmp_path / 'whole').exists()
+
+
 def test_processor_normalises_as_training_does(tmp_path: Path, config: Path) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
     clip = torch.from_numpy(frames).permute(3, 0, 1, 2)

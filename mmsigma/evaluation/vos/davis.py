@@ -4,7 +4,6 @@ The results equal those of the official evaluation of DAVIS-2017, but take a fra
 objects come from one joint histogram, and contours are compared within the bounding boxes of objects only.
 """
 
-import functools
 import math
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -44,7 +43,7 @@ def region_similarity(pred: Array, gt: Array, num_objects: int) -> Array:
     pred, gt = _occupied(pred, gt)
     size = num_objects + 1
     pair = np.uint8 if size * size <= 256 else np.uint16
-    joint = _foreground(gt, num_objects).astype(pair) * size + _foreground(pred, num_objects)
+    joint = _foreground(gt, num_objects).astype(pair) * size + _foreground(pred, num_objects).astype(pair, copy=False)
     counts = count_pixels(joint) if pair == np.uint8 else np.bincount(joint.ravel(), minlength=size * size)
     table = counts[: size * size].reshape(size, size)
     overlap = table.diagonal()[1:]
@@ -75,10 +74,14 @@ def contour_accuracy(pred: Array, gt: Array, num_objects: int, tolerance: float 
     return np.array([_contour_of_one(pred == i, gt == i, radius) for i in range(1, num_objects + 1)], np.float64)
 
 
-def _occupied(*masks: Array) -> list[Array]:
-    """Return the part of masks ``(H, W)`` that contains everything in any of them, and the pixels next to it."""
-    left, top, width, height = cv2.boundingRect(functools.reduce(np.bitwise_or, masks))
-    return [mask[max(top - 1, 0) : top + height + 1, max(left - 1, 0) : left + width + 1] for mask in masks]
+def _occupied(pred: Array, gt: Array) -> tuple[Array, Array]:
+    """Return the part of two masks ``(H, W)`` that contains everything in either of them, and the pixels next to it."""
+    anything = pred | gt
+    if anything.dtype != np.uint8:  # all that OpenCV takes
+        anything = (anything != 0).view(np.uint8)
+    left, top, width, height = cv2.boundingRect(anything)
+    rows, columns = slice(max(top - 1, 0), top + height + 1), slice(max(left - 1, 0), left + width + 1)
+    return pred[rows, columns], gt[rows, columns]
 
 
 def _contour_of_one(pred: Array, gt: Array, radius: int) -> float:

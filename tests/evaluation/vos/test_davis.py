@@ -150,3 +150,11 @@ def test_objects_that_appear_later_are_named() -> None:
 
 def test_recall_is_of_scores_above_one_half() -> None:
     assert score_statistics([0.5, 0.5, 0.75, 0.25]).recall == 0.25
+
+
+@pytest.mark.parametrize('dtype', [bool, np.uint16, np.int64])
+def test_other_types_of_masks(dtype: type) -> None:
+    pred, gt = np.zeros((2, 20, 30), np.uint8)
+    pred[3:9, 4:11], gt[4:9, 0:12] = 1, 1
+    for measure in (region_similarity, contour_accuracy):
+        assert measure(pred.astype(dtype), gt.astype(dtype), 1) == measure(pred, gt, 1)
